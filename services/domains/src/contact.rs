@@ -1,0 +1,18 @@
+//! Parents and guardians. Holds names: same role and same erasure as `identity`.
+
+mod elements;
+
+use model::Domain;
+
+use crate::{Definition, Kind};
+
+/// The domain as data.
+pub const DEFINITION: Definition = Definition {
+    domain: Domain::Contact,
+    label: "Contacts",
+    elements: elements::ELEMENTS,
+    kinds: &[Kind {
+        name: "parent",
+        key: &["contact_id"],
+    }],
+};

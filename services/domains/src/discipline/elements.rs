@@ -1,0 +1,32 @@
+//! Elements of the discipline domain: the incident (what happened) apart from the action (what was done).
+
+use crate::definition::elements;
+
+elements! { Discipline;
+    school_year: Text, Discipline, "School year";
+    incident_identifier: Text, Discipline, "Incident number";
+    state_incident_number: Text, Discipline, "State incident number";
+    incident_date: Date, Discipline, "Incident date";
+    incident_time: Text, Discipline, "Incident time";
+    incident_location: Text, Discipline, "Location";
+    local_education_agency_id: Text, Discipline, "District code";
+    local_education_agency_name: Text, Discipline, "School district";
+    school_id: Text, Discipline, "School code";
+    school_name: Text, Discipline, "School name";
+    student_participation_code: Text, Discipline, "Role";
+    incident_type: Text, Discipline, "Incident type";
+    incident_type_2: Text, Discipline, "Second incident type";
+    bullying: Text, Discipline, "Bullying";
+    weapon: Text, Discipline, "Weapon";
+    substance: Text, Discipline, "Substance";
+    discipline_action_identifier: Text, Discipline, "Action number";
+    discipline_date: Date, Discipline, "Action date";
+    discipline_action: Text, Discipline, "Sanction type";
+    discipline_action_length: Decimal, Discipline, "No of days sanctioned";
+    days_served: Decimal, Discipline, "Days served";
+    days_carried_over: Decimal, Discipline, "Days carried over";
+    education_provided: Text, Discipline, "Education provided";
+    discipline_action_2: Text, Discipline, "Second sanction type";
+    discipline_action_2_length: Decimal, Discipline, "Second sanction, days";
+    arrested: Boolean, OtherAgency, "Arrested";
+}

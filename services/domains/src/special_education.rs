@@ -1,0 +1,24 @@
+//! Special education (IDEA Part B) and section 504.
+
+mod elements;
+
+use model::Domain;
+
+use crate::{Definition, Kind};
+
+/// The domain as data.
+pub const DEFINITION: Definition = Definition {
+    domain: Domain::SpecialEducation,
+    label: "Special Education Services",
+    elements: elements::ELEMENTS,
+    kinds: &[
+        Kind {
+            name: "plan",
+            key: &["school_year", "plan_type", "local_education_agency_id"],
+        },
+        Kind {
+            name: "association",
+            key: &["plan_type", "iep_begin_date", "school_id"],
+        },
+    ],
+};

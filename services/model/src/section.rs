@@ -1,0 +1,70 @@
+//! Sections: a history is one per domain.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{BatchId, Certification, Domain, SchoolYear, Value};
+
+/// Where a row comes from: what leads a printed value back to its line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lineage {
+    /// The batch.
+    pub batch: BatchId,
+    /// The name of the file, as received.
+    pub file: Arc<str>,
+    /// The line, from 1; 0 for a derived row.
+    pub line: u32,
+}
+
+/// One row of a section: element values by name, and where they come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Values of the domain's elements; an absent element was not reported (or not permitted: see [`Section::withheld`]).
+    pub values: BTreeMap<&'static str, Value>,
+    /// The school year the row is about.
+    pub school_year: Option<SchoolYear>,
+    /// Certified or preliminary.
+    pub certification: Certification,
+    /// Where it comes from.
+    pub source: Lineage,
+}
+
+impl Row {
+    /// The value of an element, if reported.
+    pub fn find(&self, element: &str) -> Option<&Value> {
+        self.values.get(element)
+    }
+
+    /// The text of an element, if reported as text.
+    pub fn find_text(&self, element: &str) -> Option<&str> {
+        self.find(element).and_then(Value::as_text)
+    }
+
+    /// The day of an element, if reported.
+    pub fn find_date(&self, element: &str) -> Option<chrono::NaiveDate> {
+        self.find(element).and_then(Value::as_date)
+    }
+}
+
+/// Why a section has the rows it has. "Not reported" and "not permitted" are different answers everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SectionState {
+    /// It has rows.
+    Reported,
+    /// The agreement permits it and there is nothing.
+    NotReported,
+    /// The agreement does not permit it: nothing was read.
+    NotPermitted,
+}
+
+/// All that is known, or disclosed, of one domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The domain.
+    pub domain: Domain,
+    /// Why it has the rows it has.
+    pub state: SectionState,
+    /// The rows, in the domain's own order.
+    pub rows: Vec<Row>,
+    /// Elements that the agreement withholds, by name; never one of class `other_agency`.
+    pub withheld: Vec<&'static str>,
+}
