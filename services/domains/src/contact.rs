@@ -16,3 +16,8 @@ pub const DEFINITION: Definition = Definition {
         key: &["contact_id"],
     }],
 };
+
+/// One row a contact: for the same contact the record learned last, in the order the source names them.
+pub(crate) fn fold(facts: &[&crate::StoredFact]) -> Vec<model::Row> {
+    facts.iter().map(|fact| fact.to_row()).collect()
+}

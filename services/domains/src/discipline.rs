@@ -26,3 +26,34 @@ pub const DEFINITION: Definition = Definition {
         },
     ],
 };
+
+/// One row an action, joined with the incident it answers; an incident without action has a row of its own. A source that
+/// reports both in one record (kind `offense`) is taken as it is.
+pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organizations) -> Vec<model::Row> {
+    use model::Value;
+    let of_kind = |kind: &str| facts.iter().copied().filter(|fact| fact.kind == kind).collect::<Vec<_>>();
+    let mut rows = crate::fold::plain(&of_kind("offense"), organizations);
+    let mut incidents = crate::fold::plain(&of_kind("incident"), organizations);
+    let mut answered = vec![false; incidents.len()];
+    for mut action in crate::fold::plain(&of_kind("action"), organizations) {
+        let number = action.find_text("incident_identifier").map(str::to_owned);
+        let found = incidents.iter().position(|incident| number.is_some() && incident.find_text("incident_identifier") == number.as_deref());
+        if let Some(index) = found {
+            if let Some(flag) = answered.get_mut(index) {
+                *flag = true;
+            }
+            if let Some(incident) = incidents.get(index) {
+                for (name, value) in &incident.values {
+                    action.values.entry(name).or_insert_with(|| value.clone());
+                }
+            }
+        }
+        rows.push(action);
+    }
+    let mut keep = answered.iter().map(|answered| !answered);
+    incidents.retain(|_| keep.next().unwrap_or(true));
+    rows.extend(incidents);
+    let day = |row: &model::Row| row.find("incident_date").or_else(|| row.find("discipline_date")).and_then(Value::as_date);
+    rows.sort_by(|a, b| (day(a), &a.source).cmp(&(day(b), &b.source)));
+    rows
+}

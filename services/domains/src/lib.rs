@@ -10,18 +10,24 @@ pub mod assessment;
 pub mod attendance;
 pub mod contact;
 pub mod course;
+mod conceal;
 mod definition;
 pub mod discipline;
 pub mod enrollment;
 mod fact_builder;
+mod fold;
 pub mod literacy;
 pub mod mobility;
 pub mod program;
 pub mod special_education;
+mod stored;
 pub mod student;
 
 pub use definition::{Definition, Kind};
+pub use conceal::conceal_other_agency;
 pub use fact_builder::{FactBuilder, FactError, check};
+pub use fold::{derive_mobility, fold};
+pub use stored::{Organization, Organizations, StoredFact};
 use model::{Domain, Element};
 
 /// The definition of a domain.

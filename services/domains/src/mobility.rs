@@ -13,3 +13,114 @@ pub const DEFINITION: Definition = Definition {
     elements: elements::ELEMENTS,
     kinds: &[],
 };
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, NaiveDate};
+use model::{BatchId, Certification, Lineage, Row, SchoolYear, Value};
+
+/// Days out of school between two stays from which they count as a gap; July and August do not count.
+pub const GAP_DAYS_MIN: i64 = 10;
+
+/// Derives mobility: one row for the whole life (no school year), then one for each school year with an entry.
+///
+/// A move is two stays in a row at different schools; it is within the school year when the later begins from October to June. A
+/// gap is more than [`GAP_DAYS_MIN`] days between an exit and the next entry, July and August left out. Only rows that are
+/// disclosed are looked at, so nothing can be learned here that enrollment does not say.
+pub(crate) fn derive(enrollment: &[Row]) -> Vec<Row> {
+    if enrollment.is_empty() {
+        return Vec::new();
+    }
+    let mut life = Tally::default();
+    let mut years: BTreeMap<SchoolYear, Tally> = BTreeMap::new();
+    let mut previous: Option<&Row> = None;
+    for row in enrollment {
+        let year = row.find_date("entry_date").map(SchoolYear::containing).or(row.school_year);
+        life.add(previous, row);
+        if let Some(year) = year {
+            years.entry(year).or_default().add(previous, row);
+        }
+        previous = Some(row);
+    }
+    let mut rows = vec![life.into_row(None)];
+    rows.extend(years.into_iter().map(|(year, tally)| tally.into_row(Some(year))));
+    rows
+}
+
+#[derive(Default)]
+struct Tally {
+    schools: std::collections::BTreeSet<String>,
+    districts: std::collections::BTreeSet<String>,
+    between_districts: i64,
+    within_district: i64,
+    within_year: i64,
+    gaps: i64,
+    days_out: i64,
+    overlaps: i64,
+    facility_stays: i64,
+}
+
+impl Tally {
+    fn add(&mut self, previous: Option<&Row>, row: &Row) {
+        self.schools.extend(school(row));
+        self.districts.extend(district(row));
+        self.overlaps += i64::from(row.find("primary_spell") == Some(&Value::Boolean(true)));
+        self.facility_stays += i64::from(row.find("facility_2_id").is_some());
+        let Some(previous) = previous else { return };
+        let moved = school(previous) != school(row);
+        let changed_district = district(previous) != district(row);
+        if changed_district {
+            self.between_districts += 1;
+        } else if moved {
+            self.within_district += 1;
+        }
+        let entry = row.find_date("entry_date");
+        if (moved || changed_district) && entry.is_some_and(|day| day.month() >= 10 || day.month() <= 6) {
+            self.within_year += 1;
+        }
+        if let (Some(exit), Some(entry)) = (previous.find_date("exit_withdraw_date"), entry) {
+            let out = school_days_between(exit, entry);
+            if out > GAP_DAYS_MIN {
+                self.gaps += 1;
+                self.days_out += out;
+            }
+        }
+    }
+
+    fn into_row(self, year: Option<SchoolYear>) -> Row {
+        let mut values = BTreeMap::new();
+        if let Some(year) = year {
+            values.insert("school_year", Value::Text(year.to_string()));
+        }
+        let counts = [
+            ("schools", self.schools.len() as i64),
+            ("districts", self.districts.len() as i64),
+            ("moves_between_districts", self.between_districts),
+            ("moves_within_district", self.within_district),
+            ("moves_within_school_year", self.within_year),
+            ("gaps", self.gaps),
+            ("days_out_of_school", self.days_out),
+            ("overlaps", self.overlaps),
+            ("facility_stays", self.facility_stays),
+        ];
+        values.extend(counts.map(|(name, count)| (name, Value::Integer(count))));
+        let source = Lineage { batch: BatchId(0), file: "derived".into(), line: 0 };
+        Row { values, school_year: year, certification: Certification::Certified, source }
+    }
+}
+
+fn school(row: &Row) -> Option<String> {
+    row.find_text("school_id").or_else(|| row.find_text("school_name")).map(str::to_owned)
+}
+
+fn district(row: &Row) -> Option<String> {
+    row.find_text("local_education_agency_id").or_else(|| row.find_text("local_education_agency_name")).map(str::to_owned)
+}
+
+/// Days strictly between an exit and the next entry, July and August left out.
+fn school_days_between(exit: NaiveDate, entry: NaiveDate) -> i64 {
+    exit.iter_days().skip(1).take_while(|day| *day < entry).take(DAYS_LOOKED_AT_MAX).filter(|day| !matches!(day.month(), 7 | 8)).count() as i64
+}
+
+/// A gap longer than this is counted as this long: twenty years.
+const DAYS_LOOKED_AT_MAX: usize = 7_300;

@@ -26,3 +26,20 @@ pub const DEFINITION: Definition = Definition {
         },
     ],
 };
+
+/// One row a source person: of each element the value learned last, a person or registration record before a collection
+/// when both were learned in the same batch. A student with several state ids has several rows.
+pub(crate) fn fold(facts: &[&crate::StoredFact]) -> Vec<model::Row> {
+    let mut rows: Vec<(model::SourcePersonId, model::Row)> = Vec::new();
+    for fact in facts {
+        let row = fact.to_row();
+        match rows.last_mut() {
+            Some((person, merged)) if *person == fact.source_person => {
+                merged.values.extend(row.values);
+                merged.source = row.source;
+            }
+            _ => rows.push((fact.source_person, row)),
+        }
+    }
+    rows.into_iter().map(|(_, row)| row).collect()
+}

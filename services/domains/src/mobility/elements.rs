@@ -12,6 +12,5 @@ elements! { Mobility;
     gaps: Integer, Record, "Gaps in enrollment";
     days_out_of_school: Integer, Record, "Days out of school";
     overlaps: Integer, Record, "Overlapping enrollments";
-    grade_retentions: Integer, Record, "Grades repeated";
     facility_stays: Integer, OtherAgency, "Facility stays";
 }
