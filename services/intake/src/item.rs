@@ -61,8 +61,15 @@ pub enum Item {
         line: u32,
         /// The state's identifier of the person.
         state_id: Masked<String>,
+        /// A birth date the record names only so that the identifier can be checked (course files): compared, never stored.
+        claimed_birth_date: Option<Masked<chrono::NaiveDate>>,
         /// What it says.
         facts: Vec<Fact>,
+        /// Whether the record makes the person known (a registration, a student record). One that only refers to a person
+        /// (an attendance event, a parent link) is loaded if the exchange knows the person already, else quarantined.
+        introduces: bool,
+        /// The bytes as received of a record that only refers to a person, for its quarantine; empty if it introduces them.
+        raw: Masked<Vec<u8>>,
         /// Warnings.
         findings: Vec<Finding>,
     },
