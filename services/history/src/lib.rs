@@ -1,1 +1,142 @@
-//! Placeholder.
+//! The fact store: what states reported, under one key, for ever; a correction supersedes and edits nothing.
+//!
+//! This crate knows no names, no agreements and no files: a fact comes in with its source person and batch, and is read
+//! by `disclosure` through the view `history.disclosable`, never here. Folding facts into rows is the domains' work.
+//!
+//! Start with [`record`]; its rules, without a database, are in [`supersede`].
+
+mod error;
+mod store;
+pub mod supersede;
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+pub use error::Error;
+use model::{BatchId, Domain, Fact, Sea, SourcePersonId};
+use sqlx::PgConnection;
+pub use supersede::Outcome;
+
+/// What the store must know of a batch before its facts.
+#[derive(Clone, Debug)]
+pub struct BatchInfo {
+    /// Its id: later batches of the same SEA have greater ones.
+    pub batch: BatchId,
+    /// Who sent it.
+    pub sea: Sea,
+    /// The file's name, as received.
+    pub file_name: String,
+    /// The layout it was read with.
+    pub layout: String,
+    /// When it is recorded.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// Enters a batch, once, before its first facts.
+pub async fn open_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<(), Error> {
+    store::insert_batch(conn, info).await
+}
+
+/// Records facts in the order of their file and says of each what became of it.
+///
+/// A fact whose key is new is inserted; one that says what the current fact says is left; one that says something else supersedes it; a
+/// preliminary one never supersedes a certified one (it is kept, superseded from the start); one whose key bears a tombstone
+/// is not stored. Call it with chunks of a bounded size inside the batch's one transaction.
+pub async fn record(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    facts: &[(SourcePersonId, &Fact)],
+    tombstones: &TombstoneKey,
+) -> Result<Vec<Outcome>, Error> {
+    let erased = store::list_tombstones(conn, facts, tombstones).await?;
+    let mut outcomes = vec![Outcome::Unchanged; facts.len()];
+    let mut touched = BTreeSet::new();
+    let domains: BTreeSet<Domain> = facts.iter().map(|(_, fact)| fact.domain).collect();
+    for domain in domains {
+        let chosen: Vec<usize> = (0..facts.len())
+            .filter(|i| facts.get(*i).is_some_and(|(_, f)| f.domain == domain))
+            .collect();
+        let of_domain: Vec<(SourcePersonId, &Fact)> = chosen
+            .iter()
+            .filter_map(|i| facts.get(*i).copied())
+            .collect();
+        let current = store::list_current(conn, domain, &of_domain).await?;
+        let plan = supersede::plan(&of_domain, &current, batch, &erased);
+        store::mark_superseded(conn, domain, batch, &plan.superseded).await?;
+        store::insert_facts(conn, domain, batch, &of_domain, &plan.inserted).await?;
+        for (place, outcome) in chosen.iter().zip(&plan.outcomes) {
+            if let (Some(slot), Some((person, _))) = (outcomes.get_mut(*place), facts.get(*place)) {
+                *slot = *outcome;
+                if matches!(outcome, Outcome::New | Outcome::Superseding) {
+                    touched.insert(*person);
+                }
+            }
+        }
+    }
+    store::insert_touched(conn, batch, &touched).await?;
+    Ok(outcomes)
+}
+
+/// Retracts facts by key: their current versions are superseded by nothing. Says how many there were.
+pub async fn retract(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    facts: &[(SourcePersonId, &Fact)],
+) -> Result<u64, Error> {
+    let mut count = 0;
+    let domains: BTreeSet<Domain> = facts.iter().map(|(_, fact)| fact.domain).collect();
+    for domain in domains {
+        let of_domain: Vec<(SourcePersonId, &Fact)> = facts
+            .iter()
+            .copied()
+            .filter(|(_, fact)| fact.domain == domain)
+            .collect();
+        let current = store::list_current(conn, domain, &of_domain).await?;
+        let marks: Vec<supersede::Stored> = current.into_iter().map(|(_, stored)| stored).collect();
+        count += store::mark_superseded(conn, domain, batch, &marks).await?;
+        let touched = marks.iter().map(|stored| stored.person).collect();
+        store::insert_touched(conn, batch, &touched).await?;
+    }
+    Ok(count)
+}
+
+/// The secret that turns an erased fact's person and key into a tombstone, so that tombstones tell nothing by themselves.
+#[derive(Clone)]
+pub struct TombstoneKey([u8; 32]);
+
+impl TombstoneKey {
+    /// A key from 32 secret bytes.
+    pub const fn new(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+
+    /// The keyed hash of a person's fact key.
+    pub fn hash(&self, person: SourcePersonId, domain: Domain, key: model::NaturalKey) -> [u8; 32] {
+        use sha2::{Digest, Sha256};
+        // HMAC-SHA-256 (RFC 2104) with a 32-byte key: inner and outer pad over the 64-byte block.
+        let pad = |byte: u8| {
+            let mut block = [byte; 64];
+            for (to, from) in block.iter_mut().zip(self.0) {
+                *to ^= from;
+            }
+            block
+        };
+        let inner = Sha256::new()
+            .chain_update(pad(0x36))
+            .chain_update(person.0.to_be_bytes())
+            .chain_update(domain.code().to_be_bytes())
+            .chain_update(key.0)
+            .finalize();
+        Sha256::new()
+            .chain_update(pad(0x5c))
+            .chain_update(inner)
+            .finalize()
+            .into()
+    }
+}
+
+impl std::fmt::Debug for TombstoneKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TombstoneKey(***)")
+    }
+}

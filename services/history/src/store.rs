@@ -1,0 +1,280 @@
+//! All SQL of the fact store.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use model::{BatchId, Certification, Domain, Fact, NaturalKey, Payload, SourcePersonId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    BatchInfo, Error, TombstoneKey,
+    supersede::{Compared, Insert, Stored},
+};
+
+pub(crate) async fn insert_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<(), Error> {
+    sqlx::query!(
+        "-- history.insert_batch
+        INSERT INTO history.batch (batch_id, sea, file_name, layout, recorded_at) VALUES ($1, $2, $3, $4, $5)",
+        info.batch.0,
+        info.sea.as_str(),
+        info.file_name,
+        info.layout,
+        info.recorded_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The canonical JSON of a payload.
+fn payload_json(payload: &Payload) -> String {
+    let map: serde_json::Map<_, _> = payload
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_json()))
+        .collect();
+    serde_json::Value::Object(map).to_string()
+}
+
+/// The columns of a set of facts, as the arrays that UNNEST takes.
+#[derive(Default)]
+struct Columns {
+    person: Vec<i64>,
+    key: Vec<Uuid>,
+    line: Vec<i32>,
+    kind: Vec<String>,
+    school_year: Vec<Option<i16>>,
+    valid_from: Vec<Option<NaiveDate>>,
+    valid_to: Vec<Option<NaiveDate>>,
+    lea: Vec<Option<String>>,
+    facility: Vec<Option<String>>,
+    certification: Vec<i16>,
+    restriction: Vec<i16>,
+    payload: Vec<String>,
+}
+
+impl Columns {
+    fn push(&mut self, person: SourcePersonId, fact: &Fact) {
+        self.person.push(person.0);
+        self.key.push(Uuid::from_bytes(fact.natural_key.0));
+        self.line.push(i32::try_from(fact.line).unwrap_or(i32::MAX));
+        self.kind.push(fact.kind.clone());
+        self.school_year.push(fact.school_year.map(|year| year.0));
+        self.valid_from.push(fact.valid.from());
+        self.valid_to.push(fact.valid.to());
+        self.lea.push(fact.lea.clone());
+        self.facility.push(fact.facility.clone());
+        self.certification.push(fact.certification as i16);
+        self.restriction.push(fact.restriction as i16);
+        self.payload.push(payload_json(&fact.payload));
+    }
+}
+
+/// The current facts under the keys of `facts`, each with the place of the fact it was compared with.
+pub(crate) async fn list_current(
+    conn: &mut PgConnection,
+    domain: Domain,
+    facts: &[(SourcePersonId, &Fact)],
+) -> Result<Vec<((usize, Compared), Stored)>, Error> {
+    let mut columns = Columns::default();
+    for (person, fact) in facts {
+        columns.push(*person, fact);
+    }
+    let rows = sqlx::query!(
+        r#"-- history.list_current
+        SELECT u.place AS "place!", f.source_person_id, f.natural_key, f.recorded_batch, f.line, f.certification,
+            (f.kind = u.kind AND f.school_year IS NOT DISTINCT FROM u.school_year
+                AND f.valid_from IS NOT DISTINCT FROM u.valid_from AND f.valid_to IS NOT DISTINCT FROM u.valid_to
+                AND f.lea IS NOT DISTINCT FROM u.lea AND f.facility IS NOT DISTINCT FROM u.facility
+                AND f.certification = u.certification AND f.restriction = u.restriction
+                AND f.payload = u.payload::jsonb) AS "same!"
+        FROM UNNEST($2::bigint[], $3::uuid[], $4::text[], $5::smallint[], $6::date[], $7::date[], $8::text[], $9::text[],
+                $10::smallint[], $11::smallint[], $12::text[])
+            WITH ORDINALITY AS u (person, key, kind, school_year, valid_from, valid_to, lea, facility, certification, restriction, payload, place)
+        JOIN history.fact AS f ON f.source_person_id = u.person AND f.domain = $1 AND f.natural_key = u.key AND f.superseded_batch IS NULL"#,
+        domain.code(),
+        &columns.person,
+        &columns.key,
+        &columns.kind,
+        &columns.school_year as &[Option<i16>],
+        &columns.valid_from as &[Option<NaiveDate>],
+        &columns.valid_to as &[Option<NaiveDate>],
+        &columns.lea as &[Option<String>],
+        &columns.facility as &[Option<String>],
+        &columns.certification,
+        &columns.restriction,
+        &columns.payload,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let place = usize::try_from(row.place - 1)
+                .map_err(|_| Error::Corrupt("an ordinality below one".to_owned()))?;
+            let stored = Stored {
+                person: SourcePersonId(row.source_person_id),
+                key: NaturalKey(*row.natural_key.as_bytes()),
+                batch: BatchId(row.recorded_batch),
+                line: u32::try_from(row.line)
+                    .map_err(|_| Error::Corrupt("a line below zero".to_owned()))?,
+                certification: if row.certification == 0 {
+                    Certification::Preliminary
+                } else {
+                    Certification::Certified
+                },
+            };
+            Ok(((place, Compared { same: row.same }), stored))
+        })
+        .collect()
+}
+
+pub(crate) async fn mark_superseded(
+    conn: &mut PgConnection,
+    domain: Domain,
+    batch: BatchId,
+    stored: &[Stored],
+) -> Result<u64, Error> {
+    if stored.is_empty() {
+        return Ok(0);
+    }
+    let persons: Vec<i64> = stored.iter().map(|s| s.person.0).collect();
+    let keys: Vec<Uuid> = stored.iter().map(|s| Uuid::from_bytes(s.key.0)).collect();
+    let batches: Vec<i64> = stored.iter().map(|s| s.batch.0).collect();
+    let lines: Vec<i32> = stored
+        .iter()
+        .map(|s| i32::try_from(s.line).unwrap_or(i32::MAX))
+        .collect();
+    let result = sqlx::query!(
+        "-- history.mark_superseded
+        UPDATE history.fact AS f SET superseded_batch = $2
+        FROM UNNEST($3::bigint[], $4::uuid[], $5::bigint[], $6::integer[]) AS u (person, key, batch, line)
+        WHERE f.source_person_id = u.person AND f.domain = $1 AND f.natural_key = u.key AND f.recorded_batch = u.batch AND f.line = u.line
+            AND f.superseded_batch IS NULL",
+        domain.code(),
+        batch.0,
+        &persons,
+        &keys,
+        &batches,
+        &lines,
+    )
+    .execute(conn)
+    .await?;
+    if result.rows_affected() != stored.len() as u64 {
+        return Err(Error::Corrupt(format!(
+            "{} current facts to supersede, {} found",
+            stored.len(),
+            result.rows_affected()
+        )));
+    }
+    Ok(result.rows_affected())
+}
+
+pub(crate) async fn insert_facts(
+    conn: &mut PgConnection,
+    domain: Domain,
+    batch: BatchId,
+    facts: &[(SourcePersonId, &Fact)],
+    inserts: &[Insert],
+) -> Result<(), Error> {
+    if inserts.is_empty() {
+        return Ok(());
+    }
+    let mut columns = Columns::default();
+    let mut superseded: Vec<Option<i64>> = Vec::with_capacity(inserts.len());
+    for insert in inserts {
+        if let Some((person, fact)) = facts.get(insert.place) {
+            columns.push(*person, fact);
+            superseded.push(insert.superseded_by.map(|b| b.0));
+        }
+    }
+    let result = sqlx::query!(
+        "-- history.insert_facts
+        INSERT INTO history.fact (source_person_id, recorded_batch, superseded_batch, line, valid_from, valid_to, domain, school_year,
+            certification, restriction, natural_key, kind, lea, facility, payload)
+        SELECT u.person, $2, u.superseded, u.line, u.valid_from, u.valid_to, $1, u.school_year, u.certification, u.restriction, u.key, u.kind,
+            u.lea, u.facility, u.payload::jsonb
+        FROM UNNEST($3::bigint[], $4::bigint[], $5::integer[], $6::date[], $7::date[], $8::smallint[], $9::smallint[], $10::smallint[],
+                $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[])
+            AS u (person, superseded, line, valid_from, valid_to, school_year, certification, restriction, key, kind, lea, facility, payload)",
+        domain.code(),
+        batch.0,
+        &columns.person,
+        &superseded as &[Option<i64>],
+        &columns.line,
+        &columns.valid_from as &[Option<NaiveDate>],
+        &columns.valid_to as &[Option<NaiveDate>],
+        &columns.school_year as &[Option<i16>],
+        &columns.certification,
+        &columns.restriction,
+        &columns.key,
+        &columns.kind,
+        &columns.lea as &[Option<String>],
+        &columns.facility as &[Option<String>],
+        &columns.payload,
+    )
+    .execute(conn)
+    .await?;
+    if result.rows_affected() != inserts.len() as u64 {
+        return Err(Error::Corrupt(format!(
+            "{} facts to insert, {} inserted",
+            inserts.len(),
+            result.rows_affected()
+        )));
+    }
+    Ok(())
+}
+
+pub(crate) async fn insert_touched(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    persons: &BTreeSet<SourcePersonId>,
+) -> Result<(), Error> {
+    let persons: Vec<i64> = persons.iter().map(|p| p.0).collect();
+    sqlx::query!(
+        "-- history.insert_touched
+        INSERT INTO history.touched (source_person_id, batch_id) SELECT u.person, $1 FROM UNNEST($2::bigint[]) AS u (person)
+        ON CONFLICT DO NOTHING",
+        batch.0,
+        &persons,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Those of the facts' keys that bear a tombstone.
+pub(crate) async fn list_tombstones(
+    conn: &mut PgConnection,
+    facts: &[(SourcePersonId, &Fact)],
+    secret: &TombstoneKey,
+) -> Result<BTreeSet<(SourcePersonId, Domain, NaturalKey)>, Error> {
+    let any = sqlx::query_scalar!(
+        r#"-- history.any_tombstone
+        SELECT EXISTS (SELECT FROM history.tombstone) AS "any!""#
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if !any {
+        return Ok(BTreeSet::new());
+    }
+    let hashes: Vec<Vec<u8>> = facts
+        .iter()
+        .map(|(person, fact)| secret.hash(*person, fact.domain, fact.natural_key).to_vec())
+        .collect();
+    let found: BTreeSet<Vec<u8>> = sqlx::query_scalar!(
+        "-- history.list_tombstones
+        SELECT t.key_hash FROM history.tombstone AS t WHERE t.key_hash = ANY($1)",
+        &hashes,
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .collect();
+    let erased = facts
+        .iter()
+        .zip(&hashes)
+        .filter(|(_, hash)| found.contains(*hash));
+    Ok(erased
+        .map(|((person, fact), _)| (*person, fact.domain, fact.natural_key))
+        .collect())
+}

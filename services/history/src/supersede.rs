@@ -1,0 +1,273 @@
+//! Which facts of a batch are new, which say nothing new and which supersede: rules, without a database.
+
+use std::collections::{BTreeSet, HashMap};
+
+use model::{BatchId, Certification, Domain, Fact, NaturalKey, SourcePersonId};
+
+/// What became of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Nothing was known under its key.
+    New,
+    /// It says what was known.
+    Unchanged,
+    /// It replaces what was known.
+    Superseding,
+    /// It is preliminary and differs from a certified fact: kept, but never current.
+    PreliminaryAfterCertified,
+    /// Its key was erased by order: not stored.
+    Erased,
+}
+
+/// A stored fact by its primary key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Whose it is.
+    pub person: SourcePersonId,
+    /// What it is about.
+    pub key: NaturalKey,
+    /// The batch that recorded it.
+    pub batch: BatchId,
+    /// Its line there.
+    pub line: u32,
+    /// Certified or preliminary.
+    pub certification: Certification,
+}
+
+/// A current fact in the store, compared with the fact at the same place of the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// Whether it says the same (line and batch apart).
+    pub same: bool,
+}
+
+/// A fact to insert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Insert {
+    /// Its place among the facts given.
+    pub place: usize,
+    /// The batch that superseded it from the start, if it never becomes current.
+    pub superseded_by: Option<BatchId>,
+}
+
+/// What to do to the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What became of each fact, in order.
+    pub outcomes: Vec<Outcome>,
+    /// Facts to insert.
+    pub inserted: Vec<Insert>,
+    /// Stored facts to mark superseded.
+    pub superseded: Vec<Stored>,
+}
+
+enum Known<'a> {
+    /// In the store already; `same` tells of the first fact of the batch with this key only.
+    Stored(Stored),
+    /// Inserted by this very plan: index into `inserted`.
+    Planned(usize, &'a Fact),
+}
+
+/// Plans the facts of one domain, in file order, against what is current: `current` names, for a place in `facts`, the stored fact
+/// with the same person and key, and whether it says the same. `erased` holds the keys that bear a tombstone.
+pub fn plan(
+    facts: &[(SourcePersonId, &Fact)],
+    current: &[((usize, Compared), Stored)],
+    batch: BatchId,
+    erased: &BTreeSet<(SourcePersonId, Domain, NaturalKey)>,
+) -> Plan {
+    let mut plan = Plan::default();
+    let same: HashMap<usize, bool> = current
+        .iter()
+        .map(|((place, compared), _)| (*place, compared.same))
+        .collect();
+    let mut known: HashMap<(SourcePersonId, NaturalKey), Known<'_>> = current
+        .iter()
+        .map(|(_, stored)| ((stored.person, stored.key), Known::Stored(*stored)))
+        .collect();
+    for (place, (person, fact)) in facts.iter().enumerate() {
+        let key = (*person, fact.natural_key);
+        if erased.contains(&(*person, fact.domain, fact.natural_key)) {
+            plan.outcomes.push(Outcome::Erased);
+            continue;
+        }
+        let (says_same, certified) = match known.get(&key) {
+            None => {
+                plan.insert(place, None);
+                known.insert(key, Known::Planned(plan.inserted.len() - 1, fact));
+                plan.outcomes.push(Outcome::New);
+                continue;
+            }
+            Some(Known::Stored(stored)) => (
+                same.get(&place).copied().unwrap_or(false),
+                stored.certification,
+            ),
+            Some(Known::Planned(_, earlier)) => {
+                (says_the_same(earlier, fact), earlier.certification)
+            }
+        };
+        if says_same {
+            plan.outcomes.push(Outcome::Unchanged);
+        } else if certified == Certification::Certified
+            && fact.certification == Certification::Preliminary
+        {
+            plan.insert(place, Some(batch));
+            plan.outcomes.push(Outcome::PreliminaryAfterCertified);
+        } else {
+            match known.get(&key) {
+                Some(Known::Stored(stored)) => plan.superseded.push(*stored),
+                Some(Known::Planned(index, _)) => {
+                    if let Some(insert) = plan.inserted.get_mut(*index) {
+                        insert.superseded_by = Some(batch);
+                    }
+                }
+                None => {}
+            }
+            plan.insert(place, None);
+            known.insert(key, Known::Planned(plan.inserted.len() - 1, fact));
+            plan.outcomes.push(Outcome::Superseding);
+        }
+    }
+    plan
+}
+
+impl Plan {
+    fn insert(&mut self, place: usize, superseded_by: Option<BatchId>) {
+        self.inserted.push(Insert {
+            place,
+            superseded_by,
+        });
+    }
+}
+
+/// Whether two facts with the same key say the same: everything but the line.
+pub fn says_the_same(a: &Fact, b: &Fact) -> bool {
+    a.kind == b.kind
+        && a.school_year == b.school_year
+        && a.valid == b.valid
+        && a.lea == b.lea
+        && a.facility == b.facility
+        && a.certification == b.certification
+        && a.restriction == b.restriction
+        && a.payload == b.payload
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Payload, Period, Restriction, Value};
+
+    use super::*;
+
+    fn fact(key: u8, line: u32, text: &str, certification: Certification) -> Fact {
+        Fact {
+            domain: Domain::Program,
+            kind: "participation".to_owned(),
+            natural_key: NaturalKey([key; 16]),
+            school_year: None,
+            valid: Period::ALWAYS,
+            lea: None,
+            facility: None,
+            certification,
+            restriction: Restriction::None,
+            line,
+            payload: Payload::from([("program_name".to_owned(), Value::Text(text.to_owned()))]),
+        }
+    }
+
+    fn check(
+        facts: &[Fact],
+        stored: Option<(bool, Certification)>,
+        expect: &[Outcome],
+        current_after: usize,
+    ) {
+        let person = SourcePersonId(1);
+        let given: Vec<_> = facts.iter().map(|f| (person, f)).collect();
+        let current: Vec<_> = stored
+            .map(|(same, certification)| {
+                (
+                    (0, Compared { same }),
+                    Stored {
+                        person,
+                        key: NaturalKey([1; 16]),
+                        batch: BatchId(1),
+                        line: 1,
+                        certification,
+                    },
+                )
+            })
+            .into_iter()
+            .collect();
+        let plan = plan(&given, &current, BatchId(2), &BTreeSet::new());
+        assert_eq!(plan.outcomes, expect);
+        let stays = current.len() - plan.superseded.len();
+        let alive = plan
+            .inserted
+            .iter()
+            .filter(|insert| insert.superseded_by.is_none())
+            .count();
+        assert_eq!(
+            stays + alive,
+            current_after,
+            "exactly one fact is current under each key"
+        );
+    }
+
+    #[test]
+    fn each_fact_is_new_unchanged_or_superseding() {
+        use Certification::{Certified, Preliminary};
+        use Outcome::{New, PreliminaryAfterCertified, Superseding, Unchanged};
+        check(&[fact(1, 1, "a", Certified)], None, &[New], 1);
+        check(
+            &[fact(1, 1, "a", Certified)],
+            Some((true, Certified)),
+            &[Unchanged],
+            1,
+        );
+        check(
+            &[fact(1, 1, "b", Certified)],
+            Some((false, Certified)),
+            &[Superseding],
+            1,
+        );
+        check(
+            &[fact(1, 1, "b", Preliminary)],
+            Some((false, Certified)),
+            &[PreliminaryAfterCertified],
+            1,
+        );
+        check(
+            &[fact(1, 1, "b", Certified)],
+            Some((false, Preliminary)),
+            &[Superseding],
+            1,
+        );
+        check(
+            &[fact(1, 1, "a", Certified), fact(1, 2, "a", Certified)],
+            None,
+            &[New, Unchanged],
+            1,
+        );
+        check(
+            &[fact(1, 1, "a", Certified), fact(1, 2, "b", Certified)],
+            None,
+            &[New, Superseding],
+            1,
+        );
+        check(
+            &[
+                fact(1, 1, "a", Certified),
+                fact(1, 2, "b", Certified),
+                fact(1, 3, "a", Certified),
+            ],
+            None,
+            &[New, Superseding, Superseding],
+            1,
+        );
+        check(
+            &[fact(1, 1, "a", Certified), fact(2, 2, "a", Certified)],
+            None,
+            &[New, New],
+            2,
+        );
+    }
+}
