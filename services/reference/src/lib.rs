@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Reference data: what codes mean. Organizations by the name they had, code tables by school year; each row verified
+//! or provisional.
+//!
+//! Organizations live in the database, because states send them; code tables live in files beside this crate, because they
+//! come with a layout. Nothing here knows a student.
+//!
+//! Start with [`Organizations`](domains::Organizations) as [`load_organizations`] gives them.
+
+mod error;
+mod organization;
+mod store;
+
+pub use error::Error;
+pub use organization::{OrganizationName, other_agency, shipped_organizations};
+pub use store::{load_organizations, record_organizations};
