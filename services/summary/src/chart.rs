@@ -1,0 +1,185 @@
+//! The two charts. Each says everything again in words, as the figure's alternative text, and needs no colour to be read.
+
+use chrono::{Datelike, NaiveDate};
+
+use crate::{
+    fonts::Weight,
+    frame::{Frame, Ink, Mark},
+    layout::{Colour, Layout},
+    tags::{NodeId, Role, Tags},
+    text::{Base, Line, Style, Typesetter},
+    view::{Timeline, Trend},
+};
+
+/// Lanes of the timeline that carry a name; with more enrollments they share lanes and go without.
+const LANES_MAX: usize = 14;
+const LANE_HEIGHT: f32 = 10.6;
+
+/// Draws charts with one layout.
+pub(crate) struct Pencil<'a, 'f> {
+    pub layout: &'a Layout,
+    pub setter: &'a mut Typesetter<'f>,
+    pub tags: &'a mut Tags,
+}
+
+impl Pencil<'_, '_> {
+    fn text(&mut self, frame: &mut Frame, text: &str, (x, y): (f32, f32), place: f32, look: (Weight, Colour, Mark)) -> f32 {
+        let style = Style { weight: look.0, size: self.layout.size.chart, leading: 1.2 };
+        let line = self.setter.line_of(text, style, Base::Auto);
+        let width = line.width;
+        frame.push(x - width * place, y, Ink::Text { line: line.into(), colour: look.1 }, look.2);
+        width
+    }
+
+    /// Bars of attendance on a scale from 0, with the line of chronic absence.
+    pub(crate) fn trend(&mut self, parent: NodeId, trend: &Trend, width: f32, height: f32) -> Frame {
+        let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Figure { alt: trend.alt.clone() }));
+        let colour = &self.layout.colour;
+        let (muted, rule, bar_colour, warn, ink) = (colour.muted, colour.rule, colour.bar, colour.warn, colour.accent);
+        let axis = 20.0;
+        let (top, base) = (8.0, height - 11.0);
+        let plot = width - axis;
+        let y = |percent: f32| base - (base - top) * percent / 100.0;
+        let mut frame = Frame { height, ..Frame::default() };
+        frame.push(0.0, 0.0, Ink::Bounds { width, height }, mark);
+        for tick in [0.0, 50.0, 100.0] {
+            frame.push(0.0, y(tick), Ink::Rule { dx: plot, dy: 0.0, width: 0.35, colour: rule, dashed: false }, mark);
+            self.text(&mut frame, &format!("{tick:.0}%"), (width, y(tick) + 2.2), 1.0, (Weight::Regular, muted, mark));
+        }
+        let slot = plot / trend.bars.len().max(1) as f32;
+        let bar_width = (slot * 0.66).min(18.0);
+        for (i, bar) in trend.bars.iter().enumerate() {
+            let center = slot * (i as f32 + 0.5);
+            let top = y(bar.percent.max(0.6));
+            frame.push(center - bar_width / 2.0, top, Ink::Band { width: bar_width, height: base - top, colour: if bar.is_low { ink } else { bar_colour } }, mark);
+            self.text(&mut frame, &bar.label, (center, height - 3.0), 0.5, (Weight::Regular, muted, mark));
+        }
+        frame.push(0.0, y(90.0), Ink::Rule { dx: plot, dy: 0.0, width: 0.7, colour: warn, dashed: true }, mark);
+        self.text(&mut frame, "90%", (width, y(90.0) + 4.4), 1.0, (Weight::SemiBold, warn, mark));
+        for (i, bar) in trend.bars.iter().enumerate() {
+            let center = slot * (i as f32 + 0.5);
+            let (at, tone) = if y(bar.percent) + 8.0 < base { (y(bar.percent) + 7.2, Colour(255, 255, 255)) } else { (y(bar.percent) - 2.0, ink) };
+            let tone = if bar.is_low || at < y(bar.percent) { tone } else { ink };
+            self.text(&mut frame, &bar.figure, (center, at), 0.5, (Weight::SemiBold, tone, mark));
+        }
+        frame
+    }
+
+    /// Enrollments as bars over the years: one lane each with its name, or shared lanes when there are many.
+    pub(crate) fn timeline(&mut self, parent: NodeId, timeline: &Timeline, report_day: NaiveDate, width: f32) -> Frame {
+        let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Figure { alt: timeline.alt.clone() }));
+        let named = timeline.spells.len() <= LANES_MAX;
+        let lanes = if named { (0..timeline.spells.len()).collect() } else { share_lanes(timeline, report_day) };
+        let lane_count = lanes.iter().max().map_or(0, |lane| lane + 1);
+        let gutter = if named { self.gutter(timeline, width) } else { 0.0 };
+        let axis_height = 12.0;
+        let scale = Scale::new(timeline, report_day, gutter, width);
+        let height = lane_count as f32 * LANE_HEIGHT + axis_height + 2.0;
+        let mut frame = Frame { height, ..Frame::default() };
+        frame.push(0.0, 0.0, Ink::Bounds { width, height }, mark);
+        self.years(&mut frame, &scale, height - axis_height, mark);
+        let colour = &self.layout.colour;
+        let (ink, accent, bar_colour) = (colour.ink, colour.accent, colour.bar);
+        for (spell, lane) in timeline.spells.iter().zip(lanes) {
+            let top = lane as f32 * LANE_HEIGHT + 2.0;
+            let (x1, x2) = (scale.x(spell.from), scale.x(spell.to.unwrap_or(report_day).max(spell.from)));
+            let bar_width = (x2 - x1).max(1.2);
+            frame.push(x1, top + 1.4, Ink::Band { width: bar_width, height: LANE_HEIGHT - 4.2, colour: if spell.to.is_none() { bar_colour } else { accent } }, mark);
+            if spell.to.is_none() {
+                // An open end: the bar's outline goes on as a dashed line to the edge.
+                let middle = top + 1.4 + (LANE_HEIGHT - 4.2) / 2.0;
+                frame.push(x1 + bar_width, middle, Ink::Rule { dx: (width - x1 - bar_width).max(0.0), dy: 0.0, width: 0.8, colour: accent, dashed: true }, mark);
+            }
+            if named {
+                let style = Style { weight: Weight::Regular, size: self.layout.size.small, leading: 1.2 };
+                let line = ellipsized(self.setter, &spell.label, style, gutter - 8.0);
+                frame.push(0.0, top + 7.0, Ink::Text { line: line.into(), colour: ink }, mark);
+            }
+        }
+        frame
+    }
+
+    /// Room for the longest name, within reason.
+    fn gutter(&mut self, timeline: &Timeline, width: f32) -> f32 {
+        let style = Style { weight: Weight::Regular, size: self.layout.size.small, leading: 1.2 };
+        let widest = timeline.spells.iter().map(|spell| self.setter.line_of(&spell.label, style, Base::Auto).width).fold(0.0, f32::max);
+        (widest + 10.0).min(width * 0.34)
+    }
+
+    fn years(&mut self, frame: &mut Frame, scale: &Scale, base: f32, mark: Mark) {
+        let (rule, muted) = (self.layout.colour.rule, self.layout.colour.muted);
+        let years = scale.last.year() - scale.first.year();
+        let step = [1, 2, 5, 10, 20].into_iter().find(|step| years / step <= 24).unwrap_or(50);
+        for year in (scale.first.year()..=scale.last.year()).filter(|year| year % step == 0) {
+            let Some(day) = NaiveDate::from_ymd_opt(year, 1, 1) else { continue };
+            if day < scale.first || day > scale.last {
+                continue;
+            }
+            let x = scale.x(day);
+            frame.push(x, 0.0, Ink::Rule { dx: 0.0, dy: base, width: 0.35, colour: rule, dashed: false }, mark);
+            self.text(frame, &year.to_string(), (x, base + 8.0), 0.5, (Weight::Regular, muted, mark));
+        }
+        frame.push(scale.left, base, Ink::Rule { dx: scale.right - scale.left, dy: 0.0, width: 0.5, colour: rule, dashed: false }, mark);
+    }
+}
+
+/// Days to points.
+struct Scale {
+    first: NaiveDate,
+    last: NaiveDate,
+    left: f32,
+    right: f32,
+}
+
+impl Scale {
+    fn new(timeline: &Timeline, report_day: NaiveDate, left: f32, width: f32) -> Self {
+        let first = timeline.spells.iter().map(|spell| spell.from).min().unwrap_or(report_day);
+        let ends = timeline.spells.iter().map(|spell| spell.to.unwrap_or(spell.from));
+        let last = ends.max().unwrap_or(report_day).max(report_day).max(first);
+        Self { first, last, left, right: width - 8.0 }
+    }
+
+    fn x(&self, day: NaiveDate) -> f32 {
+        let span = (self.last - self.first).num_days().max(1) as f32;
+        self.left + (self.right - self.left) * (day - self.first).num_days() as f32 / span
+    }
+}
+
+/// Each enrollment gets the first lane that is free on its first day.
+fn share_lanes(timeline: &Timeline, report_day: NaiveDate) -> Vec<usize> {
+    let mut free_from: Vec<NaiveDate> = Vec::new();
+    let mut lanes = Vec::with_capacity(timeline.spells.len());
+    for spell in &timeline.spells {
+        let end = spell.to.unwrap_or(report_day);
+        let lane = free_from.iter().position(|free| *free < spell.from).filter(|_| true);
+        match lane {
+            Some(lane) => {
+                free_from[lane] = end;
+                lanes.push(lane);
+            }
+            // Beyond this many at the same time, bars lie over each other; the text alternative and the table have them all.
+            None if free_from.len() >= LANES_MAX => lanes.push(LANES_MAX - 1),
+            None => {
+                free_from.push(end);
+                lanes.push(free_from.len() - 1);
+            }
+        }
+    }
+    lanes
+}
+
+/// The text on one line, cut with an ellipsis where it is too wide; the whole text is in the figure's alternative.
+fn ellipsized(setter: &mut Typesetter<'_>, text: &str, style: Style, width: f32) -> Line {
+    let whole = setter.line_of(text, style, Base::Auto);
+    if whole.width <= width {
+        return whole;
+    }
+    let mut kept: Vec<&str> = unicode_segmentation::UnicodeSegmentation::graphemes(text, true).collect();
+    while kept.pop().is_some() {
+        let line = setter.line_of(&format!("{}…", kept.concat().trim_end()), style, Base::Auto);
+        if line.width <= width {
+            return line;
+        }
+    }
+    Line::default()
+}

@@ -1,0 +1,170 @@
+//! The faces a document may use, parsed once and shared by all threads.
+
+use std::path::Path;
+
+use krilla::text::Font;
+use rustybuzz::ttf_parser::GlyphId;
+
+use crate::Error;
+
+/// How heavy the main face is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    Regular,
+    SemiBold,
+}
+
+/// One face.
+pub(crate) struct Face {
+    /// For writing the document.
+    pub font: Font,
+    /// For shaping.
+    pub shaper: rustybuzz::Face<'static>,
+    /// Height above the baseline, in ems.
+    pub ascent: f32,
+    /// Depth below the baseline, in ems, positive.
+    pub descent: f32,
+}
+
+/// All faces: the two main ones, then the fallbacks in the order they are asked.
+pub(crate) struct FontSet {
+    faces: Vec<Face>,
+}
+
+/// The position of a face in its set.
+pub(crate) type FaceIndex = usize;
+
+const REGULAR: FaceIndex = 0;
+const SEMI_BOLD: FaceIndex = 1;
+/// Noto Sans: the face that draws U+FFFD.
+const REPLACEMENT: FaceIndex = 2;
+
+macro_rules! embedded {
+    ($($name:literal),+ $(,)?) => { &[$(($name, include_bytes!(concat!("../fonts/", $name)))),+] };
+}
+
+const EMBEDDED: &[(&str, &[u8])] = embedded![
+    "SourceSans3_400Regular.ttf",
+    "SourceSans3_600SemiBold.ttf",
+    "NotoSans-Regular.ttf",
+    "NotoSansHebrew-Regular.ttf",
+    "NotoSansArabic-Regular.ttf",
+    "NotoSansDevanagari-Regular.ttf",
+    "NotoSansBengali-Regular.ttf",
+    "NotoSansGujarati-Regular.ttf",
+    "NotoSansGurmukhi-Regular.ttf",
+    "NotoSansOriya-Regular.ttf",
+    "NotoSansTamil-Regular.ttf",
+    "NotoSansTelugu-Regular.ttf",
+    "NotoSansKannada-Regular.ttf",
+    "NotoSansMalayalam-Regular.ttf",
+    "NotoSansSinhala-Regular.ttf",
+    "NotoSansThai-Regular.ttf",
+    "NotoSansLao-Regular.ttf",
+    "NotoSansKhmer-Regular.ttf",
+    "NotoSansMyanmar-Regular.ttf",
+    "NotoSansEthiopic-Regular.ttf",
+    "NotoSansArmenian-Regular.ttf",
+    "NotoSansGeorgian-Regular.ttf",
+    "NotoSansThaana-Regular.ttf",
+    "NotoSansSyriac-Regular.ttf",
+    "NotoSansNKo-Regular.ttf",
+    "NotoSansAdlam-Regular.ttf",
+    "NotoSansCherokee-Regular.ttf",
+    "NotoSansCanadianAboriginal-Regular.ttf",
+];
+
+/// The largest file read from a font folder.
+const FONT_BYTES_MAX: u64 = 64 << 20;
+
+impl FontSet {
+    /// The embedded faces, and those of a folder after them, by file name.
+    pub(crate) fn new(extra: Option<&Path>) -> Result<Self, Error> {
+        let mut faces = Vec::with_capacity(EMBEDDED.len());
+        for (name, data) in EMBEDDED {
+            faces.push(Face::parse(data).ok_or_else(|| Error::Corrupt(format!("the font {name} cannot be read")))?);
+        }
+        if let Some(folder) = extra {
+            faces.extend(read_folder(folder)?);
+        }
+        Ok(Self { faces })
+    }
+
+    pub(crate) fn face(&self, index: FaceIndex) -> &Face {
+        // Every index comes from this set: `main`, `find_face` or `replacement`.
+        &self.faces[index]
+    }
+
+    /// The main face of a weight.
+    pub(crate) fn main(weight: Weight) -> FaceIndex {
+        match weight {
+            Weight::Regular => REGULAR,
+            Weight::SemiBold => SEMI_BOLD,
+        }
+    }
+
+    /// The face and glyph for what no face has.
+    pub(crate) fn replacement() -> (FaceIndex, char) {
+        (REPLACEMENT, char::REPLACEMENT_CHARACTER)
+    }
+
+    /// Whether a face is one of the two main ones.
+    pub(crate) fn is_main(index: FaceIndex) -> bool {
+        index < REPLACEMENT
+    }
+
+    /// The first face that has all characters of a cluster, the main face of the weight asked first.
+    pub(crate) fn find_face(&self, weight: Weight, cluster: &str) -> Option<FaceIndex> {
+        let main = Self::main(weight);
+        std::iter::once(main).chain(REPLACEMENT..self.faces.len()).find(|index| self.faces[*index].covers(cluster))
+    }
+}
+
+impl Face {
+    fn parse(data: &'static [u8]) -> Option<Self> {
+        let shaper = rustybuzz::Face::from_slice(data, 0)?;
+        let font = Font::new(data.into(), 0)?;
+        let em = f32::from(shaper.units_per_em() as i16).max(1.0);
+        let (ascent, descent) = (f32::from(shaper.ascender()) / em, -f32::from(shaper.descender()) / em);
+        Some(Self { font, shaper, ascent, descent })
+    }
+
+    /// Whether the face has a glyph for each character that is seen.
+    fn covers(&self, cluster: &str) -> bool {
+        cluster.chars().filter(|c| !is_ignorable(*c)).all(|c| self.shaper.glyph_index(c).is_some_and(|glyph| glyph != GlyphId(0)))
+    }
+}
+
+/// Characters that direct shaping and are not seen themselves.
+pub(crate) fn is_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Reads the TrueType and OpenType files of a folder, by name; of a collection its first face.
+fn read_folder(folder: &Path) -> Result<Vec<Face>, Error> {
+    let unreadable = |source| Error::Unavailable { path: folder.to_owned(), action: "read", source };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_font = path.extension().is_some_and(|ext| ["ttf", "otf", "ttc"].iter().any(|known| ext.eq_ignore_ascii_case(known)));
+        if is_font && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut faces = Vec::with_capacity(paths.len());
+    for path in paths {
+        let unreadable = |source| Error::Unavailable { path: path.clone(), action: "read", source };
+        if std::fs::metadata(&path).map_err(unreadable)?.len() > FONT_BYTES_MAX {
+            return Err(Error::invalid(path.display().to_string(), format!("expected a font of at most {} MB", FONT_BYTES_MAX >> 20)));
+        }
+        let data = std::fs::read(&path).map_err(unreadable)?;
+        // Leaked on purpose: shaping borrows from the file for as long as the renderer lives, and a program makes one renderer.
+        let face = Face::parse(data.leak()).ok_or_else(|| Error::invalid(path.display().to_string(), "expected a TrueType or OpenType font"))?;
+        faces.push(face);
+    }
+    Ok(faces)
+}

@@ -1,0 +1,320 @@
+//! The page layout as data: `layout.toml`, read once and checked before anything is set with it.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::view::source_fields;
+
+/// The layout that is shipped.
+// Cannot fail: a test reads the same text.
+pub(crate) static LAYOUT: LazyLock<Layout> = LazyLock::new(|| Layout::parse(include_str!("layout.toml")).unwrap_or_else(|error| unreachable!("{error}")));
+
+/// A whole layout.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Layout {
+    pub page: Page,
+    pub size: Size,
+    pub colour: Colours,
+    pub words: Words,
+    #[serde(rename = "section")]
+    pub sections: Vec<Section>,
+}
+
+/// The sheet.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    pub width: f32,
+    pub height: f32,
+    pub margin: f32,
+    pub top: f32,
+    pub top_next: f32,
+    pub bottom: f32,
+}
+
+impl Page {
+    /// Width between the margins.
+    pub(crate) fn measure(&self) -> f32 {
+        self.width - 2.0 * self.margin
+    }
+
+    /// Where the body ends.
+    pub(crate) fn floor(&self) -> f32 {
+        self.height - self.bottom
+    }
+}
+
+/// Type sizes and distances.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Size {
+    pub title: f32,
+    pub h2: f32,
+    pub h3: f32,
+    pub body: f32,
+    pub head: f32,
+    pub label: f32,
+    pub value: f32,
+    pub note: f32,
+    pub small: f32,
+    pub chart: f32,
+    pub leading: f32,
+    pub pad_x: f32,
+    pub pad_y: f32,
+    pub gap: f32,
+    pub chart_width: f32,
+    pub gutter: f32,
+}
+
+/// A colour, written as six hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Colour(pub u8, pub u8, pub u8);
+
+impl TryFrom<String> for Colour {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let number = (text.len() == 6).then(|| u32::from_str_radix(&text, 16).ok()).flatten().ok_or("a colour is six hexadecimal digits")?;
+        let [_, red, green, blue] = number.to_be_bytes();
+        Ok(Self(red, green, blue))
+    }
+}
+
+/// The colours.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Colours {
+    pub ink: Colour,
+    pub muted: Colour,
+    pub accent: Colour,
+    pub soft: Colour,
+    pub rule: Colour,
+    pub bar: Colour,
+    pub warn: Colour,
+}
+
+/// All wording but headings and column names. Places in braces are filled by [`fill`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Words {
+    pub language: String,
+    pub title: String,
+    pub notice: String,
+    pub author: String,
+    pub report_date: String,
+    pub page: String,
+    pub running: String,
+    pub continued: String,
+    pub confidential: String,
+    pub confidential_code: String,
+    pub not_issued_footer: String,
+    pub not_issued_long: String,
+    pub disclosed: String,
+    pub disclosed_under: String,
+    pub redisclosure: String,
+    pub dash: String,
+    pub none_recorded: String,
+    pub not_reported: String,
+    pub not_permitted: String,
+    pub suppressed: String,
+    pub cell_not_permitted: String,
+    pub cell_suppressed: String,
+    pub as_reported: String,
+    pub as_reported_on: String,
+    pub reported_by: String,
+    pub age_days: String,
+    pub age_day: String,
+    pub age_same: String,
+    pub full_history: String,
+    pub trend_title: String,
+    pub trend_note: String,
+    pub trend_alt: String,
+    pub trend_low: String,
+    pub trend_none_low: String,
+    pub trend_cut: String,
+    pub timeline_alt: String,
+    pub timeline_spell: String,
+    pub timeline_current: String,
+    pub alt_cut: String,
+    pub timeline_open: String,
+    pub timeline_undated: String,
+    pub timeline_note: String,
+    pub withheld_none: String,
+    pub withheld_some: String,
+    pub reading_note: String,
+    pub verify_code: String,
+    pub verify_note: String,
+}
+
+/// One section, in reading order.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Section {
+    pub id: String,
+    pub kind: Kind,
+    #[serde(default)]
+    pub level: u16,
+    #[serde(default)]
+    pub title: String,
+    /// The block of the model, such as `history.tests`.
+    #[serde(default)]
+    pub source: String,
+    /// The section that holds all years of this one.
+    pub full: Option<String>,
+    pub order: Option<Order>,
+    #[serde(default)]
+    pub columns: Vec<Column>,
+    /// The section whose columns this one has too.
+    pub columns_of: Option<String>,
+    /// Whether it stands to the left of the attendance trend.
+    #[serde(default)]
+    pub beside_trend: bool,
+    /// Whether the enrollment timeline opens it.
+    #[serde(default)]
+    pub timeline: bool,
+    #[serde(default)]
+    pub new_page: bool,
+    #[serde(default)]
+    pub withheld_title: String,
+    #[serde(default)]
+    pub reading_title: String,
+    #[serde(default)]
+    pub verify_title: String,
+}
+
+/// What a section is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Labels above values, in one band.
+    Card,
+    /// Rows under column heads.
+    Table,
+    /// A heading alone; it stays with what follows.
+    Heading,
+    /// The report date, in the body.
+    ReportDate,
+    /// What was withheld, how to read the report, the verification code.
+    About,
+}
+
+/// How rows are sorted; rows without the key come last, ties keep their order.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Order {
+    pub key: String,
+    pub newest_first: bool,
+}
+
+/// A column.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Column {
+    pub key: String,
+    pub title: String,
+    pub width: f32,
+    #[serde(default)]
+    pub align: Align,
+    /// A head above this and the neighbouring columns of the same group.
+    pub group: Option<String>,
+}
+
+/// How cells of a column stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Align {
+    #[default]
+    Left,
+    Right,
+    Center,
+}
+
+impl Layout {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut layout: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        for i in 0..layout.sections.len() {
+            if let Some(other) = layout.sections[i].columns_of.clone() {
+                let columns = layout.find_section(&other).map(|section| section.columns.clone());
+                layout.sections[i].columns = columns.ok_or_else(|| format!("no section {other}"))?;
+            }
+        }
+        layout.check()?;
+        Ok(layout)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for section in &self.sections {
+            let id = &section.id;
+            let needs_columns = matches!(section.kind, Kind::Card | Kind::Table);
+            if needs_columns == section.columns.is_empty() {
+                return Err(format!("section {id}: columns do not fit its kind"));
+            }
+            if let Some(full) = &section.full
+                && self.find_section(full).is_none()
+            {
+                return Err(format!("section {id}: no section {full}"));
+            }
+            if !needs_columns {
+                continue;
+            }
+            let fields = source_fields(&section.source).ok_or_else(|| format!("section {id}: no block {}", section.source))?;
+            let keys = section.columns.iter().map(|column| &column.key).chain(section.order.iter().map(|order| &order.key));
+            if let Some(unknown) = keys.into_iter().find(|key| !fields.contains(&key.as_str())) {
+                return Err(format!("section {id}: {} has no field {unknown}", section.source));
+            }
+            if section.columns.iter().any(|column| column.width.is_nan() || column.width <= 0.0) {
+                return Err(format!("section {id}: a column needs a width"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The section of this id.
+    pub(crate) fn find_section(&self, id: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.id == id)
+    }
+}
+
+/// Fills the places in braces.
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((name, tail)) = after.split_once('}') else {
+            out.push('{');
+            rest = after;
+            continue;
+        };
+        out.push_str(values.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value));
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_layout_is_sound() {
+        let layout = Layout::parse(include_str!("layout.toml")).expect("reads");
+        assert!(layout.sections.len() > 10);
+    }
+
+    #[test]
+    fn a_column_without_a_field_is_refused() {
+        let text = include_str!("layout.toml").replace("key = \"sanction\"", "key = \"sanctions\"");
+        let error = Layout::parse(&text).expect_err("refused");
+        assert_eq!(error, "section recent-discipline: recent.discipline has no field sanctions");
+    }
+
+    #[test]
+    fn places_are_filled_once() {
+        assert_eq!(fill("{a} of {b}{c}", &[("a", "{b}"), ("b", "2")]), "{b} of 2");
+    }
+}

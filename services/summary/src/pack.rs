@@ -1,0 +1,163 @@
+//! Object streams: most of a tagged document is small dictionaries, which compress well together and not at all alone.
+//!
+//! The writer gives a classic file with a cross-reference table. Everything that is no stream goes into object streams, and the
+//! table becomes a cross-reference stream (ISO 32000-1, 7.5.7 and 7.5.8). Nothing else changes, so conformance is kept.
+
+use std::io::Write as _;
+
+use flate2::{Compression, write::ZlibEncoder};
+
+use crate::Error;
+
+/// Objects in one object stream.
+const STREAM_OBJECTS_MAX: usize = 500;
+
+/// Where an object is, in the new file.
+#[derive(Clone, Copy)]
+enum Entry {
+    Free,
+    At(usize),
+    Inside { stream: usize, index: usize },
+}
+
+/// Packs a document that [`krilla`] wrote.
+pub(crate) fn pack(pdf: &[u8]) -> Result<Vec<u8>, Error> {
+    let file = Classic::read(pdf).ok_or_else(|| Error::Corrupt("the writer's cross-reference table cannot be read".to_owned()))?;
+    let mut entries = vec![Entry::Free; file.objects.len()];
+    let mut out = Vec::with_capacity(pdf.len() / 2);
+    out.extend_from_slice(file.header);
+    let mut small: Vec<(usize, &[u8])> = Vec::new();
+    for (number, object) in file.objects.iter().enumerate() {
+        let Some(object) = object else { continue };
+        if object.ends_with(b"endstream") {
+            entries[number] = Entry::At(out.len());
+            write_object(&mut out, number, object);
+        } else {
+            small.push((number, object));
+        }
+    }
+    for group in small.chunks(STREAM_OBJECTS_MAX) {
+        let stream = entries.len();
+        for (index, (number, _)) in group.iter().enumerate() {
+            entries[*number] = Entry::Inside { stream, index };
+        }
+        entries.push(Entry::At(out.len()));
+        write_object_stream(&mut out, stream, group)?;
+    }
+    write_cross_reference(&mut out, entries, file.trailer)?;
+    Ok(out)
+}
+
+fn write_object(out: &mut Vec<u8>, number: usize, body: &[u8]) {
+    out.extend_from_slice(format!("{number} 0 obj\n").as_bytes());
+    out.extend_from_slice(body);
+    out.extend_from_slice(b"\nendobj\n");
+}
+
+fn write_stream(out: &mut Vec<u8>, number: usize, dictionary: &str, data: &[u8]) -> Result<(), Error> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(9));
+    let packed = encoder.write_all(data).and_then(|()| encoder.finish()).map_err(|error| Error::Corrupt(format!("compression: {error}")))?;
+    let mut body = format!("<<{dictionary}/Filter/FlateDecode/Length {}>>\nstream\n", packed.len()).into_bytes();
+    body.extend_from_slice(&packed);
+    body.extend_from_slice(b"\nendstream");
+    write_object(out, number, &body);
+    Ok(())
+}
+
+fn write_object_stream(out: &mut Vec<u8>, number: usize, objects: &[(usize, &[u8])]) -> Result<(), Error> {
+    let mut index = String::new();
+    let mut bodies = Vec::new();
+    for (object, body) in objects {
+        index.extend([object.to_string(), " ".to_owned(), bodies.len().to_string(), " ".to_owned()]);
+        bodies.extend_from_slice(body);
+        bodies.push(b'\n');
+    }
+    let mut data = index.into_bytes();
+    let first = data.len();
+    data.append(&mut bodies);
+    write_stream(out, number, &format!("/Type/ObjStm/N {}/First {first}", objects.len()), &data)
+}
+
+fn write_cross_reference(out: &mut Vec<u8>, mut entries: Vec<Entry>, trailer: &[u8]) -> Result<(), Error> {
+    let (number, start) = (entries.len(), out.len());
+    entries.push(Entry::At(start));
+    let mut data = Vec::with_capacity(entries.len() * 7);
+    for entry in &entries {
+        let (kind, second, third) = match *entry {
+            Entry::Free => (0, 0, 0xffff),
+            Entry::At(offset) => (1, offset, 0),
+            Entry::Inside { stream, index } => (2, stream, index),
+        };
+        data.push(kind);
+        data.extend_from_slice(&(second as u32).to_be_bytes());
+        data.extend_from_slice(&(third as u16).to_be_bytes());
+    }
+    let trailer = std::str::from_utf8(trailer).map_err(|_| Error::Corrupt("the writer's trailer cannot be read".to_owned()))?;
+    write_stream(out, number, &format!("/Type/XRef/W[1 4 2]/Size {}{trailer}", entries.len()), &data)?;
+    out.extend_from_slice(format!("startxref\n{start}\n%%EOF").as_bytes());
+    Ok(())
+}
+
+/// The parts of a file with a cross-reference table.
+struct Classic<'a> {
+    /// Before the first object.
+    header: &'a [u8],
+    /// The bodies, by object number; `None` for free numbers.
+    objects: Vec<Option<&'a [u8]>>,
+    /// The trailer's entries but `Size`.
+    trailer: &'a [u8],
+}
+
+impl<'a> Classic<'a> {
+    fn read(pdf: &'a [u8]) -> Option<Self> {
+        let table = number_after(pdf, find_last(pdf, b"startxref")? + b"startxref".len())?;
+        let mut lines = pdf.get(table..)?.split(|byte| *byte == b'\n');
+        (trim(lines.next()?) == b"xref").then_some(())?;
+        let head = std::str::from_utf8(trim(lines.next()?)).ok()?;
+        let count: usize = head.strip_prefix("0 ")?.parse().ok()?;
+        let mut offsets = Vec::with_capacity(count);
+        for line in lines.by_ref().take(count) {
+            let line = std::str::from_utf8(trim(line)).ok()?;
+            let offset: usize = line.get(..10)?.parse().ok()?;
+            offsets.push(line.ends_with('n').then_some(offset));
+        }
+        let mut ends: Vec<usize> = offsets.iter().flatten().copied().chain([table]).collect();
+        ends.sort_unstable();
+        let header = pdf.get(..*ends.first()?)?;
+        let mut objects = Vec::with_capacity(count);
+        for offset in offsets {
+            let Some(offset) = offset else {
+                objects.push(None);
+                continue;
+            };
+            let end = *ends.get(ends.partition_point(|end| *end <= offset))?;
+            let object = trim(pdf.get(offset..end)?).strip_suffix(b"endobj")?;
+            let body = object.get(object.windows(3).position(|window| window == b"obj")? + 3..)?;
+            objects.push(Some(trim(body)));
+        }
+        Some(Self { header, objects, trailer: trailer(pdf.get(table..)?)? })
+    }
+}
+
+/// The entries between the trailer's brackets, without `Size`, which the writer puts first.
+fn trailer(tail: &[u8]) -> Option<&[u8]> {
+    let start = find_last(tail, b"trailer")?;
+    let end = find_last(tail, b">>")?;
+    let inside = trim(trim(tail.get(start + b"trailer".len()..end)?).strip_prefix(b"<<")?);
+    let rest = trim(inside.strip_prefix(b"/Size")?);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    Some(trim(rest.get(digits..)?))
+}
+
+fn number_after(bytes: &[u8], at: usize) -> Option<usize> {
+    let digits: Vec<u8> = trim(bytes.get(at..)?).iter().copied().take_while(u8::is_ascii_digit).collect();
+    std::str::from_utf8(&digits).ok()?.parse().ok()
+}
+
+fn find_last(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).rposition(|window| window == what)
+}
+
+fn trim(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii()
+}

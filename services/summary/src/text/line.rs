@@ -1,0 +1,105 @@
+//! A line of set text, in visual order.
+
+use std::ops::Range;
+
+use krilla::text::KrillaGlyph;
+use unicode_bidi::BidiInfo;
+
+use super::{Atom, MAIN_ASCENT, MAIN_DESCENT, Piece, Style};
+use crate::fonts::{FaceIndex, FontSet};
+
+/// A line, ready to be drawn at a baseline.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line {
+    pub runs: Vec<Run>,
+    /// In points, without the space at its end.
+    pub width: f32,
+    /// From the top of the line to its baseline, in points.
+    pub ascent: f32,
+    /// From the top of the line to its bottom, in points.
+    pub height: f32,
+    pub size: f32,
+}
+
+/// Glyphs of one face.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub face: FaceIndex,
+    /// From the start of the line, in points.
+    pub x: f32,
+    pub text: String,
+    /// Advances in ems; ranges into `text`.
+    pub glyphs: Vec<KrillaGlyph>,
+    /// What the run stands for, when its glyphs are replacements.
+    pub actual: Option<String>,
+}
+
+impl Line {
+    /// The text in reading order as far as runs go; for tests and dumps.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        self.runs.iter().map(|run| run.actual.as_deref().unwrap_or(&run.text)).collect()
+    }
+}
+
+pub(super) fn build(fonts: &FontSet, atoms: &[Atom], style: Style) -> Line {
+    let mut line = Line { size: style.size, ..Line::default() };
+    let (mut ascent, mut descent) = (MAIN_ASCENT, MAIN_DESCENT);
+    let mut x = 0.0;
+    let last = atoms.len().saturating_sub(1);
+    for i in visual_order(atoms) {
+        let atom = &atoms[i];
+        let is_rtl = atom.level.is_rtl();
+        let pieces: Vec<&Piece> = if is_rtl { atom.word.pieces.iter().rev().collect() } else { atom.word.pieces.iter().collect() };
+        for piece in pieces {
+            // At the end of a line a space from right to left would stand at its left edge and move the rest.
+            let skip = if is_rtl && i == last { piece.text.trim_end().len()..piece.text.len() } else { 0..0 };
+            if !FontSet::is_main(piece.face) && piece.actual.is_none() {
+                let face = fonts.face(piece.face);
+                ascent = ascent.max(face.ascent);
+                descent = descent.max(face.descent);
+            }
+            x += push(&mut line.runs, piece, x, is_rtl, &skip, style.size);
+        }
+    }
+    let tail = atoms.last().map_or(0.0, |atom| if atom.level.is_rtl() { 0.0 } else { atom.word.width - atom.word.ink });
+    line.width = (x - tail * style.size).max(0.0);
+    let height = style.leading.max(ascent + descent);
+    line.ascent = ((height - ascent - descent) / 2.0 + ascent) * style.size;
+    line.height = height * style.size;
+    line
+}
+
+/// Adds a piece to the runs, joining it to the one before where both run from left to right in one face; gives its width.
+fn push(runs: &mut Vec<Run>, piece: &Piece, x: f32, is_rtl: bool, skip: &Range<usize>, size: f32) -> f32 {
+    let kept: Vec<KrillaGlyph> = piece.glyphs.iter().filter(|glyph| !skip.contains(&glyph.text_range.start)).cloned().collect();
+    let width = kept.iter().map(|glyph| glyph.x_advance).sum::<f32>() * size;
+    if kept.is_empty() {
+        return width;
+    }
+    if let Some(last) = runs.last_mut()
+        && !is_rtl
+        && last.face == piece.face
+        && last.actual.is_none()
+        && piece.actual.is_none()
+        && last.glyphs.first().is_some_and(|first| first.text_range.start == 0)
+    {
+        let offset = last.text.len();
+        last.text.push_str(&piece.text);
+        last.glyphs.extend(kept.into_iter().map(|mut glyph| {
+            glyph.text_range = glyph.text_range.start + offset..glyph.text_range.end + offset;
+            glyph
+        }));
+        return width;
+    }
+    runs.push(Run { face: piece.face, x, text: piece.text.clone(), glyphs: kept, actual: piece.actual.clone() });
+    width
+}
+
+fn visual_order(atoms: &[Atom]) -> Vec<usize> {
+    if atoms.iter().all(|atom| !atom.level.is_rtl()) && atoms.windows(2).all(|pair| pair[0].level == pair[1].level) {
+        return (0..atoms.len()).collect();
+    }
+    let levels: Vec<_> = atoms.iter().map(|atom| atom.level).collect();
+    BidiInfo::reorder_visual(&levels)
+}

@@ -1,0 +1,283 @@
+//! From the model to strings: every value is formatted once, here, and nothing later looks at the record again.
+
+use chrono::NaiveDate;
+
+pub(crate) use charts::{Timeline, Trend};
+pub(crate) use format::{clean, date, might_be_rtl};
+
+use crate::{
+    Error, Origin, RenderOptions,
+    layout::{Column, Kind, Layout, Order, Section, Words, fill},
+    model::{
+        AttendanceRow, Block, Client, Current, DisciplineRow, Field, Provenance, Record, SchoolRow, SpecialEducationRow, State, Summary, TestRow,
+    },
+};
+use format::{isolate, number, percent};
+
+mod charts;
+mod format;
+
+/// What is printed.
+pub(crate) struct View {
+    /// The report date, as printed.
+    pub report_date: String,
+    /// The same as a day, for the document's metadata.
+    pub report_day: NaiveDate,
+    /// In the head of the pages after the first.
+    pub running: String,
+    /// In the foot of each page.
+    pub footer: String,
+    /// Above everything: that the summary was not issued, when it was not.
+    pub banner: Option<String>,
+    /// To whom, under which agreement, and how far it may go on.
+    pub disclosed: Option<String>,
+    /// One for each section of the layout.
+    pub sections: Vec<SectionView>,
+    /// The attendance trend, if there is anything to draw.
+    pub trend: Option<Trend>,
+    /// The enrollment timeline, if there is anything to draw.
+    pub timeline: Option<Timeline>,
+    /// Labels of what was withheld; `None` when no agreement is named.
+    pub withheld: Option<Vec<String>>,
+    /// The verification code.
+    pub code: Option<String>,
+    /// The language of the name.
+    pub name_language: Option<String>,
+}
+
+/// A section's strings.
+#[derive(Default)]
+pub(crate) struct SectionView {
+    /// Age and source.
+    pub provenance: Option<String>,
+    /// Rows of cells, in print order.
+    pub rows: Vec<Vec<CellText>>,
+    /// What is printed instead of rows.
+    pub message: Option<String>,
+}
+
+/// A cell's string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CellText {
+    /// Never empty.
+    pub text: String,
+    /// A value of the record, or our words about its absence.
+    pub is_value: bool,
+}
+
+impl CellText {
+    fn note(text: &str) -> Self {
+        Self { text: text.to_owned(), is_value: false }
+    }
+}
+
+impl View {
+    pub(crate) fn new(summary: &Summary, options: RenderOptions, layout: &Layout) -> Result<Self, Error> {
+        let words = &layout.words;
+        let code = match (options.origin, &summary.code) {
+            (Origin::Exchange, None) => return Err(Error::Precondition("a summary issued by the exchange needs a verification code")),
+            (Origin::Exchange, Some(code)) => Some(clean(code)),
+            (Origin::File, _) => None,
+        };
+        let client = &summary.client;
+        let plain = |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| isolate(&clean(text)));
+        let not_issued = options.origin == Origin::File;
+        Ok(Self {
+            report_date: date(summary.report_date),
+            report_day: summary.report_date,
+            running: fill(&words.running, &[("name", &plain(&client.name)), ("sasid", &plain(&client.sasid))]),
+            footer: match &code {
+                _ if not_issued => words.not_issued_footer.clone(),
+                Some(code) => fill(&words.confidential_code, &[("code", code)]),
+                None => words.confidential.clone(),
+            },
+            banner: not_issued.then(|| words.not_issued_long.clone()),
+            disclosed: disclosed(summary, words),
+            sections: layout.sections.iter().map(|section| section_view(summary, section, words)).collect(),
+            trend: charts::trend(&summary.history.attendance, words),
+            timeline: charts::timeline(&summary.history.schools, words),
+            withheld: summary.agreement.as_ref().map(|_| summary.withheld.iter().map(|label| clean(label)).filter(|label| !label.is_empty()).collect()),
+            code,
+            name_language: client.lang.clone().filter(|tag| is_language(tag)),
+        })
+    }
+}
+
+/// "Disclosed to R under A. Notice."
+fn disclosed(summary: &Summary, words: &Words) -> Option<String> {
+    let text = |value: &Option<String>| value.as_ref().map(|text| isolate(&clean(text))).filter(|text| !text.is_empty());
+    let (agreement, recipient, notice) = (text(&summary.agreement), text(&summary.recipient), text(&summary.notice));
+    let mut sentences = Vec::new();
+    if let Some(agreement) = &agreement {
+        match &recipient {
+            Some(recipient) => sentences.push(fill(&words.disclosed, &[("recipient", recipient), ("agreement", agreement)])),
+            None => sentences.push(fill(&words.disclosed_under, &[("agreement", agreement)])),
+        }
+    }
+    match (notice, &agreement) {
+        (Some(notice), _) => sentences.push(notice),
+        (None, Some(agreement)) => sentences.push(fill(&words.redisclosure, &[("agreement", agreement)])),
+        (None, None) => {}
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// The shape of a BCP 47 tag, as far as PDF readers care.
+fn is_language(tag: &str) -> bool {
+    let mut parts = tag.split('-');
+    parts.next().is_some_and(|first| (2..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic()))
+        && parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// The names of the fields of a block; `None` if the model has no such block.
+pub(crate) fn source_fields(source: &str) -> Option<&'static [&'static str]> {
+    Some(match source {
+        "client" => Client::FIELDS,
+        "summary" => Current::FIELDS,
+        "recent.attendance" | "history.attendance" => AttendanceRow::FIELDS,
+        "recent.special_ed" | "history.special_ed" => SpecialEducationRow::FIELDS,
+        "recent.tests" | "history.tests" => TestRow::FIELDS,
+        "recent.discipline" | "history.discipline" => DisciplineRow::FIELDS,
+        "history.schools" => SchoolRow::FIELDS,
+        _ => return None,
+    })
+}
+
+fn section_view(summary: &Summary, section: &Section, words: &Words) -> SectionView {
+    if !matches!(section.kind, Kind::Card | Kind::Table) {
+        return SectionView::default();
+    }
+    let at = Printer { section, words, report_day: summary.report_date };
+    match section.source.as_str() {
+        "client" => {
+            let c = &summary.client;
+            at.single(c, c.state, c.as_reported_on, c.reported_by.as_ref(), &c.not_permitted)
+        }
+        "summary" => {
+            let c = &summary.summary;
+            at.single(c, c.state, c.as_reported_on, c.reported_by.as_ref(), &c.not_permitted)
+        }
+        "recent.attendance" => at.block(&summary.recent.attendance),
+        "recent.special_ed" => at.block(&summary.recent.special_ed),
+        "recent.tests" => at.block(&summary.recent.tests),
+        "recent.discipline" => at.block(&summary.recent.discipline),
+        "history.schools" => at.block(&summary.history.schools),
+        "history.attendance" => at.block(&summary.history.attendance),
+        "history.special_ed" => at.block(&summary.history.special_ed),
+        "history.tests" => at.block(&summary.history.tests),
+        "history.discipline" => at.block(&summary.history.discipline),
+        // Cannot happen: the layout was checked against `source_fields`.
+        _ => SectionView::default(),
+    }
+}
+
+/// Prints one section.
+struct Printer<'a> {
+    section: &'a Section,
+    words: &'a Words,
+    report_day: NaiveDate,
+}
+
+type Names = std::collections::BTreeSet<String>;
+
+impl Printer<'_> {
+    fn block<T: Record>(&self, block: &Block<T>) -> SectionView {
+        let mut rows: Vec<&T> = block.rows().iter().collect();
+        if let Some(order) = &self.section.order {
+            sort(&mut rows, order);
+        }
+        let rows: Vec<Vec<CellText>> = rows.into_iter().map(|row| self.row(row, &block.not_permitted)).collect();
+        let message = match block.state() {
+            State::Reported if rows.is_empty() => Some(self.words.none_recorded.clone()),
+            state => self.state(state),
+        };
+        SectionView { provenance: self.provenance(&block.provenance), rows, message }
+    }
+
+    fn single<T: Record>(&self, record: &T, state: State, on: Option<NaiveDate>, by: Option<&String>, not_permitted: &Names) -> SectionView {
+        let provenance = Provenance { as_reported_on: on, reported_by: by.cloned() };
+        let message = self.state(state);
+        let rows = if message.is_none() { vec![self.row(record, not_permitted)] } else { Vec::new() };
+        SectionView { provenance: self.provenance(&provenance), rows, message }
+    }
+
+    fn state(&self, state: State) -> Option<String> {
+        match state {
+            State::Reported => None,
+            State::NotReported => Some(self.words.not_reported.clone()),
+            State::NotPermitted => Some(self.words.not_permitted.clone()),
+            State::Suppressed => Some(self.words.suppressed.clone()),
+        }
+    }
+
+    fn row<T: Record>(&self, record: &T, not_permitted: &Names) -> Vec<CellText> {
+        self.section.columns.iter().map(|column| self.cell(record, column, not_permitted)).collect()
+    }
+
+    fn cell<T: Record>(&self, record: &T, column: &Column, not_permitted: &Names) -> CellText {
+        if not_permitted.contains(&column.key) {
+            return CellText::note(&self.words.cell_not_permitted);
+        }
+        let printed = match record.find_field(&column.key) {
+            Some(Field::Text(cell)) => print(cell, |text| clean(text)),
+            Some(Field::Date(cell)) => print(cell, |day| date(*day)),
+            Some(Field::Number(cell)) => print(cell, |value| number(*value)),
+            Some(Field::Percent(cell)) => print(cell, |value| percent(*value)),
+            None => Printed::Absent,
+        };
+        match printed {
+            Printed::Value(text) if !text.trim().is_empty() => CellText { text, is_value: true },
+            Printed::Value(_) | Printed::Absent => CellText::note(&self.words.dash),
+            Printed::Suppressed => CellText::note(&self.words.cell_suppressed),
+        }
+    }
+
+    fn provenance(&self, provenance: &Provenance) -> Option<String> {
+        let words = self.words;
+        let source = provenance.reported_by.as_ref().map(|text| isolate(&clean(text))).filter(|text| !text.is_empty());
+        let day = provenance.as_reported_on.map(date).unwrap_or_default();
+        let age = match provenance.as_reported_on.map(|on| (self.report_day - on).num_days()) {
+            Some(0) => words.age_same.clone(),
+            Some(1) => words.age_day.clone(),
+            Some(days) if days > 1 => fill(&words.age_days, &[("days", &days.to_string())]),
+            _ => String::new(),
+        };
+        let template = match (provenance.as_reported_on, &source) {
+            (Some(_), Some(_)) => &words.as_reported,
+            (Some(_), None) => &words.as_reported_on,
+            (None, Some(_)) => &words.reported_by,
+            (None, None) => return None,
+        };
+        Some(fill(template, &[("date", &day), ("age", &age), ("source", source.as_deref().unwrap_or_default())]))
+    }
+}
+
+enum Printed {
+    Absent,
+    Value(String),
+    Suppressed,
+}
+
+fn print<T>(cell: &crate::model::Cell<T>, format: impl Fn(&T) -> String) -> Printed {
+    match cell {
+        crate::model::Cell::Absent => Printed::Absent,
+        crate::model::Cell::Value(value) => Printed::Value(format(value)),
+        crate::model::Cell::Suppressed => Printed::Suppressed,
+    }
+}
+
+/// Stable; rows without the key come last in either direction.
+fn sort<T: Record>(rows: &mut [&T], order: &Order) {
+    fn key<'a, T: Record>(row: &'a T, name: &str) -> Option<(NaiveDate, &'a str)> {
+        match row.find_field(name)? {
+            Field::Date(cell) => cell.value().map(|day| (*day, "")),
+            Field::Text(cell) => cell.value().map(|text| (NaiveDate::MIN, text.as_str())),
+            Field::Number(_) | Field::Percent(_) => None,
+        }
+    }
+    rows.sort_by(|a, b| match (key(*a, &order.key), key(*b, &order.key)) {
+        (Some(a), Some(b)) if order.newest_first => b.cmp(&a),
+        (Some(a), Some(b)) => a.cmp(&b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    });
+}

@@ -1,0 +1,118 @@
+//! What the two charts show, and the sentences that say the same.
+
+use std::borrow::Cow;
+
+use chrono::NaiveDate;
+use model::Decimal;
+
+use super::format::{clean, date, join_capped, percent};
+use crate::{
+    layout::{Words, fill},
+    model::{AttendanceRow, Block, SchoolRow},
+};
+
+/// The most bars that can still be read.
+const BARS_MAX: usize = 18;
+/// Attendance at or below this is chronic absence (a tenth of the days missed).
+const CHRONIC: Decimal = Decimal(90 * Decimal::SCALE);
+
+/// Attendance by school year, oldest first.
+pub(crate) struct Trend {
+    pub bars: Vec<Bar>,
+    pub alt: String,
+    /// Said when not all years are drawn.
+    pub cut: Option<String>,
+}
+
+/// One bar.
+pub(crate) struct Bar {
+    /// `’13`, or the whole text when it is no school year.
+    pub label: String,
+    /// 0 to 100.
+    pub percent: f32,
+    /// The percentage in whole numbers.
+    pub figure: String,
+    /// At or below 90 percent.
+    pub is_low: bool,
+}
+
+pub(super) fn trend(block: &Block<AttendanceRow>, words: &Words) -> Option<Trend> {
+    let mut rows: Vec<(&str, Decimal)> =
+        block.rows().iter().filter_map(|row| Some((row.year.value()?.as_str(), *row.pct.value()?))).filter(|(_, pct)| (0..=100 * Decimal::SCALE).contains(&pct.0)).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    // Newest first comes in; the reverse keeps two schools of one year in the order they had.
+    rows.sort_by(|a, b| b.0.cmp(a.0));
+    rows.reverse();
+    let low = rows.iter().filter(|(_, pct)| *pct <= CHRONIC).count();
+    let count = rows.len().to_string();
+    let low = if low == 0 { words.trend_none_low.clone() } else { fill(&words.trend_low, &[("low", &low.to_string()), ("count", &count)]) };
+    let values = join_capped(rows.iter().map(|(year, pct)| Cow::from(format!("{} {}", clean(year), percent(*pct)))), |n| cut(words, n));
+    let alt = fill(&words.trend_alt, &[("values", &values), ("low", &low)]);
+    let cut = (rows.len() > BARS_MAX).then(|| fill(&words.trend_cut, &[("shown", &BARS_MAX.to_string()), ("count", &count)]));
+    let shown = rows.split_off(rows.len().saturating_sub(BARS_MAX));
+    Some(Trend { bars: shown.into_iter().map(bar).collect(), alt, cut })
+}
+
+fn cut(words: &Words, count: usize) -> String {
+    fill(&words.alt_cut, &[("count", &count.to_string())])
+}
+
+fn bar((year, pct): (&str, Decimal)) -> Bar {
+    let is_year = year.len() >= 4 && year.is_char_boundary(4) && year[..4].bytes().all(|b| b.is_ascii_digit());
+    let whole = (pct.0 + Decimal::SCALE / 2) / Decimal::SCALE;
+    Bar {
+        label: if is_year { format!("’{}", &year[2..4]) } else { clean(year).chars().take(4).collect() },
+        percent: pct.to_f64() as f32,
+        figure: whole.to_string(),
+        is_low: pct <= CHRONIC,
+    }
+}
+
+/// Enrollments with an entry date, oldest first.
+pub(crate) struct Timeline {
+    pub spells: Vec<Spell>,
+    pub alt: String,
+    /// Said when enrollments without an entry date are left out.
+    pub undated: Option<String>,
+}
+
+/// One enrollment.
+pub(crate) struct Spell {
+    pub label: String,
+    pub from: NaiveDate,
+    /// `None` when no exit date was reported.
+    pub to: Option<NaiveDate>,
+}
+
+pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeline> {
+    let mut rows: Vec<(NaiveDate, &SchoolRow)> = block.rows().iter().filter_map(|row| Some((*row.entry_date.value()?, row))).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    rows.sort_by_key(|(entry, _)| *entry);
+    let undated = block.rows().len() - rows.len();
+    let text = |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| clean(text));
+    let last = rows.len() - 1;
+    let spells = join_capped(
+        rows.iter().enumerate().map(|(i, (entry, row))| {
+            let exit = match row.exit_date.value() {
+                Some(day) => date(*day),
+                None if i == last => words.timeline_current.clone(),
+                None => words.timeline_open.clone(),
+            };
+            let values = [("school", &*text(&row.school)), ("district", &text(&row.district)), ("entry", &date(*entry)), ("exit", &exit)];
+            Cow::from(fill(&words.timeline_spell, &values))
+        }),
+        |n| cut(words, n),
+    );
+    let undated = (undated > 0).then(|| fill(&words.timeline_undated, &[("count", &undated.to_string())]));
+    let mut alt = fill(&words.timeline_alt, &[("spells", &spells)]);
+    if let Some(undated) = &undated {
+        alt.push(' ');
+        alt.push_str(undated);
+    }
+    let spells = rows.iter().map(|(entry, row)| Spell { label: text(&row.school), from: *entry, to: row.exit_date.value().copied() }).collect();
+    Some(Timeline { spells, alt, undated })
+}
