@@ -9,6 +9,7 @@
 mod error;
 mod organization;
 mod store;
+pub mod tables;
 
 pub use error::Error;
 pub use organization::{OrganizationName, other_agency, shipped_organizations};

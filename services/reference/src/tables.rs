@@ -68,7 +68,9 @@ pub struct Edition {
 impl Edition {
     /// The code of this spelling.
     pub fn find(&self, code: &str) -> Option<&Code> {
-        self.index.get(code).and_then(|place| self.codes.get(*place))
+        self.index
+            .get(code)
+            .and_then(|place| self.codes.get(*place))
     }
 
     fn holds_for(&self, year: SchoolYear) -> bool {
@@ -121,7 +123,12 @@ impl CodeTable {
         let Some(year) = year else {
             return self.editions.last().map(EditionMatch::Exact);
         };
-        if let Some(edition) = self.editions.iter().rev().find(|edition| edition.holds_for(year)) {
+        if let Some(edition) = self
+            .editions
+            .iter()
+            .rev()
+            .find(|edition| edition.holds_for(year))
+        {
             return Some(EditionMatch::Exact(edition));
         }
         self.editions
@@ -151,7 +158,10 @@ impl Tables {
     /// The tables the program brings for a state; `None` for a state it knows nothing of.
     pub fn builtin(sea: &str) -> Option<&'static Self> {
         // Cannot fail: the tables are part of the program, and a test reads every one.
-        #[expect(clippy::panic, reason = "a table of our own that cannot be read is a defect of the program")]
+        #[expect(
+            clippy::panic,
+            reason = "a table of our own that cannot be read is a defect of the program"
+        )]
         static CONNECTICUT: LazyLock<Tables> =
             LazyLock::new(|| builtin::connecticut().unwrap_or_else(|error| panic!("{error}")));
         (sea == "ct").then(|| &*CONNECTICUT)
