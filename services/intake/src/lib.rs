@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The way in: a state's files become records, records become facts, and what is wrong becomes findings.
+//!
+//! A file's shape is data (a [`Layout`], one TOML file each), so one description reads, writes, checks and documents it.
+//! Reading gives [`Item`]s one after the other in bounded memory; a bad record is an item too, never an error, and never stops
+//! the good ones. Nothing here knows what a fact is used for, who may see it, or how a history is made.
+//!
+//! Start with [`Item`], then [`layouts`] and [`read`].
+
+pub mod edfi;
+mod error;
+mod item;
+mod layout;
+pub mod layouts;
+pub mod read;
+mod write;
+
+pub use error::Error;
+pub use item::{Finding, Item, OrganizationRecord, Severity};
+pub use layout::{Field, FieldKind, Format, Layout, Record, Requirement, Status};
+pub use write::RecordWriter;

@@ -1,0 +1,37 @@
+//! Finds the layouts (`layouts/<source>/<id>.toml`) and writes the list that `layouts.rs` embeds: adding a layout is adding a file.
+
+use std::{env, fmt::Write as _, fs, io, path::Path};
+
+fn main() -> io::Result<()> {
+    let root =
+        Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("layouts");
+    println!("cargo::rerun-if-changed={}", root.display());
+    let mut list = String::from("&[\n");
+    for source in sorted(&root)? {
+        if !source.is_dir() {
+            continue;
+        }
+        println!("cargo::rerun-if-changed={}", source.display());
+        for file in sorted(&source)? {
+            if file
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
+                println!("cargo::rerun-if-changed={}", file.display());
+                writeln!(list, "    include_str!({:?}),", file.display().to_string())
+                    .map_err(io::Error::other)?;
+            }
+        }
+    }
+    list.push(']');
+    let out = env::var("OUT_DIR").map_err(io::Error::other)?;
+    fs::write(Path::new(&out).join("layouts.rs"), list)
+}
+
+fn sorted(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+    let mut paths = fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}

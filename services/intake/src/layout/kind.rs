@@ -1,0 +1,173 @@
+//! What a field can hold.
+
+use model::ValueKind;
+
+/// What a field holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Text.
+    Text,
+    /// Digits only, all positions filled when a length is told: an identifier or a code, kept as text.
+    Digits,
+    /// A day.
+    Date(DateForm),
+    /// A time of day, `HH:MM` on 24 hours.
+    Time,
+    /// A whole number.
+    Integer,
+    /// A number with at most so many decimals.
+    Decimal(u8),
+    /// Yes or no.
+    Boolean(BooleanWords),
+    /// Always the same text (an end marker, a system indicator).
+    Constant(String),
+    /// Nothing.
+    Filler,
+}
+
+/// How a day is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateForm {
+    /// `MMDDYYYY`.
+    MonthDayYear,
+    /// `YYYY-MM-DD`.
+    Iso,
+    /// `M/D/YYYY`, with or without leading zeros.
+    Slashes,
+    /// `YYYY-MM-DDTHH:MM:SS.fff`, of which the day counts.
+    Timestamp,
+}
+
+impl DateForm {
+    /// As layouts and messages write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MonthDayYear => "MMDDYYYY",
+            Self::Iso => "YYYY-MM-DD",
+            Self::Slashes => "M/D/YYYY",
+            Self::Timestamp => "YYYY-MM-DDTHH:MM:SS.fff",
+        }
+    }
+
+    const ALL: [Self; 4] = [
+        Self::MonthDayYear,
+        Self::Iso,
+        Self::Slashes,
+        Self::Timestamp,
+    ];
+}
+
+/// What stands for yes and for no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BooleanWords {
+    /// The words for yes.
+    pub yes: Vec<String>,
+    /// The words for no; empty: anything else, blank included.
+    pub no: Vec<String>,
+}
+
+/// The characters a field may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Characters {
+    /// Any but control characters.
+    Any,
+    /// Letters, dash, period, space and apostrophe.
+    Name,
+    /// Letters and period.
+    Suffix,
+    /// Letters and digits.
+    Alphanumeric,
+    /// Any, line breaks included (quoted fields of a delimited file).
+    Lines,
+}
+
+impl Characters {
+    /// In words, for messages and documentation.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Any => "any printable character",
+            Self::Name => "letters, dash, period, space, apostrophe",
+            Self::Suffix => "letters, period",
+            Self::Alphanumeric => "letters and digits",
+            Self::Lines => "any printable character, and line breaks inside quotes",
+        }
+    }
+
+    /// The set of a name in a layout.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "any" => Self::Any,
+            "name" => Self::Name,
+            "suffix" => Self::Suffix,
+            "alphanumeric" => Self::Alphanumeric,
+            "lines" => Self::Lines,
+            _ => return None,
+        })
+    }
+}
+
+impl FieldKind {
+    /// Reads the `type` of a layout's field: `text`, `digits`, `date MMDDYYYY`, `time`, `integer`, `decimal 2`,
+    /// `boolean Y,1/N`, `boolean Y/*`, `constant X`, `filler`.
+    pub(super) fn named(text: &str) -> Option<Self> {
+        let (name, parameter) = text.split_once(' ').unwrap_or((text, ""));
+        Some(match (name, parameter) {
+            ("text", "") => Self::Text,
+            ("digits", "") => Self::Digits,
+            ("time", "") => Self::Time,
+            ("integer", "") => Self::Integer,
+            ("filler", "") => Self::Filler,
+            ("date", form) => Self::Date(DateForm::ALL.into_iter().find(|f| f.name() == form)?),
+            ("decimal", places) => Self::Decimal(places.parse().ok().filter(|n| *n <= 6)?),
+            ("boolean", words) => Self::Boolean(boolean_words(words)?),
+            ("constant", value) if !value.is_empty() => Self::Constant(value.to_owned()),
+            _ => return None,
+        })
+    }
+
+    /// The kind of value it becomes; `None` when it never becomes one.
+    pub const fn value_kind(&self) -> Option<ValueKind> {
+        Some(match self {
+            Self::Text | Self::Digits | Self::Time => ValueKind::Text,
+            Self::Date(_) => ValueKind::Date,
+            Self::Integer => ValueKind::Integer,
+            Self::Decimal(_) => ValueKind::Decimal,
+            Self::Boolean(_) => ValueKind::Boolean,
+            Self::Constant(_) | Self::Filler => return None,
+        })
+    }
+
+    /// In words, for documentation.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Digits => "digits".to_owned(),
+            Self::Date(form) => format!("date {}", form.name()),
+            Self::Time => "time HH:MM".to_owned(),
+            Self::Integer => "whole number".to_owned(),
+            Self::Decimal(places) => format!("number, up to {places} decimals"),
+            Self::Boolean(words) if words.no.is_empty() => {
+                format!("{} for yes, anything else for no", words.yes.join(" or "))
+            }
+            Self::Boolean(words) => format!(
+                "{} for yes, {} for no",
+                words.yes.join(" or "),
+                words.no.join(" or ")
+            ),
+            Self::Constant(value) => format!("always `{value}`"),
+            Self::Filler => "blank".to_owned(),
+        }
+    }
+}
+
+fn boolean_words(text: &str) -> Option<BooleanWords> {
+    let (yes, no) = text.split_once('/')?;
+    let words = |list: &str| list.split(',').map(str::to_owned).collect::<Vec<_>>();
+    if yes.is_empty() || no.is_empty() {
+        return None;
+    }
+    Some(BooleanWords {
+        yes: words(yes),
+        no: if no == "*" { Vec::new() } else { words(no) },
+    })
+}

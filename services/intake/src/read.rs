@@ -1,0 +1,4 @@
+//! Reading: bytes to items.
+
+pub(crate) mod transform;
+mod value;
