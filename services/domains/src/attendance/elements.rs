@@ -18,5 +18,7 @@ elements! { Attendance;
     attendance_event_category: Text, Record, "Attendance event";
     attendance_event_type: Text, Record, "Event type";
     attendance_event_reason: Text, Record, "Event reason";
+    other_agency_event_reason: Text, OtherAgency, "Event reason that names another agency";
+    educational_environment: Text, Record, "Educational environment";
     class_period: Text, Record, "Class period";
 }

@@ -23,10 +23,14 @@ elements! { Discipline;
     discipline_date: Date, Discipline, "Action date";
     discipline_action: Text, Discipline, "Sanction type";
     discipline_action_length: Decimal, Discipline, "No of days sanctioned";
+    discipline_action_length_difference_reason: Text, Discipline, "Why fewer or more days were served";
     days_served: Decimal, Discipline, "Days served";
     days_carried_over: Decimal, Discipline, "Days carried over";
     education_provided: Text, Discipline, "Education provided";
     discipline_action_2: Text, Discipline, "Second sanction type";
     discipline_action_2_length: Decimal, Discipline, "Second sanction, days";
+    other_agency_action: Text, OtherAgency, "Sanction that names another agency";
+    assignment_school_id: Text, OtherAgency, "Assigned school code";
+    reported_to_law_enforcement: Boolean, OtherAgency, "Reported to the police";
     arrested: Boolean, OtherAgency, "Arrested";
 }

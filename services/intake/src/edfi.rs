@@ -1,0 +1,133 @@
+//! Ed-Fi 1.0: interchanges in XML, listed by a control file.
+//!
+//! A delivery is a control file and the interchange files it lists. Files are read organizations first, then courses,
+//! calendars and tests, then students and parents, then the rest, each as a stream of records in bounded memory. A record
+//! becomes an [`Item`]: facts about one person, an organization, something passed over, or something refused.
+//!
+//! The XML comes from outside: no document type declaration, no entity but XML's own five, no reference to any other file
+//! or address is followed, and everything has a limit ([`Config`]).
+//!
+//! What one record needs of another (the name of a parent, the date of an incident, the district of a school) is found in
+//! the [`Index`]; a record whose counterpart never comes is refused, so that no poorer fact replaces a better one.
+//! The natural key of a fact is the record's own identity in the source and nothing that was looked up.
+//!
+//! Start with [`read_delivery`], then `records` for what each kind of record gives.
+
+mod config;
+mod control;
+mod fields;
+mod guard;
+mod index;
+mod interchange;
+mod node;
+mod records;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+use md5::{Digest as _, Md5};
+
+pub use self::{
+    config::Config,
+    control::{DeliveredFile, Delivery, Interchange, Packing, read_control},
+    index::Index,
+    interchange::{Counts, Sink, read_interchange},
+};
+use crate::{
+    Error,
+    item::{Finding, Item, Severity},
+};
+
+/// Bytes read from a file at a time.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// What was read of one file of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSummary {
+    /// The file.
+    pub path: PathBuf,
+    /// Its interchange, as the control file says.
+    pub interchange: Interchange,
+    /// How many of what.
+    pub counts: Counts,
+}
+
+/// Reads a whole delivery and gives its items, each with the file it comes from, to `sink`. Findings about the delivery
+/// itself come first, under the path of the control file.
+///
+/// The index may be new ([`Index::new`]), hold the organizations known so far, or come from an earlier delivery of the
+/// same source. `Err`: the control file or a listed file could not be read; what is wrong *in* them is a finding.
+pub fn read_delivery(control: &Path, index: &mut Index, config: &Config, sink: &mut dyn FnMut(&Path, Item) -> ControlFlow<()>) -> Result<Vec<FileSummary>, Error> {
+    let delivery = read_control(control, config)?;
+    for finding in delivery.findings {
+        if sink(control, Item::File(finding)).is_break() {
+            return Ok(Vec::new());
+        }
+    }
+    let mut summaries = Vec::new();
+    for file in delivery.files {
+        let mut has_stopped = false;
+        let counts = read_file(&file, index, config, &mut |item| {
+            let flow = sink(&file.path, item);
+            has_stopped |= flow.is_break();
+            flow
+        })?;
+        summaries.push(FileSummary { path: file.path, interchange: file.interchange, counts });
+        if has_stopped {
+            break;
+        }
+    }
+    Ok(summaries)
+}
+
+/// Reads one file of a delivery, unpacking it if it is packed, and compares its sum with the control file's.
+///
+/// A sum that differs is a warning: published deliveries have wrong ones, and a file that was cut or changed shows in
+/// the XML.
+pub fn read_file(file: &DeliveredFile, index: &mut Index, config: &Config, sink: &mut Sink<'_>) -> Result<Counts, Error> {
+    let raw = File::open(&file.path).map_err(|error| Error::unavailable("open an interchange file", error))?;
+    let unpacked: Box<dyn Read> = match file.packing {
+        Packing::Plain => Box::new(raw),
+        Packing::Gzip => Box::new(MultiGzDecoder::new(BufReader::new(raw))),
+    };
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, Summing { inner: unpacked, sum: Md5::new() });
+    let counts = read_interchange(file.interchange, &mut source, index, config, sink)?;
+    let Some(listed) = &file.md5 else { return Ok(counts) };
+    let sum = hex::encode(source.into_inner().sum.finalize());
+    if counts.is_complete && sum != *listed {
+        let finding = Finding {
+            line: 0,
+            column: None,
+            field: None,
+            rule: "file.checksum".to_owned(),
+            severity: Severity::Warning,
+            message: "The MD5 sum of the file is not the one the control file gives: it may have been changed after it was listed.".to_owned(),
+        };
+        // The file is over: whether the caller wants more does not matter here.
+        let _ = sink(Item::File(finding));
+    }
+    Ok(counts)
+}
+
+/// Sums up what is read through it.
+struct Summing {
+    inner: Box<dyn Read>,
+    sum: Md5,
+}
+
+impl Read for Summing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.sum.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}

@@ -1,0 +1,311 @@
+//! Reads the fields of one record, collecting what is wrong with it.
+
+use chrono::{Datelike as _, NaiveDate};
+use domains::FactBuilder;
+use model::{Decimal, Domain, Fact, NaturalKey, Period, SchoolYear, Value};
+
+use super::{
+    index::{Index, OrganizationKind, Whereabouts},
+    node::Node,
+};
+use crate::item::{Finding, Severity};
+
+/// Why a record gives nothing yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It is wrong; the findings say how.
+    Refused,
+    /// It refers to a record not seen so far that may still come.
+    Waits,
+}
+
+/// What a missing referent means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Referents {
+    /// It may stand further down: the record waits.
+    MayCome,
+    /// The file has been read: the record is refused.
+    MustBeThere,
+    /// Only the record's own identity is of interest (a delete).
+    DoNotMatter,
+}
+
+/// Reads one record.
+pub(super) struct Fields<'a> {
+    pub node: &'a Node,
+    pub index: &'a Index,
+    pub referents: Referents,
+    pub findings: Vec<Finding>,
+}
+
+pub(super) type Outcome<T> = Result<T, Trouble>;
+
+/// A school year no later and no earlier than this is taken for a slip of the pen.
+const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
+
+const REPLACEMENT: char = '\u{FFFD}';
+
+impl<'a> Fields<'a> {
+    pub const fn new(node: &'a Node, index: &'a Index, referents: Referents) -> Self {
+        Self { node, index, referents, findings: Vec::new() }
+    }
+
+    /// Whether a finding keeps the record from being loaded.
+    pub fn is_refused(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity >= Severity::Error)
+    }
+
+    /// The line the record begins on.
+    pub const fn line(&self) -> u32 {
+        self.node.place.line
+    }
+
+    /// Notes something about an element.
+    pub fn note(&mut self, at: &Node, field: &str, rule: &str, severity: Severity, message: &str) {
+        self.findings.push(Finding {
+            line: at.place.line,
+            column: Some(at.place.column),
+            field: Some(field.to_owned()),
+            rule: rule.to_owned(),
+            severity,
+            message: message.to_owned(),
+        });
+    }
+
+    /// Refuses the record.
+    pub fn refuse<T>(&mut self, at: &Node, field: &str, rule: &str, message: &str) -> Outcome<T> {
+        self.note(at, field, rule, Severity::Error, message);
+        Err(Trouble::Refused)
+    }
+
+    /// The text of a child.
+    pub fn text(&mut self, at: &'a Node, name: &str) -> Option<String> {
+        let child = at.child(name)?;
+        if child.text.is_empty() {
+            return None;
+        }
+        if child.text.contains(REPLACEMENT) {
+            self.note(child, name, "text.replacement_character", Severity::Warning, "A character was lost before the file was made: it shows as the replacement character. Correct it at the source.");
+        }
+        Some(child.text.clone())
+    }
+
+    /// The text of a child that must be there.
+    pub fn required_text(&mut self, at: &'a Node, name: &str) -> Outcome<String> {
+        match self.text(at, name) {
+            Some(text) => Ok(text),
+            None => self.refuse(at, name, "field.required", "This field is required and is missing or empty."),
+        }
+    }
+
+    /// The day in a child.
+    pub fn date(&mut self, at: &'a Node, name: &str) -> Option<NaiveDate> {
+        let text = at.value(name)?;
+        let day = parse_date(text);
+        if day.is_none() {
+            self.note(at.child(name).unwrap_or(at), name, "date.invalid", Severity::Error, "This is no day of the calendar in the form YYYY-MM-DD.");
+        }
+        day
+    }
+
+    /// The day in a child that must be there.
+    pub fn required_date(&mut self, at: &'a Node, name: &str) -> Outcome<NaiveDate> {
+        if at.value(name).is_none() {
+            return self.refuse(at, name, "field.required", "This date is required and is missing or empty.");
+        }
+        self.date(at, name).ok_or(Trouble::Refused)
+    }
+
+    /// Yes or no in a child.
+    pub fn boolean(&mut self, at: &'a Node, name: &str) -> Option<bool> {
+        match at.value(name)? {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => {
+                self.note(at.child(name).unwrap_or(at), name, "boolean.invalid", Severity::Error, "This field holds true or false and nothing else.");
+                None
+            }
+        }
+    }
+
+    /// The number in a child.
+    pub fn decimal(&mut self, at: &'a Node, name: &str) -> Option<Decimal> {
+        let number = at.value(name)?.parse().ok();
+        if number.is_none() {
+            self.note(at.child(name).unwrap_or(at), name, "number.invalid", Severity::Error, "This field holds a number with at most four decimals.");
+        }
+        number
+    }
+
+    /// The whole number in a child.
+    pub fn integer(&mut self, at: &'a Node, name: &str) -> Option<i64> {
+        let number = at.value(name)?.parse().ok();
+        if number.is_none() {
+            self.note(at.child(name).unwrap_or(at), name, "number.invalid", Severity::Error, "This field holds a whole number.");
+        }
+        number
+    }
+
+    /// The school year in a child, such as `2011-2012`.
+    pub fn school_year(&mut self, at: &'a Node, name: &str) -> Option<SchoolYear> {
+        let year = at.value(name)?.parse().ok();
+        if year.is_none() {
+            self.note(at.child(name).unwrap_or(at), name, "school_year.invalid", Severity::Error, "A school year reads 2014-2015, the second year following the first.");
+        }
+        year
+    }
+
+    /// The school year the record states, else that of the day; says so when the two differ.
+    pub fn school_year_of(&mut self, at: &'a Node, name: &str, day: NaiveDate) -> SchoolYear {
+        let from_day = SchoolYear::containing(day);
+        let Some(stated) = self.school_year(at, name) else {
+            return from_day;
+        };
+        if stated != from_day {
+            self.note(at.child(name).unwrap_or(at), name, "school_year.other_than_date", Severity::Warning, "The record states another school year than the one its date lies in; the stated one is kept.");
+        }
+        stated
+    }
+
+    /// A period that must not end before it begins.
+    pub fn period(&mut self, at: &Node, end_name: &str, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Period {
+        Period::new(from, to).unwrap_or_else(|_| {
+            let place = at.child(end_name).unwrap_or(at);
+            self.note(place, end_name, "date.order", Severity::Error, "The record ends before it begins.");
+            Period::ALWAYS
+        })
+    }
+
+    /// Where a reference leads: the identity inside it, or the record that has the id it names. `None`: it names nothing.
+    pub fn referent(&mut self, reference: &'a Node) -> Outcome<Option<&'a Node>> {
+        if let Some(identity) = reference.children.iter().find(|child| child.name.ends_with("Identity")) {
+            return Ok(Some(identity));
+        }
+        let Some(id) = reference.attribute("ref") else {
+            return Ok((!reference.children.is_empty()).then_some(reference));
+        };
+        match self.index.find_id(id) {
+            Some(node) => Ok(Some(node)),
+            None => self.unresolved(reference, "The reference names an id that no record of the file has.").map(|()| None),
+        }
+    }
+
+    /// What to do about a reference that leads nowhere.
+    pub fn unresolved(&mut self, at: &Node, message: &str) -> Outcome<()> {
+        match self.referents {
+            Referents::MayCome => Err(Trouble::Waits),
+            Referents::MustBeThere => self.refuse(at, &at.name, "reference.unresolved", message),
+            Referents::DoNotMatter => Ok(()),
+        }
+    }
+
+    /// Where the first child reference of one of these names leads.
+    pub fn reference(&mut self, at: &'a Node, names: &[&str]) -> Outcome<Option<&'a Node>> {
+        match at.children.iter().find(|child| names.contains(&child.name.as_str())) {
+            Some(reference) => self.referent(reference),
+            None => Ok(None),
+        }
+    }
+
+    /// The state's identifier of the student that `at` refers to.
+    pub fn student(&mut self, at: &'a Node) -> Outcome<String> {
+        let identity = self.reference(at, &["StudentReference"])?;
+        match identity.and_then(|identity| identity.value("StudentUniqueStateId")) {
+            Some(id) => Ok(id.to_owned()),
+            None => self.refuse(at, "StudentUniqueStateId", "student.no_state_id", "The record names no student by state identifier: it cannot be loaded."),
+        }
+    }
+
+    /// The organization that a reference of one of these names leads to.
+    pub fn organization(&mut self, at: &'a Node, names: &[&str]) -> Outcome<Option<&'a str>> {
+        Ok(self.reference(at, names)?.and_then(|identity| identity.value("StateOrganizationId")))
+    }
+
+    /// The organization named in the identity of a course, session, section or incident.
+    pub fn owner(&mut self, identity: &'a Node) -> Outcome<&'a str> {
+        const NAMES: [&str; 5] = ["EducationalOrgReference", "EducationOrganizationReference", "EducationOrgReference", "SchoolReference", "ResponsibilitySchoolReference"];
+        Ok(self.organization(identity, &NAMES)?.unwrap_or_default())
+    }
+
+    /// District and facility of what a record calls its school.
+    pub fn school(&self, id: Option<&str>) -> Whereabouts {
+        let Some(id) = id.filter(|id| !id.is_empty()) else {
+            return Whereabouts::default();
+        };
+        match self.index.whereabouts(id, OrganizationKind::School) {
+            Whereabouts { lea: None, facility: None } => Whereabouts { lea: None, facility: Some(id.to_owned()) },
+            place => place,
+        }
+    }
+
+    /// Makes the fact. Its natural key is the source's own identity of the record: values found by following references
+    /// stay out of it, since they may be unknown when the same record comes again.
+    pub fn fact(&mut self, builder: &FactBuilder, domain: Domain, kind: &str, identity: &[&str]) -> Outcome<Fact> {
+        match builder.build() {
+            Ok(mut fact) => {
+                let mut parts = vec!["edfi"];
+                parts.extend(identity);
+                fact.natural_key = NaturalKey::of(domain, kind, &parts);
+                Ok(fact)
+            }
+            Err(error) => self.refuse(self.node, &self.node.name, "fact.invalid", &error.to_string()),
+        }
+    }
+}
+
+/// Sets district and facility, as far as known.
+pub(super) fn set_whereabouts(builder: &mut FactBuilder, place: &Whereabouts) {
+    if let Some(lea) = &place.lea {
+        builder.lea(lea);
+    }
+    if let Some(facility) = &place.facility {
+        builder.facility(facility);
+    }
+}
+
+/// A text value, if there is one.
+pub(super) fn text_value(text: Option<String>) -> Option<Value> {
+    text.map(Value::Text)
+}
+
+/// Several texts, if there are any.
+pub(super) fn list_value(texts: Vec<String>) -> Option<Value> {
+    (!texts.is_empty()).then_some(Value::TextList(texts))
+}
+
+/// What a descriptor says: its code, else its short text, else its text.
+pub(super) fn descriptor(node: &Node) -> Option<&str> {
+    let own = Some(node.text.as_str()).filter(|text| !text.is_empty());
+    ["CodeValue", "ShortDescription", "Description"].iter().find_map(|name| node.value(name)).or(own)
+}
+
+/// A day as XML Schema writes it; a time zone after it says nothing about the day and is passed over.
+fn parse_date(text: &str) -> Option<NaiveDate> {
+    let (day, zone) = text.split_at_checked(10)?;
+    let is_zone = matches!(zone, "" | "Z") || (zone.len() == 6 && zone.starts_with(['+', '-']));
+    let digits = day.bytes().enumerate().all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+    let day: NaiveDate = day.parse().ok().filter(|_| is_zone && digits)?;
+    YEARS.contains(&day.year()).then_some(day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_read_as_xml_schema_writes_them() {
+        fn check(text: &str, expect: Option<(i32, u32, u32)>) {
+            assert_eq!(parse_date(text), expect.and_then(|(y, m, d)| NaiveDate::from_ymd_opt(y, m, d)), "{text}");
+        }
+        check("2011-09-06", Some((2011, 9, 6)));
+        check("2011-09-06Z", Some((2011, 9, 6)));
+        check("2011-09-06-05:00", Some((2011, 9, 6)));
+        check("2011-02-30", None);
+        check("09/06/2011", None);
+        check("2011-9-6", None);
+        check("0011-09-06", None);
+        check("2011-09-06T00:00:00", None);
+        check("é011-09-06", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,63 @@
+//! One record as a small tree.
+
+use super::guard::Place;
+
+/// An element of a record: what is inside it and where it stands.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    /// Its name without prefix.
+    pub name: String,
+    /// Where its tag begins.
+    pub place: Place,
+    /// Its attributes without prefix; those of other namespaces are left out.
+    pub attributes: Vec<(String, String)>,
+    /// Its own text: NFC, outer white space removed, inner white space single blanks.
+    pub text: String,
+    /// The elements in it.
+    pub children: Vec<Node>,
+}
+
+impl Node {
+    pub fn new(name: String, place: Place, attributes: Vec<(String, String)>) -> Self {
+        Self { name, place, attributes, text: String::new(), children: Vec::new() }
+    }
+
+    /// The first child of this name.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The children of this name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// The text of the first child of this name, if there is any.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.child(name).map(|child| child.text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// The attribute of this name.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The bytes its texts and names take, roughly.
+    pub fn size(&self) -> usize {
+        let own = self.name.len() + self.text.len() + size_of::<Self>();
+        let attributes: usize = self.attributes.iter().map(|(key, value)| key.len() + value.len() + 48).sum();
+        own + attributes + self.children.iter().map(Self::size).sum::<usize>()
+    }
+
+    /// What another record may need when it refers to this one by id: texts and references, nothing deeper.
+    pub fn identity(&self) -> Self {
+        let is_key = |child: &&Self| child.children.is_empty() || child.name.ends_with("Reference");
+        Self {
+            name: self.name.clone(),
+            place: self.place,
+            attributes: Vec::new(),
+            text: String::new(),
+            children: self.children.iter().filter(is_key).cloned().collect(),
+        }
+    }
+}

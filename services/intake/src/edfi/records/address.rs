@@ -1,0 +1,64 @@
+//! Names, addresses, phones and e-mail, which students and parents share.
+
+use super::super::node::Node;
+
+/// An address as a letter has it.
+pub(super) struct Address {
+    pub kind: Option<String>,
+    pub street: Option<String>,
+    pub second_line: Option<String>,
+    pub city: Option<String>,
+    pub state: Option<String>,
+    pub postal_code: Option<String>,
+}
+
+/// The address a person is best found under: home, else mailing or physical, else one of no stated type, else another.
+pub(super) fn best_address(node: &Node) -> Option<Address> {
+    let rank = |address: &&Node| match address.attribute("AddressType") {
+        Some("Home") => 0,
+        Some("Mailing") => 1,
+        Some("Physical") => 2,
+        None => 3,
+        Some("Temporary") => 4,
+        Some(_) => 5,
+    };
+    let best = node.all("Address").min_by_key(rank)?;
+    let text = |name: &str| best.value(name).map(str::to_owned);
+    let second = [best.value("ApartmentRoomSuiteNumber"), best.value("BuildingSiteNumber")];
+    let second: Vec<&str> = second.into_iter().flatten().collect();
+    Some(Address {
+        kind: best.attribute("AddressType").map(str::to_owned),
+        street: text("StreetNumberName"),
+        second_line: (!second.is_empty()).then(|| second.join(", ")),
+        city: text("City"),
+        state: text("StateAbbreviation"),
+        postal_code: text("PostalCode"),
+    })
+}
+
+/// Phone numbers with their types, the primary number first.
+pub(super) fn phones(node: &Node) -> Vec<(Option<&str>, &str)> {
+    let is_secondary = |phone: &&Node| !matches!(phone.attribute("PrimaryTelephoneNumberIndicator"), Some("true" | "1"));
+    let mut phones: Vec<&Node> = node.all("Telephone").collect();
+    phones.sort_by_key(is_secondary);
+    phones.into_iter().filter_map(|phone| Some((phone.attribute("TelephoneNumberType"), phone.value("TelephoneNumber")?))).collect()
+}
+
+/// E-mail addresses, personal ones first.
+pub(super) fn e_mails(node: &Node) -> Vec<&str> {
+    let rank = |mail: &&Node| match mail.attribute("EmailAddressType") {
+        Some("Home/Personal") => 0,
+        None => 1,
+        Some(_) => 2,
+    };
+    let mut mails: Vec<&Node> = node.all("ElectronicMail").collect();
+    mails.sort_by_key(rank);
+    mails.into_iter().filter_map(|mail| mail.value("EmailAddress")).collect()
+}
+
+/// A name in the order it is spoken.
+pub(super) fn full_name(name: &Node) -> Option<String> {
+    let parts = ["PersonalTitlePrefix", "FirstName", "MiddleName", "LastSurname", "GenerationCodeSuffix"];
+    let parts: Vec<&str> = parts.iter().filter_map(|part| name.value(part)).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}

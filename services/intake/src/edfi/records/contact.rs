@@ -1,0 +1,81 @@
+//! Parents, and whose parents they are.
+
+use domains::FactBuilder;
+use model::{Domain, Payload, Value};
+
+use super::{
+    super::{
+        fields::{Fields, Outcome, list_value, text_value},
+        index::{Entry, Kind},
+    },
+    Output,
+    address::{best_address, e_mails, full_name, phones},
+};
+
+pub(super) fn parent(fields: &mut Fields<'_>) -> Outcome<Output> {
+    let node = fields.node;
+    let id = fields.required_text(node, "ParentUniqueStateId")?;
+    let mut parent = Payload::new();
+    let mut set = |element: &str, value: Option<Value>| parent.extend(value.map(|value| (element.to_owned(), value)));
+    set("contact_name", text_value(node.child("Name").and_then(full_name)));
+    if let Some(address) = best_address(node) {
+        set("address_type", text_value(address.kind));
+        set("street_address", text_value(address.street));
+        set("street_address_2", text_value(address.second_line));
+        set("city", text_value(address.city));
+        set("state_abbreviation", text_value(address.state));
+        set("postal_code", text_value(address.postal_code));
+    }
+    let mut mails = e_mails(node).into_iter().map(str::to_owned);
+    set("electronic_mail_address", text_value(mails.next()));
+    set("other_electronic_mail_addresses", list_value(mails.collect()));
+    let (mut home, mut work, mut mobile, mut others) = (None, None, None, Vec::new());
+    for (kind, number) in phones(node) {
+        let slot = match kind {
+            Some("Home") => Some(&mut home),
+            Some("Work") => Some(&mut work),
+            Some("Mobile") => Some(&mut mobile),
+            _ => None,
+        };
+        match slot {
+            Some(slot) if slot.is_none() => *slot = Some(number.to_owned()),
+            _ => others.push(kind.map_or_else(|| number.to_owned(), |kind| format!("{kind}: {number}"))),
+        }
+    }
+    set("home_phone", text_value(home));
+    set("work_phone", text_value(work));
+    set("mobile_phone", text_value(mobile));
+    set("other_phones", list_value(others));
+    Ok(Output::Learned(id, Entry::Parent(parent)))
+}
+
+pub(super) fn student_parent_association(fields: &mut Fields<'_>) -> Outcome<Output> {
+    let node = fields.node;
+    let state_id = fields.student(node)?;
+    let parent = fields.reference(node, &["ParentReference"])?.and_then(|parent| parent.value("ParentUniqueStateId"));
+    let Some(parent) = parent else {
+        return fields.refuse(node, "ParentReference", "field.required", "The record names no parent.");
+    };
+    let mut fact = FactBuilder::new(Domain::Contact, "parent", fields.line());
+    match fields.index.find(Kind::Parent, parent) {
+        Some(Entry::Parent(payload)) => {
+            for (element, value) in payload {
+                fact.set(element, value.clone());
+            }
+        }
+        _ => fields.unresolved(node, "The parent is not described in this delivery: send the Parent record with the link, or the contact would have no name.")?,
+    }
+    fact.set("contact_id", Value::Text(parent.to_owned()));
+    for (element, field) in [("relation", "Relation"), ("contact_restrictions", "ContactRestrictions")] {
+        let text = fields.text(node, field);
+        fact.set_some(element, text_value(text));
+    }
+    for (element, field) in [("primary_contact", "PrimaryContactStatus"), ("lives_with", "LivesWith"), ("emergency_contact", "EmergencyContactStatus")] {
+        let flag = fields.boolean(node, field);
+        fact.set_some(element, flag.map(Value::Boolean));
+    }
+    let priority = fields.integer(node, "ContactPriority");
+    fact.set_some("contact_priority", priority.map(Value::Integer));
+    let fact = fields.fact(&fact, Domain::Contact, "parent", &[parent])?;
+    Ok(Output::of(state_id, vec![fact]))
+}

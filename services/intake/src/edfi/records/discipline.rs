@@ -1,0 +1,151 @@
+//! Incidents, who took part in them, and actions.
+//!
+//! What one child did is never told in another child's record: the reporter's name is not read at all, weapons and the
+//! police report stay with those who are named as having done it, and an action belongs to the students it names.
+
+use domains::FactBuilder;
+use model::{Decimal, Domain, Payload, Period, SchoolYear, Value};
+
+use super::{
+    super::{
+        fields::{Fields, Outcome, Referents, descriptor, set_whereabouts, text_value},
+        index::{Entry, Kind, key},
+        node::Node,
+    },
+    Output, Person, names_other_agency,
+};
+use crate::item::Severity;
+
+/// The role of a student who did what the incident is about.
+const OFFENDER: &str = "Perpetrator";
+
+pub(super) fn discipline_incident(fields: &mut Fields<'_>) -> Outcome<Output> {
+    let node = fields.node;
+    let id = fields.required_text(node, "IncidentIdentifier")?;
+    let owner = fields.owner(node)?;
+    let (mut shared, mut offender) = (Payload::new(), Payload::new());
+    let set = |payload: &mut Payload, element: &str, value: Option<Value>| {
+        payload.extend(value.map(|value| (element.to_owned(), value)));
+    };
+    set(&mut shared, "incident_date", fields.date(node, "IncidentDate").map(Value::Date));
+    set(&mut shared, "incident_time", text_value(fields.text(node, "IncidentTime")));
+    set(&mut shared, "incident_location", text_value(fields.text(node, "IncidentLocation")));
+    let (first, rest) = behaviors(node);
+    set(&mut shared, "incident_type", text_value(first));
+    set(&mut shared, "incident_type_2", text_value(rest));
+    let weapons: Vec<&str> = node.all("Weapons").flat_map(|list| list.all("Weapon")).filter_map(descriptor).collect();
+    set(&mut offender, "weapon", text_value((!weapons.is_empty()).then(|| weapons.join("; "))));
+    set(&mut offender, "reported_to_law_enforcement", fields.boolean(node, "ReportedToLawEnforcement").map(Value::Boolean));
+    Ok(Output::Learned(key(&[owner, &id]), Entry::Incident { shared, offender }))
+}
+
+pub(super) fn student_discipline_incident_association(fields: &mut Fields<'_>) -> Outcome<Output> {
+    let node = fields.node;
+    let state_id = fields.student(node)?;
+    let (owner, id) = incident_of(fields, node)?;
+    let role = fields.text(node, "StudentParticipationCode");
+    if role.is_none() && fields.referents != Referents::DoNotMatter {
+        fields.note(node, "StudentParticipationCode", "field.required", Severity::Warning, "The record does not say whether the student did it, suffered it or saw it; weapons and police reports are left out.");
+    }
+    let mut fact = FactBuilder::new(Domain::Discipline, "incident", fields.line());
+    set_whereabouts(&mut fact, &fields.school(Some(owner).filter(|id| !id.is_empty())));
+    fact.set("incident_identifier", Value::Text(id.to_owned()));
+    fact.set_some("student_participation_code", text_value(role.clone()));
+    match fields.index.find(Kind::Incident, &key(&[owner, id])) {
+        Some(Entry::Incident { shared, offender }) => {
+            let is_offender = role.as_deref() == Some(OFFENDER);
+            for (element, value) in shared.iter().chain(offender.iter().filter(|_| is_offender)) {
+                fact.set(element, value.clone());
+            }
+        }
+        _ => fields.unresolved(node, "The incident is not described in this delivery: send the DisciplineIncident with it.")?,
+    }
+    let (first, rest) = behaviors(node);
+    fact.set_some("incident_type", text_value(first.clone()));
+    if first.is_some() && rest.is_some() {
+        fact.set_some("incident_type_2", text_value(rest));
+    }
+    if let Some(day) = fact.find("incident_date").and_then(Value::as_date) {
+        fact.valid(Period::day(day));
+        fact.school_year(SchoolYear::containing(day));
+    }
+    let fact = fields.fact(&fact, Domain::Discipline, "incident", &[owner, id])?;
+    Ok(Output::of(state_id, vec![fact]))
+}
+
+/// An action against one student or several: each has a fact that names nobody else.
+pub(super) fn discipline_action(fields: &mut Fields<'_>) -> Outcome<Output> {
+    let node = fields.node;
+    let id = fields.required_text(node, "DisciplineActionIdentifier")?;
+    let day = fields.required_date(node, "DisciplineDate")?;
+    let mut students = Vec::new();
+    for reference in node.all("StudentReference") {
+        let student = fields.referent(reference)?.and_then(|identity| identity.value("StudentUniqueStateId"));
+        let Some(student) = student else {
+            return fields.refuse(reference, "StudentUniqueStateId", "student.no_state_id", "The action names a student without state identifier.");
+        };
+        students.push(student.to_owned());
+    }
+    if students.is_empty() {
+        return fields.refuse(node, "StudentReference", "student.no_state_id", "The action names no student.");
+    }
+    students.sort_unstable();
+    students.dedup();
+    let responsible = fields.organization(node, &["ResponsibilitySchoolReference"])?;
+    let mut fact = FactBuilder::new(Domain::Discipline, "action", fields.line());
+    set_whereabouts(&mut fact, &fields.school(responsible));
+    fact.school_year(SchoolYear::containing(day));
+    fact.valid(Period::day(day));
+    fact.set("discipline_action_identifier", Value::Text(id.clone()));
+    fact.set("discipline_date", Value::Date(day));
+    set_sanctions(fields, &mut fact)?;
+    let fact = fields.fact(&fact, Domain::Discipline, "action", &[&id, &day.to_string()])?;
+    let person = |state_id: String| Person { state_id, introduces: false, facts: vec![fact.clone()] };
+    Ok(Output::Persons(students.into_iter().map(person).collect()))
+}
+
+fn set_sanctions<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder) -> Outcome<()> {
+    let node: &'a Node = fields.node;
+    let (guarded, sanctions): (Vec<&str>, Vec<&str>) = node.all("Disciplines").filter_map(descriptor).partition(|text| names_other_agency(text));
+    fact.set_some("other_agency_action", text_value((!guarded.is_empty()).then(|| guarded.join("; "))));
+    let (first, rest) = split(&sanctions);
+    fact.set_some("discipline_action", text_value(first));
+    fact.set_some("discipline_action_2", text_value(rest));
+    let length = fields.decimal(node, "DisciplineActionLength");
+    fact.set_some("discipline_action_length", length.map(Value::Decimal));
+    let served: Option<Decimal> = fields.decimal(node, "ActualDisciplineActionLength");
+    fact.set_some("days_served", served.map(Value::Decimal));
+    let reason = fields.text(node, "DisciplineActionLengthDifferenceReason");
+    fact.set_some("discipline_action_length_difference_reason", text_value(reason));
+    if let Some(school) = fields.organization(node, &["AssignmentSchoolReference"])? {
+        fact.set("assignment_school_id", Value::Text(school.to_owned()));
+    }
+    let mut incidents = Vec::new();
+    for reference in node.all("DisciplineIncidentReference") {
+        incidents.extend(fields.referent(reference)?.and_then(|incident| incident.value("IncidentIdentifier")));
+    }
+    if incidents.len() > 1 {
+        fields.note(node, "DisciplineIncidentReference", "discipline.several_incidents", Severity::Warning, "The action answers several incidents; it is shown with the first.");
+    }
+    fact.set_some("incident_identifier", text_value(incidents.first().map(|id| (*id).to_owned())));
+    Ok(())
+}
+
+/// School and number of the incident that a participation belongs to.
+fn incident_of<'a>(fields: &mut Fields<'a>, node: &'a Node) -> Outcome<(&'a str, &'a str)> {
+    let incident = fields.reference(node, &["DisciplineIncidentReference"])?;
+    let Some((incident, id)) = incident.and_then(|incident| Some((incident, incident.value("IncidentIdentifier")?))) else {
+        return fields.refuse(node, "DisciplineIncidentReference", "field.required", "The record names no incident.");
+    };
+    Ok((fields.owner(incident)?, id))
+}
+
+fn behaviors(node: &Node) -> (Option<String>, Option<String>) {
+    split(&node.all("Behaviors").filter_map(descriptor).collect::<Vec<_>>())
+}
+
+/// The first, and the others in one text.
+fn split(texts: &[&str]) -> (Option<String>, Option<String>) {
+    let rest = texts.get(1..).unwrap_or_default();
+    (texts.first().map(|text| (*text).to_owned()), (!rest.is_empty()).then(|| rest.join("; ")))
+}
