@@ -1,1 +1,212 @@
-//! Placeholder.
+//! The record of disclosures: append-only, provable to anyone, silent about children.
+//!
+//! Each disclosure, refusal and access is an [`Entry`], committed before the first byte leaves. What of it is personal
+//! lies beside the tree and can be destroyed; the tree (RFC 6962) holds salted commitments only. One sequencer gives committed
+//! entries their place and signs checkpoints (C2SP), so that a consumer who keeps one can later show any change, even one
+//! made with the ledger's own key.
+//!
+//! What this crate must never know: names of students, what an agreement permits, how anything is delivered.
+//!
+//! The pure core reads in this order: [`tree`] (hashes and proofs), [`tiles`] (the tree as files), [`note`] and
+//! [`checkpoint`] (signed heads), then `entry` and `terms` (what is recorded), [`proof`] (what a recipient is given) and
+//! [`verify`](mod@verify) (what can be found out). The functions below join it with the store.
+//!
+//! Writing, in the transaction of the disclosure: [`record_one`], [`record_chunk`]. In the background: [`sequence`],
+//! [`checkpoint()`]. For those who ask: [`disclosures_of`], [`list`], [`inclusion`], [`consistency`], [`verify()`],
+//! [`export`].
+
+pub mod checkpoint;
+pub mod note;
+pub mod proof;
+pub mod tiles;
+pub mod tree;
+pub mod verify;
+
+mod audit;
+mod entry;
+mod error;
+mod folder;
+mod opened;
+mod record;
+mod sequencer;
+mod store;
+mod terms;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{DisclosureId, StudentId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+pub use audit::{Details, export, verify};
+pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use entry::{Delivery, Detail, Entry, Kind, Leaf, Salt, Salts, content_commitment};
+pub use error::Error;
+pub use folder::{Folder, verify_folder};
+pub use note::{KeyUse, Note, NoteError, Signer, VerifierKey};
+pub use opened::{OpenedDetail, OpenedEntry, OpenedTerms};
+pub use proof::{InclusionError, InclusionProof};
+pub use record::{Cursor, RecordedEntry, Search, to_csv, to_json};
+pub use sequencer::{
+    Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence,
+};
+pub use terms::{Audience, Clause, OnwardParty, Showing, Terms, TermsId, TermsParts};
+pub use tree::Hash;
+pub use verify::{Finding, Report};
+
+use tree::{CompactRange, leaf_hash};
+
+/// The most entries that one chunk takes.
+pub const CHUNK_ENTRIES_MAX: usize = 10_000;
+
+/// The most entries that one page holds.
+pub const PAGE_ENTRIES_MAX: u32 = 10_000;
+
+/// Records one entry, in the caller's transaction: nothing may leave before that has committed.
+pub async fn record_one(conn: &mut PgConnection, entry: &Entry) -> Result<(), Error> {
+    entry.check()?;
+    // Terms are new once in their life; asking for them only then spares every other entry the lists.
+    if store::record::insert_one(conn, entry).await? == 1 {
+        return Ok(());
+    }
+    store::record::insert_terms(conn, &entry.terms).await?;
+    match store::record::insert_one(conn, entry).await? {
+        1 => Ok(()),
+        _ => Err(Error::Corrupt("terms that were just stored are not there")),
+    }
+}
+
+/// Records a bounded chunk of entries, all or none, in the caller's transaction: no message of the chunk may be queued
+/// before that has committed.
+pub async fn record_chunk(conn: &mut PgConnection, entries: &[Entry]) -> Result<(), Error> {
+    if entries.len() > CHUNK_ENTRIES_MAX {
+        return Err(Error::Invalid("a chunk holds at most 10000 entries"));
+    }
+    let mut terms = BTreeMap::new();
+    for entry in entries {
+        entry.check()?;
+        terms.insert(entry.terms.id(), &*entry.terms);
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    store::record::ensure_terms(conn, &terms).await?;
+    if store::record::insert_chunk(conn, entries).await? == entries.len() as u64 {
+        Ok(())
+    } else {
+        Err(Error::Corrupt("not every entry of a chunk was recorded"))
+    }
+}
+
+/// Destroys the personal part of entries: by order, or when the education record itself goes. Records the erasure first; its
+/// count and digest must be those of [`erasure_fingerprint`]. Runs as the stewards' role.
+pub async fn erase_details(
+    conn: &mut PgConnection,
+    erasure: &Entry,
+    entries: &BTreeSet<DisclosureId>,
+) -> Result<(), Error> {
+    let fingerprint = erasure_fingerprint(entries);
+    let fits = erasure.kind == Kind::Erasure
+        && erasure.count == Some(entries.len() as u64)
+        && erasure.detail.digest == Some(fingerprint);
+    if !fits {
+        return Err(Error::Invalid(
+            "an erasure counts and fingerprints exactly what it destroys",
+        ));
+    }
+    if entries.contains(&erasure.id) {
+        return Err(Error::Invalid("an erasure does not destroy its own detail"));
+    }
+    record_one(conn, erasure).await?;
+    let ids: Vec<Uuid> = entries.iter().map(|id| id.0).collect();
+    let named = store::record::insert_erased(conn, erasure.id, &ids).await?;
+    let gone = store::record::destroy_details(conn, erasure.id).await?;
+    if named == entries.len() as u64 && store::count(gone)? == named {
+        Ok(())
+    } else {
+        Err(Error::NotFound("detail"))
+    }
+}
+
+/// The Merkle root over the ids of entries to be erased, in their order.
+pub fn erasure_fingerprint(entries: &BTreeSet<DisclosureId>) -> Hash {
+    CompactRange::over(entries.iter().map(|id| leaf_hash(id.0.as_bytes()))).root()
+}
+
+/// The Merkle root over the students of an access or export, in the order of their ids, each once.
+pub fn students_root(students: &BTreeSet<StudentId>) -> Hash {
+    CompactRange::over(students.iter().map(|id| leaf_hash(id.0.as_bytes()))).root()
+}
+
+/// A page of a student's record of disclosures as one audience is shown it, oldest first, behind `after`. Go on from
+/// [`RecordedEntry::cursor`] of the last. Entries with [`Showing::AfterReview`] go to a steward first.
+pub async fn disclosures_of(
+    conn: &mut PgConnection,
+    student: StudentId,
+    audience: Audience,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<RecordedEntry>, Error> {
+    store::read::list_of_student(conn, student, audience, after, limit.min(PAGE_ENTRIES_MAX)).await
+}
+
+/// A page of the auditor's search, newest first, before the position `before`. Go on from the last entry's `leaf_index`.
+pub async fn list(
+    conn: &mut PgConnection,
+    search: &Search,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<RecordedEntry>, Error> {
+    store::read::list(conn, search, before, limit.min(PAGE_ENTRIES_MAX)).await
+}
+
+/// How many entries of one kind a run has: what its completion is held against.
+pub async fn count_of_run(conn: &mut PgConnection, run: Uuid, kind: Kind) -> Result<u64, Error> {
+    store::read::count_of_run(conn, run, kind).await
+}
+
+/// The text of the last signed checkpoint.
+pub async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Option<String>, Error> {
+    Ok(store::sequence::find_last_checkpoint(conn)
+        .await?
+        .map(|stored| stored.note))
+}
+
+/// The proof that an entry is in the ledger, up to the last checkpoint. A precondition fails while the entry has no position or
+/// no checkpoint covers it yet: at most a second or two.
+pub async fn inclusion(conn: &mut PgConnection, id: DisclosureId) -> Result<InclusionProof, Error> {
+    const NOT_YET: Error = Error::Precondition("no checkpoint covers this entry yet");
+    let entry = store::read::find_provable(conn, id)
+        .await?
+        .ok_or(Error::NotFound("entry"))?;
+    let index = entry.leaf_index.ok_or(NOT_YET)?;
+    let head = store::sequence::find_last_checkpoint(conn)
+        .await?
+        .ok_or(NOT_YET)?;
+    let spans = tree::inclusion_spans(index, head.size).ok_or(NOT_YET)?;
+    let tiles = store::sequence::tiles(conn, tiles::tiles_for(&spans, head.size)).await?;
+    Ok(InclusionProof {
+        index,
+        leaf: entry.leaf,
+        content_salt: entry.content_salt,
+        path: tiles
+            .answer(&spans)
+            .ok_or(Error::Corrupt("hashes of the tree are missing"))?,
+        checkpoint: head.note,
+    })
+}
+
+/// The proof that the tree of `new` leaves extends that of `old` leaves, for [`tree::verify_consistency`].
+pub async fn consistency(conn: &mut PgConnection, old: u64, new: u64) -> Result<Vec<Hash>, Error> {
+    let spans = tree::consistency_spans(old, new).ok_or(Error::Invalid(
+        "a tree extends a smaller one that is not empty",
+    ))?;
+    let (size, _) = store::sequence::last(conn).await?;
+    if new > size {
+        return Err(Error::NotFound("tree of that size"));
+    }
+    let tiles = store::sequence::tiles(conn, tiles::tiles_for(&spans, new)).await?;
+    tiles
+        .answer(&spans)
+        .ok_or(Error::Corrupt("hashes of the tree are missing"))
+}

@@ -1,0 +1,65 @@
+//! What can go wrong, by what the caller can do about it.
+
+use crate::{note::NoteError, tree::ProofError};
+
+/// The ledger could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The entry, or the request, breaks a rule of the ledger; the text names the rule and carries no personal data.
+    #[error("the ledger refuses this: {0}")]
+    Invalid(&'static str),
+    /// There is no such entry, checkpoint or file.
+    #[error("the ledger holds no such {0}")]
+    NotFound(&'static str),
+    /// An entry of this id is recorded already.
+    #[error("this entry is recorded already")]
+    Conflict(#[source] pg::Error),
+    /// It cannot be done yet, or not here; the text says what is missing.
+    #[error("the ledger cannot do this now: {0}")]
+    Precondition(&'static str),
+    /// The database refused, could not be reached, or asks for another attempt. Nothing was recorded.
+    #[error("the ledger's database could not be used")]
+    Unavailable(#[source] pg::Error),
+    /// A file or key could not be read or written.
+    #[error("a file of the ledger could not be used: {what}")]
+    File {
+        /// Which file, by its role, not its path.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A signed note is malformed or does not verify.
+    #[error("a checkpoint cannot be trusted")]
+    Note(#[from] NoteError),
+    /// A proof does not hold.
+    #[error("a proof does not hold")]
+    Proof(#[from] ProofError),
+    /// What is stored contradicts itself. `verify` says where.
+    #[error("the ledger contradicts itself: {0}")]
+    Corrupt(&'static str),
+}
+
+impl From<pg::Error> for Error {
+    fn from(source: pg::Error) -> Self {
+        match &source {
+            pg::Error::Conflict { constraint, .. } if constraint == "entry_pkey" => {
+                Self::Conflict(source)
+            }
+            _ => Self::Unavailable(source),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        Self::from(pg::Error::from(source))
+    }
+}
+
+impl Error {
+    /// Turns an I/O error about the named thing into ours.
+    pub(crate) fn file(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::File { what, source }
+    }
+}
