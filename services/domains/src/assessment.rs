@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};

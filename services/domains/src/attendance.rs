@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};
@@ -12,28 +13,11 @@ pub const DEFINITION: Definition = Definition {
     label: "Attendance",
     elements: elements::ELEMENTS,
     kinds: &[
-        Kind {
-            name: "year",
-            key: &["school_year", "local_education_agency_id", "school_id"],
-        },
-        Kind {
-            name: "month",
-            key: &[
-                "school_year",
-                "month",
-                "local_education_agency_id",
-                "school_id",
-            ],
-        },
+        Kind { name: "year", key: &["school_year", "local_education_agency_id", "school_id"] },
+        Kind { name: "month", key: &["school_year", "month", "local_education_agency_id", "school_id"] },
         Kind {
             name: "event",
-            key: &[
-                "event_date",
-                "school_id",
-                "attendance_event_category",
-                "attendance_event_type",
-                "class_period",
-            ],
+            key: &["event_date", "school_id", "attendance_event_category", "attendance_event_type", "class_period"],
         },
     ],
 };
@@ -48,8 +32,12 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
     let mut rows = crate::fold::plain(facts, organizations);
     for row in &mut rows {
         let days = |element: &str| row.find(element).and_then(Value::as_integer);
-        let (Some(scheduled), Some(attended)) = (days("days_scheduled"), days("days_attended")) else { continue };
-        let Some(rate) = Decimal::ratio(attended, scheduled) else { continue };
+        let (Some(scheduled), Some(attended)) = (days("days_scheduled"), days("days_attended")) else {
+            continue;
+        };
+        let Some(rate) = Decimal::ratio(attended, scheduled) else {
+            continue;
+        };
         let is_year = row.find("month").is_none();
         row.values.entry("attendance_rate").or_insert(Value::Decimal(rate));
         if is_year {

@@ -13,11 +13,19 @@ use crate::{Organizations, StoredFact, definition, fold::order_day};
 /// `named` are the elements of class `other_agency` that the agreement names; a fact stays as it is only where its domain's
 /// marker element is named. The home district is the nexus district if reported, else that of the nearest ordinary enrollment
 /// before it, else after it; the school is that enrollment's. Without any, the fact is dropped: it could only reveal.
-pub fn conceal_other_agency(facts: Vec<StoredFact>, named: &BTreeSet<(Domain, &'static str)>, organizations: &Organizations) -> Vec<StoredFact> {
+pub fn conceal_other_agency(
+    facts: Vec<StoredFact>,
+    named: &BTreeSet<(Domain, &'static str)>,
+    organizations: &Organizations,
+) -> Vec<StoredFact> {
     let reveals = |fact: &StoredFact| {
-        [&fact.lea, &fact.facility].into_iter().flatten().any(|code| organizations.reveals_other_agency(&fact.sea, code))
+        [&fact.lea, &fact.facility]
+            .into_iter()
+            .flatten()
+            .any(|code| organizations.reveals_other_agency(&fact.sea, code))
     };
-    let homes: Vec<Home> = facts.iter().filter(|fact| fact.domain == Domain::Enrollment && !reveals(fact)).filter_map(Home::of).collect();
+    let homes: Vec<Home> =
+        facts.iter().filter(|fact| fact.domain == Domain::Enrollment && !reveals(fact)).filter_map(Home::of).collect();
     let may_show = named.contains(&(Domain::Enrollment, "facility_2_id"));
     facts
         .into_iter()
@@ -47,13 +55,23 @@ struct Home {
 
 impl Home {
     fn of(fact: &StoredFact) -> Option<Self> {
-        Some(Self { person: fact.source_person, day: order_day(fact), lea: fact.lea.clone()?, facility: fact.facility.clone() })
+        Some(Self {
+            person: fact.source_person,
+            day: order_day(fact),
+            lea: fact.lea.clone()?,
+            facility: fact.facility.clone(),
+        })
     }
 
     fn nearest<'a>(homes: &'a [Self], fact: &StoredFact, nexus: Option<&str>) -> Option<&'a Self> {
         let day = order_day(fact);
-        let candidates = || homes.iter().filter(|home| home.person == fact.source_person && nexus.is_none_or(|code| home.lea == code));
-        candidates().filter(|home| home.day <= day).max_by_key(|home| home.day).or_else(|| candidates().min_by_key(|home| home.day))
+        let candidates = || {
+            homes.iter().filter(|home| home.person == fact.source_person && nexus.is_none_or(|code| home.lea == code))
+        };
+        candidates()
+            .filter(|home| home.day <= day)
+            .max_by_key(|home| home.day)
+            .or_else(|| candidates().min_by_key(|home| home.day))
     }
 }
 
@@ -73,7 +91,8 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
         fact.payload.remove(element);
     }
     let domain = definition(fact.domain);
-    fact.payload.retain(|name, _| domain.find_element(name).is_some_and(|element| element.class != Sensitivity::OtherAgency));
+    fact.payload
+        .retain(|name, _| domain.find_element(name).is_some_and(|element| element.class != Sensitivity::OtherAgency));
     fact.concealed = true;
     fact.lea = lea;
     fact.facility = facility;

@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};
@@ -11,10 +12,7 @@ pub const DEFINITION: Definition = Definition {
     domain: Domain::Contact,
     label: "Contacts",
     elements: elements::ELEMENTS,
-    kinds: &[Kind {
-        name: "parent",
-        key: &["contact_id"],
-    }],
+    kinds: &[Kind { name: "parent", key: &["contact_id"] }],
 };
 
 /// One row a contact: for the same contact the record learned last, in the order the source names them.

@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};
@@ -14,22 +15,8 @@ pub const DEFINITION: Definition = Definition {
     kinds: &[
         Kind {
             name: "section",
-            key: &[
-                "course_code",
-                "local_course_code",
-                "section_code",
-                "school_id",
-                "session_begin_date",
-            ],
+            key: &["course_code", "local_course_code", "section_code", "school_id", "session_begin_date"],
         },
-        Kind {
-            name: "transcript",
-            key: &[
-                "course_code",
-                "school_id",
-                "school_year",
-                "session_begin_date",
-            ],
-        },
+        Kind { name: "transcript", key: &["course_code", "school_id", "school_year", "session_begin_date"] },
     ],
 };

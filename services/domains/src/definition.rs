@@ -36,7 +36,8 @@ impl Definition {
     }
 }
 
-/// Writes a domain's element table: `name: Kind, Class, "Label";` a line.
+/// Writes a domain's element table, `name: Kind, Class, "Label";` a line, and its conversion to the message of the same name: the compiler holds
+/// the two to one list of names and kinds.
 macro_rules! elements {
     ($domain:ident; $($name:ident: $kind:ident, $class:ident, $label:literal;)*) => {
         /// The elements of the domain.
@@ -47,6 +48,15 @@ macro_rules! elements {
             class: model::Sensitivity::$class,
             label: $label,
         }),*];
+
+        /// The row as its message.
+        pub fn to_message(row: &model::Row) -> proto::history::v1::$domain {
+            proto::history::v1::$domain {
+                $($name: crate::wire::field!($kind, row, stringify!($name)),)*
+                suppressed: crate::wire::suppressed(row),
+                source: Some(crate::wire::source(row)),
+            }
+        }
     };
 }
 pub(crate) use elements;

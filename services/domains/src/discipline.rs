@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};
@@ -12,18 +13,9 @@ pub const DEFINITION: Definition = Definition {
     label: "Disciplinary Action",
     elements: elements::ELEMENTS,
     kinds: &[
-        Kind {
-            name: "offense",
-            key: &["local_education_agency_id", "incident_identifier"],
-        },
-        Kind {
-            name: "incident",
-            key: &["school_id", "incident_identifier"],
-        },
-        Kind {
-            name: "action",
-            key: &["discipline_action_identifier", "discipline_date"],
-        },
+        Kind { name: "offense", key: &["local_education_agency_id", "incident_identifier"] },
+        Kind { name: "incident", key: &["school_id", "incident_identifier"] },
+        Kind { name: "action", key: &["discipline_action_identifier", "discipline_date"] },
     ],
 };
 
@@ -37,7 +29,9 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
     let mut answered = vec![false; incidents.len()];
     for mut action in crate::fold::plain(&of_kind("action"), organizations) {
         let number = action.find_text("incident_identifier").map(str::to_owned);
-        let found = incidents.iter().position(|incident| number.is_some() && incident.find_text("incident_identifier") == number.as_deref());
+        let found = incidents
+            .iter()
+            .position(|incident| number.is_some() && incident.find_text("incident_identifier") == number.as_deref());
         if let Some(index) = found {
             if let Some(flag) = answered.get_mut(index) {
                 *flag = true;
@@ -53,7 +47,8 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
     let mut keep = answered.iter().map(|answered| !answered);
     incidents.retain(|_| keep.next().unwrap_or(true));
     rows.extend(incidents);
-    let day = |row: &model::Row| row.find("incident_date").or_else(|| row.find("discipline_date")).and_then(Value::as_date);
+    let day =
+        |row: &model::Row| row.find("incident_date").or_else(|| row.find("discipline_date")).and_then(Value::as_date);
     rows.sort_by(|a, b| (day(a), &a.source).cmp(&(day(b), &b.source)));
     rows
 }

@@ -1,8 +1,6 @@
 //! From element values to a checked fact.
 
-use model::{
-    Certification, Domain, Fact, NaturalKey, Payload, Period, Restriction, SchoolYear, Value,
-};
+use model::{Certification, Domain, Fact, NaturalKey, Payload, Period, Restriction, SchoolYear, Value};
 
 use crate::definition;
 
@@ -88,12 +86,8 @@ impl FactBuilder {
     /// Sets the school year it is about, in the envelope and as element where the domain has one.
     pub fn school_year(&mut self, year: SchoolYear) -> &mut Self {
         self.school_year = Some(year);
-        if definition(self.domain)
-            .find_element("school_year")
-            .is_some()
-        {
-            self.payload
-                .insert("school_year".to_owned(), Value::Text(year.to_string()));
+        if definition(self.domain).find_element("school_year").is_some() {
+            self.payload.insert("school_year".to_owned(), Value::Text(year.to_string()));
         }
         self
     }
@@ -107,18 +101,14 @@ impl FactBuilder {
     /// Sets the reporting district.
     pub fn lea(&mut self, code: &str) -> &mut Self {
         self.lea = Some(code.to_owned());
-        self.payload.insert(
-            "local_education_agency_id".to_owned(),
-            Value::Text(code.to_owned()),
-        );
+        self.payload.insert("local_education_agency_id".to_owned(), Value::Text(code.to_owned()));
         self
     }
 
     /// Sets the facility.
     pub fn facility(&mut self, code: &str) -> &mut Self {
         self.facility = Some(code.to_owned());
-        self.payload
-            .insert("school_id".to_owned(), Value::Text(code.to_owned()));
+        self.payload.insert("school_id".to_owned(), Value::Text(code.to_owned()));
         self
     }
 
@@ -150,18 +140,10 @@ impl FactBuilder {
     /// The student domain keeps the reporting district in the envelope only, so its key reads it there.
     pub fn build(&self) -> Result<Fact, FactError> {
         let domain = self.domain;
-        let kind =
-            definition(domain)
-                .find_kind(&self.kind)
-                .ok_or_else(|| FactError::UnknownKind {
-                    domain,
-                    kind: self.kind.clone(),
-                })?;
-        let mut parts: Vec<String> = kind
-            .key
-            .iter()
-            .map(|element| self.key_value(element))
-            .collect();
+        let kind = definition(domain)
+            .find_kind(&self.kind)
+            .ok_or_else(|| FactError::UnknownKind { domain, kind: self.kind.clone() })?;
+        let mut parts: Vec<String> = kind.key.iter().map(|element| self.key_value(element)).collect();
         parts.extend(self.extra_key.iter().cloned());
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let mut payload = self.payload.clone();
@@ -193,9 +175,7 @@ impl FactBuilder {
             "school_id" => self.facility.clone(),
             _ => None,
         };
-        from_envelope
-            .or_else(|| self.payload.get(element).map(Value::to_plain))
-            .unwrap_or_default()
+        from_envelope.or_else(|| self.payload.get(element).map(Value::to_plain)).unwrap_or_default()
     }
 }
 
@@ -204,19 +184,11 @@ impl FactBuilder {
 pub fn check(fact: &Fact) -> Result<(), FactError> {
     let domain = fact.domain;
     for (name, value) in &fact.payload {
-        let element =
-            definition(domain)
-                .find_element(name)
-                .ok_or_else(|| FactError::UnknownElement {
-                    domain,
-                    element: name.clone(),
-                })?;
+        let element = definition(domain)
+            .find_element(name)
+            .ok_or_else(|| FactError::UnknownElement { domain, element: name.clone() })?;
         if !value.is(element.kind) {
-            return Err(FactError::WrongKind {
-                domain,
-                element: name.clone(),
-                kind: format!("{:?}", element.kind),
-            });
+            return Err(FactError::WrongKind { domain, element: name.clone(), kind: format!("{:?}", element.kind) });
         }
     }
     Ok(())

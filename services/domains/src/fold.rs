@@ -20,7 +20,9 @@ pub fn fold(domain: Domain, facts: &[StoredFact], organizations: &Organizations)
         Domain::Attendance => attendance::fold(&facts, organizations),
         Domain::Discipline => discipline::fold(&facts, organizations),
         Domain::Contact => contact::fold(&facts),
-        Domain::SpecialEducation | Domain::Assessment | Domain::Course | Domain::Program | Domain::Literacy => plain(&facts, organizations),
+        Domain::SpecialEducation | Domain::Assessment | Domain::Course | Domain::Program | Domain::Literacy => {
+            plain(&facts, organizations)
+        }
     }
 }
 
@@ -49,7 +51,12 @@ pub(crate) fn order_day(fact: &StoredFact) -> Option<NaiveDate> {
 }
 
 /// Adds the names of district and school, and the school's town, as they were on `day`.
-pub(crate) fn name_organizations(values: &mut BTreeMap<&'static str, Value>, fact: &StoredFact, day: Option<NaiveDate>, organizations: &Organizations) {
+pub(crate) fn name_organizations(
+    values: &mut BTreeMap<&'static str, Value>,
+    fact: &StoredFact,
+    day: Option<NaiveDate>,
+    organizations: &Organizations,
+) {
     let day = day.or_else(|| fact.school_year.map(model::SchoolYear::first_day));
     let domain = crate::definition(fact.domain);
     let mut set = |element: &str, text: Option<&str>| {

@@ -8,9 +8,9 @@
 
 pub mod assessment;
 pub mod attendance;
+mod conceal;
 pub mod contact;
 pub mod course;
-mod conceal;
 mod definition;
 pub mod discipline;
 pub mod enrollment;
@@ -22,13 +22,14 @@ pub mod program;
 pub mod special_education;
 mod stored;
 pub mod student;
+pub mod wire;
 
-pub use definition::{Definition, Kind};
 pub use conceal::conceal_other_agency;
+pub use definition::{Definition, Kind};
 pub use fact_builder::{FactBuilder, FactError, check};
 pub use fold::{derive_mobility, fold};
-pub use stored::{Organization, Organizations, StoredFact};
 use model::{Domain, Element};
+pub use stored::{Organization, Organizations, StoredFact};
 
 /// The definition of a domain.
 pub const fn definition(domain: Domain) -> &'static Definition {

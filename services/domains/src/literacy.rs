@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};
@@ -11,8 +12,5 @@ pub const DEFINITION: Definition = Definition {
     domain: Domain::Literacy,
     label: "Literacy",
     elements: elements::ELEMENTS,
-    kinds: &[Kind {
-        name: "screening",
-        key: &["instrument", "measure", "period", "school_year"],
-    }],
+    kinds: &[Kind { name: "screening", key: &["instrument", "measure", "period", "school_year"] }],
 };

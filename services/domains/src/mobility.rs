@@ -2,17 +2,14 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::Definition;
 
 /// The domain as data.
-pub const DEFINITION: Definition = Definition {
-    domain: Domain::Mobility,
-    label: "Mobility",
-    elements: elements::ELEMENTS,
-    kinds: &[],
-};
+pub const DEFINITION: Definition =
+    Definition { domain: Domain::Mobility, label: "Mobility", elements: elements::ELEMENTS, kinds: &[] };
 
 use std::collections::BTreeMap;
 
@@ -114,12 +111,19 @@ fn school(row: &Row) -> Option<String> {
 }
 
 fn district(row: &Row) -> Option<String> {
-    row.find_text("local_education_agency_id").or_else(|| row.find_text("local_education_agency_name")).map(str::to_owned)
+    row.find_text("local_education_agency_id")
+        .or_else(|| row.find_text("local_education_agency_name"))
+        .map(str::to_owned)
 }
 
 /// Days strictly between an exit and the next entry, July and August left out.
 fn school_days_between(exit: NaiveDate, entry: NaiveDate) -> i64 {
-    exit.iter_days().skip(1).take_while(|day| *day < entry).take(DAYS_LOOKED_AT_MAX).filter(|day| !matches!(day.month(), 7 | 8)).count() as i64
+    exit.iter_days()
+        .skip(1)
+        .take_while(|day| *day < entry)
+        .take(DAYS_LOOKED_AT_MAX)
+        .filter(|day| !matches!(day.month(), 7 | 8))
+        .count() as i64
 }
 
 /// A gap longer than this is counted as this long: twenty years.

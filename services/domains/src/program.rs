@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};
@@ -11,8 +12,5 @@ pub const DEFINITION: Definition = Definition {
     domain: Domain::Program,
     label: "Programs",
     elements: elements::ELEMENTS,
-    kinds: &[Kind {
-        name: "participation",
-        key: &["program_id", "begin_date", "local_education_agency_id"],
-    }],
+    kinds: &[Kind { name: "participation", key: &["program_id", "begin_date", "local_education_agency_id"] }],
 };

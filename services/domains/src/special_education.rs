@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};
@@ -12,13 +13,7 @@ pub const DEFINITION: Definition = Definition {
     label: "Special Education Services",
     elements: elements::ELEMENTS,
     kinds: &[
-        Kind {
-            name: "plan",
-            key: &["school_year", "plan_type", "local_education_agency_id"],
-        },
-        Kind {
-            name: "association",
-            key: &["plan_type", "iep_begin_date", "school_id"],
-        },
+        Kind { name: "plan", key: &["school_year", "plan_type", "local_education_agency_id"] },
+        Kind { name: "association", key: &["plan_type", "iep_begin_date", "school_id"] },
     ],
 };

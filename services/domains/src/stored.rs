@@ -103,11 +103,15 @@ impl Organizations {
     /// The organization as it was called on a day; when no name covers the day, the one nearest before it, else the first.
     pub fn find(&self, sea: &str, code: &str, day: Option<NaiveDate>) -> Option<&Organization> {
         let names = self.by_code.get(&(sea.to_owned(), code.to_owned()))?;
-        let Some(day) = day else { return names.iter().max_by_key(|o| o.valid.from()) };
+        let Some(day) = day else {
+            return names.iter().max_by_key(|o| o.valid.from());
+        };
         names
             .iter()
             .find(|o| o.valid.contains(day))
-            .or_else(|| names.iter().filter(|o| o.valid.from().is_none_or(|from| from <= day)).max_by_key(|o| o.valid.from()))
+            .or_else(|| {
+                names.iter().filter(|o| o.valid.from().is_none_or(|from| from <= day)).max_by_key(|o| o.valid.from())
+            })
             .or_else(|| names.iter().min_by_key(|o| o.valid.from()))
     }
 

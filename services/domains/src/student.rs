@@ -2,6 +2,7 @@
 
 mod elements;
 
+pub(crate) use elements::to_message;
 use model::Domain;
 
 use crate::{Definition, Kind};
@@ -12,18 +13,9 @@ pub const DEFINITION: Definition = Definition {
     label: "Student",
     elements: elements::ELEMENTS,
     kinds: &[
-        Kind {
-            name: "person",
-            key: &["state_id"],
-        },
-        Kind {
-            name: "registration",
-            key: &["local_education_agency_id"],
-        },
-        Kind {
-            name: "collection",
-            key: &["collection", "school_year", "local_education_agency_id"],
-        },
+        Kind { name: "person", key: &["state_id"] },
+        Kind { name: "registration", key: &["local_education_agency_id"] },
+        Kind { name: "collection", key: &["collection", "school_year", "local_education_agency_id"] },
     ],
 };
 

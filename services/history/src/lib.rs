@@ -53,13 +53,9 @@ pub async fn record(
     let mut touched = BTreeSet::new();
     let domains: BTreeSet<Domain> = facts.iter().map(|(_, fact)| fact.domain).collect();
     for domain in domains {
-        let chosen: Vec<usize> = (0..facts.len())
-            .filter(|i| facts.get(*i).is_some_and(|(_, f)| f.domain == domain))
-            .collect();
-        let of_domain: Vec<(SourcePersonId, &Fact)> = chosen
-            .iter()
-            .filter_map(|i| facts.get(*i).copied())
-            .collect();
+        let chosen: Vec<usize> =
+            (0..facts.len()).filter(|i| facts.get(*i).is_some_and(|(_, f)| f.domain == domain)).collect();
+        let of_domain: Vec<(SourcePersonId, &Fact)> = chosen.iter().filter_map(|i| facts.get(*i).copied()).collect();
         let current = store::list_current(conn, domain, &of_domain).await?;
         let plan = supersede::plan(&of_domain, &current, batch, &erased);
         store::mark_superseded(conn, domain, batch, &plan.superseded).await?;
@@ -78,19 +74,12 @@ pub async fn record(
 }
 
 /// Retracts facts by key: their current versions are superseded by nothing. Says how many there were.
-pub async fn retract(
-    conn: &mut PgConnection,
-    batch: BatchId,
-    facts: &[(SourcePersonId, &Fact)],
-) -> Result<u64, Error> {
+pub async fn retract(conn: &mut PgConnection, batch: BatchId, facts: &[(SourcePersonId, &Fact)]) -> Result<u64, Error> {
     let mut count = 0;
     let domains: BTreeSet<Domain> = facts.iter().map(|(_, fact)| fact.domain).collect();
     for domain in domains {
-        let of_domain: Vec<(SourcePersonId, &Fact)> = facts
-            .iter()
-            .copied()
-            .filter(|(_, fact)| fact.domain == domain)
-            .collect();
+        let of_domain: Vec<(SourcePersonId, &Fact)> =
+            facts.iter().copied().filter(|(_, fact)| fact.domain == domain).collect();
         let current = store::list_current(conn, domain, &of_domain).await?;
         let marks: Vec<supersede::Stored> = current.into_iter().map(|(_, stored)| stored).collect();
         count += store::mark_superseded(conn, domain, batch, &marks).await?;
@@ -127,11 +116,7 @@ impl TombstoneKey {
             .chain_update(domain.code().to_be_bytes())
             .chain_update(key.0)
             .finalize();
-        Sha256::new()
-            .chain_update(pad(0x5c))
-            .chain_update(inner)
-            .finalize()
-            .into()
+        Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
     }
 }
 

@@ -29,10 +29,7 @@ pub(crate) async fn insert_batch(conn: &mut PgConnection, info: &BatchInfo) -> R
 
 /// The canonical JSON of a payload.
 fn payload_json(payload: &Payload) -> String {
-    let map: serde_json::Map<_, _> = payload
-        .iter()
-        .map(|(name, value)| (name.clone(), value.to_json()))
-        .collect();
+    let map: serde_json::Map<_, _> = payload.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
     serde_json::Value::Object(map).to_string()
 }
 
@@ -109,14 +106,13 @@ pub(crate) async fn list_current(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let place = usize::try_from(row.place - 1)
-                .map_err(|_| Error::Corrupt("an ordinality below one".to_owned()))?;
+            let place =
+                usize::try_from(row.place - 1).map_err(|_| Error::Corrupt("an ordinality below one".to_owned()))?;
             let stored = Stored {
                 person: SourcePersonId(row.source_person_id),
                 key: NaturalKey(*row.natural_key.as_bytes()),
                 batch: BatchId(row.recorded_batch),
-                line: u32::try_from(row.line)
-                    .map_err(|_| Error::Corrupt("a line below zero".to_owned()))?,
+                line: u32::try_from(row.line).map_err(|_| Error::Corrupt("a line below zero".to_owned()))?,
                 certification: if row.certification == 0 {
                     Certification::Preliminary
                 } else {
@@ -140,10 +136,7 @@ pub(crate) async fn mark_superseded(
     let persons: Vec<i64> = stored.iter().map(|s| s.person.0).collect();
     let keys: Vec<Uuid> = stored.iter().map(|s| Uuid::from_bytes(s.key.0)).collect();
     let batches: Vec<i64> = stored.iter().map(|s| s.batch.0).collect();
-    let lines: Vec<i32> = stored
-        .iter()
-        .map(|s| i32::try_from(s.line).unwrap_or(i32::MAX))
-        .collect();
+    let lines: Vec<i32> = stored.iter().map(|s| i32::try_from(s.line).unwrap_or(i32::MAX)).collect();
     let result = sqlx::query!(
         "-- history.mark_superseded
         UPDATE history.fact AS f SET superseded_batch = $2
@@ -215,11 +208,7 @@ pub(crate) async fn insert_facts(
     .execute(conn)
     .await?;
     if result.rows_affected() != inserts.len() as u64 {
-        return Err(Error::Corrupt(format!(
-            "{} facts to insert, {} inserted",
-            inserts.len(),
-            result.rows_affected()
-        )));
+        return Err(Error::Corrupt(format!("{} facts to insert, {} inserted", inserts.len(), result.rows_affected())));
     }
     Ok(())
 }
@@ -257,10 +246,8 @@ pub(crate) async fn list_tombstones(
     if !any {
         return Ok(BTreeSet::new());
     }
-    let hashes: Vec<Vec<u8>> = facts
-        .iter()
-        .map(|(person, fact)| secret.hash(*person, fact.domain, fact.natural_key).to_vec())
-        .collect();
+    let hashes: Vec<Vec<u8>> =
+        facts.iter().map(|(person, fact)| secret.hash(*person, fact.domain, fact.natural_key).to_vec()).collect();
     let found: BTreeSet<Vec<u8>> = sqlx::query_scalar!(
         "-- history.list_tombstones
         SELECT t.key_hash FROM history.tombstone AS t WHERE t.key_hash = ANY($1)",
@@ -270,11 +257,6 @@ pub(crate) async fn list_tombstones(
     .await?
     .into_iter()
     .collect();
-    let erased = facts
-        .iter()
-        .zip(&hashes)
-        .filter(|(_, hash)| found.contains(*hash));
-    Ok(erased
-        .map(|((person, fact), _)| (*person, fact.domain, fact.natural_key))
-        .collect())
+    let erased = facts.iter().zip(&hashes).filter(|(_, hash)| found.contains(*hash));
+    Ok(erased.map(|((person, fact), _)| (*person, fact.domain, fact.natural_key)).collect())
 }

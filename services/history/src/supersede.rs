@@ -77,14 +77,9 @@ pub fn plan(
     erased: &BTreeSet<(SourcePersonId, Domain, NaturalKey)>,
 ) -> Plan {
     let mut plan = Plan::default();
-    let same: HashMap<usize, bool> = current
-        .iter()
-        .map(|((place, compared), _)| (*place, compared.same))
-        .collect();
-    let mut known: HashMap<(SourcePersonId, NaturalKey), Known<'_>> = current
-        .iter()
-        .map(|(_, stored)| ((stored.person, stored.key), Known::Stored(*stored)))
-        .collect();
+    let same: HashMap<usize, bool> = current.iter().map(|((place, compared), _)| (*place, compared.same)).collect();
+    let mut known: HashMap<(SourcePersonId, NaturalKey), Known<'_>> =
+        current.iter().map(|(_, stored)| ((stored.person, stored.key), Known::Stored(*stored))).collect();
     for (place, (person, fact)) in facts.iter().enumerate() {
         let key = (*person, fact.natural_key);
         if erased.contains(&(*person, fact.domain, fact.natural_key)) {
@@ -98,19 +93,12 @@ pub fn plan(
                 plan.outcomes.push(Outcome::New);
                 continue;
             }
-            Some(Known::Stored(stored)) => (
-                same.get(&place).copied().unwrap_or(false),
-                stored.certification,
-            ),
-            Some(Known::Planned(_, earlier)) => {
-                (says_the_same(earlier, fact), earlier.certification)
-            }
+            Some(Known::Stored(stored)) => (same.get(&place).copied().unwrap_or(false), stored.certification),
+            Some(Known::Planned(_, earlier)) => (says_the_same(earlier, fact), earlier.certification),
         };
         if says_same {
             plan.outcomes.push(Outcome::Unchanged);
-        } else if certified == Certification::Certified
-            && fact.certification == Certification::Preliminary
-        {
+        } else if certified == Certification::Certified && fact.certification == Certification::Preliminary {
             plan.insert(place, Some(batch));
             plan.outcomes.push(Outcome::PreliminaryAfterCertified);
         } else {
@@ -133,10 +121,7 @@ pub fn plan(
 
 impl Plan {
     fn insert(&mut self, place: usize, superseded_by: Option<BatchId>) {
-        self.inserted.push(Insert {
-            place,
-            superseded_by,
-        });
+        self.inserted.push(Insert { place, superseded_by });
     }
 }
 
@@ -174,25 +159,14 @@ mod tests {
         }
     }
 
-    fn check(
-        facts: &[Fact],
-        stored: Option<(bool, Certification)>,
-        expect: &[Outcome],
-        current_after: usize,
-    ) {
+    fn check(facts: &[Fact], stored: Option<(bool, Certification)>, expect: &[Outcome], current_after: usize) {
         let person = SourcePersonId(1);
         let given: Vec<_> = facts.iter().map(|f| (person, f)).collect();
         let current: Vec<_> = stored
             .map(|(same, certification)| {
                 (
                     (0, Compared { same }),
-                    Stored {
-                        person,
-                        key: NaturalKey([1; 16]),
-                        batch: BatchId(1),
-                        line: 1,
-                        certification,
-                    },
+                    Stored { person, key: NaturalKey([1; 16]), batch: BatchId(1), line: 1, certification },
                 )
             })
             .into_iter()
@@ -200,16 +174,8 @@ mod tests {
         let plan = plan(&given, &current, BatchId(2), &BTreeSet::new());
         assert_eq!(plan.outcomes, expect);
         let stays = current.len() - plan.superseded.len();
-        let alive = plan
-            .inserted
-            .iter()
-            .filter(|insert| insert.superseded_by.is_none())
-            .count();
-        assert_eq!(
-            stays + alive,
-            current_after,
-            "exactly one fact is current under each key"
-        );
+        let alive = plan.inserted.iter().filter(|insert| insert.superseded_by.is_none()).count();
+        assert_eq!(stays + alive, current_after, "exactly one fact is current under each key");
     }
 
     #[test]
@@ -217,57 +183,18 @@ mod tests {
         use Certification::{Certified, Preliminary};
         use Outcome::{New, PreliminaryAfterCertified, Superseding, Unchanged};
         check(&[fact(1, 1, "a", Certified)], None, &[New], 1);
+        check(&[fact(1, 1, "a", Certified)], Some((true, Certified)), &[Unchanged], 1);
+        check(&[fact(1, 1, "b", Certified)], Some((false, Certified)), &[Superseding], 1);
+        check(&[fact(1, 1, "b", Preliminary)], Some((false, Certified)), &[PreliminaryAfterCertified], 1);
+        check(&[fact(1, 1, "b", Certified)], Some((false, Preliminary)), &[Superseding], 1);
+        check(&[fact(1, 1, "a", Certified), fact(1, 2, "a", Certified)], None, &[New, Unchanged], 1);
+        check(&[fact(1, 1, "a", Certified), fact(1, 2, "b", Certified)], None, &[New, Superseding], 1);
         check(
-            &[fact(1, 1, "a", Certified)],
-            Some((true, Certified)),
-            &[Unchanged],
-            1,
-        );
-        check(
-            &[fact(1, 1, "b", Certified)],
-            Some((false, Certified)),
-            &[Superseding],
-            1,
-        );
-        check(
-            &[fact(1, 1, "b", Preliminary)],
-            Some((false, Certified)),
-            &[PreliminaryAfterCertified],
-            1,
-        );
-        check(
-            &[fact(1, 1, "b", Certified)],
-            Some((false, Preliminary)),
-            &[Superseding],
-            1,
-        );
-        check(
-            &[fact(1, 1, "a", Certified), fact(1, 2, "a", Certified)],
-            None,
-            &[New, Unchanged],
-            1,
-        );
-        check(
-            &[fact(1, 1, "a", Certified), fact(1, 2, "b", Certified)],
-            None,
-            &[New, Superseding],
-            1,
-        );
-        check(
-            &[
-                fact(1, 1, "a", Certified),
-                fact(1, 2, "b", Certified),
-                fact(1, 3, "a", Certified),
-            ],
+            &[fact(1, 1, "a", Certified), fact(1, 2, "b", Certified), fact(1, 3, "a", Certified)],
             None,
             &[New, Superseding, Superseding],
             1,
         );
-        check(
-            &[fact(1, 1, "a", Certified), fact(2, 2, "a", Certified)],
-            None,
-            &[New, New],
-            2,
-        );
+        check(&[fact(1, 1, "a", Certified), fact(2, 2, "a", Certified)], None, &[New, New], 2);
     }
 }

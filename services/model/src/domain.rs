@@ -87,9 +87,6 @@ impl FromStr for Domain {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|d| d.name() == text)
-            .ok_or_else(|| format!("no data domain is called {text:?}"))
+        Self::ALL.into_iter().find(|d| d.name() == text).ok_or_else(|| format!("no data domain is called {text:?}"))
     }
 }

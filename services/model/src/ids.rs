@@ -34,14 +34,7 @@ macro_rules! display_inner {
         }
     )*};
 }
-display_inner!(
-    StudentId,
-    SourcePersonId,
-    BatchId,
-    DisclosureId,
-    Sea,
-    ConsumerId
-);
+display_inner!(StudentId, SourcePersonId, BatchId, DisclosureId, Sea, ConsumerId);
 
 /// A text is not an identifier of the wanted kind: 1 to 32 of `a-z`, `0-9` and `_`, beginning with a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,9 +43,7 @@ pub struct ParseIdError;
 
 fn check_slug(text: &str) -> Result<String, ParseIdError> {
     let first = text.bytes().next().ok_or(ParseIdError)?;
-    let legal = text
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let legal = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if text.len() > 32 || !first.is_ascii_lowercase() || !legal {
         return Err(ParseIdError);
     }

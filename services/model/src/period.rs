@@ -4,9 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 /// Days from `from` to `to`, both included; an open side is not known or not ended.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Period {
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
@@ -24,10 +22,7 @@ pub struct PeriodError {
 
 impl Period {
     /// All time.
-    pub const ALWAYS: Self = Self {
-        from: None,
-        to: None,
-    };
+    pub const ALWAYS: Self = Self { from: None, to: None };
 
     /// The days from `from` to `to`; an error if `to` lies before `from`.
     pub fn new(from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Self, PeriodError> {
@@ -39,10 +34,7 @@ impl Period {
 
     /// One day.
     pub const fn day(day: NaiveDate) -> Self {
-        Self {
-            from: Some(day),
-            to: Some(day),
-        }
+        Self { from: Some(day), to: Some(day) }
     }
 
     /// The first day, if known.
@@ -62,7 +54,8 @@ impl Period {
 
     /// Whether the two share a day.
     pub fn overlaps(self, other: Self) -> bool {
-        let before = |end: Option<NaiveDate>, start: Option<NaiveDate>| matches!((end, start), (Some(e), Some(s)) if e < s);
+        let before =
+            |end: Option<NaiveDate>, start: Option<NaiveDate>| matches!((end, start), (Some(e), Some(s)) if e < s);
         !before(self.to, other.from) && !before(other.to, self.from)
     }
 }

@@ -16,11 +16,7 @@ impl SchoolYear {
 
     /// The school year a day falls in: 12/10/2005 and 1/10/2006 are both 2005.
     pub fn containing(day: NaiveDate) -> Self {
-        let year = if day.month() >= Self::FIRST_MONTH {
-            day.year()
-        } else {
-            day.year() - 1
-        };
+        let year = if day.month() >= Self::FIRST_MONTH { day.year() } else { day.year() - 1 };
         Self(year as i16)
     }
 
@@ -31,8 +27,7 @@ impl SchoolYear {
 
     /// 30 June of its spring.
     pub fn last_day(self) -> NaiveDate {
-        NaiveDate::from_ymd_opt(i32::from(self.0) + 1, Self::FIRST_MONTH - 1, 30)
-            .unwrap_or(NaiveDate::MAX)
+        NaiveDate::from_ymd_opt(i32::from(self.0) + 1, Self::FIRST_MONTH - 1, 30).unwrap_or(NaiveDate::MAX)
     }
 
     /// The year before.
@@ -74,11 +69,7 @@ impl FromStr for SchoolYear {
             4 => spring.parse() == Ok(fall + 1),
             _ => false,
         };
-        if follows {
-            Ok(Self(fall))
-        } else {
-            Err(ParseSchoolYearError)
-        }
+        if follows { Ok(Self(fall)) } else { Err(ParseSchoolYearError) }
     }
 }
 
@@ -90,11 +81,7 @@ mod tests {
     fn school_years_read_and_print() {
         fn check(text: &str, expect: Option<(i16, &str)>) {
             let got = text.parse::<SchoolYear>().ok();
-            assert_eq!(
-                got.map(|y| (y.0, y.to_string())),
-                expect.map(|(n, s)| (n, s.to_owned())),
-                "{text}"
-            );
+            assert_eq!(got.map(|y| (y.0, y.to_string())), expect.map(|(n, s)| (n, s.to_owned())), "{text}");
         }
         check("2014-15", Some((2014, "2014-15")));
         check("2014-2015", Some((2014, "2014-15")));

@@ -27,9 +27,7 @@ impl Decimal {
         }
         let doubled = i128::from(part) * i128::from(Self::SCALE) * 2
             + i128::from(whole) * i128::from(part.signum() * whole.signum());
-        i64::try_from(doubled / (i128::from(whole) * 2))
-            .ok()
-            .map(Self)
+        i64::try_from(doubled / (i128::from(whole) * 2)).ok().map(Self)
     }
 }
 
@@ -37,10 +35,7 @@ impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let magnitude = self.0.unsigned_abs();
-        let (whole, rest) = (
-            magnitude / Self::SCALE.unsigned_abs(),
-            magnitude % Self::SCALE.unsigned_abs(),
-        );
+        let (whole, rest) = (magnitude / Self::SCALE.unsigned_abs(), magnitude % Self::SCALE.unsigned_abs());
         if rest == 0 {
             return write!(f, "{sign}{whole}");
         }
@@ -58,27 +53,15 @@ impl FromStr for Decimal {
     type Err = ParseDecimalError;
 
     fn from_str(text: &str) -> Result<Self, ParseDecimalError> {
-        let (negative, digits) = text
-            .strip_prefix('-')
-            .map_or((false, text), |rest| (true, rest));
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
         let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        if (whole.is_empty() && rest.is_empty()) || !plain(whole) || !plain(rest) || rest.len() > 4
-        {
+        if (whole.is_empty() && rest.is_empty()) || !plain(whole) || !plain(rest) || rest.len() > 4 {
             return Err(ParseDecimalError);
         }
-        let whole: i64 = if whole.is_empty() {
-            0
-        } else {
-            whole.parse().map_err(|_| ParseDecimalError)?
-        };
-        let rest: i64 = format!("{rest:0<4}")
-            .parse()
-            .map_err(|_| ParseDecimalError)?;
-        let magnitude = whole
-            .checked_mul(Self::SCALE)
-            .and_then(|w| w.checked_add(rest))
-            .ok_or(ParseDecimalError)?;
+        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| ParseDecimalError)? };
+        let rest: i64 = format!("{rest:0<4}").parse().map_err(|_| ParseDecimalError)?;
+        let magnitude = whole.checked_mul(Self::SCALE).and_then(|w| w.checked_add(rest)).ok_or(ParseDecimalError)?;
         Ok(Self(if negative { -magnitude } else { magnitude }))
     }
 }
@@ -139,10 +122,7 @@ impl Value {
         match self {
             Self::Text(text) => Json::String(text.clone()),
             Self::Integer(number) => Json::Number((*number).into()),
-            Self::Decimal(number) => number
-                .to_string()
-                .parse::<Number>()
-                .map_or(Json::Null, Json::Number),
+            Self::Decimal(number) => number.to_string().parse::<Number>().map_or(Json::Null, Json::Number),
             Self::Date(day) => Json::String(day.to_string()),
             Self::Boolean(flag) => Json::Bool(*flag),
             Self::TextList(texts) => Json::Array(texts.iter().cloned().map(Json::String).collect()),
@@ -153,68 +133,44 @@ impl Value {
     /// Reads the canonical JSON of an element of this kind; `None` if it is something else.
     pub fn from_json(json: &Json, kind: ValueKind) -> Option<Self> {
         match (json, kind) {
-            (Json::Object(map), _) => (map.get(Self::SUPPRESSED_KEY) == Some(&Json::Bool(true))
-                && map.len() == 1)
-                .then_some(Self::Suppressed),
+            (Json::Object(map), _) => {
+                (map.get(Self::SUPPRESSED_KEY) == Some(&Json::Bool(true)) && map.len() == 1).then_some(Self::Suppressed)
+            }
             (Json::String(text), ValueKind::Text) => Some(Self::Text(text.clone())),
             (Json::String(text), ValueKind::Date) => text.parse().ok().map(Self::Date),
             (Json::Number(number), ValueKind::Integer) => number.as_i64().map(Self::Integer),
-            (Json::Number(number), ValueKind::Decimal) => {
-                number.to_string().parse().ok().map(Self::Decimal)
-            }
+            (Json::Number(number), ValueKind::Decimal) => number.to_string().parse().ok().map(Self::Decimal),
             (Json::Bool(flag), ValueKind::Boolean) => Some(Self::Boolean(*flag)),
-            (Json::Array(items), ValueKind::TextList) => items
-                .iter()
-                .map(|i| i.as_str().map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
-                .map(Self::TextList),
+            (Json::Array(items), ValueKind::TextList) => {
+                items.iter().map(|i| i.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>().map(Self::TextList)
+            }
             _ => None,
         }
     }
 
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
-        if let Self::Text(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Self::Text(text) = self { Some(text) } else { None }
     }
 
     /// The whole number, if it is one.
     pub const fn as_integer(&self) -> Option<i64> {
-        if let Self::Integer(number) = self {
-            Some(*number)
-        } else {
-            None
-        }
+        if let Self::Integer(number) = self { Some(*number) } else { None }
     }
 
     /// The number, if it is one.
     pub const fn as_decimal(&self) -> Option<Decimal> {
-        if let Self::Decimal(number) = self {
-            Some(*number)
-        } else {
-            None
-        }
+        if let Self::Decimal(number) = self { Some(*number) } else { None }
     }
 
     /// The day, if it is one.
     pub const fn as_date(&self) -> Option<NaiveDate> {
-        if let Self::Date(day) = self {
-            Some(*day)
-        } else {
-            None
-        }
+        if let Self::Date(day) = self { Some(*day) } else { None }
     }
 
     /// Yes or no, if it is that.
     pub const fn as_boolean(&self) -> Option<bool> {
-        if let Self::Boolean(flag) = self {
-            Some(*flag)
-        } else {
-            None
-        }
+        if let Self::Boolean(flag) = self { Some(*flag) } else { None }
     }
 
     /// As a file prints it: text as it is, numbers plain, dates `YYYY-MM-DD`, booleans `true`/`false`, lists joined by `; `.
@@ -238,14 +194,7 @@ mod tests {
     #[test]
     fn decimals_read_and_print() {
         fn check(text: &str, expect: Option<&str>) {
-            assert_eq!(
-                text.parse::<Decimal>()
-                    .ok()
-                    .map(|d| d.to_string())
-                    .as_deref(),
-                expect,
-                "{text}"
-            );
+            assert_eq!(text.parse::<Decimal>().ok().map(|d| d.to_string()).as_deref(), expect, "{text}");
         }
         check("12.50", Some("12.5"));
         check("-0.0001", Some("-0.0001"));

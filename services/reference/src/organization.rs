@@ -64,8 +64,15 @@ pub fn shipped_organizations(sea: &str) -> Result<Vec<OrganizationName>, Error> 
             Some(text) => Some(text.parse().map_err(|_| corrupt(format!("line {line}: open_date is no day")))?),
         };
         let verified = field(9).as_deref() == Some("verified");
-        let organization =
-            OrganizationName { code, name, organization_type: kind, parent_code: Some(district.clone()), town: field(5), valid_from, verified };
+        let organization = OrganizationName {
+            code,
+            name,
+            organization_type: kind,
+            parent_code: Some(district.clone()),
+            town: field(5),
+            valid_from,
+            verified,
+        };
         if organization.code.get(3..5) == Some("00") {
             list.push(OrganizationName { code: district, parent_code: None, ..organization.clone() });
         }

@@ -12,7 +12,12 @@ const BEGINNING: NaiveDate = NaiveDate::MIN;
 
 /// Records names of organizations: one that says what is known is left, one that says something else about the same first day supersedes.
 /// Says how many rows are new.
-pub async fn record_organizations(conn: &mut PgConnection, sea: &Sea, names: &[OrganizationName], recorded_at: DateTime<Utc>) -> Result<u64, Error> {
+pub async fn record_organizations(
+    conn: &mut PgConnection,
+    sea: &Sea,
+    names: &[OrganizationName],
+    recorded_at: DateTime<Utc>,
+) -> Result<u64, Error> {
     // Of several names with the same code and first day the last one given stands.
     let mut last = std::collections::BTreeMap::new();
     for name in names {
@@ -24,8 +29,10 @@ pub async fn record_organizations(conn: &mut PgConnection, sea: &Sea, names: &[O
     let kinds: Vec<String> = last.values().map(|n| n.organization_type.clone()).collect();
     let parents: Vec<Option<String>> = last.values().map(|n| n.parent_code.clone()).collect();
     let towns: Vec<Option<String>> = last.values().map(|n| n.town.clone()).collect();
-    let agencies: Vec<Option<String>> = last.values().map(|n| other_agency(sea.as_str(), &n.code).map(str::to_owned)).collect();
-    let statuses: Vec<String> = last.values().map(|n| if n.verified { "verified" } else { "provisional" }.to_owned()).collect();
+    let agencies: Vec<Option<String>> =
+        last.values().map(|n| other_agency(sea.as_str(), &n.code).map(str::to_owned)).collect();
+    let statuses: Vec<String> =
+        last.values().map(|n| if n.verified { "verified" } else { "provisional" }.to_owned()).collect();
     let result = sqlx::query!(
         "-- reference.record_organizations
         WITH given AS (
@@ -84,8 +91,13 @@ pub async fn load_organizations(conn: &mut PgConnection, as_of: DateTime<Utc>) -
     let mut organizations = Organizations::default();
     for row in rows {
         let valid = Period::new(Some(row.valid_from), row.valid_to).unwrap_or(Period::ALWAYS);
-        let organization =
-            Organization { valid, name: row.name, town: row.town, parent: row.parent_code, other_agency: row.agency.is_some() };
+        let organization = Organization {
+            valid,
+            name: row.name,
+            town: row.town,
+            parent: row.parent_code,
+            other_agency: row.agency.is_some(),
+        };
         organizations.insert(&row.sea, &row.code, organization);
     }
     Ok(organizations)

@@ -68,9 +68,7 @@ pub struct Edition {
 impl Edition {
     /// The code of this spelling.
     pub fn find(&self, code: &str) -> Option<&Code> {
-        self.index
-            .get(code)
-            .and_then(|place| self.codes.get(*place))
+        self.index.get(code).and_then(|place| self.codes.get(*place))
     }
 
     fn holds_for(&self, year: SchoolYear) -> bool {
@@ -123,18 +121,10 @@ impl CodeTable {
         let Some(year) = year else {
             return self.editions.last().map(EditionMatch::Exact);
         };
-        if let Some(edition) = self
-            .editions
-            .iter()
-            .rev()
-            .find(|edition| edition.holds_for(year))
-        {
+        if let Some(edition) = self.editions.iter().rev().find(|edition| edition.holds_for(year)) {
             return Some(EditionMatch::Exact(edition));
         }
-        self.editions
-            .iter()
-            .min_by_key(|edition| edition.distance(year))
-            .map(EditionMatch::Nearest)
+        self.editions.iter().min_by_key(|edition| edition.distance(year)).map(EditionMatch::Nearest)
     }
 }
 
@@ -158,10 +148,7 @@ impl Tables {
     /// The tables the program brings for a state; `None` for a state it knows nothing of.
     pub fn builtin(sea: &str) -> Option<&'static Self> {
         // Cannot fail: the tables are part of the program, and a test reads every one.
-        #[expect(
-            clippy::panic,
-            reason = "a table of our own that cannot be read is a defect of the program"
-        )]
+        #[expect(clippy::panic, reason = "a table of our own that cannot be read is a defect of the program")]
         static CONNECTICUT: LazyLock<Tables> =
             LazyLock::new(|| builtin::connecticut().unwrap_or_else(|error| panic!("{error}")));
         (sea == "ct").then(|| &*CONNECTICUT)
@@ -179,30 +166,18 @@ impl Tables {
 
     /// Reads a table from its TOML and adds it, replacing one of the same id.
     pub fn add_toml(&mut self, text: &str) -> Result<(), TableError> {
-        let file: TableFile = toml::from_str(text).map_err(|error| TableError {
-            table: "(unreadable)".to_owned(),
-            what: error.to_string(),
-        })?;
+        let file: TableFile = toml::from_str(text)
+            .map_err(|error| TableError { table: "(unreadable)".to_owned(), what: error.to_string() })?;
         self.add(file)
     }
 
     fn add(&mut self, file: TableFile) -> Result<(), TableError> {
         let mut editions = Vec::new();
         for edition in file.editions {
-            editions.push(edition.check().map_err(|what| TableError {
-                table: file.id.clone(),
-                what,
-            })?);
+            editions.push(edition.check().map_err(|what| TableError { table: file.id.clone(), what })?);
         }
         editions.sort_by_key(|edition| edition.from);
-        self.tables.insert(
-            file.id.clone(),
-            CodeTable {
-                id: file.id,
-                title: file.title,
-                editions,
-            },
-        );
+        self.tables.insert(file.id.clone(), CodeTable { id: file.id, title: file.title, editions });
         Ok(())
     }
 }

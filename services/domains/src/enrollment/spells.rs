@@ -67,7 +67,12 @@ impl Spell {
 
     /// The order of a school history: by entry, an unknown entry by the year it is first seen in.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
-        let key = |spell: &Self| (spell.entry.or_else(|| spell.origin.school_year.map(SchoolYear::first_day)), spell.exit.unwrap_or(NaiveDate::MAX));
+        let key = |spell: &Self| {
+            (
+                spell.entry.or_else(|| spell.origin.school_year.map(SchoolYear::first_day)),
+                spell.exit.unwrap_or(NaiveDate::MAX),
+            )
+        };
         key(self).cmp(&key(other)).then_with(|| self.origin.source.cmp(&other.origin.source))
     }
 
@@ -127,8 +132,12 @@ fn end_unregistered(spells: &mut [Spell], mut unregisters: Vec<&StoredFact>) {
     unregisters.sort_by_key(|fact| (fact.find_date("exit_withdraw_date"), fact.learned()));
     for fact in unregisters {
         let day = fact.find_date("exit_withdraw_date").or_else(|| fact.valid.to());
-        let ends = |spell: &&mut Spell| !spell.ended && spell.lea() == fact.lea.as_deref() && (day.is_none() || spell.entry <= day);
-        let Some(spell) = spells.iter_mut().filter(ends).max_by_key(|spell| spell.entry) else { continue };
+        let ends = |spell: &&mut Spell| {
+            !spell.ended && spell.lea() == fact.lea.as_deref() && (day.is_none() || spell.entry <= day)
+        };
+        let Some(spell) = spells.iter_mut().filter(ends).max_by_key(|spell| spell.entry) else {
+            continue;
+        };
         spell.ended = true;
         spell.exit = day;
         if day.is_none() {
@@ -143,12 +152,14 @@ fn end_unregistered(spells: &mut [Spell], mut unregisters: Vec<&StoredFact>) {
 }
 
 fn end_implied(spells: &mut [Spell]) {
-    let entries: Vec<(Option<String>, Option<NaiveDate>)> = spells.iter().map(|s| (s.lea().map(str::to_owned), s.entry)).collect();
+    let entries: Vec<(Option<String>, Option<NaiveDate>)> =
+        spells.iter().map(|s| (s.lea().map(str::to_owned), s.entry)).collect();
     for (index, spell) in spells.iter_mut().enumerate() {
         if spell.exit.is_some() {
             continue;
         }
-        let later = entries.iter().skip(index + 1).find(|(lea, entry)| lea.as_deref() != spell.lea() && *entry > spell.entry);
+        let later =
+            entries.iter().skip(index + 1).find(|(lea, entry)| lea.as_deref() != spell.lea() && *entry > spell.entry);
         if let Some((_, Some(entry))) = later {
             spell.exit = entry.checked_sub_days(Days::new(1));
             spell.exit_basis = Some(EXIT_REGISTERED_ELSEWHERE);
@@ -158,7 +169,9 @@ fn end_implied(spells: &mut [Spell]) {
 }
 
 fn snapshot_day(fact: &StoredFact) -> Option<NaiveDate> {
-    fact.find_date("snapshot_date").or_else(|| fact.valid.from()).or_else(|| fact.school_year.map(SchoolYear::first_day))
+    fact.find_date("snapshot_date")
+        .or_else(|| fact.valid.from())
+        .or_else(|| fact.school_year.map(SchoolYear::first_day))
 }
 
 fn place_snapshot(spells: &mut Vec<Spell>, fact: &StoredFact) {
@@ -167,7 +180,10 @@ fn place_snapshot(spells: &mut Vec<Spell>, fact: &StoredFact) {
     let Some(index) = spells.iter().rposition(holds) else {
         // A year-end snapshot may lie past the exit: it still tells of the district's stay in that school year.
         let same_year = |spell: &Spell| {
-            spell.lea() == fact.lea.as_deref() && spell.exit.is_some() && spell.exit.map(SchoolYear::containing) == fact.school_year && spell.entry <= day
+            spell.lea() == fact.lea.as_deref()
+                && spell.exit.is_some()
+                && spell.exit.map(SchoolYear::containing) == fact.school_year
+                && spell.entry <= day
         };
         match spells.iter_mut().rfind(|spell| same_year(spell)) {
             Some(spell) if spell.origin.facility == fact.facility => spell.learn(fact),
@@ -176,7 +192,9 @@ fn place_snapshot(spells: &mut Vec<Spell>, fact: &StoredFact) {
         }
         return;
     };
-    let Some(spell) = spells.get_mut(index) else { return };
+    let Some(spell) = spells.get_mut(index) else {
+        return;
+    };
     if spell.origin.facility.is_none() || fact.facility.is_none() || spell.origin.facility == fact.facility {
         spell.learn(fact);
         return;
@@ -194,7 +212,11 @@ fn place_snapshot(spells: &mut Vec<Spell>, fact: &StoredFact) {
 }
 
 /// Where a change of school seen by two snapshots lies: at the boundary of two school years, else at the later snapshot's day.
-fn split_days(before: Option<SchoolYear>, after: Option<SchoolYear>, day: Option<NaiveDate>) -> (Option<NaiveDate>, Option<NaiveDate>) {
+fn split_days(
+    before: Option<SchoolYear>,
+    after: Option<SchoolYear>,
+    day: Option<NaiveDate>,
+) -> (Option<NaiveDate>, Option<NaiveDate>) {
     match (before, after) {
         (Some(before), Some(after)) if before < after => (Some(after.previous().last_day()), Some(after.first_day())),
         _ => (day.and_then(|day| day.checked_sub_days(Days::new(1))), day),
@@ -203,7 +225,8 @@ fn split_days(before: Option<SchoolYear>, after: Option<SchoolYear>, day: Option
 
 fn place_change(spells: &mut Vec<Spell>, fact: &StoredFact) {
     let of_district = |spell: &Spell| spell.lea() == fact.lea.as_deref();
-    let at_school = |spell: &Spell| of_district(spell) && (fact.facility.is_none() || spell.origin.facility == fact.facility);
+    let at_school =
+        |spell: &Spell| of_district(spell) && (fact.facility.is_none() || spell.origin.facility == fact.facility);
     if let Some(index) = spells.iter().rposition(at_school) {
         if let Some(spell) = spells.get_mut(index) {
             spell.learn(fact);
@@ -262,8 +285,11 @@ pub(super) fn mark_overlaps(spells: &mut [Spell]) {
         let Some(entry) = spell.entry else { continue };
         let mut primary = None;
         for (other, (lea, other_entry, other_exit)) in known.iter().enumerate() {
-            let Some(other_entry) = *other_entry else { continue };
-            let apart = other_exit.is_some_and(|exit| exit < entry) || spell.exit.is_some_and(|exit| exit < other_entry);
+            let Some(other_entry) = *other_entry else {
+                continue;
+            };
+            let apart =
+                other_exit.is_some_and(|exit| exit < entry) || spell.exit.is_some_and(|exit| exit < other_entry);
             if other == index || *lea == spell.origin.lea || apart {
                 continue;
             }

@@ -48,27 +48,20 @@ const CONNECTICUT: &[&str] = &[
     include_str!("../../tables/ct/weapon.toml"),
 ];
 
-const DIRECTORY: &str =
-    "Education Directory (about 2021): closed and newer organizations are not in it";
+const DIRECTORY: &str = "Education Directory (about 2021): closed and newer organizations are not in it";
 
 pub(super) fn connecticut() -> Result<Tables, TableError> {
     let mut tables = Tables::default();
     for text in CONNECTICUT {
         tables.add_toml(text)?;
     }
-    let organizations = crate::shipped_organizations("ct").map_err(|error| TableError {
-        table: "facility".to_owned(),
-        what: error.to_string(),
-    })?;
+    let organizations = crate::shipped_organizations("ct")
+        .map_err(|error| TableError { table: "facility".to_owned(), what: error.to_string() })?;
     let facilities = organizations
         .iter()
         .filter(|organization| organization.code.len() == 7)
         .map(|organization| (organization.code.clone(), organization.name.clone()));
-    tables.add(open_table(
-        "facility",
-        "Facility (table A)",
-        facilities.collect(),
-    ))?;
+    tables.add(open_table("facility", "Facility (table A)", facilities.collect()))?;
     let mut districts: Vec<(String, String)> = Vec::new();
     for organization in &organizations {
         let Some(code) = organization.code.get(..3) else {
@@ -82,23 +75,12 @@ pub(super) fn connecticut() -> Result<Tables, TableError> {
         }
     }
     districts.sort();
-    tables.add(open_table(
-        "reporting_district",
-        "Reporting district (PSIS table H, TCS table B)",
-        districts,
-    ))?;
+    tables.add(open_table("reporting_district", "Reporting district (PSIS table H, TCS table B)", districts))?;
     Ok(tables)
 }
 
 fn open_table(id: &str, title: &str, codes: Vec<(String, String)>) -> TableFile {
-    let codes = codes
-        .into_iter()
-        .map(|(code, label)| Code {
-            code,
-            label,
-            flags: Vec::new(),
-        })
-        .collect();
+    let codes = codes.into_iter().map(|(code, label)| Code { code, label, flags: Vec::new() }).collect();
     TableFile {
         id: id.to_owned(),
         title: title.to_owned(),

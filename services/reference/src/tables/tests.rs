@@ -9,24 +9,10 @@ fn every_file_of_the_folder_is_a_table() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tables/ct");
     for entry in std::fs::read_dir(folder).expect("the folder is there") {
         let path = entry.expect("it can be read").path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            let id = path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .expect("it has a name");
-            let table = connecticut()
-                .find(id)
-                .unwrap_or_else(|| panic!("{id} is not listed"));
-            assert!(
-                table
-                    .editions()
-                    .iter()
-                    .all(|edition| !edition.codes.is_empty()),
-                "{id}"
-            );
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let id = path.file_stem().and_then(|stem| stem.to_str()).expect("it has a name");
+            let table = connecticut().find(id).unwrap_or_else(|| panic!("{id} is not listed"));
+            assert!(table.editions().iter().all(|edition| !edition.codes.is_empty()), "{id}");
         }
     }
 }
@@ -36,19 +22,11 @@ fn codes_have_labels_and_unknown_ones_none() {
     fn check(table: &str, code: &str, expect: Option<&str>) {
         let table = connecticut().find(table).expect("the table is there");
         let edition = table.edition(None).expect("it has an edition").edition();
-        assert_eq!(
-            edition.find(code).map(|code| code.label.as_str()),
-            expect,
-            "{code}"
-        );
+        assert_eq!(edition.find(code).map(|code| code.label.as_str()), expect, "{code}");
     }
     check("resident_town", "064", Some("Hartford"));
     check("resident_town", "170", None);
-    check(
-        "reporting_district",
-        "347",
-        Some("Unified School District #2"),
-    );
+    check("reporting_district", "347", Some("Unified School District #2"));
     check("facility", "0646311", Some("Weaver High School"));
     check("grade", "KF", Some("Kindergarten, full day"));
     check("incident_type", "1700", Some("Fighting"));
@@ -57,28 +35,15 @@ fn codes_have_labels_and_unknown_ones_none() {
 #[test]
 fn a_school_year_finds_its_edition_or_the_nearest() {
     let table = connecticut().find("gender").expect("the table is there");
-    let of = |year: i16| {
-        table
-            .edition(Some(SchoolYear(year)))
-            .map(|found| found.edition().codes.len())
-    };
-    assert_eq!(
-        (of(2012), of(2018), of(2019), of(2030)),
-        (Some(2), Some(2), Some(3), Some(3))
-    );
+    let of = |year: i16| table.edition(Some(SchoolYear(year))).map(|found| found.edition().codes.len());
+    assert_eq!((of(2012), of(2018), of(2019), of(2030)), (Some(2), Some(2), Some(3), Some(3)));
     let mut tables = Tables::default();
     tables
         .add_toml("id = 't'\ntitle = 'T'\n[[editions]]\nfrom = 2010\nto = 2012\nstatus = 'verified'\nsource = 's'\ncodes = [{ code = '1', label = 'one' }]")
         .expect("it reads");
     let table = tables.find("t").expect("it is there");
-    assert!(matches!(
-        table.edition(Some(SchoolYear(2011))),
-        Some(EditionMatch::Exact(_))
-    ));
-    assert!(matches!(
-        table.edition(Some(SchoolYear(2013))),
-        Some(EditionMatch::Nearest(_))
-    ));
+    assert!(matches!(table.edition(Some(SchoolYear(2011))), Some(EditionMatch::Exact(_))));
+    assert!(matches!(table.edition(Some(SchoolYear(2013))), Some(EditionMatch::Nearest(_))));
 }
 
 #[test]
