@@ -144,9 +144,10 @@ impl Cluster {
             _alone_lock: alone_lock,
             child: Mutex::new(None),
         };
-        cluster.run()?;
+        let started = cluster.run();
+        // Before anything else: leaving, should it have failed, needs the lock again.
         drop(change);
-        Ok(cluster)
+        started.map(|()| cluster)
     }
 
     /// How to connect to `database` as the cluster's superuser, who migrates.
@@ -293,22 +294,19 @@ impl Cluster {
             .open(log)
             .map_err(|error| self.io(log, &error))?;
         let errors = output.try_clone().map_err(|error| self.io(log, &error))?;
-        let child = process::in_folder(
+        let child = process::for_cluster(
             &self.programs.command("postgres"),
             data,
             self.account.as_ref(),
         )
-        .args(["-D", process::data_argument(self.account.as_ref())])
-        .stdout(Stdio::from(output))
-        .stderr(Stdio::from(errors))
-        .spawn()
+        .and_then(|mut command| {
+            command
+                .stdout(Stdio::from(output))
+                .stderr(Stdio::from(errors))
+                .spawn()
+        })
         .map_err(|error| Problem::NoTool {
-            program: if self.account.is_some() {
-                "setpriv"
-            } else {
-                "postgres"
-            }
-            .to_owned(),
+            program: "postgres".to_owned(),
             why: error.to_string(),
         })?;
         *self.child() = Some(child);
@@ -462,23 +460,19 @@ fn initialise(
     }
     create_private_dir(&layout.unfinished)?;
     hand_over(&layout.unfinished, 0o700, account)?;
-    let output = process::in_folder(&programs.command("initdb"), &layout.unfinished, account)
-        .args([
-            "-D",
-            process::data_argument(account),
-            "-U",
-            SUPERUSER,
-            "--auth=peer",
-            "--encoding=UTF8",
-        ])
-        // Bytes decide order (the same everywhere, and fast), Unicode decides what a letter is.
-        .args([
-            "--locale=C",
-            "--lc-ctype=C.UTF-8",
-            "--data-checksums",
-            "--no-instructions",
-        ])
-        .output()
+    let output = process::for_cluster(&programs.command("initdb"), &layout.unfinished, account)
+        .and_then(|mut command| {
+            command
+                .args(["-U", SUPERUSER, "--auth=peer", "--encoding=UTF8"])
+                // Bytes decide order (the same everywhere, and fast), Unicode decides what a letter is.
+                .args([
+                    "--locale=C",
+                    "--lc-ctype=C.UTF-8",
+                    "--data-checksums",
+                    "--no-instructions",
+                ])
+                .output()
+        })
         .map_err(|error| Problem::NoTool {
             program: "initdb".to_owned(),
             why: error.to_string(),

@@ -42,44 +42,43 @@ pub(super) fn output(command: &mut Command) -> Result<String, Problem> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// A command that runs inside `folder` as `account`.
+/// A command of PostgreSQL for the cluster in `folder`, run as `account`.
 ///
-/// The folder is handed over as the working directory and named through it ([`data_argument`]): the account need not
-/// be able to enter the folders above it, so a data folder below /root or a private temporary folder works.
-/// It gets a process group of its own: a Ctrl-C in the terminal is for us, and we then stop the server in order.
-pub(super) fn in_folder(program: &Path, folder: &Path, account: Option<&Account>) -> Command {
+/// For an account of its own the folder is handed over open, as file descriptor 3, and named through it: the account
+/// need not be able to enter the folders above it, so a data folder below /root or a private temporary folder works.
+/// The command starts in `/` (PostgreSQL 15 insists on returning to where it started), and in a process group of its
+/// own: a Ctrl-C in the terminal is for us, and we then stop the server in order.
+pub(super) fn for_cluster(
+    program: &Path,
+    folder: &Path,
+    account: Option<&Account>,
+) -> io::Result<Command> {
     use std::os::unix::process::CommandExt as _;
 
     let mut command = match account {
-        None => Command::new(program),
-        Some(Account { uid, gid }) => {
-            let mut command = Command::new("setpriv");
+        None => {
+            let mut command = Command::new(program);
+            command.stdin(Stdio::null()).arg("-D").arg(folder);
             command
-                .arg(format!("--reuid={uid}"))
-                .arg(format!("--regid={gid}"))
-                .arg("--clear-groups")
-                .arg("--")
-                .arg(program);
+        }
+        Some(Account { uid, gid }) => {
+            let mut command = Command::new("sh");
+            command
+                .stdin(Stdio::from(fs::File::open(folder)?))
+                .args(["-c", "exec 3<&0 </dev/null; exec \"$@\"", "sh", "setpriv"])
+                .args([format!("--reuid={uid}"), format!("--regid={gid}")])
+                .args(["--clear-groups", "--"])
+                .arg(program)
+                .args(["-D", "/proc/self/fd/3"]);
             command
         }
     };
     command
         .env_clear()
         .envs(ENVIRONMENT)
-        .current_dir(folder)
-        .stdin(Stdio::null())
+        .current_dir("/")
         .process_group(0);
-    command
-}
-
-/// How a program started by [`in_folder`] names the folder it stands in.
-pub(super) fn data_argument(account: Option<&Account>) -> &'static str {
-    // Stepping down happens on Linux only, which has this name for "wherever I stand".
-    if account.is_some() {
-        "/proc/self/cwd"
-    } else {
-        "."
-    }
+    Ok(command)
 }
 
 /// What `postmaster.pid` says.

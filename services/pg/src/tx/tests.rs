@@ -3,7 +3,6 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use sqlx::raw_sql;
 use tokio::sync::Barrier;
 
 use super::*;
@@ -51,22 +50,21 @@ fn nothing() -> (String, String, bool) {
 }
 
 async fn make_table(database: &mut TestDatabase) {
-    raw_sql(
-        "CREATE SCHEMA t AUTHORIZATION throughline_owner;
+    database
+        .admin
+        .execute(
+            "CREATE SCHEMA t AUTHORIZATION throughline_owner;
          CREATE TABLE t.counter (id integer PRIMARY KEY, value integer NOT NULL CHECK (value >= 0));
          INSERT INTO t.counter (id, value) VALUES (1, 0), (2, 0);
          GRANT USAGE ON SCHEMA t TO throughline_history;
          GRANT SELECT, INSERT, UPDATE ON t.counter TO throughline_history",
-    )
-    .execute(&mut database.admin)
-    .await
-    .unwrap();
+        )
+        .await
+        .unwrap();
 }
 
 async fn add(connection: &mut PgConnection, id: i32, amount: i32) -> Result<i32, Error> {
-    let read = raw_sql(AssertSqlSafe(format!(
-        "SELECT value FROM t.counter WHERE id = {id}"
-    )));
+    let read = AssertSqlSafe(format!("SELECT value FROM t.counter WHERE id = {id}"));
     let row = connection.fetch_one(read).await?;
     let value: i32 = sqlx::Row::get(&row, 0);
     connection
