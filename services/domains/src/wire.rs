@@ -40,7 +40,7 @@ pub(crate) fn texts(value: Option<&Value>) -> Vec<String> {
 }
 
 pub(crate) fn suppressed(row: &Row) -> Vec<String> {
-    row.values.iter().filter(|(_, value)| **value == Value::Suppressed).map(|(name, _)| (*name).to_owned()).collect();
+    row.values.iter().filter(|(_, value)| **value == Value::Suppressed).map(|(name, _)| (*name).to_owned()).collect()
 }
 
 pub(crate) fn source(row: &Row) -> Source {
