@@ -1,0 +1,316 @@
+//! The matcher: a model ready to link two sides, to explain a pair, and to be kept.
+
+use serde::Serialize;
+
+use crate::Error;
+use crate::block::{Index, PASSES, PassCount, PassReport};
+use crate::candidates::{Candidates, Gatherer, orient};
+use crate::compare::{Comparer, Features, LikenessCache};
+use crate::config::Config;
+use crate::corpus::{Corpus, Side};
+use crate::decide::{self, Decision, Edge, Outcome, Reason};
+use crate::em;
+use crate::levels::{COMPARISONS, field};
+use crate::model::Model;
+use crate::weights::Weights;
+
+/// Links two sides with one model and one configuration.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    model: Model,
+    config: Config,
+}
+
+/// Two persons that may be one child.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// Position on the left side.
+    pub left: u32,
+    /// Position on the right side.
+    pub right: u32,
+    /// Evidence in bits, before the prior; the sum of the explanation's parts.
+    pub score_bits: f64,
+    /// Calibrated probability that both are one child.
+    pub probability: f64,
+    /// What happens to the pair.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// The levels reached.
+    pub levels: Levels,
+}
+
+/// The levels of a pair's comparisons in a few bytes, for storing beside a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Levels {
+    codes: [u16; field::COUNT],
+    swapped: bool,
+}
+
+impl Levels {
+    const MISSING: u16 = u16::MAX;
+
+    fn of(features: &Features) -> Self {
+        let codes = features.observed.map(|observed| match observed.is_missing() {
+            true => Self::MISSING,
+            false => u16::from(observed.comparison) << 8 | u16::from(observed.level),
+        });
+        Self { codes, swapped: features.swapped }
+    }
+
+    /// Comparison and level by name; a comparison that a side could not answer is absent.
+    pub fn names(&self) -> Vec<(&'static str, &'static str)> {
+        let mut names: Vec<_> = self
+            .codes
+            .iter()
+            .filter_map(|code| {
+                let comparison = COMPARISONS.get(usize::from(code >> 8))?;
+                Some((comparison.name, comparison.levels.get(usize::from(code & 0xff))?.name))
+            })
+            .collect();
+        if self.swapped {
+            names.push(("name_order", "first_and_last_swapped"));
+        }
+        names
+    }
+}
+
+/// Why a pair scores as it does. The parts add up to the score.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// Sum of the parts.
+    pub score_bits: f64,
+    /// One per comparison that both sides could answer, then the corrections.
+    pub parts: Vec<Contribution>,
+    /// What forbids linking the pair without a person, if anything does.
+    pub guard: Option<Reason>,
+}
+
+/// One comparison's share of a score.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Contribution {
+    /// What was compared.
+    pub comparison: &'static str,
+    /// How alike it was.
+    pub level: &'static str,
+    /// Evidence: positive for one child, negative against.
+    pub bits: f64,
+    /// Frequency of the value, where it entered the weight.
+    pub frequency: Option<f64>,
+}
+
+/// All pairs worth listing, and how the linkage went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkResult {
+    /// Pairs from `listed_probability_min` on, and all others that wait for review; by right record, best first.
+    pub pairs: Vec<Pair>,
+    /// Counts.
+    pub report: Report,
+}
+
+/// How a linkage went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Persons on the left side.
+    pub left: u64,
+    /// Persons on the right side.
+    pub right: u64,
+    /// What each blocking pass did.
+    pub passes: Vec<PassReport>,
+    /// Estimated share of the smaller side's people that the larger side holds.
+    pub coverage: f64,
+    /// Pairs linked.
+    pub matches: u64,
+    /// Pairs that wait for a person.
+    pub reviews: u64,
+    /// The probability from which pairs were linked.
+    pub match_probability_min: f64,
+    /// Linked pairs that are expected to be wrong, by their own probabilities.
+    pub expected_wrong: f64,
+    /// People of the smaller side who are in the larger but are not linked, by the same estimate.
+    pub expected_missed: f64,
+}
+
+/// How far the work is: a stage, what is done, and how much there is.
+pub type Progress<'a> = &'a dyn Fn(&str, u64, u64);
+
+/// Records gathered between two progress calls.
+const BATCH: usize = 8192;
+
+impl Matcher {
+    /// A matcher with a model that was trained before.
+    pub fn new(model: Model, config: &Config) -> Result<Self, Error> {
+        config.check()?;
+        model.check()?;
+        Ok(Self { model, config: config.clone() })
+    }
+
+    /// Learns a model from the two sides themselves; nothing about true pairs is known.
+    pub fn train(corpus: &Corpus, seed: u64, config: &Config, progress: Progress<'_>) -> Result<Self, Error> {
+        config.check()?;
+        // Threads must not be started from inside the pool, and progress is told from the caller's thread.
+        let model = em::train(corpus, asking_side(corpus), seed, config, progress)?;
+        Self::new(model, config)
+    }
+
+    /// The model, to be saved.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Links the two sides of a corpus.
+    pub fn link(&self, corpus: &Corpus, progress: Progress<'_>) -> Result<LinkResult, Error> {
+        let pool = thread_pool(&self.config)?;
+        let asking = asking_side(corpus);
+        let larger = corpus.len(Side::Left).max(corpus.len(Side::Right));
+        let mut weights = Weights::new(&self.model, &self.config, larger);
+        progress("indexing", 0, 1);
+        let index = pool.install(|| Index::build(corpus, asking, &self.config));
+        progress("indexing", 1, 1);
+        let records: Vec<u32> = (0..corpus.len(asking) as u32).collect();
+        let mut found = Vec::with_capacity(records.len());
+        let mut counts = [PassCount::default(); PASSES.len()];
+        for batch in records.chunks(BATCH) {
+            progress("comparing", found.len() as u64, records.len() as u64);
+            let gatherer = Gatherer { corpus, index: &index, weights: &weights, config: &self.config, asking };
+            let (candidates, batch_counts) = pool.install(|| gatherer.gather(batch));
+            found.extend(candidates);
+            for (sum, count) in counts.iter_mut().zip(batch_counts) {
+                sum.pairs += count.pairs;
+                sum.skipped += count.skipped;
+            }
+        }
+        progress("comparing", records.len() as u64, records.len() as u64);
+        let before = weights.prior_bits;
+        let coverage = em::estimate_coverage(&found, larger, self.model.coverage, &mut weights);
+        let rest_scale = (weights.prior_bits - before).exp2();
+        let (edges, rest) = edges(&found, weights.prior_bits, rest_scale);
+        drop(found);
+        let decisions = decide::decide(&edges, &rest, &self.config);
+        let report = self.report(corpus, &index, &counts, coverage, &edges, &decisions);
+        tracing::info!(
+            left = report.left,
+            right = report.right,
+            matches = report.matches,
+            reviews = report.reviews,
+            coverage,
+            "sides linked"
+        );
+        Ok(LinkResult { pairs: self.pairs(asking, &edges, &decisions), report })
+    }
+
+    /// Why a pair of the corpus scores as it does, whether or not it was listed.
+    pub fn explain(&self, corpus: &Corpus, left: u32, right: u32) -> Option<Explanation> {
+        if left as usize >= corpus.len(Side::Left) || right as usize >= corpus.len(Side::Right) {
+            return None;
+        }
+        let larger = corpus.len(Side::Left).max(corpus.len(Side::Right));
+        let weights = Weights::new(&self.model, &self.config, larger);
+        let features = Comparer { corpus, weights: &weights }.observe(left, right, &mut LikenessCache::new());
+        let mut parts = Vec::new();
+        weights.each_part(&features, |part| {
+            parts.push(Contribution {
+                comparison: part.comparison,
+                level: part.level,
+                bits: part.bits,
+                frequency: part.frequency,
+            });
+        });
+        Some(Explanation { score_bits: weights.score(&features), parts, guard: decide::guard(&features) })
+    }
+
+    fn pairs(&self, asking: Side, edges: &[Edge], decisions: &[Decision]) -> Vec<Pair> {
+        let listed = |decision: &Decision| {
+            decision.probability >= self.config.listed_probability_min || decision.outcome != Outcome::NonMatch
+        };
+        let mut pairs: Vec<Pair> = edges
+            .iter()
+            .zip(decisions)
+            .filter(|(_, decision)| listed(decision))
+            .map(|(edge, decision)| {
+                let (left, right) = orient(asking, edge.record, edge.candidate);
+                Pair {
+                    left,
+                    right,
+                    score_bits: edge.bits,
+                    probability: decision.probability,
+                    outcome: decision.outcome,
+                    reason: decision.reason,
+                    levels: Levels::of(&edge.features),
+                }
+            })
+            .collect();
+        pairs.sort_by(|a, b| {
+            (a.right, b.probability)
+                .partial_cmp(&(b.right, a.probability))
+                .unwrap_or(std::cmp::Ordering::Equal)
+                .then(a.left.cmp(&b.left))
+        });
+        pairs
+    }
+
+    fn report(
+        &self,
+        corpus: &Corpus,
+        index: &Index<'_>,
+        counts: &[PassCount],
+        coverage: f64,
+        edges: &[Edge],
+        decisions: &[Decision],
+    ) -> Report {
+        let matched: Vec<_> =
+            edges.iter().zip(decisions).filter(|(_, decision)| decision.outcome == Outcome::Match).collect();
+        let sure: f64 = matched.iter().map(|(_, decision)| decision.probability).sum();
+        let asked = corpus.len(Side::Left).min(corpus.len(Side::Right));
+        let passes = PASSES
+            .iter()
+            .zip(counts)
+            .map(|(pass, count)| PassReport {
+                pass: pass.name(),
+                pairs: count.pairs,
+                blocks_skipped: count.skipped,
+                matches_found: matched
+                    .iter()
+                    .filter(|(edge, _)| index.finds(*pass, edge.record, edge.candidate))
+                    .count() as u64,
+            })
+            .collect();
+        Report {
+            left: corpus.len(Side::Left) as u64,
+            right: corpus.len(Side::Right) as u64,
+            passes,
+            coverage,
+            matches: matched.len() as u64,
+            reviews: decisions.iter().filter(|decision| decision.outcome == Outcome::Review).count() as u64,
+            match_probability_min: self.config.match_probability_min,
+            expected_wrong: matched.len() as f64 - sure,
+            expected_missed: (coverage * asked as f64 - sure).max(0.0),
+        }
+    }
+}
+
+/// The smaller side asks, the larger is indexed: candidates are gathered per record of the smaller.
+fn asking_side(corpus: &Corpus) -> Side {
+    if corpus.len(Side::Left) < corpus.len(Side::Right) { Side::Left } else { Side::Right }
+}
+
+pub(crate) fn thread_pool(config: &Config) -> Result<rayon::ThreadPool, Error> {
+    rayon::ThreadPoolBuilder::new().num_threads(config.threads).build().map_err(Error::Unavailable)
+}
+
+fn edges(found: &[Candidates], prior_bits: f64, rest_scale: f64) -> (Vec<Edge>, Vec<f64>) {
+    let mut edges = Vec::new();
+    for (record, candidates) in found.iter().enumerate() {
+        edges.extend(candidates.kept.iter().map(|candidate| Edge {
+            record: record as u32,
+            candidate: candidate.record,
+            bits: candidate.bits,
+            odds: (candidate.bits + prior_bits).exp2(),
+            features: candidate.features,
+        }));
+    }
+    (edges, found.iter().map(|candidates| candidates.rest * rest_scale).collect())
+}
+
+#[cfg(test)]
+mod tests;
