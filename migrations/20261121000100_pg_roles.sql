@@ -2,8 +2,9 @@
 --
 --   throughline_owner     owns every schema and object; migrations run as this role; nobody logs in as it.
 --   throughline_<context> one per context; holds that context's privileges and nothing more; nobody logs in as it.
---   throughline_app       the only login of the running program. NOINHERIT: by itself it can connect and look at
---                         nothing. Each transaction names the one context role it acts as (SET LOCAL ROLE).
+--   throughline_app       the only login of the running program. NOINHERIT: by itself it can connect and see which
+--                         migrations were applied, nothing more. Each transaction names the one context role it acts
+--                         as (SET LOCAL ROLE).
 --
 -- Roles belong to the whole server, not to one database, so every step asks first and tolerates a
 -- second database being prepared on the same server at the same moment.
@@ -72,7 +73,8 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
+-- Extensions live in public, so everybody may use what is there; nobody but the owner may add to it.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO throughline_owner;
 
 COMMENT ON SCHEMA public IS 'Holds the list of applied migrations and extensions; every context has a schema of its own.';

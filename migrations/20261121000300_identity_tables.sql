@@ -138,10 +138,12 @@ CREATE TABLE identity.released (
     region text,
     officer text,
     released tstzrange NOT NULL,
+    birth_date date,
     PRIMARY KEY (consumer, source_person_id, authority_id)
 );
 CREATE INDEX released_person_key ON identity.released (consumer, person_key);
 CREATE INDEX released_student ON identity.released (student_id);
+COMMENT ON COLUMN identity.released.birth_date IS 'The earliest the state reports of the student, else the roster''s: rights pass at 18.';
 COMMENT ON TABLE identity.released IS 'The population intervals that follow from current matches and authorities: rebuilt for a client in the transaction that changes either.';
 
 
@@ -149,7 +151,7 @@ COMMENT ON TABLE identity.released IS 'The population intervals that follow from
 -- The view runs with its reader's rights: a consumer's transaction sees its own population, the steward role the SEA's.
 CREATE VIEW identity.population WITH (security_invoker = true) AS
 SELECT r.consumer, r.person_key, r.client_id, r.authority_id, r.student_id, r.source_person_id, r.legal_basis, r.phase,
-    r.office, r.region, r.officer, r.released
+    r.office, r.region, r.officer, r.released, r.birth_date
 FROM identity.released AS r
 WHERE r.released @> nullif(current_setting('throughline.at', true), '')::timestamptz
     AND NOT EXISTS (
@@ -159,7 +161,7 @@ WHERE r.released @> nullif(current_setting('throughline.at', true), '')::timesta
     )
 UNION ALL
 SELECT 'sea'::text, c.student_id::text, NULL::bigint, NULL::bigint, c.student_id, c.source_person_id, 'school_official'::text, NULL::text,
-    NULL::text, NULL::text, NULL::text, tstzrange(c.from_at, c.to_at)
+    NULL::text, NULL::text, NULL::text, tstzrange(c.from_at, c.to_at), NULL::date
 FROM identity.crosswalk AS c
 WHERE c.to_at IS NULL;
 COMMENT ON VIEW identity.population IS 'Who is whose client at throughline.at, restrictions applied: the only view of identity that disclosure joins.';

@@ -45,7 +45,7 @@ COMMENT ON COLUMN history.fact.payload IS 'Element values by name: canonical JSO
 
 CREATE TABLE identity.person_fact PARTITION OF history.fact FOR VALUES IN (1);
 COMMENT ON TABLE identity.person_fact IS 'Facts of the student domain: names, birth date, demographics. Row security keeps it from every role but identity, intake and disclosure.';
-GRANT SELECT ON identity.person_fact TO throughline_identity, throughline_steward;
+GRANT SELECT ON identity.person_fact TO throughline_identity, throughline_intake, throughline_steward;
 
 CREATE TABLE history.fact_enrollment PARTITION OF history.fact FOR VALUES IN (2);
 CREATE TABLE history.fact_attendance PARTITION OF history.fact FOR VALUES IN (4);
@@ -135,7 +135,7 @@ CREATE POLICY discloses ON history.fact FOR SELECT TO throughline_disclosure USI
 
 ALTER TABLE identity.person_fact ENABLE ROW LEVEL SECURITY;
 ALTER TABLE identity.person_fact FORCE ROW LEVEL SECURITY;
-CREATE POLICY keeps ON identity.person_fact FOR SELECT TO throughline_identity USING (true);
+CREATE POLICY keeps ON identity.person_fact FOR SELECT TO throughline_identity, throughline_intake USING (true);
 CREATE POLICY inspects ON identity.person_fact FOR SELECT TO throughline_steward USING (true);
 
 RESET ROLE;

@@ -23,14 +23,14 @@ CREATE TABLE intake.batch (
     passed bigint NOT NULL DEFAULT 0,
     refused_reason text,
     CHECK ((state = 'refused') = (refused_reason IS NOT NULL)),
-    CHECK (state <> 'loaded' OR rows_in = loaded + unchanged + superseded + quarantined + passed)
+    CHECK (state <> 'loaded' OR rows_in = loaded + unchanged + superseded + quarantined)
 );
 CREATE UNIQUE INDEX batch_same_bytes ON intake.batch (sea, sha256, layout) WHERE state = 'loaded';
 COMMENT ON TABLE intake.batch IS 'One received file. The counts of its rows add up, by constraint.';
 COMMENT ON COLUMN intake.batch.loaded IS 'Rows that made at least one new fact and superseded none.';
 COMMENT ON COLUMN intake.batch.superseded IS 'Rows that corrected at least one earlier fact.';
 COMMENT ON COLUMN intake.batch.unchanged IS 'Rows that say only what was known.';
-COMMENT ON COLUMN intake.batch.passed IS 'Rows of kinds the exchange does not keep.';
+COMMENT ON COLUMN intake.batch.passed IS 'Records of kinds the exchange does not keep (calendars, staff): not among rows_in.';
 
 CREATE TABLE intake.raw_block (
     batch_id bigint NOT NULL REFERENCES intake.batch,

@@ -216,6 +216,15 @@ BEGIN
     SELECT max(e.era) + 1, began, why FROM ledger.era AS e
     RETURNING era INTO next_era;
     EXECUTE format('ALTER TABLE ledger.entry ALTER COLUMN era SET DEFAULT %s', next_era);
+    -- Entries recorded after the restore and before this call bear ids below those restored, and would never be
+    -- reached. They have no position yet, and no commitment covers the era: they join the new one.
+    ALTER TABLE ledger.entry DISABLE TRIGGER append_only;
+    UPDATE ledger.entry AS e
+    SET era = next_era
+    FROM (SELECT s.era, s.xid, s.entry_id FROM ledger.sequence AS s ORDER BY s.leaf_index DESC LIMIT 1) AS last
+    WHERE (e.era, e.xid, e.entry_id) < (last.era, last.xid, last.entry_id)
+        AND NOT EXISTS (SELECT FROM ledger.sequence AS s WHERE s.entry_id = e.entry_id);
+    ALTER TABLE ledger.entry ENABLE TRIGGER append_only;
     RETURN next_era;
 END
 $$;

@@ -1,1 +1,94 @@
-//! Placeholder.
+//! The way out. Decide, read what the agreement permits, assemble, record in the ledger, and only then hand over.
+//!
+//! Three promises are kept here and nowhere else:
+//! 1. No record, no byte: the entry with the digest of what is sent commits before the content is returned.
+//! 2. The agreement is the query: one static statement joins population, terms and facts at one moment; what it gives is held
+//!    against the decision once more, and a difference discloses nothing.
+//! 3. Nothing downstream can put anything back: a [`DisclosedHistory`] can be made in this crate only.
+//!
+//! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file). The SEA's own people go through
+//! [`access_chunk`] and [`record_access`].
+
+mod access;
+mod assemble;
+mod chunk;
+mod disclosed;
+mod entry;
+mod error;
+mod one;
+mod store;
+
+use std::sync::Arc;
+
+pub use access::{access_chunk, list_students, record_access};
+use agreements::{Actor, Agreements, Delivery};
+use chrono::{DateTime, Utc};
+pub use chunk::{Item, Member, RunTotals, complete_run, disclose_chunk, list_population};
+pub use disclosed::DisclosedHistory;
+pub use error::Error;
+use model::{Clock, ConsumerId, Entropy, Masked};
+pub use one::disclose_one;
+use uuid::Uuid;
+
+/// What a disclosure needs from outside.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The database.
+    pub pool: &'a pg::Pool,
+    /// The agreements, as far as registered stewards vouch for them.
+    pub agreements: &'a Agreements,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Chance: disclosure ids and salts.
+    pub entropy: &'a dyn Entropy,
+}
+
+/// What is asked, whoever it is about.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// The party on whose certificate, session or schedule it is asked.
+    pub consumer: &'a ConsumerId,
+    /// Who there.
+    pub actor: Actor<'a>,
+    /// For what, by the purpose's id; `None`: the agreement's first.
+    pub purpose: Option<&'a str>,
+    /// How it will leave.
+    pub delivery: Delivery,
+    /// The one office it is for, if it is for one.
+    pub office: Option<&'a str>,
+    /// What was known then; `None`: now. Restrictions and authority are today's in any case.
+    pub as_of: Option<DateTime<Utc>>,
+    /// The person or system that asks, for the record.
+    pub asker: Asker,
+    /// The run it belongs to.
+    pub run: Option<Uuid>,
+}
+
+/// Who asks, as the record of disclosures names them.
+#[derive(Clone, Debug, Default)]
+pub struct Asker {
+    /// The person, as the requesting party names them.
+    pub person: Option<Masked<String>>,
+    /// The system, by its certificate.
+    pub system: Option<String>,
+    /// On whose behalf.
+    pub on_behalf_of: Option<Masked<String>>,
+}
+
+/// Turns a disclosed history into exactly the bytes that leave; an error keeps everything back.
+pub type Encode<'a> = dyn Fn(&DisclosedHistory) -> Result<Vec<u8>, String> + Sync + 'a;
+
+/// A disclosure that is recorded and may leave.
+#[derive(Clone, Debug)]
+pub struct Disclosed {
+    /// The content.
+    pub history: DisclosedHistory,
+    /// The bytes whose digest the ledger holds.
+    pub bytes: Arc<[u8]>,
+}
+
+/// The moment of a decision: the later of the clock and the last ledger time.
+async fn decision_time(conn: &mut sqlx::PgConnection, clock: &dyn Clock) -> Result<DateTime<Utc>, Error> {
+    let now = clock.now();
+    Ok(ledger::last_decided_at(conn).await?.map_or(now, |last| last.max(now)))
+}

@@ -1,0 +1,97 @@
+//! From permitted facts to a disclosed history.
+
+use std::collections::BTreeSet;
+
+use agreements::Grant;
+use domains::{Organizations, StoredFact, conceal_other_agency, definition, derive_mobility, fold};
+use model::{Domain, Row, Section, SectionState, Sensitivity};
+
+use crate::{Error, store::PermittedFact};
+
+/// Holds what the database permitted against the decision: clause, basis, elements and bounds must be the same for every fact. Whatever differs
+/// discloses nothing.
+pub(crate) fn check_twin(grant: &Grant, facts: &[PermittedFact]) -> Result<(), Error> {
+    let differs = |what: &str, fact: &StoredFact| Err(Error::Corrupt(format!("{what} of a {} fact", fact.domain)));
+    for permitted in facts {
+        let fact = &permitted.fact;
+        let Some(permit) = grant.permit(fact.domain) else { return differs("the domain", fact) };
+        if permit.clause() != permitted.clause {
+            return differs("the clause", fact);
+        }
+        if grant.legal_basis().as_str() != permitted.legal_basis {
+            return differs("the legal basis", fact);
+        }
+        if !permitted.elements.iter().all(|name| permit.allows(name)) {
+            return differs("the elements", fact);
+        }
+        if !permit.admits(&fact.kind, fact.school_year, fact.valid.to().or(fact.valid.from())) {
+            return differs("the bounds", fact);
+        }
+    }
+    Ok(())
+}
+
+/// Which elements of which domain may appear.
+pub(crate) trait Allowed {
+    /// Whether anything of the domain may.
+    fn domain(&self, domain: Domain) -> bool;
+    /// Whether the element may.
+    fn element(&self, domain: Domain, name: &str) -> bool;
+}
+
+impl Allowed for Grant {
+    fn domain(&self, domain: Domain) -> bool {
+        self.permit(domain).is_some()
+    }
+
+    fn element(&self, domain: Domain, name: &str) -> bool {
+        self.elements().contains(domain, name)
+    }
+}
+
+/// Takes out what the grant does not cover, folds the rest, and takes out again what folding may have named.
+pub(crate) fn sections(allowed: &dyn Allowed, facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<Section> {
+    let named: BTreeSet<(Domain, &'static str)> = Domain::ALL
+        .into_iter()
+        .flat_map(|domain| definition(domain).elements)
+        .filter(|e| e.class == Sensitivity::OtherAgency && allowed.element(e.domain, e.name))
+        .map(|e| (e.domain, e.name))
+        .collect();
+    let mut facts = conceal_other_agency(facts, &named, organizations);
+    for fact in &mut facts {
+        let domain = fact.domain;
+        fact.payload.retain(|name, _| allowed.element(domain, name));
+    }
+    let mut sections: Vec<Section> = Vec::with_capacity(Domain::ALL.len());
+    for domain in Domain::ALL {
+        let rows = match domain {
+            _ if !allowed.domain(domain) => Vec::new(),
+            Domain::Mobility => {
+                let enrollment = sections.iter().find(|section| section.domain == Domain::Enrollment);
+                derive_mobility(enrollment.map_or(&[], |section| &section.rows))
+            }
+            _ => fold(domain, &facts, organizations),
+        };
+        sections.push(section(allowed, domain, rows));
+    }
+    sections
+}
+
+fn section(allowed: &dyn Allowed, domain: Domain, mut rows: Vec<Row>) -> Section {
+    for row in &mut rows {
+        row.values.retain(|name, _| allowed.element(domain, name));
+    }
+    rows.retain(|row| !row.values.is_empty());
+    let state = match (allowed.domain(domain), rows.is_empty()) {
+        (false, _) => SectionState::NotPermitted,
+        (true, true) => SectionState::NotReported,
+        (true, false) => SectionState::Reported,
+    };
+    let withheld = definition(domain)
+        .elements
+        .iter()
+        .filter(|e| e.class != Sensitivity::OtherAgency && !allowed.element(domain, e.name))
+        .map(|e| e.name)
+        .collect();
+    Section { domain, state, rows, withheld }
+}

@@ -1,0 +1,125 @@
+//! What a recipient gets of one student.
+
+use chrono::{DateTime, Utc};
+use model::{ConsumerId, DisclosureId, Domain, Masked, Section, StudentId};
+use sha2::{Digest, Sha256};
+
+/// A history with everything taken out that the grant does not cover. Only this crate makes one, and it can only be read.
+#[derive(Clone, Debug)]
+pub struct DisclosedHistory {
+    pub(crate) disclosure: DisclosureId,
+    pub(crate) consumer: ConsumerId,
+    pub(crate) person_key: Masked<String>,
+    pub(crate) student: StudentId,
+    pub(crate) agreement_title: String,
+    pub(crate) agreement_version: i32,
+    pub(crate) recipient: String,
+    pub(crate) legal_basis: String,
+    pub(crate) notice: String,
+    pub(crate) retention_days: i32,
+    pub(crate) decided_at: DateTime<Utc>,
+    pub(crate) as_of: DateTime<Utc>,
+    pub(crate) sections: Vec<Section>,
+    pub(crate) content_digest: [u8; 32],
+}
+
+impl DisclosedHistory {
+    /// The random id of the disclosure, under which the ledger holds it.
+    pub const fn disclosure(&self) -> DisclosureId {
+        self.disclosure
+    }
+
+    /// The recipient by id.
+    pub const fn consumer(&self) -> &ConsumerId {
+        &self.consumer
+    }
+
+    /// The client by the recipient's own person id.
+    pub const fn person_key(&self) -> &Masked<String> {
+        &self.person_key
+    }
+
+    /// The student by our own id. Never leaves.
+    pub const fn student(&self) -> StudentId {
+        self.student
+    }
+
+    /// The agreement's title.
+    pub fn agreement_title(&self) -> &str {
+        &self.agreement_title
+    }
+
+    /// The agreement's version.
+    pub const fn agreement_version(&self) -> i32 {
+        self.agreement_version
+    }
+
+    /// The recipient's name.
+    pub fn recipient(&self) -> &str {
+        &self.recipient
+    }
+
+    /// The legal basis by code.
+    pub fn legal_basis(&self) -> &str {
+        &self.legal_basis
+    }
+
+    /// The redisclosure notice.
+    pub fn notice(&self) -> &str {
+        &self.notice
+    }
+
+    /// Days the recipient may keep it after its authority has ended.
+    pub const fn retention_days(&self) -> i32 {
+        self.retention_days
+    }
+
+    /// When it was decided.
+    pub const fn decided_at(&self) -> DateTime<Utc> {
+        self.decided_at
+    }
+
+    /// What was known at this time.
+    pub const fn as_of(&self) -> DateTime<Utc> {
+        self.as_of
+    }
+
+    /// One section a domain, in the order of [`Domain::ALL`].
+    pub fn sections(&self) -> &[Section] {
+        &self.sections
+    }
+
+    /// The section of a domain.
+    pub fn find_section(&self, domain: Domain) -> Option<&Section> {
+        self.sections.iter().find(|section| section.domain == domain)
+    }
+
+    /// SHA-256 of what is disclosed, disclosure id, times and lineage apart: equal contents have equal digests.
+    pub const fn content_digest(&self) -> &[u8; 32] {
+        &self.content_digest
+    }
+}
+
+/// The digest of contents: domains, states, values and withheld elements, in canonical JSON, length-prefixed.
+pub(crate) fn digest_sections(sections: &[Section]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    };
+    for section in sections {
+        add(section.domain.name());
+        add(match section.state {
+            model::SectionState::Reported => "reported",
+            model::SectionState::NotReported => "not_reported",
+            model::SectionState::NotPermitted => "not_permitted",
+        });
+        section.withheld.iter().for_each(|name| add(name));
+        for row in &section.rows {
+            let values: serde_json::Map<_, _> =
+                row.values.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect();
+            add(&serde_json::Value::Object(values).to_string());
+        }
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,170 @@
+//! What the ledger is told of a disclosure, a refusal or a run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use agreements::{Grant, InForce, Reason};
+use chrono::{DateTime, Utc};
+use ledger::{Audience, Clause, Delivery, Detail, Entry, Kind, OnwardParty, Salts, Showing, Terms, TermsParts};
+use model::{ConsumerId, DisclosureId, Entropy, Masked, StudentId};
+use sha2::{Digest, Sha256};
+
+use crate::{Ask, Asker, Error};
+
+/// How the ledger calls a kind of delivery.
+const fn delivery(of: agreements::Delivery) -> Delivery {
+    match of {
+        agreements::Delivery::Unary => Delivery::Unary,
+        agreements::Delivery::Stream => Delivery::Stream,
+        agreements::Delivery::File => Delivery::File,
+        agreements::Delivery::Pdf => Delivery::Document,
+    }
+}
+
+fn audiences(in_force: &InForce) -> BTreeMap<Audience, Showing> {
+    let shown = in_force.terms().audience;
+    [
+        (Audience::Parent, shown.parent),
+        (Audience::EligibleStudent, shown.eligible_student),
+        (Audience::District, shown.district),
+        (Audience::Auditor, shown.auditor),
+    ]
+    .into_iter()
+    .filter_map(|(audience, showing)| match showing {
+        agreements::Showing::Shown => Some((audience, Showing::Open)),
+        agreements::Showing::AfterReview => Some((audience, Showing::AfterReview)),
+        agreements::Showing::Hidden => None,
+    })
+    .collect()
+}
+
+/// The terms of a grant: the same for all students it is given for.
+pub(crate) fn terms_of(grant: &Grant) -> Result<Arc<Terms>, Error> {
+    let clause = Clause {
+        agreement: grant.agreement_id().to_owned(),
+        version: grant.version().unsigned_abs(),
+        clause: grant.clauses().join(", "),
+    };
+    let onward = grant.onward().iter().map(|o| OnwardParty { party: o.party.clone(), interest: o.interest.clone() });
+    let parts = TermsParts {
+        consumer: grant.consumer().clone(),
+        party: grant.recipient().to_owned(),
+        purpose: Some(grant.interest().to_owned()),
+        legal_basis: Some(grant.legal_basis().as_str().to_owned()),
+        clause: Some(clause),
+        elements: grant.elements().ids().into_iter().collect(),
+        withheld: grant.withheld().ids().into_iter().collect(),
+        onward: onward.collect(),
+        audiences: audiences(grant.in_force()),
+    };
+    Ok(Arc::new(Terms::new(parts)?))
+}
+
+/// The terms of a refusal or of a run: what was asked, under what, with nothing granted.
+pub(crate) fn terms_of_ask(consumer: &ConsumerId, in_force: Option<&InForce>) -> Result<Arc<Terms>, Error> {
+    let clause = in_force.map(|in_force| Clause {
+        agreement: in_force.terms().id.clone(),
+        version: in_force.terms().version.unsigned_abs(),
+        clause: String::from("-"),
+    });
+    let parts = TermsParts {
+        consumer: consumer.clone(),
+        party: in_force.map_or_else(|| consumer.to_string(), |in_force| in_force.terms().recipient().to_owned()),
+        purpose: None,
+        legal_basis: None,
+        clause,
+        elements: BTreeSet::new(),
+        withheld: BTreeSet::new(),
+        onward: BTreeSet::new(),
+        audiences: in_force.map(audiences).unwrap_or_default(),
+    };
+    Ok(Arc::new(Terms::new(parts)?))
+}
+
+fn detail(asker: &Asker, student: Option<StudentId>, digest: Option<[u8; 32]>) -> Detail {
+    Detail {
+        student,
+        person: asker.person.clone(),
+        system: asker.system.clone(),
+        on_behalf_of: asker.on_behalf_of.clone(),
+        authority: None,
+        threat: None,
+        digest: digest.map(ledger::Hash),
+    }
+}
+
+/// An entry for bytes that will be sent.
+pub(crate) fn disclosure(
+    ask: &Ask<'_>,
+    terms: Arc<Terms>,
+    id: DisclosureId,
+    student: StudentId,
+    bytes: &[u8],
+    at: DateTime<Utc>,
+    entropy: &dyn Entropy,
+) -> Entry {
+    Entry {
+        id,
+        kind: Kind::Disclosure,
+        terms,
+        delivery: delivery(ask.delivery),
+        decided_at: at,
+        run: ask.run,
+        count: None,
+        reason: None,
+        detail: detail(&ask.asker, Some(student), Some(Sha256::digest(bytes).into())),
+        salts: Salts::draw(entropy),
+    }
+}
+
+/// An entry for a request that is refused. The client is named, by the agency's id, only to auditors.
+pub(crate) fn refusal(
+    ask: &Ask<'_>,
+    terms: Arc<Terms>,
+    id: DisclosureId,
+    person_key: &Masked<String>,
+    reason: Reason,
+    at: DateTime<Utc>,
+    entropy: &dyn Entropy,
+) -> Entry {
+    let mut detail = detail(&ask.asker, None, None);
+    detail.authority = Some(Masked::new(format!("client {}", person_key.expose())));
+    Entry {
+        id,
+        kind: Kind::Refusal,
+        terms,
+        delivery: delivery(ask.delivery),
+        decided_at: at,
+        run: ask.run,
+        count: None,
+        reason: Some(reason.code().to_owned()),
+        detail,
+        salts: Salts::draw(entropy),
+    }
+}
+
+/// An entry for an act about a run: its completion, or the SEA's own access.
+pub(crate) fn run(
+    ask: &Ask<'_>,
+    kind: Kind,
+    terms: Arc<Terms>,
+    id: DisclosureId,
+    (count, digest): (u64, [u8; 32]),
+    at: DateTime<Utc>,
+    entropy: &dyn Entropy,
+) -> Entry {
+    Entry {
+        id,
+        kind,
+        terms,
+        delivery: if kind == Kind::Access { Delivery::Inspect } else { delivery(ask.delivery) },
+        decided_at: at,
+        run: ask.run,
+        count: Some(count),
+        reason: None,
+        detail: detail(&ask.asker, None, Some(digest)),
+        salts: Salts::draw(entropy),
+    }
+}

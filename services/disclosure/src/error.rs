@@ -1,0 +1,38 @@
+//! Why something was not disclosed.
+
+use agreements::Reason;
+
+/// Why a disclosure did not happen. Nothing has left when one of these is returned.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The agreement does not permit it; the refusal is recorded. Only `Reason::public` words may reach the recipient.
+    #[error("refused")]
+    Denied(Reason),
+    /// What was asked cannot be meant.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The ledger could not record it, so it is not disclosed.
+    #[error("the disclosure could not be recorded, so nothing is disclosed")]
+    Ledger(#[from] ledger::Error),
+    /// The agreements could not be read or do not verify.
+    #[error("the agreements cannot be relied on, so nothing is disclosed")]
+    Agreements(#[from] agreements::Error),
+    /// Organizations could not be read.
+    #[error("reference data are not available")]
+    Reference(#[from] reference::Error),
+    /// The database did not answer, or refused: try again later.
+    #[error("the database is not available")]
+    Unavailable(#[from] pg::Error),
+    /// The content could not be encoded.
+    #[error("the content could not be put into its format: {0}")]
+    Encode(String),
+    /// What the database permits and what was decided differ, or stored data do not read: nothing is disclosed.
+    #[error("stored data contradict the decision: {0}")]
+    Corrupt(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
