@@ -32,18 +32,14 @@ const PAGE: u32 = 4_096;
 /// ledger's own and those `kept` outside, against the tree.
 ///
 /// Fails only if it cannot read; whatever is wrong is in the report, each entry by id and position.
+#[tracing::instrument(name = "ledger.verify", skip_all, fields(kept = kept.len()))]
 pub async fn verify(
     conn: &mut PgConnection,
     trusted: &[VerifierKey],
     kept: &[SignedCheckpoint],
 ) -> Result<Report, Error> {
-    let mut audit = Audit {
-        replay: Replay::new(kept),
-        trusted,
-        last: Place::START,
-        terms: BTreeSet::new(),
-        is_whole: true,
-    };
+    let mut audit =
+        Audit { replay: Replay::new(kept), trusted, last: Place::START, terms: BTreeSet::new(), is_whole: true };
     audit.heads(conn, None, 0).await?;
     let mut after = None;
     loop {
@@ -59,7 +55,14 @@ pub async fn verify(
     audit.cut_heads(conn).await?;
     audit.strays(conn).await?;
     audit.erasures(conn).await?;
-    Ok(audit.replay.finish())
+    let report = audit.replay.finish();
+    if report.is_content() {
+        tracing::info!(ledger.size = report.entries, ledger.heads = report.heads, "ledger verified");
+    } else {
+        let findings = report.findings.len() as u64 + report.unlisted;
+        tracing::error!(ledger.size = report.entries, findings, "the ledger was changed");
+    }
+    Ok(report)
 }
 
 struct Audit<'a> {
@@ -74,12 +77,7 @@ struct Audit<'a> {
 
 impl Audit<'_> {
     /// Expects the ledger's own checkpoints over more than `after` and up to `upto` leaves.
-    async fn heads(
-        &mut self,
-        conn: &mut PgConnection,
-        after: Option<u64>,
-        upto: u64,
-    ) -> Result<(), Error> {
+    async fn heads(&mut self, conn: &mut PgConnection, after: Option<u64>, upto: u64) -> Result<(), Error> {
         if self.is_whole {
             for stored in sequence::list_checkpoints(conn, after, upto).await? {
                 self.expect(&stored);
@@ -103,8 +101,7 @@ impl Audit<'_> {
         let size = Some(stored.size);
         match SignedCheckpoint::open(&stored.note, self.trusted) {
             Ok(signed) if size == Some(signed.size()) && stored.root == Some(signed.root()) => {
-                self.replay
-                    .expect(signed.size(), signed.root(), Keeper::Ledger);
+                self.replay.expect(signed.size(), signed.root(), Keeper::Ledger);
             }
             Ok(_) => {
                 let why = NoteError::NotACheckpoint("its row says something else");
@@ -120,13 +117,9 @@ impl Audit<'_> {
         page: &[Position],
         (first, end): (u64, u64),
     ) -> Result<(), Error> {
-        let ranges: Vec<_> = (1..=levels(end))
-            .map(|level| (level, level_width(level, first), level_width(level, end)))
-            .collect();
-        let nodes: BTreeMap<_, _> = audit::list_nodes(conn, &ranges)
-            .await?
-            .into_iter()
-            .collect();
+        let ranges: Vec<_> =
+            (1..=levels(end)).map(|level| (level, level_width(level, first), level_width(level, end))).collect();
+        let nodes: BTreeMap<_, _> = audit::list_nodes(conn, &ranges).await?.into_iter().collect();
         self.page_terms(conn, page).await?;
         for position in page {
             self.position(position);
@@ -142,11 +135,7 @@ impl Audit<'_> {
     }
 
     /// Looks at terms when the first entry that rests on them comes by.
-    async fn page_terms(
-        &mut self,
-        conn: &mut PgConnection,
-        page: &[Position],
-    ) -> Result<(), Error> {
+    async fn page_terms(&mut self, conn: &mut PgConnection, page: &[Position]) -> Result<(), Error> {
         let mut first_use = BTreeMap::new();
         for position in page {
             if let Some(entry) = &position.entry
@@ -163,8 +152,7 @@ impl Audit<'_> {
         }
         self.terms.extend(wanted);
         for (terms, leaf_index) in first_use {
-            self.replay
-                .find(Finding::TermsAltered { leaf_index, terms });
+            self.replay.find(Finding::TermsAltered { leaf_index, terms });
         }
         Ok(())
     }
@@ -174,10 +162,7 @@ impl Audit<'_> {
         let entry = DisclosureId(position.place.entry);
         if self.is_whole && leaf_index != self.replay.size() {
             let from = self.replay.size();
-            self.replay.find(Finding::PositionMissing {
-                leaf_index: from,
-                count: leaf_index.saturating_sub(from),
-            });
+            self.replay.find(Finding::PositionMissing { leaf_index: from, count: leaf_index.saturating_sub(from) });
             self.replay.break_off();
             self.is_whole = false;
         }
@@ -186,8 +171,7 @@ impl Audit<'_> {
         }
         self.last = self.last.max(position.place);
         let Some(opened) = &position.entry else {
-            self.replay
-                .find(Finding::EntryMissing { leaf_index, entry });
+            self.replay.find(Finding::EntryMissing { leaf_index, entry });
             return;
         };
         let mut parts = opened.altered(&position.leaf_hash);
@@ -195,27 +179,26 @@ impl Audit<'_> {
             parts.insert(0, Part::Record);
         }
         if !parts.is_empty() {
-            self.replay.find(Finding::EntryAltered {
-                leaf_index,
-                entry,
-                parts,
-            });
+            self.replay.find(Finding::EntryAltered { leaf_index, entry, parts });
         }
         if opened.detail.is_none() && !position.is_erased {
-            self.replay
-                .find(Finding::DetailMissing { leaf_index, entry });
+            self.replay.find(Finding::DetailMissing { leaf_index, entry });
         }
     }
 
-    /// Rows that stand alone: entries outside the tree, details without an entry.
+    /// Rows that stand alone: hashes over leaves that are not there, entries outside the tree, details without an entry.
     async fn strays(&mut self, conn: &mut PgConnection) -> Result<(), Error> {
         let limit = FINDINGS_MAX as u32;
+        if self.is_whole {
+            for (level, index) in audit::list_nodes_beyond(conn, self.replay.size(), limit).await? {
+                self.replay.block_differs(level, index);
+            }
+        }
         for entry in audit::list_left_out(conn, self.last, limit).await? {
             self.replay.find(Finding::LeftOut { entry });
         }
         for entry in audit::list_left_over(conn, limit).await? {
-            self.replay
-                .find(Finding::EntryMissingBesideDetail { entry });
+            self.replay.find(Finding::EntryMissingBesideDetail { entry });
         }
         Ok(())
     }
@@ -232,8 +215,7 @@ impl Audit<'_> {
             for erasure in &erasures {
                 let named = fingerprint_of_stored(conn, erasure.id).await?;
                 let holds = erasure.kind.as_deref() == Some(Kind::Erasure.as_str())
-                    && erasure.counted.and_then(|count| u64::try_from(count).ok())
-                        == Some(named.size())
+                    && erasure.counted.and_then(|count| u64::try_from(count).ok()) == Some(named.size())
                     && erasure.digest.as_deref() == Some(named.root().as_bytes());
                 if !holds {
                     let entry = DisclosureId(erasure.id);
@@ -244,10 +226,7 @@ impl Audit<'_> {
     }
 }
 
-async fn fingerprint_of_stored(
-    conn: &mut PgConnection,
-    erasure: uuid::Uuid,
-) -> Result<CompactRange, Error> {
+async fn fingerprint_of_stored(conn: &mut PgConnection, erasure: uuid::Uuid) -> Result<CompactRange, Error> {
     let mut range = CompactRange::default();
     let mut after = None;
     loop {
@@ -273,15 +252,14 @@ pub enum Details {
 
 /// Writes the ledger up to its last checkpoint as C2SP tlog-tiles. Into a folder that holds an earlier export, only what is new
 /// is written; one that holds a later or another history is refused.
+#[tracing::instrument(name = "ledger.export", skip_all)]
 pub async fn export(
     conn: &mut PgConnection,
     dir: &Path,
     trusted: &[VerifierKey],
     details: Details,
 ) -> Result<SignedCheckpoint, Error> {
-    let stored = sequence::find_last_checkpoint(conn)
-        .await?
-        .ok_or(Error::NotFound("checkpoint"))?;
+    let stored = sequence::find_last_checkpoint(conn).await?.ok_or(Error::NotFound("checkpoint"))?;
     let head = SignedCheckpoint::open(&stored.note, trusted)?;
     let folder = Folder::new(dir);
     let from = match folder.find_checkpoint()? {
@@ -298,30 +276,19 @@ pub async fn export(
 }
 
 /// Where an export that is there already can be continued.
-async fn extend(
-    conn: &mut PgConnection,
-    there: &SignedCheckpoint,
-    head: &SignedCheckpoint,
-) -> Result<u64, Error> {
+async fn extend(conn: &mut PgConnection, there: &SignedCheckpoint, head: &SignedCheckpoint) -> Result<u64, Error> {
     if there.size() > head.size() {
         return Err(Error::Corrupt(
             "the folder holds a later state than the database: the database was set back or cut",
         ));
     }
     if root_of(conn, there.size()).await? != there.root() {
-        return Err(Error::Corrupt(
-            "the folder holds another history than the database",
-        ));
+        return Err(Error::Corrupt("the folder holds another history than the database"));
     }
     Ok(there.size())
 }
 
-async fn export_entries(
-    conn: &mut PgConnection,
-    folder: &Folder,
-    from: u64,
-    size: u64,
-) -> Result<(), Error> {
+async fn export_entries(conn: &mut PgConnection, folder: &Folder, from: u64, size: u64) -> Result<(), Error> {
     let mut first = from / TILE_WIDTH * TILE_WIDTH;
     while first < size {
         let end = size.min(first + u64::from(PAGE));
@@ -330,12 +297,10 @@ async fn export_entries(
             return Err(Error::Corrupt("entries are missing"));
         }
         for (index, block) in (first / TILE_WIDTH..).zip(leaves.chunks(TILE_WIDTH as usize)) {
-            let id =
-                tile_at(0, index, size).ok_or(Error::Corrupt("a tile lies outside the tree"))?;
+            let id = tile_at(0, index, size).ok_or(Error::Corrupt("a tile lies outside the tree"))?;
             let hashes: Vec<Hash> = block.iter().map(|(_, hash)| *hash).collect();
             let entries: Vec<Vec<u8>> = block.iter().map(|(leaf, _)| leaf.to_bytes()).collect();
-            let bundle = encode_bundle(&entries)
-                .ok_or(Error::Corrupt("an entry is too long for a bundle"))?;
+            let bundle = encode_bundle(&entries).ok_or(Error::Corrupt("an entry is too long for a bundle"))?;
             folder.write_once(&id.path(), &encode_tile(&hashes))?;
             folder.write_once(&id.bundle_path(), &bundle)?;
         }
@@ -344,20 +309,14 @@ async fn export_entries(
     Ok(())
 }
 
-async fn export_upper(
-    conn: &mut PgConnection,
-    folder: &Folder,
-    from: u64,
-    size: u64,
-) -> Result<(), Error> {
+async fn export_upper(conn: &mut PgConnection, folder: &Folder, from: u64, size: u64) -> Result<(), Error> {
     for level in 1..levels(size) {
         for index in level_width(level, from) / TILE_WIDTH.. {
             let Some(id) = tile_at(level, index, size) else {
                 break;
             };
             let start = index * TILE_WIDTH;
-            let hashes =
-                sequence::hashes(conn, &[(level, start, start + u64::from(id.width))]).await?;
+            let hashes = sequence::hashes(conn, &[(level, start, start + u64::from(id.width))]).await?;
             folder.write_once(&id.path(), &encode_tile(&hashes.concat()))?;
         }
     }
@@ -373,13 +332,8 @@ async fn export_details(conn: &mut PgConnection, folder: &Folder, size: u64) -> 
         let Some(last) = page.last().map(|last| last.leaf_index) else {
             break;
         };
-        for position in page
-            .into_iter()
-            .filter(|position| position.leaf_index < size)
-        {
-            let entry = position
-                .entry
-                .ok_or(Error::Corrupt("entries are missing"))?;
+        for position in page.into_iter().filter(|position| position.leaf_index < size) {
+            let entry = position.entry.ok_or(Error::Corrupt("entries are missing"))?;
             terms.insert(entry.terms);
             details.write(&entry)?;
         }

@@ -23,13 +23,7 @@ pub struct Checkpoint {
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}\n{}\n{}",
-            self.origin,
-            self.size,
-            self.root.to_base64()
-        )
+        writeln!(f, "{}\n{}\n{}", self.origin, self.size, self.root.to_base64())
     }
 }
 
@@ -44,18 +38,10 @@ pub struct SignedCheckpoint {
 impl SignedCheckpoint {
     /// Signs the head of a tree. The caller has made sure that it extends every checkpoint signed before.
     pub fn sign(signer: &Signer, size: u64, root: Hash) -> Self {
-        let checkpoint = Checkpoint {
-            origin: signer.public().name().to_owned(),
-            size,
-            root,
-        };
+        let checkpoint = Checkpoint { origin: signer.public().name().to_owned(), size, root };
         let text = checkpoint.to_string();
         let signature = signer.sign(&text);
-        Self {
-            checkpoint,
-            note: Note::new(text, signature),
-            witnesses: Vec::new(),
-        }
+        Self { checkpoint, note: Note::new(text, signature), witnesses: Vec::new() }
     }
 
     /// Reads a checkpoint and checks that a trusted log key of its origin signed it. Witnesses among the trusted keys are
@@ -64,9 +50,7 @@ impl SignedCheckpoint {
         let note: Note = text.parse()?;
         let signed = note.verify(trusted)?;
         let checkpoint = parse_body(note.text())?;
-        let by_log = signed
-            .iter()
-            .any(|key| key.used_for() == KeyUse::Log && key.name() == checkpoint.origin);
+        let by_log = signed.iter().any(|key| key.used_for() == KeyUse::Log && key.name() == checkpoint.origin);
         if !by_log {
             return Err(NoteError::Unsigned);
         }
@@ -75,11 +59,7 @@ impl SignedCheckpoint {
             .filter(|key| key.used_for() == KeyUse::Witness)
             .map(|key| key.name().to_owned())
             .collect();
-        Ok(Self {
-            checkpoint,
-            note,
-            witnesses,
-        })
+        Ok(Self { checkpoint, note, witnesses })
     }
 
     /// What it says.
@@ -110,10 +90,7 @@ impl SignedCheckpoint {
 
 /// Reads the body of a checkpoint. Extension lines are allowed and ignored.
 pub(crate) fn parse_body(text: &str) -> Result<Checkpoint, NoteError> {
-    let mut lines = text
-        .strip_suffix('\n')
-        .ok_or(NoteError::NotACheckpoint("its last line does not end"))?
-        .split('\n');
+    let mut lines = text.strip_suffix('\n').ok_or(NoteError::NotACheckpoint("its last line does not end"))?.split('\n');
     let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
         return Err(NoteError::NotACheckpoint("it has fewer than three lines"));
     };
@@ -125,16 +102,11 @@ pub(crate) fn parse_body(text: &str) -> Result<Checkpoint, NoteError> {
     if size == 0 && root != empty_root() {
         return Err(NoteError::NotACheckpoint("an empty tree has one root only"));
     }
-    Ok(Checkpoint {
-        origin: origin.to_owned(),
-        size,
-        root,
-    })
+    Ok(Checkpoint { origin: origin.to_owned(), size, root })
 }
 
 /// A decimal number without sign or leading zeroes.
 pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
-    let canonical =
-        text == "0" || (text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0'));
+    let canonical = text == "0" || (text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0'));
     if canonical { text.parse().ok() } else { None }
 }

@@ -149,11 +149,7 @@ impl Salts {
             entropy.fill(one);
         }
         let [record, detail, content] = bytes.map(Salt);
-        Self {
-            record,
-            detail,
-            content,
-        }
+        Self { record, detail, content }
     }
 }
 
@@ -236,55 +232,29 @@ impl Entry {
         self.check_texts()?;
         let detail = &self.detail;
         let require = |holds: bool, rule: &'static str| {
-            if holds {
-                Ok(())
-            } else {
-                Err(Error::Invalid(rule))
-            }
+            if holds { Ok(()) } else { Err(Error::Invalid(rule)) }
         };
         match self.kind {
             Kind::Disclosure => {
                 let terms = self.terms.parts();
                 require(detail.student.is_some(), "a disclosure names its student")?;
-                require(
-                    detail.digest.is_some(),
-                    "a disclosure holds the digest of what is sent",
-                )?;
+                require(detail.digest.is_some(), "a disclosure holds the digest of what is sent")?;
                 require(terms.purpose.is_some(), "a disclosure states its purpose")?;
+                require(terms.legal_basis.is_some(), "a disclosure states its legal basis")?;
+                require(!terms.elements.is_empty(), "a disclosure lists its elements")?;
                 require(
-                    terms.legal_basis.is_some(),
-                    "a disclosure states its legal basis",
-                )?;
-                require(
-                    !terms.elements.is_empty(),
-                    "a disclosure lists its elements",
-                )?;
-                require(
-                    terms.legal_basis.as_deref() != Some("health_safety_emergency")
-                        || detail.threat.is_some(),
+                    terms.legal_basis.as_deref() != Some("health_safety_emergency") || detail.threat.is_some(),
                     "an emergency disclosure states the threat",
                 )
             }
             Kind::Withdrawal | Kind::Notice => {
-                require(
-                    detail.student.is_some(),
-                    "a withdrawal or notice names its student",
-                )?;
-                require(
-                    detail.digest.is_some(),
-                    "a withdrawal or notice holds the digest of what is sent",
-                )
+                require(detail.student.is_some(), "a withdrawal or notice names its student")?;
+                require(detail.digest.is_some(), "a withdrawal or notice holds the digest of what is sent")
             }
             Kind::Refusal => require(self.reason.is_some(), "a refusal states its reason"),
             Kind::Access => {
-                require(
-                    self.terms.parts().purpose.is_some(),
-                    "an access states its purpose",
-                )?;
-                require(
-                    self.count.is_some(),
-                    "an access states how many students it covers",
-                )
+                require(self.terms.parts().purpose.is_some(), "an access states its purpose")?;
+                require(self.count.is_some(), "an access states how many students it covers")
             }
             Kind::Completion => require(
                 self.run.is_some() && self.count.is_some(),
@@ -301,23 +271,12 @@ impl Entry {
 
     fn check_texts(&self) -> Result<(), Error> {
         let detail = &self.detail;
-        let masked = [
-            &detail.person,
-            &detail.on_behalf_of,
-            &detail.authority,
-            &detail.threat,
-        ];
+        let masked = [&detail.person, &detail.on_behalf_of, &detail.authority, &detail.threat];
         let texts = masked.into_iter().map(|text| exposed(text.as_ref()));
-        for text in texts
-            .chain([detail.system.as_deref(), self.reason.as_deref()])
-            .flatten()
-        {
+        for text in texts.chain([detail.system.as_deref(), self.reason.as_deref()]).flatten() {
             check_text(text)?;
         }
-        if self
-            .count
-            .is_some_and(|count| i64::try_from(count).is_err())
-        {
+        if self.count.is_some_and(|count| i64::try_from(count).is_err()) {
             return Err(Error::Invalid("a count is below 2^63"));
         }
         Ok(())
@@ -330,9 +289,7 @@ fn exposed(text: Option<&Masked<String>>) -> Option<&str> {
 
 /// An instant as entries write it: UTC, six decimals.
 pub(crate) fn instant(at: DateTime<Utc>) -> String {
-    at.trunc_subsecs(6)
-        .format("%Y-%m-%dT%H:%M:%S%.6fZ")
-        .to_string()
+    at.trunc_subsecs(6).format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
 /// The record part in its canonical form: JSON without white space, keys in alphabetical order (the order of these fields),
@@ -421,14 +378,7 @@ impl Leaf {
     /// The bytes that tiles hold: the prefix `throughline-ledger/v1/leaf` with a newline, the id (16 bytes), and the
     /// commitments to record, detail and content (32 bytes each).
     pub fn to_bytes(&self) -> Vec<u8> {
-        [
-            LEAF_PREFIX,
-            self.id.0.as_bytes(),
-            &self.record.0,
-            &self.detail.0,
-            &self.content.0,
-        ]
-        .concat()
+        [LEAF_PREFIX, self.id.0.as_bytes(), &self.record.0, &self.detail.0, &self.content.0].concat()
     }
 
     /// The leaf of such bytes, if they are one.

@@ -17,9 +17,12 @@ pub enum Error {
     /// It cannot be done yet, or not here; the text says what is missing.
     #[error("the ledger cannot do this now: {0}")]
     Precondition(&'static str),
-    /// The database refused, could not be reached, or asks for another attempt. Nothing was recorded.
-    #[error("the ledger's database could not be used")]
+    /// The database cannot be used now; later it may. Nothing was recorded.
+    #[error("the ledger's database cannot be used at the moment")]
     Unavailable(#[source] pg::Error),
+    /// The database refused, for a reason that time will not mend. Nothing was recorded.
+    #[error("the ledger's database refused")]
+    Database(#[source] pg::Error),
     /// A file or key could not be read or written.
     #[error("a file of the ledger could not be used: {what}")]
     File {
@@ -43,10 +46,12 @@ pub enum Error {
 impl From<pg::Error> for Error {
     fn from(source: pg::Error) -> Self {
         match &source {
-            pg::Error::Conflict { constraint, .. } if constraint == "entry_pkey" => {
+            // One statement writes both rows, in either order.
+            pg::Error::Conflict { constraint, .. } if matches!(constraint.as_str(), "entry_pkey" | "detail_pkey") => {
                 Self::Conflict(source)
             }
-            _ => Self::Unavailable(source),
+            pg::Error::Unavailable(_) => Self::Unavailable(source),
+            _ => Self::Database(source),
         }
     }
 }

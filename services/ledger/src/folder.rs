@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -29,6 +29,9 @@ pub(crate) const DETAILS: &str = "details.ndjson";
 /// Where terms are written, beside details.
 pub(crate) const TERMS: &str = "terms.ndjson";
 
+/// No bundle is longer: 256 entries of 65535 bytes, each behind its length.
+const BUNDLE_BYTES_MAX: u64 = TILE_WIDTH * (2 + u16::MAX as u64);
+
 const CHECKPOINT: &str = "checkpoint";
 
 /// An exported ledger.
@@ -40,9 +43,7 @@ pub struct Folder {
 impl Folder {
     /// The folder at that path; it may not exist yet.
     pub fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-        }
+        Self { root: root.to_owned() }
     }
 
     /// The checkpoint's text, if there is one.
@@ -52,28 +53,21 @@ impl Folder {
         match fs::metadata(&path) {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(other) => Err(Error::file(WHAT)(other)),
-            Ok(about) if about.len() > NOTE_BYTES_MAX as u64 => {
-                Err(Error::Invalid("the checkpoint is too long"))
-            }
-            Ok(_) => fs::read_to_string(path)
-                .map(Some)
-                .map_err(Error::file(WHAT)),
+            Ok(about) if about.len() > NOTE_BYTES_MAX as u64 => Err(Error::Invalid("the checkpoint is too long")),
+            Ok(_) => fs::read_to_string(path).map(Some).map_err(Error::file(WHAT)),
         }
     }
 
     /// Writes the checkpoint over the last one.
     pub(crate) fn write_checkpoint(&self, text: &str) -> Result<(), Error> {
-        self.replace(CHECKPOINT, text.as_bytes())
-            .map_err(Error::file("the checkpoint"))
+        self.replace(CHECKPOINT, text.as_bytes()).map_err(Error::file("the checkpoint"))
     }
 
     /// Writes a tile or bundle that is not there yet.
     pub(crate) fn write_once(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         match fs::read(self.root.join(path)) {
             Ok(present) if present == bytes => Ok(()),
-            Ok(_) => Err(Error::Corrupt(
-                "the folder holds other tiles than the ledger gives: one of them was changed",
-            )),
+            Ok(_) => Err(Error::Corrupt("the folder holds other tiles than the ledger gives: one of them was changed")),
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
                 self.replace(path, bytes).map_err(Error::file("a tile"))
             }
@@ -87,12 +81,7 @@ impl Folder {
         let path = self.root.join(name);
         let unfinished = beside(&path);
         let file = private_file(&unfinished).map_err(Error::file(name))?;
-        Ok(Lines {
-            file: io::BufWriter::new(file),
-            unfinished,
-            path,
-            name,
-        })
+        Ok(Lines { file: io::BufWriter::new(file), unfinished, path, name })
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
@@ -107,9 +96,15 @@ impl Folder {
         fs::rename(unfinished, path)
     }
 
+    /// The bytes of a tile or bundle; of one that is longer than any can be, as many as show it.
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        match fs::read(self.root.join(path)) {
-            Ok(bytes) => Ok(Some(bytes)),
+        let mut bytes = Vec::new();
+        let read = fs::File::open(self.root.join(path)).and_then(|file| {
+            let mut file = file.take(BUNDLE_BYTES_MAX + 1);
+            file.read_to_end(&mut bytes)
+        });
+        match read {
+            Ok(_) => Ok(Some(bytes)),
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(other) => Err(Error::file("a tile")(other)),
         }
@@ -153,12 +148,7 @@ fn private_file(path: &Path) -> io::Result<fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     let mut options = fs::OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// A file of JSON lines on its way; readable by its owner only, since details are personal.
@@ -178,13 +168,8 @@ impl Lines {
     }
 
     pub(crate) fn finish(self) -> Result<(), Error> {
-        let file = self
-            .file
-            .into_inner()
-            .map_err(|error| Error::file(self.name)(error.into_error()))?;
-        file.sync_all()
-            .and_then(|()| fs::rename(&self.unfinished, &self.path))
-            .map_err(Error::file(self.name))
+        let file = self.file.into_inner().map_err(|error| Error::file(self.name)(error.into_error()))?;
+        file.sync_all().and_then(|()| fs::rename(&self.unfinished, &self.path)).map_err(Error::file(self.name))
     }
 }
 
@@ -192,15 +177,9 @@ impl Lines {
 /// tile against the one below, the root against the checkpoint, and against every checkpoint that was kept.
 ///
 /// Fails only if it cannot read; whatever is wrong is in the report.
-pub fn verify_folder(
-    root: &Path,
-    trusted: &[VerifierKey],
-    kept: &[SignedCheckpoint],
-) -> Result<Report, Error> {
+pub fn verify_folder(root: &Path, trusted: &[VerifierKey], kept: &[SignedCheckpoint]) -> Result<Report, Error> {
     let folder = Folder::new(root);
-    let text = folder
-        .find_checkpoint()?
-        .ok_or(Error::NotFound("checkpoint in this folder"))?;
+    let text = folder.find_checkpoint()?.ok_or(Error::NotFound("checkpoint in this folder"))?;
     let mut replay = Replay::new(kept);
     let head = match SignedCheckpoint::open(&text, trusted) {
         Ok(head) => head,
@@ -211,11 +190,7 @@ pub fn verify_folder(
     };
     replay.expect(head.size(), head.root(), crate::verify::Keeper::Ledger);
     let mut opened = OpenedLines::begin(&folder)?;
-    let mut upper = UpperTiles {
-        folder: &folder,
-        size: head.size(),
-        tiles: BTreeMap::new(),
-    };
+    let mut upper = UpperTiles { folder: &folder, size: head.size(), tiles: BTreeMap::new() };
     for index in 0..head.size().div_ceil(TILE_WIDTH) {
         let Some(id) = tile_at(0, index, head.size()) else {
             break;
@@ -244,9 +219,7 @@ fn check_block(
         replay.find(Finding::FileBroken { path: id.path() });
     }
     if bundle.is_none() {
-        replay.find(Finding::FileBroken {
-            path: id.bundle_path(),
-        });
+        replay.find(Finding::FileBroken { path: id.bundle_path() });
     }
     let first = id.index * TILE_WIDTH;
     for at in 0..usize::from(id.width) {
@@ -258,14 +231,9 @@ fn check_block(
             return Ok(false);
         };
         let leaf = entry.and_then(|bytes| Leaf::from_bytes(bytes));
-        if of_entry.is_some_and(|of_entry| of_entry != hash) || (entry.is_some() && leaf.is_none())
-        {
+        if of_entry.is_some_and(|of_entry| of_entry != hash) || (entry.is_some() && leaf.is_none()) {
             let entry = leaf.map_or(DisclosureId(uuid::Uuid::nil()), |leaf| leaf.id);
-            replay.find(Finding::EntryAltered {
-                leaf_index,
-                entry,
-                parts: vec![crate::verify::Part::Leaf],
-            });
+            replay.find(Finding::EntryAltered { leaf_index, entry, parts: vec![crate::verify::Part::Leaf] });
         }
         opened.compare(leaf_index, &hash, replay)?;
         for tile in replay.push(hash) {
@@ -286,24 +254,15 @@ struct UpperTiles<'a> {
 impl UpperTiles<'_> {
     fn hash(&mut self, level: u8, position: u64) -> Result<Option<Hash>, Error> {
         let index = position / TILE_WIDTH;
-        if self
-            .tiles
-            .get(&level)
-            .is_none_or(|(current, _)| *current != index)
-        {
+        if self.tiles.get(&level).is_none_or(|(current, _)| *current != index) {
             let hashes = match tile_at(level, index, self.size) {
                 Some(id) => self.folder.find_tile(id)?,
                 None => None,
             };
-            self.tiles
-                .insert(level, (index, hashes.unwrap_or_default()));
+            self.tiles.insert(level, (index, hashes.unwrap_or_default()));
         }
         let within = (position % TILE_WIDTH) as usize;
-        Ok(self
-            .tiles
-            .get(&level)
-            .and_then(|(_, hashes)| hashes.get(within))
-            .copied())
+        Ok(self.tiles.get(&level).and_then(|(_, hashes)| hashes.get(within)).copied())
     }
 
     /// The partial tiles at the end hold no more than the tree gives; each of their hashes was compared when it arose, so what is
@@ -341,76 +300,46 @@ enum TermsState {
 impl OpenedLines {
     fn begin(folder: &Folder) -> Result<Self, Error> {
         let mut terms = BTreeMap::new();
-        for line in lines_of(&folder.root.join(TERMS), TERMS)?
-            .into_iter()
-            .flatten()
-        {
+        for line in lines_of(&folder.root.join(TERMS), TERMS)?.into_iter().flatten() {
             let line = line.map_err(Error::file(TERMS))?;
-            let opened: OpenedTerms = serde_json::from_str(&line)
-                .map_err(|_| Error::Invalid("a line of terms.ndjson is not terms"))?;
-            let state = if opened.is_unaltered() {
-                TermsState::Unaltered
-            } else {
-                TermsState::Altered
-            };
+            let opened: OpenedTerms =
+                serde_json::from_str(&line).map_err(|_| Error::Invalid("a line of terms.ndjson is not terms"))?;
+            let state = if opened.is_unaltered() { TermsState::Unaltered } else { TermsState::Altered };
             terms.insert(opened.terms, state);
         }
-        Ok(Self {
-            lines: lines_of(&folder.root.join(DETAILS), DETAILS)?,
-            terms,
-        })
+        Ok(Self { lines: lines_of(&folder.root.join(DETAILS), DETAILS)?, terms })
     }
 
-    fn compare(
-        &mut self,
-        leaf_index: u64,
-        in_tree: &Hash,
-        replay: &mut Replay,
-    ) -> Result<(), Error> {
+    fn compare(&mut self, leaf_index: u64, in_tree: &Hash, replay: &mut Replay) -> Result<(), Error> {
         let Some(lines) = &mut self.lines else {
             return Ok(());
         };
         let Some(line) = lines.next().transpose().map_err(Error::file(DETAILS))? else {
-            replay.find(Finding::FileBroken {
-                path: DETAILS.to_owned(),
-            });
+            replay.find(Finding::FileBroken { path: DETAILS.to_owned() });
             self.lines = None;
             return Ok(());
         };
         // Which part of a line is broken is not said: the parser's message could quote it.
-        let opened: OpenedEntry = serde_json::from_str(&line)
-            .map_err(|_| Error::Invalid("a line of details.ndjson is not an entry"))?;
+        let opened: OpenedEntry =
+            serde_json::from_str(&line).map_err(|_| Error::Invalid("a line of details.ndjson is not an entry"))?;
         let entry = DisclosureId(opened.entry_id);
         if opened.leaf_index != leaf_index {
             replay.find(Finding::Reordered { leaf_index, entry });
         }
         let parts = opened.altered(in_tree);
         if !parts.is_empty() {
-            replay.find(Finding::EntryAltered {
-                leaf_index,
-                entry,
-                parts,
-            });
+            replay.find(Finding::EntryAltered { leaf_index, entry, parts });
         }
-        let state = self
-            .terms
-            .entry(opened.terms)
-            .or_insert(TermsState::Altered);
+        let state = self.terms.entry(opened.terms).or_insert(TermsState::Altered);
         if *state == TermsState::Altered {
             *state = TermsState::Reported;
-            replay.find(Finding::TermsAltered {
-                leaf_index,
-                terms: opened.terms,
-            });
+            replay.find(Finding::TermsAltered { leaf_index, terms: opened.terms });
         }
         Ok(())
     }
 }
 
-fn lines_of(
-    path: &Path,
-    name: &'static str,
-) -> Result<Option<io::Lines<io::BufReader<fs::File>>>, Error> {
+fn lines_of(path: &Path, name: &'static str) -> Result<Option<io::Lines<io::BufReader<fs::File>>>, Error> {
     match fs::File::open(path) {
         Ok(file) => Ok(Some(io::BufReader::new(file).lines())),
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),

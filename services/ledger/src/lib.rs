@@ -47,9 +47,7 @@ pub use note::{KeyUse, Note, NoteError, Signer, VerifierKey};
 pub use opened::{OpenedDetail, OpenedEntry, OpenedTerms};
 pub use proof::{InclusionError, InclusionProof};
 pub use record::{Cursor, RecordedEntry, Search, to_csv, to_json};
-pub use sequencer::{
-    Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence,
-};
+pub use sequencer::{Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence};
 pub use terms::{Audience, Clause, OnwardParty, Showing, Terms, TermsId, TermsParts};
 pub use tree::Hash;
 pub use verify::{Finding, Report};
@@ -63,6 +61,7 @@ pub const CHUNK_ENTRIES_MAX: usize = 10_000;
 pub const PAGE_ENTRIES_MAX: u32 = 10_000;
 
 /// Records one entry, in the caller's transaction: nothing may leave before that has committed.
+#[tracing::instrument(name = "ledger.record_one", skip_all, fields(disclosure.id = %entry.id, kind = %entry.kind))]
 pub async fn record_one(conn: &mut PgConnection, entry: &Entry) -> Result<(), Error> {
     entry.check()?;
     // Terms are new once in their life; asking for them only then spares every other entry the lists.
@@ -78,6 +77,7 @@ pub async fn record_one(conn: &mut PgConnection, entry: &Entry) -> Result<(), Er
 
 /// Records a bounded chunk of entries, all or none, in the caller's transaction: no message of the chunk may be queued
 /// before that has committed.
+#[tracing::instrument(name = "ledger.record_chunk", skip_all, fields(entries = entries.len()))]
 pub async fn record_chunk(conn: &mut PgConnection, entries: &[Entry]) -> Result<(), Error> {
     if entries.len() > CHUNK_ENTRIES_MAX {
         return Err(Error::Invalid("a chunk holds at most 10000 entries"));
@@ -100,6 +100,7 @@ pub async fn record_chunk(conn: &mut PgConnection, entries: &[Entry]) -> Result<
 
 /// Destroys the personal part of entries: by order, or when the education record itself goes. Records the erasure first; its
 /// count and digest must be those of [`erasure_fingerprint`]. Runs as the stewards' role.
+#[tracing::instrument(name = "ledger.erase_details", skip_all, fields(disclosure.id = %erasure.id, entries = entries.len()))]
 pub async fn erase_details(
     conn: &mut PgConnection,
     erasure: &Entry,
@@ -110,9 +111,7 @@ pub async fn erase_details(
         && erasure.count == Some(entries.len() as u64)
         && erasure.detail.digest == Some(fingerprint);
     if !fits {
-        return Err(Error::Invalid(
-            "an erasure counts and fingerprints exactly what it destroys",
-        ));
+        return Err(Error::Invalid("an erasure counts and fingerprints exactly what it destroys"));
     }
     if entries.contains(&erasure.id) {
         return Err(Error::Invalid("an erasure does not destroy its own detail"));
@@ -121,11 +120,7 @@ pub async fn erase_details(
     let ids: Vec<Uuid> = entries.iter().map(|id| id.0).collect();
     let named = store::record::insert_erased(conn, erasure.id, &ids).await?;
     let gone = store::record::destroy_details(conn, erasure.id).await?;
-    if named == entries.len() as u64 && store::count(gone)? == named {
-        Ok(())
-    } else {
-        Err(Error::NotFound("detail"))
-    }
+    if named == entries.len() as u64 && store::count(gone)? == named { Ok(()) } else { Err(Error::NotFound("detail")) }
 }
 
 /// The Merkle root over the ids of entries to be erased, in their order.
@@ -140,6 +135,7 @@ pub fn students_root(students: &BTreeSet<StudentId>) -> Hash {
 
 /// A page of a student's record of disclosures as one audience is shown it, oldest first, behind `after`. Go on from
 /// [`RecordedEntry::cursor`] of the last. Entries with [`Showing::AfterReview`] go to a steward first.
+#[tracing::instrument(name = "ledger.disclosures_of", skip_all, fields(student.id = %student, audience = %audience))]
 pub async fn disclosures_of(
     conn: &mut PgConnection,
     student: StudentId,
@@ -167,46 +163,36 @@ pub async fn count_of_run(conn: &mut PgConnection, run: Uuid, kind: Kind) -> Res
 
 /// The text of the last signed checkpoint.
 pub async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Option<String>, Error> {
-    Ok(store::sequence::find_last_checkpoint(conn)
-        .await?
-        .map(|stored| stored.note))
+    Ok(store::sequence::find_last_checkpoint(conn).await?.map(|stored| stored.note))
 }
 
 /// The proof that an entry is in the ledger, up to the last checkpoint. A precondition fails while the entry has no position or
 /// no checkpoint covers it yet: at most a second or two.
+#[tracing::instrument(name = "ledger.inclusion", skip_all, fields(disclosure.id = %id))]
 pub async fn inclusion(conn: &mut PgConnection, id: DisclosureId) -> Result<InclusionProof, Error> {
     const NOT_YET: Error = Error::Precondition("no checkpoint covers this entry yet");
-    let entry = store::read::find_provable(conn, id)
-        .await?
-        .ok_or(Error::NotFound("entry"))?;
+    let entry = store::read::find_provable(conn, id).await?.ok_or(Error::NotFound("entry"))?;
     let index = entry.leaf_index.ok_or(NOT_YET)?;
-    let head = store::sequence::find_last_checkpoint(conn)
-        .await?
-        .ok_or(NOT_YET)?;
+    let head = store::sequence::find_last_checkpoint(conn).await?.ok_or(NOT_YET)?;
     let spans = tree::inclusion_spans(index, head.size).ok_or(NOT_YET)?;
     let tiles = store::sequence::tiles(conn, tiles::tiles_for(&spans, head.size)).await?;
     Ok(InclusionProof {
         index,
         leaf: entry.leaf,
         content_salt: entry.content_salt,
-        path: tiles
-            .answer(&spans)
-            .ok_or(Error::Corrupt("hashes of the tree are missing"))?,
+        path: tiles.answer(&spans).ok_or(Error::Corrupt("hashes of the tree are missing"))?,
         checkpoint: head.note,
     })
 }
 
 /// The proof that the tree of `new` leaves extends that of `old` leaves, for [`tree::verify_consistency`].
 pub async fn consistency(conn: &mut PgConnection, old: u64, new: u64) -> Result<Vec<Hash>, Error> {
-    let spans = tree::consistency_spans(old, new).ok_or(Error::Invalid(
-        "a tree extends a smaller one that is not empty",
-    ))?;
+    let spans =
+        tree::consistency_spans(old, new).ok_or(Error::Invalid("a tree extends a smaller one that is not empty"))?;
     let (size, _) = store::sequence::last(conn).await?;
     if new > size {
         return Err(Error::NotFound("tree of that size"));
     }
     let tiles = store::sequence::tiles(conn, tiles::tiles_for(&spans, new)).await?;
-    tiles
-        .answer(&spans)
-        .ok_or(Error::Corrupt("hashes of the tree are missing"))
+    tiles.answer(&spans).ok_or(Error::Corrupt("hashes of the tree are missing"))
 }

@@ -6,9 +6,7 @@
 use std::{fmt, fs, io::Read as _, path::Path, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ed25519_dalek::{
-    Signature, Signer as _, SigningKey, VerifyingKey, pkcs8::DecodePrivateKey as _,
-};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey, pkcs8::DecodePrivateKey as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
@@ -72,9 +70,7 @@ pub struct VerifierKey {
 fn check_name(name: &str) -> Result<(), NoteError> {
     let legal = |c: char| !c.is_whitespace() && !c.is_control() && c != '+';
     if name.is_empty() || !name.chars().all(legal) {
-        return Err(NoteError::Key(
-            "its name is empty or holds a space or a plus",
-        ));
+        return Err(NoteError::Key("its name is empty or holds a space or a plus"));
     }
     Ok(())
 }
@@ -89,12 +85,7 @@ impl VerifierKey {
         hasher.update(key.as_bytes());
         let hash: [u8; 32] = hasher.finalize().into();
         let [a, b, c, d, ..] = hash;
-        Ok(Self {
-            name: name.to_owned(),
-            id: u32::from_be_bytes([a, b, c, d]),
-            used_for,
-            key,
-        })
+        Ok(Self { name: name.to_owned(), id: u32::from_be_bytes([a, b, c, d]), used_for, key })
     }
 
     /// The name it signs under.
@@ -113,19 +104,14 @@ impl VerifierKey {
 
     fn verifies(&self, text: &str, signature: &NoteSignature) -> bool {
         let check = |message: &[u8], bytes: &[u8]| {
-            Signature::from_slice(bytes)
-                .is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
+            Signature::from_slice(bytes).is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
         };
         match self.used_for {
             KeyUse::Log => check(text.as_bytes(), &signature.bytes),
-            KeyUse::Witness => {
-                signature
-                    .bytes
-                    .split_first_chunk::<8>()
-                    .is_some_and(|(time, bytes)| {
-                        check(cosigned(u64::from_be_bytes(*time), text).as_bytes(), bytes)
-                    })
-            }
+            KeyUse::Witness => signature
+                .bytes
+                .split_first_chunk::<8>()
+                .is_some_and(|(time, bytes)| check(cosigned(u64::from_be_bytes(*time), text).as_bytes(), bytes)),
         }
     }
 }
@@ -151,9 +137,7 @@ impl FromStr for VerifierKey {
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(NoteError::Key("it has not three parts"));
         };
-        let bytes = STANDARD
-            .decode(key)
-            .map_err(|_| NoteError::Key("it is not base64"))?;
+        let bytes = STANDARD.decode(key).map_err(|_| NoteError::Key("it is not base64"))?;
         let used_for = match bytes.first() {
             Some(0x01) => KeyUse::Log,
             Some(0x04) => KeyUse::Witness,
@@ -181,9 +165,7 @@ pub struct Signer {
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer")
-            .field("public", &self.public)
-            .finish_non_exhaustive()
+        f.debug_struct("Signer").field("public", &self.public).finish_non_exhaustive()
     }
 }
 
@@ -203,14 +185,10 @@ impl Signer {
         let file = fs::File::open(path).map_err(Error::file(WHAT))?;
         let about = file.metadata().map_err(Error::file(WHAT))?;
         if about.permissions().mode() & 0o077 != 0 {
-            return Err(Error::Precondition(
-                "the signing key's file is open to others; make it 0600",
-            ));
+            return Err(Error::Precondition("the signing key's file is open to others; make it 0600"));
         }
         let mut pem = String::new();
-        file.take(KEY_FILE_BYTES_MAX)
-            .read_to_string(&mut pem)
-            .map_err(Error::file(WHAT))?;
+        file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut pem).map_err(Error::file(WHAT))?;
         let key = SigningKey::from_pkcs8_pem(&pem)
             .map_err(|_| NoteError::Key("the file holds no Ed25519 private key in PKCS#8 PEM"))?;
         let public = VerifierKey::new(name, used_for, key.verifying_key())?;
@@ -229,20 +207,14 @@ impl Signer {
 
     /// Signs a text together with the time, as a witness does.
     pub fn cosign(&self, note: &Note, unix_seconds: u64) -> NoteSignature {
-        let signature = self
-            .key
-            .sign(cosigned(unix_seconds, note.text()).as_bytes());
+        let signature = self.key.sign(cosigned(unix_seconds, note.text()).as_bytes());
         let mut bytes = unix_seconds.to_be_bytes().to_vec();
         bytes.extend_from_slice(&signature.to_bytes());
         self.signature(bytes)
     }
 
     fn signature(&self, bytes: Vec<u8>) -> NoteSignature {
-        NoteSignature {
-            name: self.public.name.clone(),
-            key_id: self.public.id,
-            bytes,
-        }
+        NoteSignature { name: self.public.name.clone(), key_id: self.public.id, bytes }
     }
 }
 
@@ -264,10 +236,7 @@ pub struct Note {
 impl Note {
     /// A note of a text and its first signature.
     pub(crate) fn new(text: String, signature: NoteSignature) -> Self {
-        Self {
-            text,
-            signatures: vec![signature],
-        }
+        Self { text, signatures: vec![signature] }
     }
 
     /// The text, its last newline included. It must be ignored until [`Self::verify`] has accepted it.
@@ -282,10 +251,7 @@ impl Note {
 
     /// The keys, out of the trusted ones, that signed it. Refused if one of them is named with a wrong signature, or if none
     /// signed.
-    pub fn verify<'k>(
-        &self,
-        trusted: &'k [VerifierKey],
-    ) -> Result<Vec<&'k VerifierKey>, NoteError> {
+    pub fn verify<'k>(&self, trusted: &'k [VerifierKey]) -> Result<Vec<&'k VerifierKey>, NoteError> {
         let mut signed = Vec::new();
         for signature in &self.signatures {
             let Some(key) = trusted.iter().find(|key| key.is_of(signature)) else {
@@ -325,43 +291,28 @@ impl FromStr for Note {
         if note.chars().any(|c| c < ' ' && c != '\n') {
             return Err(NoteError::Malformed("it holds control characters"));
         }
-        let split = note
-            .rfind("\n\n")
-            .ok_or(NoteError::Malformed("it has no signatures"))?;
+        let split = note.rfind("\n\n").ok_or(NoteError::Malformed("it has no signatures"))?;
         let (text, below) = note.split_at(split + 1);
         let lines = below
             .strip_prefix('\n')
             .and_then(|lines| lines.strip_suffix('\n'))
             .ok_or(NoteError::Malformed("its last line does not end"))?;
-        let signatures = lines
-            .split('\n')
-            .map(parse_signature)
-            .collect::<Result<Vec<_>, _>>()?;
+        let signatures = lines.split('\n').map(parse_signature).collect::<Result<Vec<_>, _>>()?;
         if signatures.len() > SIGNATURES_MAX {
             return Err(NoteError::Malformed("it has too many signatures"));
         }
-        Ok(Self {
-            text: text.to_owned(),
-            signatures,
-        })
+        Ok(Self { text: text.to_owned(), signatures })
     }
 }
 
 fn parse_signature(line: &str) -> Result<NoteSignature, NoteError> {
     const WRONG: NoteError = NoteError::Malformed("a line of signature is not one");
-    let (name, encoded) = line
-        .strip_prefix("\u{2014} ")
-        .and_then(|rest| rest.split_once(' '))
-        .ok_or(WRONG)?;
+    let (name, encoded) = line.strip_prefix("\u{2014} ").and_then(|rest| rest.split_once(' ')).ok_or(WRONG)?;
     check_name(name).map_err(|_| WRONG)?;
     let bytes = STANDARD.decode(encoded).map_err(|_| WRONG)?;
     let (id, rest) = bytes.split_first_chunk::<4>().ok_or(WRONG)?;
     if rest.is_empty() {
         return Err(WRONG);
     }
-    Ok(NoteSignature {
-        name: name.to_owned(),
-        key_id: u32::from_be_bytes(*id),
-        bytes: rest.to_vec(),
-    })
+    Ok(NoteSignature { name: name.to_owned(), key_id: u32::from_be_bytes(*id), bytes: rest.to_vec() })
 }

@@ -58,22 +58,12 @@ impl InclusionProof {
     /// Checks that the leaf is in the tree of a checkpoint that a trusted key signed.
     pub fn verify(&self, trusted: &[VerifierKey]) -> Result<SignedCheckpoint, InclusionError> {
         let head = SignedCheckpoint::open(&self.checkpoint, trusted)?;
-        verify_inclusion(
-            self.index,
-            head.size(),
-            &self.leaf.hash(),
-            &self.path,
-            &head.root(),
-        )?;
+        verify_inclusion(self.index, head.size(), &self.leaf.hash(), &self.path, &head.root())?;
         Ok(head)
     }
 
     /// Checks, beyond [`Self::verify`], that exactly this document was recorded, given its SHA-256.
-    pub fn verify_document(
-        &self,
-        digest: Hash,
-        trusted: &[VerifierKey],
-    ) -> Result<SignedCheckpoint, InclusionError> {
+    pub fn verify_document(&self, digest: Hash, trusted: &[VerifierKey]) -> Result<SignedCheckpoint, InclusionError> {
         let salt = self.content_salt.ok_or(InclusionError::Document)?;
         if content_commitment(&salt.0, Some(digest)) != self.leaf.content {
             return Err(InclusionError::Document);
@@ -84,17 +74,9 @@ impl InclusionProof {
 
 impl fmt::Display for InclusionProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let salt = self
-            .content_salt
-            .map(|salt| salt.0.to_vec())
-            .unwrap_or_default();
+        let salt = self.content_salt.map(|salt| salt.0.to_vec()).unwrap_or_default();
         let extra = [self.leaf.to_bytes(), salt].concat();
-        writeln!(
-            f,
-            "{HEADER}\nextra {}\nindex {}",
-            STANDARD.encode(extra),
-            self.index
-        )?;
+        writeln!(f, "{HEADER}\nextra {}\nindex {}", STANDARD.encode(extra), self.index)?;
         for hash in &self.path {
             writeln!(f, "{}", hash.to_base64())?;
         }
@@ -110,9 +92,7 @@ impl FromStr for InclusionProof {
         if text.len() > 2 * NOTE_BYTES_MAX {
             return Err(WRONG("it is too long"));
         }
-        let (above, checkpoint) = text
-            .split_once("\n\n")
-            .ok_or(WRONG("it has no checkpoint"))?;
+        let (above, checkpoint) = text.split_once("\n\n").ok_or(WRONG("it has no checkpoint"))?;
         let mut lines = above.split('\n');
         if lines.next() != Some(HEADER) {
             return Err(WRONG("its first line is another"));
@@ -122,9 +102,7 @@ impl FromStr for InclusionProof {
             .and_then(|line| line.strip_prefix("extra "))
             .and_then(|extra| STANDARD.decode(extra).ok())
             .ok_or(WRONG("it does not hold the leaf"))?;
-        let (leaf, salt) = extra
-            .split_at_checked(Leaf::LENGTH)
-            .ok_or(WRONG("the leaf is too short"))?;
+        let (leaf, salt) = extra.split_at_checked(Leaf::LENGTH).ok_or(WRONG("the leaf is too short"))?;
         let index = lines
             .next()
             .and_then(|line| line.strip_prefix("index "))

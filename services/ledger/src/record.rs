@@ -78,10 +78,7 @@ pub struct Cursor {
 impl RecordedEntry {
     /// Where to go on behind this entry.
     pub const fn cursor(&self) -> Cursor {
-        Cursor {
-            decided_at: self.decided_at,
-            id: self.id,
-        }
+        Cursor { decided_at: self.decided_at, id: self.id }
     }
 }
 
@@ -139,26 +136,17 @@ pub fn to_csv(entries: &[RecordedEntry]) -> String {
 
 fn csv_cells(entry: &RecordedEntry) -> [String; CSV_HEADER.len()] {
     let clause = entry.clause.as_ref();
-    let further: Vec<String> = entry
-        .onward
-        .iter()
-        .map(|onward| format!("{} ({})", onward.party, onward.interest))
-        .collect();
+    let further: Vec<String> =
+        entry.onward.iter().map(|onward| format!("{} ({})", onward.party, onward.interest)).collect();
     [
         instant(entry.decided_at),
         entry.kind.to_string(),
         entry.party.clone(),
         entry.purpose.clone().unwrap_or_default(),
         entry.legal_basis.clone().unwrap_or_default(),
-        clause
-            .map(|clause| clause.agreement.clone())
-            .unwrap_or_default(),
-        clause
-            .map(|clause| clause.version.to_string())
-            .unwrap_or_default(),
-        clause
-            .map(|clause| clause.clause.clone())
-            .unwrap_or_default(),
+        clause.map(|clause| clause.agreement.clone()).unwrap_or_default(),
+        clause.map(|clause| clause.version.to_string()).unwrap_or_default(),
+        clause.map(|clause| clause.clause.clone()).unwrap_or_default(),
         entry.elements.join(";"),
         further.join(";"),
         entry.delivery.to_string(),
@@ -169,10 +157,7 @@ fn csv_cells(entry: &RecordedEntry) -> [String; CSV_HEADER.len()] {
         opened(entry.authority.as_ref()),
         opened(entry.threat.as_ref()),
         entry.id.to_string(),
-        entry
-            .leaf_index
-            .map(|index| index.to_string())
-            .unwrap_or_default(),
+        entry.leaf_index.map(|index| index.to_string()).unwrap_or_default(),
     ]
 }
 
@@ -181,23 +166,14 @@ fn opened(text: Option<&Masked<String>>) -> String {
 }
 
 fn quoted(cell: &str) -> String {
-    let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    };
-    if cell.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell
-    }
+    let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
+    if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
 /// A record of disclosures as one JSON array.
 pub fn to_json(entries: &[RecordedEntry]) -> Result<String, Error> {
     let entries: Vec<serde_json::Value> = entries.iter().map(json_of).collect();
-    serde_json::to_string_pretty(&entries)
-        .map_err(|_| Error::Corrupt("the record could not be written as JSON"))
+    serde_json::to_string_pretty(&entries).map_err(|_| Error::Corrupt("the record could not be written as JSON"))
 }
 
 fn json_of(entry: &RecordedEntry) -> serde_json::Value {

@@ -35,14 +35,11 @@ pub struct Sequenced {
 /// Call it in a transaction of its own at READ COMMITTED, about once a second, and again at once while it is behind. Only one
 /// runs at a time: if another is at it, this does nothing. Only entries that no running transaction can still come
 /// before are taken, so none is passed over however late it commits.
+#[tracing::instrument(name = "ledger.sequence", skip_all, fields(max))]
 pub async fn sequence(conn: &mut PgConnection, max: u32) -> Result<Sequenced, Error> {
     if !store::sequence::try_lock(conn).await? {
         let (size, _) = store::sequence::last(conn).await?;
-        return Ok(Sequenced {
-            assigned: 0,
-            size,
-            is_behind: false,
-        });
+        return Ok(Sequenced { assigned: 0, size, is_behind: false });
     }
     let (size, last) = store::sequence::last(conn).await?;
     if store::sequence::is_ahead_of_cluster(conn).await? {
@@ -52,11 +49,7 @@ pub async fn sequence(conn: &mut PgConnection, max: u32) -> Result<Sequenced, Er
     }
     let candidates = store::sequence::candidates(conn, last, max).await?;
     if candidates.is_empty() {
-        return Ok(Sequenced {
-            assigned: 0,
-            size,
-            is_behind: false,
-        });
+        return Ok(Sequenced { assigned: 0, size, is_behind: false });
     }
     let mut frontier = store::sequence::frontier(conn, size).await?;
     let mut full = Vec::new();
@@ -69,17 +62,14 @@ pub async fn sequence(conn: &mut PgConnection, max: u32) -> Result<Sequenced, Er
     store::sequence::insert_positions(conn, size, &positions).await?;
     store::sequence::insert_nodes(conn, &full).await?;
     let assigned = candidates.len() as u64;
-    Ok(Sequenced {
-        assigned,
-        size: size + assigned,
-        is_behind: assigned == u64::from(max),
-    })
+    Ok(Sequenced { assigned, size: size + assigned, is_behind: assigned == u64::from(max) })
 }
 
 /// Signs the head of the tree, if it has grown since the last was signed.
 ///
 /// Nothing is signed that does not extend the last checkpoint: were the stored tree changed below it, this fails, and
 /// `verify` says where. Call it in a transaction of its own.
+#[tracing::instrument(name = "ledger.checkpoint", skip_all)]
 pub async fn checkpoint(
     conn: &mut PgConnection,
     signer: &Signer,
@@ -90,14 +80,10 @@ pub async fn checkpoint(
     let frontier = store::sequence::frontier(conn, size).await?;
     if let Some(last) = store::sequence::find_last_checkpoint(conn).await? {
         if last.size > size {
-            return Err(Error::Corrupt(
-                "entries were cut off behind the last checkpoint",
-            ));
+            return Err(Error::Corrupt("entries were cut off behind the last checkpoint"));
         }
         if Some(root_at(conn, last.size, &frontier).await?) != last.root {
-            return Err(Error::Corrupt(
-                "the tree does not extend its last checkpoint",
-            ));
+            return Err(Error::Corrupt("the tree does not extend its last checkpoint"));
         }
         if last.size == size {
             return Ok(None);
@@ -105,6 +91,7 @@ pub async fn checkpoint(
     }
     let signed = SignedCheckpoint::sign(signer, size, frontier.root());
     store::sequence::insert_checkpoint(conn, &signed, clock.now()).await?;
+    tracing::info!(ledger.size = size, "checkpoint signed");
     Ok(Some(signed))
 }
 
@@ -121,16 +108,10 @@ pub(crate) async fn root_of(conn: &mut PgConnection, size: u64) -> Result<Hash, 
     if size == 0 {
         return Ok(empty_root());
     }
-    let spans = [Span {
-        start: 0,
-        end: size,
-    }];
+    let spans = [Span { start: 0, end: size }];
     let tiles = store::sequence::tiles(conn, tiles_for(&spans, size)).await?;
     let roots = tiles.answer(&spans).unwrap_or_default();
-    roots
-        .first()
-        .copied()
-        .ok_or(Error::Corrupt("hashes of the tree are missing"))
+    roots.first().copied().ok_or(Error::Corrupt("hashes of the tree are missing"))
 }
 
 /// How the sequencer keeps up.
@@ -155,14 +136,8 @@ impl Health {
 pub async fn health(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Health, Error> {
     let (_, last) = store::sequence::last(conn).await?;
     let waiting = store::sequence::waiting(conn, last, WAITING_MAX).await?;
-    let lag = waiting.oldest.map_or(TimeDelta::zero(), |oldest| {
-        (clock.now() - oldest).max(TimeDelta::zero())
-    });
-    Ok(Health {
-        unsequenced: store::count(waiting.entries)?,
-        lag,
-        held_back: store::count(waiting.held_back)?,
-    })
+    let lag = waiting.oldest.map_or(TimeDelta::zero(), |oldest| (clock.now() - oldest).max(TimeDelta::zero()));
+    Ok(Health { unsequenced: store::count(waiting.entries)?, lag, held_back: store::count(waiting.held_back)? })
 }
 
 /// The last time the ledger knows: decisions are never dated before it, whatever the clock says.

@@ -113,32 +113,19 @@ impl Terms {
         if parts.party.trim().is_empty() {
             return Err(Error::Invalid("the requesting party has a name"));
         }
-        for list in [
-            parts.elements.len(),
-            parts.withheld.len(),
-            parts.onward.len(),
-        ] {
+        for list in [parts.elements.len(), parts.withheld.len(), parts.onward.len()] {
             if list > LIST_MAX {
                 return Err(Error::Invalid("a list of the terms is too long"));
             }
         }
         let clause = parts.clause.as_ref();
-        let texts = [
-            Some(&parts.party),
-            parts.purpose.as_ref(),
-            parts.legal_basis.as_ref(),
-        ]
-        .into_iter()
-        .chain([clause.map(|c| &c.agreement), clause.map(|c| &c.clause)])
-        .flatten()
-        .chain(&parts.elements)
-        .chain(&parts.withheld)
-        .chain(
-            parts
-                .onward
-                .iter()
-                .flat_map(|onward| [&onward.party, &onward.interest]),
-        );
+        let texts = [Some(&parts.party), parts.purpose.as_ref(), parts.legal_basis.as_ref()]
+            .into_iter()
+            .chain([clause.map(|c| &c.agreement), clause.map(|c| &c.clause)])
+            .flatten()
+            .chain(&parts.elements)
+            .chain(&parts.withheld)
+            .chain(parts.onward.iter().flat_map(|onward| [&onward.party, &onward.interest]));
         for text in texts {
             check_text(text)?;
         }
@@ -185,9 +172,7 @@ pub(crate) fn check_text(text: &str) -> Result<(), Error> {
         return Err(Error::Invalid("a text of an entry holds a NUL character"));
     }
     if text.len() > TEXT_BYTES_MAX {
-        return Err(Error::Invalid(
-            "a text of an entry is longer than 4000 bytes",
-        ));
+        return Err(Error::Invalid("a text of an entry is longer than 4000 bytes"));
     }
     Ok(())
 }
@@ -219,9 +204,7 @@ pub(crate) struct TermsForm<'a> {
 impl<'a> TermsForm<'a> {
     pub(crate) fn of(parts: &'a TermsParts) -> Self {
         let clause = parts.clause.as_ref();
-        let onward = |pick: fn(&OnwardParty) -> &String| {
-            parts.onward.iter().map(|one| pick(one).as_str()).collect()
-        };
+        let onward = |pick: fn(&OnwardParty) -> &String| parts.onward.iter().map(|one| pick(one).as_str()).collect();
         Self {
             agreement: clause.map(|c| c.agreement.as_str()),
             agreement_version: clause.and_then(|c| i32::try_from(c.version).ok()),
@@ -240,9 +223,6 @@ impl<'a> TermsForm<'a> {
     }
 
     pub(crate) fn id(&self) -> TermsId {
-        TermsId(Hash::of_parts(&[
-            b"throughline-ledger/v1/terms\n",
-            &canonical(self),
-        ]))
+        TermsId(Hash::of_parts(&[b"throughline-ledger/v1/terms\n", &canonical(self)]))
     }
 }

@@ -46,10 +46,7 @@ impl TileId {
     /// The same tile when it will be full.
     #[must_use]
     pub const fn full(self) -> Self {
-        Self {
-            width: TILE_WIDTH as u16,
-            ..self
-        }
+        Self { width: TILE_WIDTH as u16, ..self }
     }
 
     fn tail(&self) -> String {
@@ -59,36 +56,25 @@ impl TileId {
             path = format!("x{:03}/{path}", rest % 1000);
             rest /= 1000;
         }
-        if self.is_full() {
-            path
-        } else {
-            format!("{path}.p/{}", self.width)
-        }
+        if self.is_full() { path } else { format!("{path}.p/{}", self.width) }
     }
 }
 
 /// How many hashes a level has in all its tiles, for a tree of `size` leaves.
 pub fn level_width(level: u8, size: u64) -> u64 {
-    size.checked_shr(u32::from(level) * u32::from(TILE_HEIGHT))
-        .unwrap_or(0)
+    size.checked_shr(u32::from(level) * u32::from(TILE_HEIGHT)).unwrap_or(0)
 }
 
 /// How many levels of tiles a tree of `size` leaves has.
 pub fn levels(size: u64) -> u8 {
     // Eight levels hold 2^64 leaves.
-    (0..8)
-        .find(|level| level_width(*level, size) == 0)
-        .unwrap_or(8)
+    (0..8).find(|level| level_width(*level, size) == 0).unwrap_or(8)
 }
 
 /// The tile of that level and index in a tree of `size` leaves, with the width it has there; `None` if it would be empty.
 pub fn tile_at(level: u8, index: u64, size: u64) -> Option<TileId> {
     let width = level_width(level, size).checked_sub(index.checked_mul(TILE_WIDTH)?)?;
-    (width > 0).then(|| TileId {
-        level,
-        index,
-        width: width.min(TILE_WIDTH) as u16,
-    })
+    (width > 0).then(|| TileId { level, index, width: width.min(TILE_WIDTH) as u16 })
 }
 
 /// The root over the hashes of one tile.
@@ -120,9 +106,7 @@ impl Frontier {
     pub fn resume(size: u64, partial: Vec<Vec<Hash>>) -> Option<Self> {
         let wanted = (0..levels(size)).map(|level| level_width(level, size) % TILE_WIDTH);
         let fits = partial.len() == usize::from(levels(size))
-            && wanted
-                .zip(&partial)
-                .all(|(width, hashes)| width == hashes.len() as u64);
+            && wanted.zip(&partial).all(|(width, hashes)| width == hashes.len() as u64);
         fits.then_some(Self { size, partial })
     }
 
@@ -155,11 +139,7 @@ impl Frontier {
             let hashes = std::mem::take(hashes);
             let root = tile_root(&hashes);
             let index = level_width(level + 1, self.size) - 1;
-            let id = TileId {
-                level,
-                index,
-                width: TILE_WIDTH as u16,
-            };
+            let id = TileId { level, index, width: TILE_WIDTH as u16 };
             full.push(FullTile { id, hashes, root });
             hash = root;
         }
@@ -167,13 +147,8 @@ impl Frontier {
 
     /// The root of the tree.
     pub fn root(&self) -> Hash {
-        let parts: Vec<Hash> = self
-            .partial
-            .iter()
-            .rev()
-            .filter(|hashes| !hashes.is_empty())
-            .flat_map(|hashes| peaks(hashes))
-            .collect();
+        let parts: Vec<Hash> =
+            self.partial.iter().rev().filter(|hashes| !hashes.is_empty()).flat_map(|hashes| peaks(hashes)).collect();
         bag(&parts).unwrap_or_else(empty_root)
     }
 }
@@ -202,12 +177,7 @@ fn place(node: Node) -> Place {
     let level = node.height / TILE_HEIGHT;
     let inside = node.height % TILE_HEIGHT;
     let first = node.index << inside;
-    Place {
-        level,
-        tile: first / TILE_WIDTH,
-        from: (first % TILE_WIDTH) as usize,
-        count: 1 << inside,
-    }
+    Place { level, tile: first / TILE_WIDTH, from: (first % TILE_WIDTH) as usize, count: 1 << inside }
 }
 
 /// The tiles needed to answer for these spans in a tree of `size` leaves.
@@ -236,11 +206,7 @@ impl TileSet {
     }
 
     fn span(&self, span: Span) -> Option<Hash> {
-        let parts = span
-            .nodes()
-            .into_iter()
-            .map(|node| self.node(node))
-            .collect::<Option<Vec<Hash>>>()?;
+        let parts = span.nodes().into_iter().map(|node| self.node(node)).collect::<Option<Vec<Hash>>>()?;
         bag(&parts)
     }
 
@@ -260,8 +226,7 @@ pub fn encode_tile(hashes: &[Hash]) -> Vec<u8> {
 /// The hashes of a tile's bytes; `None` unless there are exactly `width`.
 pub fn decode_tile(bytes: &[u8], width: u16) -> Option<Vec<Hash>> {
     let (hashes, rest) = bytes.as_chunks::<32>();
-    (rest.is_empty() && hashes.len() == usize::from(width))
-        .then(|| hashes.iter().map(|bytes| Hash(*bytes)).collect())
+    (rest.is_empty() && hashes.len() == usize::from(width)).then(|| hashes.iter().map(|bytes| Hash(*bytes)).collect())
 }
 
 /// The bytes of an entry bundle: each entry behind its length, two bytes, the greater first. `None` if an entry is too long.

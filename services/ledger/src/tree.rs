@@ -153,11 +153,7 @@ impl CompactRange {
 /// The root over perfect subtrees of falling size.
 pub(crate) fn bag(peaks: &[Hash]) -> Option<Hash> {
     let (last, rest) = peaks.split_last()?;
-    Some(
-        rest.iter()
-            .rev()
-            .fold(*last, |right, left| node_hash(left, &right)),
-    )
+    Some(rest.iter().rev().fold(*last, |right, left| node_hash(left, &right)))
 }
 
 /// A stretch of leaves whose hash (the `MTH` of RFC 6962) a proof contains: `start` included, `end` not.
@@ -185,10 +181,7 @@ impl Span {
         let mut start = self.start;
         while start < self.end {
             let height = (self.end - start).ilog2();
-            nodes.push(Node {
-                height: height as u8,
-                index: start >> height,
-            });
+            nodes.push(Node { height: height as u8, index: start >> height });
             start += 1 << height;
         }
         nodes
@@ -266,29 +259,15 @@ pub enum ProofError {
 }
 
 /// Checks that `leaf` is the leaf `index` of the tree of `size` leaves with the root `root`.
-pub fn verify_inclusion(
-    index: u64,
-    size: u64,
-    leaf: &Hash,
-    proof: &[Hash],
-    root: &Hash,
-) -> Result<(), ProofError> {
+pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root: &Hash) -> Result<(), ProofError> {
     let spans = inclusion_spans(index, size).ok_or(ProofError::NoSuchLeaf)?;
     if spans.len() != proof.len() {
         return Err(ProofError::Length);
     }
     let computed = spans.iter().zip(proof).fold(*leaf, |hash, (span, beside)| {
-        if span.start > index {
-            node_hash(&hash, beside)
-        } else {
-            node_hash(beside, &hash)
-        }
+        if span.start > index { node_hash(&hash, beside) } else { node_hash(beside, &hash) }
     });
-    if computed == *root {
-        Ok(())
-    } else {
-        Err(ProofError::Root)
-    }
+    if computed == *root { Ok(()) } else { Err(ProofError::Root) }
 }
 
 /// Checks that the tree of `new` leaves with root `new_root` begins with the tree of `old` leaves with root `old_root`.
@@ -317,9 +296,5 @@ pub fn verify_consistency(
             of_new = node_hash(beside, &of_new);
         }
     }
-    if of_old == *old_root && of_new == *new_root {
-        Ok(())
-    } else {
-        Err(ProofError::Root)
-    }
+    if of_old == *old_root && of_new == *new_root { Ok(()) } else { Err(ProofError::Root) }
 }

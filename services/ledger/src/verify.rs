@@ -157,80 +157,44 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EntryAltered {
-                leaf_index,
-                entry,
-                parts,
-            } => {
+            Self::EntryAltered { leaf_index, entry, parts } => {
                 let parts: Vec<String> = parts.iter().map(Part::to_string).collect();
-                write!(
-                    f,
-                    "entry {entry} (leaf {leaf_index}) was altered: {} no longer as committed",
-                    parts.join(", ")
-                )
+                write!(f, "entry {entry} (leaf {leaf_index}) was altered: {} no longer as committed", parts.join(", "))
             }
             Self::EntryMissing { leaf_index, entry } => {
                 write!(f, "entry {entry} (leaf {leaf_index}) was deleted")
             }
             Self::DetailMissing { leaf_index, entry } => {
-                write!(
-                    f,
-                    "the detail of entry {entry} (leaf {leaf_index}) was deleted, and no erasure accounts for it"
-                )
+                write!(f, "the detail of entry {entry} (leaf {leaf_index}) was deleted, and no erasure accounts for it")
             }
             Self::EntryMissingBesideDetail { entry } => {
                 write!(f, "entry {entry} was deleted; its detail is left over")
             }
             Self::PositionMissing { leaf_index, count } => {
-                write!(
-                    f,
-                    "{count} position(s) from leaf {leaf_index} on were deleted"
-                )
+                write!(f, "{count} position(s) from leaf {leaf_index} on were deleted")
             }
             Self::Reordered { leaf_index, entry } => {
                 write!(f, "entry {entry} (leaf {leaf_index}) stands out of order")
             }
             Self::LeftOut { entry } => write!(f, "entry {entry} is recorded and not in the tree"),
             Self::TermsAltered { leaf_index, terms } => {
-                write!(
-                    f,
-                    "terms {terms} were altered or deleted; leaf {leaf_index} is the first that rests on them"
-                )
+                write!(f, "terms {terms} were altered or deleted; leaf {leaf_index} is the first that rests on them")
             }
             Self::ErasureDiffers { entry } => {
-                write!(
-                    f,
-                    "erasure {entry} does not account for exactly the entries it was recorded for"
-                )
+                write!(f, "erasure {entry} does not account for exactly the entries it was recorded for")
             }
             Self::BlockDiffers { first, last } => {
-                write!(
-                    f,
-                    "leaves {first} to {last} do not give the stored hash over them"
-                )
+                write!(f, "leaves {first} to {last} do not give the stored hash over them")
             }
-            Self::HeadDiffers {
-                size,
-                agreed,
-                keeper,
-            } => write!(
+            Self::HeadDiffers { size, agreed, keeper } => write!(
                 f,
                 "the first {size} entries are not those of the checkpoint {}; those up to {agreed} are",
                 kept_by(*keeper)
             ),
-            Self::Cut {
-                size,
-                present,
-                keeper,
-            } => write!(
-                f,
-                "the checkpoint {} covers {size} entries and only {present} are here",
-                kept_by(*keeper)
-            ),
-            Self::CheckpointUntrusted {
-                size: Some(size),
-                why,
-            } => {
+            Self::Cut { size, present, keeper } => {
+                write!(f, "the checkpoint {} covers {size} entries and only {present} are here", kept_by(*keeper))
+            }
+            Self::CheckpointUntrusted { size: Some(size), why } => {
                 write!(f, "the checkpoint of size {size} cannot be trusted: {why}")
             }
             Self::CheckpointUntrusted { size: None, why } => {
@@ -308,10 +272,7 @@ impl Replay {
 
     /// Adds a head to hold the tree against. Its size has not been passed yet, or it is looked at in [`Self::finish`].
     pub(crate) fn expect(&mut self, size: u64, root: Hash, keeper: Keeper) {
-        self.heads
-            .entry(size)
-            .or_default()
-            .push(Head { root, keeper });
+        self.heads.entry(size).or_default().push(Head { root, keeper });
     }
 
     /// How many leaves the tree has.
@@ -345,11 +306,7 @@ impl Replay {
         for (size, heads) in std::mem::take(&mut self.heads) {
             if heads.iter().any(|head| head.keeper == Keeper::Outside) {
                 self.heads_checked += 1;
-                self.find(Finding::HeadDiffers {
-                    size,
-                    agreed,
-                    keeper: Keeper::Outside,
-                });
+                self.find(Finding::HeadDiffers { size, agreed, keeper: Keeper::Outside });
             }
         }
     }
@@ -371,11 +328,7 @@ impl Replay {
             self.own_head_differed |= head.keeper == Keeper::Ledger;
             if !repeated {
                 let agreed = self.agreed;
-                self.find(Finding::HeadDiffers {
-                    size,
-                    agreed,
-                    keeper: head.keeper,
-                });
+                self.find(Finding::HeadDiffers { size, agreed, keeper: head.keeper });
             }
         }
         if agrees {
@@ -385,16 +338,17 @@ impl Replay {
 
     /// Holds the hash stored over a full tile against the one its leaves give.
     pub(crate) fn compare_block(&mut self, tile: &FullTile, stored: Option<Hash>) {
-        if stored == Some(tile.root) {
-            return;
+        if stored != Some(tile.root) {
+            self.block_differs(tile.id.level + 1, tile.id.index);
         }
-        let height = u32::from(tile.id.level) + 1;
-        let leaves = TILE_WIDTH.saturating_pow(height);
-        let first = tile.id.index * leaves;
-        self.find(Finding::BlockDiffers {
-            first,
-            last: first + leaves - 1,
-        });
+    }
+
+    /// Notes that the stored hash of that level and index is not that of the leaves below it.
+    pub(crate) fn block_differs(&mut self, level: u8, index: u64) {
+        let leaves = TILE_WIDTH.saturating_pow(u32::from(level));
+        let first = index.saturating_mul(leaves);
+        let last = first.saturating_add(leaves - 1);
+        self.find(Finding::BlockDiffers { first, last });
     }
 
     /// The partial tile of each level at the end.
@@ -409,21 +363,13 @@ impl Replay {
             self.heads_checked += heads.len() as u64;
             if heads.iter().any(|head| head.root != empty_root()) {
                 let keeper = Keeper::Outside;
-                self.find(Finding::HeadDiffers {
-                    size: 0,
-                    agreed: 0,
-                    keeper,
-                });
+                self.find(Finding::HeadDiffers { size: 0, agreed: 0, keeper });
             }
         }
         for (size, heads) in std::mem::take(&mut self.heads) {
             for head in heads {
                 self.heads_checked += 1;
-                self.find(Finding::Cut {
-                    size,
-                    present,
-                    keeper: head.keeper,
-                });
+                self.find(Finding::Cut { size, present, keeper: head.keeper });
             }
         }
         Report {

@@ -14,22 +14,15 @@ fn signer() -> Signer {
 /// The proof of the entry `index` among `size` invented ones.
 fn proof(index: u64, size: u64) -> InclusionProof {
     let leaves: Vec<Hash> = (0..size).map(|n| disclosure(n).leaf().hash()).collect();
-    let over = |start: u64, end: u64| {
-        CompactRange::over(leaves[start as usize..end as usize].iter().copied()).root()
-    };
+    let over = |start: u64, end: u64| CompactRange::over(leaves[start as usize..end as usize].iter().copied()).root();
     let spans = inclusion_spans(index, size).unwrap();
     let entry = disclosure(index);
     InclusionProof {
         index,
         leaf: entry.leaf(),
         content_salt: Some(entry.salts.content),
-        path: spans
-            .iter()
-            .map(|span| over(span.start, span.end))
-            .collect(),
-        checkpoint: SignedCheckpoint::sign(&signer(), size, over(0, size))
-            .note()
-            .to_string(),
+        path: spans.iter().map(|span| over(span.start, span.end)).collect(),
+        checkpoint: SignedCheckpoint::sign(&signer(), size, over(0, size)).note().to_string(),
     }
 }
 
@@ -43,28 +36,19 @@ fn a_sidecar_comes_back_and_shows_the_document() {
         assert_eq!(read, proof(index, size));
         let digest = Hash::of(&index.to_be_bytes());
         assert_eq!(read.verify_document(digest, &trusted).unwrap().size(), size);
-        assert_eq!(
-            read.verify_document(Hash::of(b"another"), &trusted),
-            Err(InclusionError::Document)
-        );
+        assert_eq!(read.verify_document(Hash::of(b"another"), &trusted), Err(InclusionError::Document));
     }
 }
 
 #[test]
 fn after_erasure_the_entry_is_shown_and_the_document_is_not() {
     let trusted = [signer().public().clone()];
-    let proof = InclusionProof {
-        content_salt: None,
-        ..proof(1, 3)
-    };
+    let proof = InclusionProof { content_salt: None, ..proof(1, 3) };
     let read: InclusionProof = proof.to_string().parse().unwrap();
     assert_eq!(read, proof);
     assert!(read.verify(&trusted).is_ok());
     let digest = Hash::of(&1_u64.to_be_bytes());
-    assert_eq!(
-        read.verify_document(digest, &trusted),
-        Err(InclusionError::Document)
-    );
+    assert_eq!(read.verify_document(digest, &trusted), Err(InclusionError::Document));
 }
 
 #[test]

@@ -48,9 +48,7 @@ fn decided_at(seconds: &str) -> String {
 
 /// A list that may have been given a NULL, which no committed list holds.
 fn texts(list: Vec<Option<String>>) -> Vec<String> {
-    list.into_iter()
-        .map(|text| text.unwrap_or_else(|| "\0".to_owned()))
-        .collect()
+    list.into_iter().map(|text| text.unwrap_or_else(|| "\0".to_owned())).collect()
 }
 
 /// The positions behind `after`, in order.
@@ -114,11 +112,7 @@ pub(crate) async fn list_positions(
             });
             Ok(Position {
                 leaf_index,
-                place: Place {
-                    era: row.era,
-                    xid: xid(&row.xid)?,
-                    entry: row.entry_id,
-                },
+                place: Place { era: row.era, xid: xid(&row.xid)?, entry: row.entry_id },
                 leaf_hash: bent(&row.leaf_hash),
                 entry,
                 keeps_place: row.keeps_place.unwrap_or(false),
@@ -129,10 +123,7 @@ pub(crate) async fn list_positions(
 }
 
 /// The terms of the given hashes, as far as they are there.
-pub(crate) async fn list_terms(
-    conn: &mut PgConnection,
-    ids: &[Hash],
-) -> Result<Vec<OpenedTerms>, Error> {
+pub(crate) async fn list_terms(conn: &mut PgConnection, ids: &[Hash]) -> Result<Vec<OpenedTerms>, Error> {
     let ids: Vec<Vec<u8>> = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
     let rows = sqlx::query!(
         r#"-- ledger.list_terms
@@ -173,14 +164,8 @@ pub(crate) async fn list_nodes(
     ranges: &[(u8, u64, u64)],
 ) -> Result<Vec<((u8, u64), Hash)>, Error> {
     let levels: Vec<i16> = ranges.iter().map(|(level, ..)| i16::from(*level)).collect();
-    let from = ranges
-        .iter()
-        .map(|(_, from, _)| bigint(*from))
-        .collect::<Result<Vec<_>, _>>()?;
-    let to = ranges
-        .iter()
-        .map(|(.., to)| bigint(*to))
-        .collect::<Result<Vec<_>, _>>()?;
+    let from = ranges.iter().map(|(_, from, _)| bigint(*from)).collect::<Result<Vec<_>, _>>()?;
+    let to = ranges.iter().map(|(.., to)| bigint(*to)).collect::<Result<Vec<_>, _>>()?;
     let rows = sqlx::query!(
         "-- ledger.list_nodes
         SELECT n.level, n.node_index, n.hash
@@ -193,13 +178,25 @@ pub(crate) async fn list_nodes(
     .fetch_all(conn)
     .await?;
     rows.into_iter()
-        .map(|row| {
-            Ok((
-                (row.level.unsigned_abs() as u8, count(row.node_index)?),
-                bent(&row.hash),
-            ))
-        })
+        .map(|row| Ok(((row.level.unsigned_abs() as u8, count(row.node_index)?), bent(&row.hash))))
         .collect()
+}
+
+/// Hashes stored over tiles that a tree of `size` leaves does not fill: the level and index of each.
+pub(crate) async fn list_nodes_beyond(conn: &mut PgConnection, size: u64, limit: u32) -> Result<Vec<(u8, u64)>, Error> {
+    let rows = sqlx::query!(
+        "-- ledger.list_nodes_beyond
+        SELECT n.level, n.node_index
+        FROM ledger.node AS n
+        WHERE n.node_index >= ($1::bigint >> (8 * n.level))
+        ORDER BY n.level, n.node_index
+        LIMIT $2",
+        bigint(size)?,
+        i64::from(limit)
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.level.unsigned_abs() as u8, count(row.node_index)?))).collect()
 }
 
 /// Entries that stand before the last sequenced one and are not in the tree.
@@ -226,10 +223,7 @@ pub(crate) async fn list_left_out(
 }
 
 /// Details whose entry is gone and that no position names.
-pub(crate) async fn list_left_over(
-    conn: &mut PgConnection,
-    limit: u32,
-) -> Result<Vec<DisclosureId>, Error> {
+pub(crate) async fn list_left_over(conn: &mut PgConnection, limit: u32) -> Result<Vec<DisclosureId>, Error> {
     let rows = sqlx::query_scalar!(
         "-- ledger.list_left_over
         SELECT d.entry_id
@@ -310,22 +304,10 @@ mod tests {
 
     #[test]
     fn times_come_back_as_they_were_committed_to() {
-        assert_eq!(
-            decided_at("1795249800.000000"),
-            "2026-11-21T08:30:00.000000Z"
-        );
-        assert_eq!(
-            decided_at("1795249800.123456"),
-            "2026-11-21T08:30:00.123456Z"
-        );
+        assert_eq!(decided_at("1795249800.000000"), "2026-11-21T08:30:00.000000Z");
+        assert_eq!(decided_at("1795249800.123456"), "2026-11-21T08:30:00.123456Z");
         assert_eq!(decided_at("1795249800"), "2026-11-21T08:30:00.000000Z");
-        for bent in [
-            "Infinity",
-            "-Infinity",
-            "",
-            "-210866803200.0000001",
-            "1795249800.1234567",
-        ] {
+        for bent in ["Infinity", "-Infinity", "", "-210866803200.0000001", "1795249800.1234567"] {
             assert!(!decided_at(bent).starts_with("2026"), "{bent}");
         }
     }

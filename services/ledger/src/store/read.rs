@@ -52,11 +52,9 @@ impl TryFrom<Row> for RecordedEntry {
     fn try_from(row: Row) -> Result<Self, Error> {
         const CORRUPT: Error = Error::Corrupt("a stored entry cannot be read");
         let clause = match (row.agreement, row.agreement_version, row.clause) {
-            (Some(agreement), Some(version), Some(clause)) => Some(Clause {
-                agreement,
-                version: u32::try_from(version).map_err(|_| CORRUPT)?,
-                clause,
-            }),
+            (Some(agreement), Some(version), Some(clause)) => {
+                Some(Clause { agreement, version: u32::try_from(version).map_err(|_| CORRUPT)?, clause })
+            }
             _ => None,
         };
         let onward = row.onward_parties.into_iter().zip(row.onward_interests);
@@ -76,14 +74,8 @@ impl TryFrom<Row> for RecordedEntry {
             clause,
             elements: row.elements,
             withheld: row.withheld,
-            onward: onward
-                .map(|(party, interest)| OnwardParty { party, interest })
-                .collect(),
-            showing: if row.needs_review {
-                Showing::AfterReview
-            } else {
-                Showing::Open
-            },
+            onward: onward.map(|(party, interest)| OnwardParty { party, interest }).collect(),
+            showing: if row.needs_review { Showing::AfterReview } else { Showing::Open },
             student: row.student_id.map(StudentId),
             person: row.person.map(Masked::new),
             system: row.system,
@@ -190,10 +182,7 @@ pub(crate) struct Provable {
 }
 
 /// One entry's leaf, position and content salt.
-pub(crate) async fn find_provable(
-    conn: &mut PgConnection,
-    id: DisclosureId,
-) -> Result<Option<Provable>, Error> {
+pub(crate) async fn find_provable(conn: &mut PgConnection, id: DisclosureId) -> Result<Option<Provable>, Error> {
     let row = sqlx::query!(
         r#"-- ledger.find_provable
         SELECT e.record_commitment, e.detail_commitment, e.content_commitment,
@@ -222,11 +211,7 @@ pub(crate) async fn find_provable(
 }
 
 /// The leaves of a range, with the leaf hash that stands in the tree.
-pub(crate) async fn list_leaves(
-    conn: &mut PgConnection,
-    from: u64,
-    to: u64,
-) -> Result<Vec<(Leaf, Hash)>, Error> {
+pub(crate) async fn list_leaves(conn: &mut PgConnection, from: u64, to: u64) -> Result<Vec<(Leaf, Hash)>, Error> {
     let rows = sqlx::query!(
         "-- ledger.list_leaves
         SELECT s.leaf_hash, e.entry_id, e.record_commitment, e.detail_commitment, e.content_commitment
@@ -253,11 +238,7 @@ pub(crate) async fn list_leaves(
 }
 
 /// How many entries a run has of one kind.
-pub(crate) async fn count_of_run(
-    conn: &mut PgConnection,
-    run: Uuid,
-    kind: Kind,
-) -> Result<u64, Error> {
+pub(crate) async fn count_of_run(conn: &mut PgConnection, run: Uuid, kind: Kind) -> Result<u64, Error> {
     let found = sqlx::query_scalar!(
         r#"-- ledger.count_of_run
         SELECT count(*) AS "count!"

@@ -72,10 +72,7 @@ pub(crate) async fn insert_one(conn: &mut PgConnection, entry: &Entry) -> Result
 }
 
 /// Stores those of the given terms that are not stored yet.
-pub(crate) async fn ensure_terms(
-    conn: &mut PgConnection,
-    wanted: &BTreeMap<TermsId, &Terms>,
-) -> Result<(), Error> {
+pub(crate) async fn ensure_terms(conn: &mut PgConnection, wanted: &BTreeMap<TermsId, &Terms>) -> Result<(), Error> {
     let ids: Vec<Vec<u8>> = wanted.keys().map(|id| id.0.as_bytes().to_vec()).collect();
     let missing = sqlx::query_scalar!(
         r#"-- ledger.list_missing_terms
@@ -102,21 +99,11 @@ pub(crate) async fn insert_terms(conn: &mut PgConnection, terms: &Terms) -> Resu
     let id = terms.id();
     let parts = terms.parts();
     let clause = parts.clause.as_ref();
-    let version = clause
-        .map(|clause| i32::try_from(clause.version))
-        .transpose();
+    let version = clause.map(|clause| i32::try_from(clause.version)).transpose();
     let elements: Vec<String> = parts.elements.iter().cloned().collect();
     let withheld: Vec<String> = parts.withheld.iter().cloned().collect();
-    let onward_parties: Vec<String> = parts
-        .onward
-        .iter()
-        .map(|onward| onward.party.clone())
-        .collect();
-    let onward_interests: Vec<String> = parts
-        .onward
-        .iter()
-        .map(|onward| onward.interest.clone())
-        .collect();
+    let onward_parties: Vec<String> = parts.onward.iter().map(|onward| onward.party.clone()).collect();
+    let onward_interests: Vec<String> = parts.onward.iter().map(|onward| onward.interest.clone()).collect();
     sqlx::query!(
         "-- ledger.insert_terms
         INSERT INTO ledger.terms (
@@ -202,8 +189,7 @@ impl<'a> Columns<'a> {
         for (column, text) in self.texts.iter_mut().zip(texts) {
             column.push(text);
         }
-        self.digests
-            .push(detail.digest.as_ref().map(Hash::as_bytes));
+        self.digests.push(detail.digest.as_ref().map(Hash::as_bytes));
         Ok(())
     }
 }
@@ -287,10 +273,7 @@ pub(crate) async fn insert_erased(
 }
 
 /// Destroys the details that an erasure names. Returns how many there were.
-pub(crate) async fn destroy_details(
-    conn: &mut PgConnection,
-    erasure: DisclosureId,
-) -> Result<i64, Error> {
+pub(crate) async fn destroy_details(conn: &mut PgConnection, erasure: DisclosureId) -> Result<i64, Error> {
     let gone = sqlx::query_scalar!(
         r#"-- ledger.destroy_details
         SELECT ledger.destroy_details($1) AS "gone!""#,

@@ -27,16 +27,11 @@ pub(crate) struct Place {
 
 impl Place {
     /// Before every entry.
-    pub(crate) const START: Self = Self {
-        era: 0,
-        xid: 0,
-        entry: Uuid::nil(),
-    };
+    pub(crate) const START: Self = Self { era: 0, xid: 0, entry: Uuid::nil() };
 }
 
 pub(crate) fn xid(text: &str) -> Result<u64, Error> {
-    text.parse()
-        .map_err(|_| Error::Corrupt("a transaction id is no number"))
+    text.parse().map_err(|_| Error::Corrupt("a transaction id is no number"))
 }
 
 /// Becomes the sequencer until the transaction ends; false if another is.
@@ -75,11 +70,7 @@ pub(crate) async fn last(conn: &mut PgConnection) -> Result<(u64, Place), Error>
     .fetch_optional(conn)
     .await?;
     row.map_or(Ok((0, Place::START)), |row| {
-        let place = Place {
-            era: row.era,
-            xid: xid(&row.xid)?,
-            entry: row.entry_id,
-        };
+        let place = Place { era: row.era, xid: xid(&row.xid)?, entry: row.entry_id };
         Ok((count(row.leaf_index)? + 1, place))
     })
 }
@@ -112,11 +103,7 @@ pub(crate) struct Candidate {
 ///
 /// Below the snapshot's xmin every transaction has ended: what is visible there is all there will ever be. Entries of an
 /// earlier era are all committed. The snapshot is this statement's own, taken after the lock.
-pub(crate) async fn candidates(
-    conn: &mut PgConnection,
-    after: Place,
-    limit: u32,
-) -> Result<Vec<Candidate>, Error> {
+pub(crate) async fn candidates(conn: &mut PgConnection, after: Place, limit: u32) -> Result<Vec<Candidate>, Error> {
     let rows = sqlx::query!(
         r#"-- ledger.candidates
         SELECT e.entry_id, e.era, e.xid::text AS "xid!", e.record_commitment, e.detail_commitment, e.content_commitment
@@ -137,11 +124,7 @@ pub(crate) async fn candidates(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let place = Place {
-                era: row.era,
-                xid: xid(&row.xid)?,
-                entry: row.entry_id,
-            };
+            let place = Place { era: row.era, xid: xid(&row.xid)?, entry: row.entry_id };
             let leaf = Leaf {
                 id: DisclosureId(row.entry_id),
                 record: hash(&row.record_commitment)?,
@@ -162,19 +145,10 @@ pub(crate) async fn frontier(conn: &mut PgConnection, size: u64) -> Result<Front
 }
 
 /// The stored hashes of ranges of the tree's levels: `(level, first, end)`. Each must be there whole.
-pub(crate) async fn hashes(
-    conn: &mut PgConnection,
-    ranges: &[(u8, u64, u64)],
-) -> Result<Vec<Vec<Hash>>, Error> {
+pub(crate) async fn hashes(conn: &mut PgConnection, ranges: &[(u8, u64, u64)]) -> Result<Vec<Vec<Hash>>, Error> {
     let levels: Vec<i16> = ranges.iter().map(|(level, ..)| i16::from(*level)).collect();
-    let from = ranges
-        .iter()
-        .map(|(_, from, _)| bigint(*from))
-        .collect::<Result<Vec<_>, _>>()?;
-    let to = ranges
-        .iter()
-        .map(|(.., to)| bigint(*to))
-        .collect::<Result<Vec<_>, _>>()?;
+    let from = ranges.iter().map(|(_, from, _)| bigint(*from)).collect::<Result<Vec<_>, _>>()?;
+    let to = ranges.iter().map(|(.., to)| bigint(*to)).collect::<Result<Vec<_>, _>>()?;
     let rows = sqlx::query!(
         r#"-- ledger.hashes
         SELECT w.ordinal AS "ordinal!", s.leaf_index AS "position!", s.leaf_hash AS "hash!"
@@ -198,32 +172,16 @@ pub(crate) async fn hashes(
             hashes.push(hash(&row.hash)?);
         }
     }
-    let whole = found
-        .iter()
-        .zip(ranges)
-        .all(|(hashes, (_, from, to))| hashes.len() as u64 == to.saturating_sub(*from));
-    if whole {
-        Ok(found)
-    } else {
-        Err(Error::Corrupt("hashes of the tree are missing"))
-    }
+    let whole = found.iter().zip(ranges).all(|(hashes, (_, from, to))| hashes.len() as u64 == to.saturating_sub(*from));
+    if whole { Ok(found) } else { Err(Error::Corrupt("hashes of the tree are missing")) }
 }
 
 /// The given tiles.
-pub(crate) async fn tiles(
-    conn: &mut PgConnection,
-    wanted: impl IntoIterator<Item = TileId>,
-) -> Result<TileSet, Error> {
+pub(crate) async fn tiles(conn: &mut PgConnection, wanted: impl IntoIterator<Item = TileId>) -> Result<TileSet, Error> {
     let wanted: Vec<TileId> = wanted.into_iter().collect();
     let ranges: Vec<_> = wanted
         .iter()
-        .map(|id| {
-            (
-                id.level,
-                id.index * TILE_WIDTH,
-                id.index * TILE_WIDTH + u64::from(id.width),
-            )
-        })
+        .map(|id| (id.level, id.index * TILE_WIDTH, id.index * TILE_WIDTH + u64::from(id.width)))
         .collect();
     let mut set = TileSet::default();
     for (id, hashes) in wanted.iter().zip(hashes(conn, &ranges).await?) {
@@ -238,20 +196,11 @@ pub(crate) async fn insert_positions(
     first: u64,
     entries: &[(Place, Hash)],
 ) -> Result<(), Error> {
-    let indexes = (first..)
-        .take(entries.len())
-        .map(bigint)
-        .collect::<Result<Vec<_>, _>>()?;
+    let indexes = (first..).take(entries.len()).map(bigint).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<Uuid> = entries.iter().map(|(place, _)| place.entry).collect();
     let eras: Vec<i32> = entries.iter().map(|(place, _)| place.era).collect();
-    let xids: Vec<String> = entries
-        .iter()
-        .map(|(place, _)| place.xid.to_string())
-        .collect();
-    let hashes: Vec<Vec<u8>> = entries
-        .iter()
-        .map(|(_, hash)| hash.as_bytes().to_vec())
-        .collect();
+    let xids: Vec<String> = entries.iter().map(|(place, _)| place.xid.to_string()).collect();
+    let hashes: Vec<Vec<u8>> = entries.iter().map(|(_, hash)| hash.as_bytes().to_vec()).collect();
     let done = sqlx::query!(
         "-- ledger.insert_positions
         INSERT INTO ledger.sequence (leaf_index, entry_id, leaf_hash, era, xid)
@@ -275,18 +224,9 @@ pub(crate) async fn insert_positions(
 
 /// Stores the hashes over tiles that became full.
 pub(crate) async fn insert_nodes(conn: &mut PgConnection, full: &[FullTile]) -> Result<(), Error> {
-    let levels: Vec<i16> = full
-        .iter()
-        .map(|tile| i16::from(tile.id.level) + 1)
-        .collect();
-    let indexes = full
-        .iter()
-        .map(|tile| bigint(tile.id.index))
-        .collect::<Result<Vec<_>, _>>()?;
-    let hashes: Vec<Vec<u8>> = full
-        .iter()
-        .map(|tile| tile.root.as_bytes().to_vec())
-        .collect();
+    let levels: Vec<i16> = full.iter().map(|tile| i16::from(tile.id.level) + 1).collect();
+    let indexes = full.iter().map(|tile| bigint(tile.id.index)).collect::<Result<Vec<_>, _>>()?;
+    let hashes: Vec<Vec<u8>> = full.iter().map(|tile| tile.root.as_bytes().to_vec()).collect();
     sqlx::query!(
         "-- ledger.insert_nodes
         INSERT INTO ledger.node (level, node_index, hash)
@@ -309,9 +249,7 @@ pub(crate) struct StoredCheckpoint {
 }
 
 /// The last checkpoint, of the greatest tree.
-pub(crate) async fn find_last_checkpoint(
-    conn: &mut PgConnection,
-) -> Result<Option<StoredCheckpoint>, Error> {
+pub(crate) async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Option<StoredCheckpoint>, Error> {
     let row = sqlx::query!(
         "-- ledger.find_last_checkpoint
         SELECT c.tree_size, c.root, c.note
@@ -323,11 +261,7 @@ pub(crate) async fn find_last_checkpoint(
     .await?;
     row.map(|row| {
         let root = Hash::try_from(row.root.as_slice()).ok();
-        Ok(StoredCheckpoint {
-            size: count(row.tree_size)?,
-            root,
-            note: row.note,
-        })
+        Ok(StoredCheckpoint { size: count(row.tree_size)?, root, note: row.note })
     })
     .transpose()
 }
@@ -352,11 +286,7 @@ pub(crate) async fn list_checkpoints(
     rows.into_iter()
         .map(|row| {
             let root = Hash::try_from(row.root.as_slice()).ok();
-            Ok(StoredCheckpoint {
-                size: count(row.tree_size)?,
-                root,
-                note: row.note,
-            })
+            Ok(StoredCheckpoint { size: count(row.tree_size)?, root, note: row.note })
         })
         .collect()
 }
@@ -390,11 +320,7 @@ pub(crate) struct Waiting {
 }
 
 /// The entries behind `after`, counted up to `limit`, and how many of them an older transaction holds back.
-pub(crate) async fn waiting(
-    conn: &mut PgConnection,
-    after: Place,
-    limit: u32,
-) -> Result<Waiting, Error> {
+pub(crate) async fn waiting(conn: &mut PgConnection, after: Place, limit: u32) -> Result<Waiting, Error> {
     let row = sqlx::query_as!(
         Waiting,
         r#"-- ledger.waiting
@@ -419,9 +345,7 @@ pub(crate) async fn waiting(
 }
 
 /// The latest decision time among the last entries recorded.
-pub(crate) async fn last_decided_at(
-    conn: &mut PgConnection,
-) -> Result<Option<DateTime<Utc>>, Error> {
+pub(crate) async fn last_decided_at(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
     let last = sqlx::query_scalar!(
         r#"-- ledger.last_decided_at
         SELECT max(recent.decided_at) AS "decided_at"

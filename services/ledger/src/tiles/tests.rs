@@ -3,9 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::tree::{
-    consistency_spans, inclusion_spans, leaf_hash, verify_consistency, verify_inclusion,
-};
+use crate::tree::{consistency_spans, inclusion_spans, leaf_hash, verify_consistency, verify_inclusion};
 
 fn leaf(n: u64) -> Hash {
     leaf_hash(&n.to_be_bytes())
@@ -25,10 +23,7 @@ impl Grown {
         for n in 0..size {
             grown.frontier.push(leaf(n), &mut full);
         }
-        grown.full = full
-            .into_iter()
-            .map(|tile| ((tile.id.level, tile.id.index), tile.hashes))
-            .collect();
+        grown.full = full.into_iter().map(|tile| ((tile.id.level, tile.id.index), tile.hashes)).collect();
         grown
     }
 
@@ -36,11 +31,7 @@ impl Grown {
         let mut set = TileSet::default();
         for id in tiles_for(spans, self.frontier.size()) {
             let partial = || self.frontier.partial()[usize::from(id.level)].clone();
-            let hashes = self
-                .full
-                .get(&(id.level, id.index))
-                .cloned()
-                .unwrap_or_else(partial);
+            let hashes = self.full.get(&(id.level, id.index)).cloned().unwrap_or_else(partial);
             assert_eq!(hashes.len(), usize::from(id.width));
             set.add(id.level, id.index, hashes);
         }
@@ -50,11 +41,7 @@ impl Grown {
 
 #[test]
 fn paths_are_those_of_the_specification() {
-    let id = |index, width| TileId {
-        level: 3,
-        index,
-        width,
-    };
+    let id = |index, width| TileId { level: 3, index, width };
     for (tile, expect) in [
         (id(0, 256), "tile/3/000"),
         (id(999, 256), "tile/3/999"),
@@ -69,9 +56,7 @@ fn paths_are_those_of_the_specification() {
 #[test]
 fn a_tree_of_70000_has_the_tiles_of_the_specification() {
     let widths = |level| {
-        let tiles: Vec<_> = (0..)
-            .map_while(|index| tile_at(level, index, 70_000))
-            .collect();
+        let tiles: Vec<_> = (0..).map_while(|index| tile_at(level, index, 70_000)).collect();
         let full = tiles.iter().filter(|tile| tile.is_full()).count();
         (full, tiles.last().map(|tile| tile.width))
     };
@@ -79,10 +64,7 @@ fn a_tree_of_70000_has_the_tiles_of_the_specification() {
     assert_eq!(widths(1), (1, Some(17)));
     assert_eq!(widths(2), (0, Some(1)));
     assert_eq!(levels(70_000), 3);
-    assert_eq!(
-        (levels(0), levels(1), levels(255), levels(256)),
-        (0, 1, 1, 2)
-    );
+    assert_eq!((levels(0), levels(1), levels(255), levels(256)), (0, 1, 1, 2));
     assert_eq!(tile_at(0, 0, 256).map(|tile| tile.width), Some(256));
     assert_eq!(tile_at(0, 1, 256), None);
     assert_eq!(tile_at(1, 0, 256).map(|tile| tile.width), Some(1));
@@ -102,20 +84,14 @@ fn the_frontier_gives_the_root_at_every_size_and_can_be_taken_up_again() {
         assert_eq!(Frontier::resume(n + 2, frontier.partial().to_vec()), None);
     }
     assert_eq!(full.len(), 4);
-    assert!(
-        full.iter()
-            .all(|tile| tile.hashes.len() == 256 && tile.root == tile_root(&tile.hashes))
-    );
+    assert!(full.iter().all(|tile| tile.hashes.len() == 256 && tile.root == tile_root(&tile.hashes)));
 }
 
 #[test]
 fn a_tree_of_three_levels_answers_from_its_tiles() {
     let grown = Grown::of(66_000);
     let (size, root) = (grown.frontier.size(), grown.frontier.root());
-    assert_eq!(
-        grown.frontier.root(),
-        CompactRange::over((0..size).map(leaf)).root()
-    );
+    assert_eq!(grown.frontier.root(), CompactRange::over((0..size).map(leaf)).root());
     for index in [0, 255, 256, 65_535, 65_536, 65_999] {
         let spans = inclusion_spans(index, size).unwrap();
         let proof = grown.set(&spans).answer(&spans).unwrap();
@@ -129,10 +105,7 @@ fn a_tree_of_three_levels_answers_from_its_tiles() {
         let whole = [Span { start: 0, end: old }];
         assert_eq!(grown.set(&whole).answer(&whole), Some(vec![old_root]));
     }
-    assert_eq!(
-        TileSet::default().answer(&[Span { start: 0, end: 1 }]),
-        None
-    );
+    assert_eq!(TileSet::default().answer(&[Span { start: 0, end: 1 }]), None);
 }
 
 #[test]

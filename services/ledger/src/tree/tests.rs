@@ -22,52 +22,22 @@ fn mth(leaves: &[Hash]) -> Hash {
 }
 
 fn answer(leaves: &[Hash], spans: &[Span]) -> Vec<Hash> {
-    spans
-        .iter()
-        .map(|span| mth(&leaves[span.start as usize..span.end as usize]))
-        .collect()
+    spans.iter().map(|span| mth(&leaves[span.start as usize..span.end as usize])).collect()
 }
 
 #[test]
 fn known_roots_come_out() {
     // The eight leaves that implementations of RFC 6962 have long been compared on.
-    let inputs = [
-        "",
-        "00",
-        "10",
-        "2021",
-        "3031",
-        "40414243",
-        "5051525354555657",
-        "606162636465666768696a6b6c6d6e6f",
-    ];
+    let inputs = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
     let roots = [
-        (
-            0,
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        ),
-        (
-            1,
-            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-        ),
-        (
-            3,
-            "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-        ),
-        (
-            5,
-            "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-        ),
-        (
-            8,
-            "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
-        ),
+        (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        (1, "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"),
+        (3, "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77"),
+        (5, "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4"),
+        (8, "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"),
     ];
     for (size, expect) in roots {
-        let leaves = inputs
-            .iter()
-            .take(size)
-            .map(|input| leaf_hash(&hex::decode(input).unwrap()));
+        let leaves = inputs.iter().take(size).map(|input| leaf_hash(&hex::decode(input).unwrap()));
         assert_eq!(CompactRange::over(leaves).root().to_string(), expect);
     }
 }
@@ -98,14 +68,11 @@ fn every_leaf_of_every_tree_can_be_shown() {
 #[test]
 fn every_tree_can_be_shown_to_extend_every_smaller_one() {
     let leaves = leaves(130);
-    let roots: Vec<Hash> = (0..=leaves.len())
-        .map(|size| mth(&leaves[..size]))
-        .collect();
+    let roots: Vec<Hash> = (0..=leaves.len()).map(|size| mth(&leaves[..size])).collect();
     for new in 1..=leaves.len() as u64 {
         for old in 1..=new {
             let proof = answer(&leaves, &consistency_spans(old, new).unwrap());
-            verify_consistency(old, new, &roots[old as usize], &roots[new as usize], &proof)
-                .unwrap();
+            verify_consistency(old, new, &roots[old as usize], &roots[new as usize], &proof).unwrap();
         }
     }
     assert_eq!(consistency_spans(0, 5), None);
@@ -166,13 +133,7 @@ fn published_vectors_are_judged_alike() {
     for file in json_files(&folder) {
         let vector: Vector = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         let accepted = vector.is_accepted();
-        assert_eq!(
-            accepted,
-            !vector.want_err,
-            "{}: {}",
-            file.display(),
-            vector.desc
-        );
+        assert_eq!(accepted, !vector.want_err, "{}: {}", file.display(), vector.desc);
         judged += 1;
     }
     assert!(judged == 196 || !folder.exists(), "{judged} vectors");
@@ -197,12 +158,7 @@ struct Vector {
 impl Vector {
     fn is_accepted(&self) -> bool {
         let hash = |text: &Option<String>| Hash::from_base64(text.as_deref().unwrap_or_default());
-        let proof: Option<Vec<Hash>> = self
-            .proof
-            .iter()
-            .flatten()
-            .map(|text| Hash::from_base64(text))
-            .collect();
+        let proof: Option<Vec<Hash>> = self.proof.iter().flatten().map(|text| Hash::from_base64(text)).collect();
         let Some(proof) = proof else {
             return false;
         };
@@ -217,14 +173,7 @@ impl Vector {
         let stand_in = |text: &Option<String>| {
             hash(text).unwrap_or_else(|| Hash::of_parts(&[b"root", format!("{text:?}").as_bytes()]))
         };
-        verify_consistency(
-            self.size1,
-            self.size2,
-            &stand_in(&self.root1),
-            &stand_in(&self.root2),
-            &proof,
-        )
-        .is_ok()
+        verify_consistency(self.size1, self.size2, &stand_in(&self.root1), &stand_in(&self.root2), &proof).is_ok()
     }
 }
 

@@ -37,14 +37,9 @@ fn write(dir: &Path, entries: &[Entry]) {
         frontier.push(entry.leaf().hash(), &mut full);
     }
     for tile in full {
-        folder
-            .write_once(&tile.id.path(), &encode_tile(&tile.hashes))
-            .unwrap();
+        folder.write_once(&tile.id.path(), &encode_tile(&tile.hashes)).unwrap();
     }
-    for (level, hashes) in (0_u8..)
-        .zip(frontier.partial())
-        .filter(|(_, hashes)| !hashes.is_empty())
-    {
+    for (level, hashes) in (0_u8..).zip(frontier.partial()).filter(|(_, hashes)| !hashes.is_empty()) {
         let index = crate::tiles::level_width(level, size) / TILE_WIDTH;
         let id = tile_at(level, index, size).unwrap();
         folder.write_once(&id.path(), &encode_tile(hashes)).unwrap();
@@ -52,13 +47,9 @@ fn write(dir: &Path, entries: &[Entry]) {
     for (index, block) in (0..).zip(entries.chunks(256)) {
         let leaves: Vec<Vec<u8>> = block.iter().map(|entry| entry.leaf().to_bytes()).collect();
         let id = tile_at(0, index, size).unwrap();
-        folder
-            .write_once(&id.bundle_path(), &encode_bundle(&leaves).unwrap())
-            .unwrap();
+        folder.write_once(&id.bundle_path(), &encode_bundle(&leaves).unwrap()).unwrap();
     }
-    folder
-        .write_checkpoint(&head(entries).note().to_string())
-        .unwrap();
+    folder.write_checkpoint(&head(entries).note().to_string()).unwrap();
 }
 
 fn report(dir: &Path, kept: &[SignedCheckpoint]) -> Report {
@@ -71,10 +62,7 @@ fn an_honest_export_is_content_against_every_kept_checkpoint() {
     for size in [1, 2, 255, 256, 257, 512, 600] {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &entries[..size]);
-        let kept: Vec<_> = [1, size / 2, size]
-            .iter()
-            .map(|size| head(&entries[..*size]))
-            .collect();
+        let kept: Vec<_> = [1, size / 2, size].iter().map(|size| head(&entries[..*size])).collect();
         let report = report(dir.path(), &kept);
         assert!(report.is_content(), "{size}: {:?}", report.findings);
         assert_eq!((report.entries, report.heads), (size as u64, 4));
@@ -94,17 +82,10 @@ fn an_edited_entry_is_named() {
     let mut entries = entries(300);
     write(dir.path(), &entries);
     entries[270].detail.student = None;
-    let block: Vec<Vec<u8>> = entries[256..]
-        .iter()
-        .map(|entry| entry.leaf().to_bytes())
-        .collect();
+    let block: Vec<Vec<u8>> = entries[256..].iter().map(|entry| entry.leaf().to_bytes()).collect();
     let path = tile_at(0, 1, 300).unwrap().bundle_path();
     fs::write(dir.path().join(path), encode_bundle(&block).unwrap()).unwrap();
-    let expect = Finding::EntryAltered {
-        leaf_index: 270,
-        entry: entries[270].id,
-        parts: vec![Part::Leaf],
-    };
+    let expect = Finding::EntryAltered { leaf_index: 270, entry: entries[270].id, parts: vec![Part::Leaf] };
     assert_eq!(report(dir.path(), &[]).findings, [expect]);
 }
 
@@ -116,11 +97,7 @@ fn a_cut_tail_shows_against_a_kept_checkpoint() {
     write(dir.path(), &entries[..290]);
     assert!(report(dir.path(), &[]).is_content());
     let kept = [head(&entries[..100]), head(&entries)];
-    let expect = Finding::Cut {
-        size: 300,
-        present: 290,
-        keeper: Keeper::Outside,
-    };
+    let expect = Finding::Cut { size: 300, present: 290, keeper: Keeper::Outside };
     assert_eq!(report(dir.path(), &kept).findings, [expect]);
 }
 
@@ -134,15 +111,8 @@ fn a_recomputed_history_shows_against_a_kept_checkpoint() {
     write(dir.path(), &rewritten);
     assert!(report(dir.path(), &[]).is_content());
     let kept = [head(&honest[..100]), head(&honest[..200]), head(&honest)];
-    let differs = |size| Finding::HeadDiffers {
-        size,
-        agreed: 100,
-        keeper: Keeper::Outside,
-    };
-    assert_eq!(
-        report(dir.path(), &kept).findings,
-        [differs(200), differs(300)]
-    );
+    let differs = |size| Finding::HeadDiffers { size, agreed: 100, keeper: Keeper::Outside };
+    assert_eq!(report(dir.path(), &kept).findings, [differs(200), differs(300)]);
 }
 
 #[test]
@@ -162,13 +132,8 @@ fn a_checkpoint_by_another_key_is_not_believed() {
     write(dir.path(), &entries);
     let other = Signer::from_seed("exchange.example/ledger", KeyUse::Log, &[8; 32]).unwrap();
     let root = head(&entries).root();
-    Folder::new(dir.path())
-        .write_checkpoint(&SignedCheckpoint::sign(&other, 3, root).note().to_string())
-        .unwrap();
-    let expect = Finding::CheckpointUntrusted {
-        size: None,
-        why: NoteError::Unsigned,
-    };
+    Folder::new(dir.path()).write_checkpoint(&SignedCheckpoint::sign(&other, 3, root).note().to_string()).unwrap();
+    let expect = Finding::CheckpointUntrusted { size: None, why: NoteError::Unsigned };
     assert_eq!(report(dir.path(), &[]).findings, [expect]);
 }
 
@@ -182,10 +147,7 @@ fn missing_and_short_files_are_named() {
     fs::write(dir.path().join(upper.path()), [0; 31]).unwrap();
     let findings = report(dir.path(), &[]).findings;
     for path in [tile.path(), upper.path()] {
-        assert!(
-            findings.contains(&Finding::FileBroken { path }),
-            "{findings:?}"
-        );
+        assert!(findings.contains(&Finding::FileBroken { path }), "{findings:?}");
     }
     fs::remove_file(dir.path().join(tile.bundle_path())).unwrap();
     assert!(!report(dir.path(), &[]).is_content());
@@ -218,8 +180,7 @@ fn any_changed_byte_of_an_export_is_noticed() {
             let mut bent = good.clone();
             bent[at] ^= 1;
             fs::write(&path, &bent).unwrap();
-            let noticed = verify_folder(dir.path(), &trusted(), &kept)
-                .map_or(true, |report| !report.is_content());
+            let noticed = verify_folder(dir.path(), &trusted(), &kept).map_or(true, |report| !report.is_content());
             assert!(noticed, "{} byte {at}", path.display());
         }
         fs::write(&path, &good).unwrap();
@@ -230,11 +191,7 @@ fn any_changed_byte_of_an_export_is_noticed() {
 fn files_below(dir: &Path, paths: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            files_below(&path, paths)
-        } else {
-            paths.push(path)
-        }
+        if path.is_dir() { files_below(&path, paths) } else { paths.push(path) }
     }
 }
 
