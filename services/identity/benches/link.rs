@@ -1,7 +1,8 @@
 //! Links an invented roster with an invented state and says how well, how fast and in how much memory.
 //!
 //! `cargo bench -p identity --bench link -- --students 200000 --clients 10000 [--seed S] [--profile roster|census|dirty]
-//! [--names DIR] [--explain N]`. `DIR` holds frequency lists as `FirstName-<group>-<sex>.csv` and `Surname-<group>.csv`
+//! [--names DIR] [--explain N] [--missed] [--model]`. With `--write DIR` the two files and the truth are only written;
+//! `--files DIR` links such files through `link_files` and measures that. The names folder holds frequency lists as `FirstName-<group>-<sex>.csv` and `Surname-<group>.csv`
 //! (name, share); without it names are built in.
 
 use std::io::Write;
@@ -28,10 +29,16 @@ fn main() {
         Some("dirty") => Profile::DIRTY,
         _ => Profile::ROSTER,
     };
+    if let Some(folder) = value("--files") {
+        return link_written(Path::new(&folder));
+    }
     let names = value("--names").map_or_else(NamePool::built_in, |folder| read_names(Path::new(&folder)));
     let mut out = std::io::stdout().lock();
     let config = Config::default();
     let world = invent(&names, students, clients, seed, profile);
+    if let Some(folder) = value("--write") {
+        return write_world(&world, Path::new(&folder));
+    }
     let before = cpu_seconds();
     let started = Instant::now();
     let mut lap = {
@@ -77,6 +84,14 @@ fn main() {
         score.at_999.0, score.at_999.1, score.recall_at
     )
     .expect("stdout");
+    for (from, to) in [(0.01, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 0.99), (0.99, 0.999), (0.999, 0.9999), (0.9999, 2.0)]
+    {
+        let bin: Vec<_> = result.pairs.iter().filter(|pair| (from..to).contains(&pair.probability)).collect();
+        let right = bin.iter().filter(|pair| world.truth[pair.right as usize] == Some(pair.left)).count();
+        let said: f64 = bin.iter().map(|pair| pair.probability).sum();
+        writeln!(out, "  probability from {from}: {} pairs, {right} right, {said:.1} expected", bin.len())
+            .expect("stdout");
+    }
     writeln!(
         out,
         "expected wrong {:.2}, expected missed {:.1}, coverage {:.4}, swap rate {:.4}",
@@ -140,6 +155,65 @@ fn main() {
     if args.iter().any(|arg| arg == "--missed") {
         missed(&world, &result.pairs, &matcher, &corpus, &mut out, number("--explain", 0));
     }
+}
+
+const COLUMNS: [&str; 11] =
+    ["id", "first_name", "middle_name", "last_name", "suffix", "birth_date", "sex", "race", "street", "town", "zip"];
+
+fn write_world(world: &invented::Invented, folder: &Path) {
+    for (file, people) in [("left.csv", &world.left), ("right.csv", &world.right)] {
+        let mut writer = csv::Writer::from_path(folder.join(file)).expect("a file");
+        writer.write_record(COLUMNS).expect("written");
+        for person in people {
+            let (name, home) = (&person.names[0], &person.addresses[0]);
+            let birth = person.birth_dates.first().map(ToString::to_string).unwrap_or_default();
+            let [sex, race] = [&person.sex, &person.race].map(|value| value.as_deref().unwrap_or(""));
+            let (first, middle, last, suffix) = (&name.first, &name.middle, &name.last, &name.suffix);
+            let row = [&person.id, first, middle, last, suffix, &birth, sex, race, &home.street, &home.town, &home.zip];
+            writer.write_record(row).expect("written");
+        }
+    }
+    let mut truth = csv::Writer::from_path(folder.join("truth.csv")).expect("a file");
+    for (right, left) in world.truth.iter().enumerate() {
+        let left = left.map_or("", |left| world.left[left as usize].id.as_str());
+        truth.write_record([world.right[right].id.as_str(), left]).expect("written");
+    }
+}
+
+fn link_written(folder: &Path) {
+    let (left, right, out) = (folder.join("left.csv"), folder.join("right.csv"), folder.join("pairs.csv"));
+    let started = Instant::now();
+    let mut stage = (String::new(), cpu_seconds());
+    let stages = std::cell::RefCell::new((Vec::new(), &mut stage));
+    let progress = |name: &str, _: u64, _: u64| {
+        let (done, last) = &mut *stages.borrow_mut();
+        if last.0 != name {
+            let now = cpu_seconds();
+            done.push((std::mem::replace(&mut last.0, name.to_owned()), now - std::mem::replace(&mut last.1, now)));
+        }
+    };
+    let report =
+        identity::link::link_files(&left, &right, &out, None, None, &Config::default(), &progress).expect("linked");
+    let mut stdout = std::io::stdout().lock();
+    let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds());
+    for (name, seconds) in &stages.borrow().0 {
+        writeln!(stdout, "  {name:<20} {seconds:.2} s CPU").expect("stdout");
+    }
+    writeln!(stdout, "{wall:.2} s wall, {cpu:.2} s CPU, peak {} MB; {} pairs", peak_mb(), report.pairs_written)
+        .expect("stdout");
+    let mut truth = std::collections::HashMap::new();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(folder.join("truth.csv")).expect("truth");
+    for row in reader.records().map(|row| row.expect("a row")) {
+        truth.insert(row[0].to_owned(), row[1].to_owned());
+    }
+    let (mut right_links, mut wrong_links) = (0, 0);
+    for row in csv::Reader::from_path(&out).expect("pairs").records().map(|row| row.expect("a row")) {
+        if &row[3] == "match" {
+            let hit = truth.get(&row[1]).is_some_and(|left| left == &row[0]);
+            *if hit { &mut right_links } else { &mut wrong_links } += 1;
+        }
+    }
+    writeln!(stdout, "{right_links} right links, {wrong_links} wrong").expect("stdout");
 }
 
 /// Right pairs that were not linked, with the reason.

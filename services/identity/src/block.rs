@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::corpus::{Corpus, NO_ZIP, Side, Table};
 use crate::hash;
 use crate::lexicon::{Lexicon, NameId, WordId};
+use crate::screen::{Screen, screens_of};
 
 /// One way to find candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,11 @@ impl Pass {
             Self::Sasid | Self::BirthDate | Self::FullName | Self::BirthDateSwapped => Tier::Always,
             _ => Tier::InDoubt,
         }
+    }
+
+    /// Whether the key says nothing about names, so that most of a block is strangers at first sight.
+    fn is_screened(self) -> bool {
+        matches!(self, Self::BirthDate | Self::BirthDateSwapped)
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -126,8 +132,26 @@ pub(crate) struct Index<'a> {
     corpus: &'a Corpus,
     asking: Side,
     block_records_max: usize,
+    /// By pass.
+    blocks: Vec<Blocks>,
+}
+
+/// The records of one pass by key.
+#[derive(Default)]
+struct Blocks {
     /// Key in the upper half, record in the lower, sorted.
-    entries: Vec<Vec<u64>>,
+    entries: Vec<u64>,
+    /// For passes whose key says nothing about names: what the names look like, in the order of the entries, so that
+    /// most of a block is passed over without touching the records.
+    screens: Vec<Screen>,
+}
+
+impl Blocks {
+    fn range(&self, key: Key) -> std::ops::Range<usize> {
+        let from = self.entries.partition_point(|entry| (*entry >> 32) < u64::from(key));
+        let length = self.entries[from..].partition_point(|entry| (*entry >> 32) == u64::from(key));
+        from..from + length
+    }
 }
 
 const FILTER_BITS: usize = 1 << 23;
@@ -139,9 +163,9 @@ impl<'a> Index<'a> {
             Side::Left => corpus.table(Side::Right),
             Side::Right => corpus.table(Side::Left),
         };
-        let entries =
+        let blocks =
             PASSES.par_iter().map(|pass| index_pass(*pass, &corpus.lexicon, corpus.table(asking), indexed)).collect();
-        Self { corpus, asking, block_records_max: config.block_records_max, entries }
+        Self { corpus, asking, block_records_max: config.block_records_max, blocks }
     }
 
     /// Candidates of one asking record by the passes of a tier, sorted, each once.
@@ -153,27 +177,29 @@ impl<'a> Index<'a> {
         out: &mut Vec<u32>,
     ) {
         out.clear();
+        let table = self.corpus.table(self.asking);
         let mut keys = Vec::new();
+        let screens = screens_of(&self.corpus.lexicon, table, record as usize);
         for (at, pass) in PASSES.iter().enumerate().filter(|(_, pass)| pass.tier() == tier) {
             keys.clear();
-            keys_of(
-                *pass,
-                Role::Asking,
-                &self.corpus.lexicon,
-                self.corpus.table(self.asking),
-                record as usize,
-                &mut keys,
-            );
+            keys_of(*pass, Role::Asking, &self.corpus.lexicon, table, record as usize, &mut keys);
             keys.sort_unstable();
             keys.dedup();
             for key in &keys {
-                let block = block(&self.entries[at], *key);
-                if block.len() > self.block_records_max {
+                let blocks = &self.blocks[at];
+                let range = blocks.range(*key);
+                if range.len() > self.block_records_max {
                     counts[at].skipped += 1;
                     continue;
                 }
-                counts[at].pairs += block.len() as u64;
-                out.extend(block.iter().map(|entry| *entry as u32));
+                counts[at].pairs += range.len() as u64;
+                if blocks.screens.is_empty() {
+                    out.extend(blocks.entries[range].iter().map(|entry| *entry as u32));
+                } else {
+                    let block = blocks.entries[range.clone()].iter().zip(&blocks.screens[range]);
+                    let alike = block.filter(|(_, screen)| screens.iter().any(|own| own.may_agree(screen)));
+                    out.extend(alike.map(|(entry, _)| *entry as u32));
+                }
             }
         }
         out.sort_unstable();
@@ -184,22 +210,17 @@ impl<'a> Index<'a> {
     pub(crate) fn finds(&self, pass: Pass, asking: u32, indexed: u32) -> bool {
         let Some(at) = PASSES.iter().position(|known| *known == pass) else { return false };
         let mut keys = Vec::new();
-        keys_of(pass, Role::Asking, &self.corpus.lexicon, self.corpus.table(self.asking), asking as usize, &mut keys);
+        let table = self.corpus.table(self.asking);
+        keys_of(pass, Role::Asking, &self.corpus.lexicon, table, asking as usize, &mut keys);
         keys.iter().any(|key| {
-            let block = block(&self.entries[at], *key);
-            block.len() <= self.block_records_max
-                && block.binary_search(&(u64::from(*key) << 32 | u64::from(indexed))).is_ok()
+            let range = self.blocks[at].range(*key);
+            let wanted = u64::from(*key) << 32 | u64::from(indexed);
+            range.len() <= self.block_records_max && self.blocks[at].entries[range].binary_search(&wanted).is_ok()
         })
     }
 }
 
-fn block(entries: &[u64], key: Key) -> &[u64] {
-    let from = entries.partition_point(|entry| (*entry >> 32) < u64::from(key));
-    let length = entries[from..].partition_point(|entry| (*entry >> 32) == u64::from(key));
-    &entries[from..from + length]
-}
-
-fn index_pass(pass: Pass, lexicon: &Lexicon, asking: &Table, indexed: &Table) -> Vec<u64> {
+fn index_pass(pass: Pass, lexicon: &Lexicon, asking: &Table, indexed: &Table) -> Blocks {
     let mut keys = Vec::new();
     let mut wanted = vec![0_u64; FILTER_BITS / 64];
     for record in 0..asking.len() {
@@ -223,8 +244,18 @@ fn index_pass(pass: Pass, lexicon: &Lexicon, asking: &Table, indexed: &Table) ->
     }
     entries.sort_unstable();
     entries.dedup();
-    entries.shrink_to_fit();
-    entries
+    if !pass.is_screened() {
+        entries.shrink_to_fit();
+        return Blocks { entries, screens: Vec::new() };
+    }
+    let mut blocks = Blocks::default();
+    for entry in entries {
+        for screen in screens_of(lexicon, indexed, entry as u32 as usize) {
+            blocks.entries.push(entry);
+            blocks.screens.push(screen);
+        }
+    }
+    blocks
 }
 
 /// The names of a record as keys are made of them.

@@ -46,6 +46,13 @@ pub(crate) struct Features {
 }
 
 impl Features {
+    /// Neither name agrees in any way.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        [(field::FIRST, first::DIFFERENT), (field::LAST, last::DIFFERENT)]
+            .iter()
+            .all(|(field, different)| self.level(*field).is_none_or(|level| level == *different))
+    }
+
     pub(crate) fn level(&self, field: usize) -> Option<u8> {
         let observed = self.observed[field];
         (!observed.is_missing()).then_some(observed.level)
@@ -512,7 +519,7 @@ impl Comparer<'_> {
 }
 
 const NEAR_MIN: f64 = 0.92;
-const SIMILAR_MIN: f64 = 0.84;
+pub(crate) const SIMILAR_MIN: f64 = 0.84;
 
 fn likeness_of(a: &str, b: &str) -> Likeness {
     let similarity = jaro_winkler(a, b);
@@ -532,11 +539,11 @@ fn suffix(a: Suffix, b: Suffix) -> Observed {
     Observed::plain(levels::SUFFIX, if a.agrees(b) { plain::AGREES } else { plain::DIFFERS })
 }
 
-/// Neighbouring ZIPs: the same sectional centre, or one slip of the finger.
+/// ZIPs one slip of the finger apart, which in most states are neighbours as well.
 fn nearby(a: u32, b: u32) -> bool {
     let digits =
         |zip: u32| [zip / 10_000, zip / 1000 % 10, zip / 100 % 10, zip / 10 % 10, zip % 10].map(|digit| digit as u8);
-    a / 100 == b / 100 || one_edit(&digits(a), &digits(b))
+    one_edit(&digits(a), &digits(b))
 }
 
 /// How two birth dates compare.

@@ -8,11 +8,14 @@
 //!
 //! - `person`, `corpus`: what is known about each person, interned once (`normalise`, `nickname`, `lexicon`,
 //!   `frequency`);
-//! - `block`, `candidates`: which pairs are compared at all;
+//! - `block`, `screen`, `candidates`: which pairs are compared at all;
 //! - `levels`, `compare`: which level of agreement each comparison reaches;
 //! - `model`, `weights`, `em`: how much evidence a level is, learnt without labels;
 //! - `decide`: probabilities, one-to-one matching, guards, outcomes;
 //! - `matcher`: all of that as one thing; `link`: the same for two files.
+//!
+//! In the exchange, [`persons`] turns state ids into source persons and students, [`roster`] reads an agency's list,
+//! [`population`] turns it into intervals of authority, and [`matching`] joins clients with students.
 //!
 //! Names, birth dates and state identifiers live in this crate alone. Nothing in it prints one: `Debug` and errors
 //! carry positions, columns and counts.
@@ -32,17 +35,23 @@ mod levels;
 mod lexicon;
 pub mod link;
 mod matcher;
+pub mod matching;
 mod model;
 mod nickname;
 mod normalise;
 mod person;
+pub mod persons;
+pub mod population;
+pub mod roster;
+mod screen;
+mod store;
 mod weights;
 
+pub use self::model::{LevelModel, Model, Training};
 pub use block::PassReport;
 pub use config::Config;
 pub use corpus::{Corpus, CorpusBuilder, Side};
 pub use decide::{Outcome, Reason};
 pub use error::Error;
 pub use matcher::{Contribution, Explanation, Levels, LinkResult, Matcher, Pair, Progress, Report};
-pub use model::{LevelModel, Model, Training};
 pub use person::{Address, Person, PersonName};
