@@ -99,12 +99,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Makes the cluster in `home` if there is none, starts it if it does not run, and joins it if it does.
-    pub fn start(
-        home: &Path,
-        config: &Embedded,
-        environment: &Environment,
-        access: Access,
-    ) -> Result<Self, Problem> {
+    pub fn start(home: &Path, config: &Embedded, environment: &Environment, access: Access) -> Result<Self, Problem> {
         create_private_dir(home)?;
         let home = fs::canonicalize(home).map_err(|error| not_permitted(home, &error))?;
         let layout = Layout::new(&home);
@@ -118,17 +113,13 @@ impl Cluster {
         let patience = Duration::from_millis(config.start_timeout_ms);
         let change = lock_for_change(&layout, patience)?;
         let users_lock = open_lock(&layout.users_lock)?;
-        users_lock
-            .lock_shared()
-            .map_err(|error| not_permitted(&layout.users_lock, &error))?;
+        users_lock.lock_shared().map_err(|error| not_permitted(&layout.users_lock, &error))?;
 
         let programs = if layout.data.exists() {
             matching_programs(&layout, found)?
         } else {
             let newest = found.into_iter().max_by_key(|programs| programs.major);
-            let programs = newest.ok_or_else(|| Problem::NoPrograms {
-                looked_in: String::new(),
-            })?;
+            let programs = newest.ok_or_else(|| Problem::NoPrograms { looked_in: String::new() })?;
             initialise(&layout, &programs, account.as_ref())?;
             programs
         };
@@ -177,10 +168,7 @@ impl Cluster {
 
     /// Looks after the server until `stop` is cancelled: a server that is gone (killed, out of memory) is started again,
     /// a bounded number of times. Belongs into the caller's task tracker.
-    pub async fn supervise(
-        self: std::sync::Arc<Self>,
-        stop: CancellationToken,
-    ) -> Result<(), Problem> {
+    pub async fn supervise(self: std::sync::Arc<Self>, stop: CancellationToken) -> Result<(), Problem> {
         let mut restarts = 0;
         loop {
             tokio::select! {
@@ -228,10 +216,7 @@ impl Cluster {
     }
 
     fn revive(&self) -> Result<(), Problem> {
-        let _change = lock_for_change(
-            &self.layout,
-            Duration::from_millis(self.config.start_timeout_ms),
-        )?;
+        let _change = lock_for_change(&self.layout, Duration::from_millis(self.config.start_timeout_ms))?;
         self.run()
     }
 
@@ -287,28 +272,12 @@ impl Cluster {
             fs::rename(log, &self.layout.old_log).map_err(|error| not_permitted(log, &error))?;
         }
         let log_from = log_length(log);
-        let output = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(log)
-            .map_err(|error| self.io(log, &error))?;
+        let output =
+            OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(|error| self.io(log, &error))?;
         let errors = output.try_clone().map_err(|error| self.io(log, &error))?;
-        let child = process::for_cluster(
-            &self.programs.command("postgres"),
-            data,
-            self.account.as_ref(),
-        )
-        .and_then(|mut command| {
-            command
-                .stdout(Stdio::from(output))
-                .stderr(Stdio::from(errors))
-                .spawn()
-        })
-        .map_err(|error| Problem::NoTool {
-            program: "postgres".to_owned(),
-            why: error.to_string(),
-        })?;
+        let child = process::for_cluster(&self.programs.command("postgres"), data, self.account.as_ref())
+            .and_then(|mut command| command.stdout(Stdio::from(output)).stderr(Stdio::from(errors)).spawn())
+            .map_err(|error| Problem::NoTool { program: "postgres".to_owned(), why: error.to_string() })?;
         *self.child() = Some(child);
         Ok(log_from)
     }
@@ -317,10 +286,7 @@ impl Cluster {
         let own_name = account::own_name()?;
         for (name, text) in [
             ("postgresql.conf", settings::server(machine, &self.config)),
-            (
-                "pg_hba.conf",
-                settings::host_based_authentication().to_owned(),
-            ),
+            ("pg_hba.conf", settings::host_based_authentication().to_owned()),
             ("pg_ident.conf", settings::ident_map(&own_name)),
         ] {
             let path = self.layout.data.join(name);
@@ -337,27 +303,18 @@ impl Cluster {
 
     fn io(&self, path: &Path, error: &io::Error) -> Problem {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                words::disk_full(&self.layout.home)
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => words::disk_full(&self.layout.home),
             _ => not_permitted(path, error),
         }
     }
 
     fn leave(&self) -> Result<(), Problem> {
-        let Some(users_lock) = self
-            .users_lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        else {
+        let Some(users_lock) = self.users_lock.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Ok(());
         };
         let patience = Duration::from_millis(self.config.start_timeout_ms);
         let _change = lock_for_change(&self.layout, patience)?;
-        users_lock
-            .unlock()
-            .map_err(|error| not_permitted(&self.layout.users_lock, &error))?;
+        users_lock.unlock().map_err(|error| not_permitted(&self.layout.users_lock, &error))?;
         match users_lock.try_lock() {
             Ok(()) => self.shut_down(),
             // Somebody else is still at work; the last one will see to it.
@@ -369,21 +326,16 @@ impl Cluster {
     /// Fast shutdown: sessions are ended, a checkpoint is written. Past the limit, an immediate one: the next start
     /// recovers from the log, nothing that was committed is lost.
     fn shut_down(&self) -> Result<(), Problem> {
-        for (how, limit_ms) in [
-            (Signal::INT, self.config.stop_timeout_ms),
-            (Signal::QUIT, 10_000),
-            (Signal::KILL, 5_000),
-        ] {
+        for (how, limit_ms) in
+            [(Signal::INT, self.config.stop_timeout_ms), (Signal::QUIT, 10_000), (Signal::KILL, 5_000)]
+        {
             let Some(postmaster) = running_postmaster(&self.layout.data)? else {
                 break;
             };
             if how != Signal::INT {
-                tracing::warn!(
-                    "the database server did not stop in time and is told so more firmly"
-                );
+                tracing::warn!("the database server did not stop in time and is told so more firmly");
             }
-            process::signal(postmaster.pid, how)
-                .map_err(|error| not_permitted(&self.layout.data, &error))?;
+            process::signal(postmaster.pid, how).map_err(|error| not_permitted(&self.layout.data, &error))?;
             let deadline = Instant::now() + Duration::from_millis(limit_ms);
             while self.is_running() && Instant::now() < deadline {
                 thread::sleep(POLL);
@@ -410,8 +362,7 @@ impl Drop for Cluster {
 
 /// The postmaster that stands in `data`, if one lives.
 fn running_postmaster(data: &Path) -> Result<Option<process::Postmaster>, Problem> {
-    let found = process::postmaster(data)
-        .map_err(|error| not_permitted(&data.join("postmaster.pid"), &error))?;
+    let found = process::postmaster(data).map_err(|error| not_permitted(&data.join("postmaster.pid"), &error))?;
     Ok(found.filter(|postmaster| process::is_alive(postmaster.pid, data)))
 }
 
@@ -421,33 +372,20 @@ fn matching_programs(layout: &Layout, found: Vec<Programs>) -> Result<Programs, 
     let wrote = match fs::read_to_string(&version) {
         Ok(text) => text.trim().to_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Problem::NotACluster {
-                folder: layout.data.clone(),
-            });
+            return Err(Problem::NotACluster { folder: layout.data.clone() });
         }
         Err(error) => return Err(not_permitted(&version, &error)),
     };
-    let have = found
-        .iter()
-        .map(|programs| programs.major.to_string())
-        .collect::<Vec<_>>()
-        .join(", ");
-    found
-        .into_iter()
-        .find(|programs| programs.major.to_string() == wrote)
-        .ok_or_else(|| Problem::OtherFormat {
-            folder: layout.data.clone(),
-            found: wrote,
-            have,
-        })
+    let have = found.iter().map(|programs| programs.major.to_string()).collect::<Vec<_>>().join(", ");
+    found.into_iter().find(|programs| programs.major.to_string() == wrote).ok_or_else(|| Problem::OtherFormat {
+        folder: layout.data.clone(),
+        found: wrote,
+        have,
+    })
 }
 
 /// Makes a cluster beside its final place and moves it there when it is whole.
-fn initialise(
-    layout: &Layout,
-    programs: &Programs,
-    account: Option<&Account>,
-) -> Result<(), Problem> {
+fn initialise(layout: &Layout, programs: &Programs, account: Option<&Account>) -> Result<(), Problem> {
     debug_assert!(programs.major >= MAJOR_MIN);
     if Machine::measure(&layout.home).disk_free_mib < DISK_FREE_MIN_MIB * 4 {
         return Err(words::disk_full(&layout.home));
@@ -465,54 +403,33 @@ fn initialise(
             command
                 .args(["-U", SUPERUSER, "--auth=peer", "--encoding=UTF8"])
                 // Bytes decide order (the same everywhere, and fast), Unicode decides what a letter is.
-                .args([
-                    "--locale=C",
-                    "--lc-ctype=C.UTF-8",
-                    "--data-checksums",
-                    "--no-instructions",
-                ])
+                .args(["--locale=C", "--lc-ctype=C.UTF-8", "--data-checksums", "--no-instructions"])
                 .output()
         })
-        .map_err(|error| Problem::NoTool {
-            program: "initdb".to_owned(),
-            why: error.to_string(),
-        })?;
+        .map_err(|error| Problem::NoTool { program: "initdb".to_owned(), why: error.to_string() })?;
     if !output.status.success() {
         let _ = fs::remove_dir_all(&layout.unfinished);
-        return Err(words::problem(
-            &String::from_utf8_lossy(&output.stderr),
-            layout,
-        ));
+        return Err(words::problem(&String::from_utf8_lossy(&output.stderr), layout));
     }
-    fs::rename(&layout.unfinished, &layout.data)
-        .map_err(|error| not_permitted(&layout.data, &error))?;
+    fs::rename(&layout.unfinished, &layout.data).map_err(|error| not_permitted(&layout.data, &error))?;
     sync_folder(&layout.home)
 }
 
 /// The socket's folder under a name that fits into a socket address: its own, or one through a handle of this process.
 fn reachable_socket_dir(layout: &Layout) -> Result<(PathBuf, Option<File>), Problem> {
     let direct = layout.socket_dir();
-    let fits = |folder: &Path| {
-        folder.as_os_str().len() + format!("/.s.PGSQL.{PORT}").len() <= SOCKET_PATH_MAX
-    };
+    let fits = |folder: &Path| folder.as_os_str().len() + format!("/.s.PGSQL.{PORT}").len() <= SOCKET_PATH_MAX;
     if fits(&direct) {
         return Ok((direct, None));
     }
     // The folder exists from the first start on, and its handle stays good when the server is started anew.
     create_private_dir(&direct)?;
     let handle = File::open(&direct).map_err(|error| not_permitted(&direct, &error))?;
-    let through_handle = PathBuf::from(format!(
-        "/proc/{}/fd/{}",
-        std::process::id(),
-        handle.as_raw_fd()
-    ));
+    let through_handle = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), handle.as_raw_fd()));
     if through_handle.exists() {
         Ok((through_handle, Some(handle)))
     } else {
-        Err(Problem::PathTooLong {
-            folder: layout.home.clone(),
-            limit: SOCKET_PATH_MAX,
-        })
+        Err(Problem::PathTooLong { folder: layout.home.clone(), limit: SOCKET_PATH_MAX })
     }
 }
 
@@ -521,25 +438,16 @@ fn lock_alone(layout: &Layout) -> Result<File, Problem> {
     let mut file = open_lock(&layout.alone_lock)?;
     match file.try_lock() {
         Ok(()) => {
-            let written = file
-                .set_len(0)
-                .and_then(|()| file.rewind())
-                .and_then(|()| writeln!(file, "{}", std::process::id()));
+            let written =
+                file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
             written.map_err(|error| not_permitted(&layout.alone_lock, &error))?;
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
             let _ = file.take(20).read_to_string(&mut pid);
-            let pid = if pid.trim().is_empty() {
-                "unknown".to_owned()
-            } else {
-                pid.trim().to_owned()
-            };
-            Err(Problem::InUse {
-                folder: layout.home.clone(),
-                pid,
-            })
+            let pid = if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() };
+            Err(Problem::InUse { folder: layout.home.clone(), pid })
         }
         Err(TryLockError::Error(error)) => Err(not_permitted(&layout.alone_lock, &error)),
     }
@@ -554,10 +462,7 @@ fn lock_for_change(layout: &Layout, patience: Duration) -> Result<File, Problem>
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(POLL),
             Err(TryLockError::WouldBlock) => {
-                return Err(Problem::Busy {
-                    folder: layout.home.clone(),
-                    seconds: patience.as_secs(),
-                });
+                return Err(Problem::Busy { folder: layout.home.clone(), seconds: patience.as_secs() });
             }
             Err(TryLockError::Error(error)) => {
                 return Err(not_permitted(&layout.change_lock, &error));
@@ -567,37 +472,27 @@ fn lock_for_change(layout: &Layout, patience: Duration) -> Result<File, Problem>
 }
 
 fn open_lock(path: &Path) -> Result<File, Problem> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| match error.kind() {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(|error| {
+        match error.kind() {
             io::ErrorKind::StorageFull => words::disk_full(path.parent().unwrap_or(path)),
             _ => not_permitted(path, &error),
-        })
+        }
+    })
 }
 
 fn create_private_dir(path: &Path) -> Result<(), Problem> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::StorageFull => words::disk_full(path.parent().unwrap_or(path)),
-            _ => not_permitted(path, &error),
-        })
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull => words::disk_full(path.parent().unwrap_or(path)),
+        _ => not_permitted(path, &error),
+    })
 }
 
 /// Gives a file or folder to the account the server runs as.
 fn hand_over(path: &Path, mode: u32, account: Option<&Account>) -> Result<(), Problem> {
-    let done =
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).and_then(|()| match account {
-            Some(Account { uid, gid }) => std::os::unix::fs::chown(path, Some(*uid), Some(*gid)),
-            None => Ok(()),
-        });
+    let done = fs::set_permissions(path, fs::Permissions::from_mode(mode)).and_then(|()| match account {
+        Some(Account { uid, gid }) => std::os::unix::fs::chown(path, Some(*uid), Some(*gid)),
+        None => Ok(()),
+    });
     done.map_err(|error| not_permitted(path, &error))
 }
 
@@ -609,9 +504,7 @@ fn remove_if_present(path: &Path) -> Result<(), Problem> {
 }
 
 fn sync_folder(path: &Path) -> Result<(), Problem> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| not_permitted(path, &error))
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| not_permitted(path, &error))
 }
 
 fn log_length(log: &Path) -> u64 {
@@ -619,10 +512,7 @@ fn log_length(log: &Path) -> u64 {
 }
 
 fn not_permitted(path: &Path, error: &io::Error) -> Problem {
-    Problem::NotPermitted {
-        path: path.to_owned(),
-        why: error.to_string(),
-    }
+    Problem::NotPermitted { path: path.to_owned(), why: error.to_string() }
 }
 
 #[cfg(test)]

@@ -96,10 +96,7 @@ impl Config {
     /// Every mistake that can be seen without connecting, as `key: what is wrong`.
     pub fn mistakes(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for (key, url) in [
-            ("database.url", &self.url),
-            ("database.admin_url", &self.admin_url),
-        ] {
+        for (key, url) in [("database.url", &self.url), ("database.admin_url", &self.admin_url)] {
             if let Some(Err(error)) = url.as_deref().map(|url| crate::pool::parse_url(key, url)) {
                 found.push(error.to_string());
             }
@@ -137,14 +134,8 @@ mod tests {
     fn mistakes_are_all_reported_at_once() {
         check("", &[]);
         check("url = 'postgres://app@db.invalid/throughline'", &[]);
-        check(
-            "url = 'postgres://app:secret@db.invalid/throughline'",
-            &["password_file"],
-        );
-        check(
-            "url = 'mysql://x'\nconnections_max = 1",
-            &["database.url", "connections_max"],
-        );
+        check("url = 'postgres://app:secret@db.invalid/throughline'", &["password_file"]);
+        check("url = 'mysql://x'\nconnections_max = 1", &["database.url", "connections_max"]);
         check("admin_url = 'postgres://a@b/c'", &["admin_url"]);
         check("connections_max = 95", &["embedded.connections_max"]);
     }
@@ -157,10 +148,7 @@ mod tests {
 
     #[test]
     fn a_password_is_never_repeated() {
-        let config = Config {
-            url: Some("postgres://app:secret@db.invalid/t".to_owned()),
-            ..Config::default()
-        };
+        let config = Config { url: Some("postgres://app:secret@db.invalid/t".to_owned()), ..Config::default() };
         assert!(!config.mistakes().concat().contains("secret"));
     }
 }

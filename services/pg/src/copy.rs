@@ -131,10 +131,7 @@ impl std::fmt::Debug for Writer<'_> {
 
 impl<'c> Writer<'c> {
     /// Begins `COPY ... FROM STDIN (FORMAT BINARY)`.
-    pub async fn begin(
-        connection: &'c mut PgConnection,
-        statement: &'static str,
-    ) -> Result<Self, Error> {
+    pub async fn begin(connection: &'c mut PgConnection, statement: &'static str) -> Result<Self, Error> {
         let mut copy = connection.copy_in_raw(statement).await?;
         copy.send(HEADER).await?;
         Ok(Self { copy })
@@ -158,33 +155,4 @@ impl<'c> Writer<'c> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn header_is_nineteen_bytes() {
-        assert_eq!(HEADER.len(), 19);
-    }
-
-    #[test]
-    fn rows_that_cannot_be_stored_are_named_by_number_before_anything_is_sent() {
-        let mut rows = Rows::new(2);
-        rows.start();
-        rows.put(&1_i32);
-        rows.put("fine");
-        assert!(rows.take().is_ok());
-        rows.start();
-        rows.put(&2_i32);
-        rows.put("not\0fine");
-        assert!(matches!(rows.take(), Err(Error::Invalid { row: 2, .. })));
-    }
-
-    #[test]
-    fn a_row_with_a_value_too_few_is_noticed() {
-        let mut rows = Rows::new(2);
-        rows.start();
-        rows.put(&1_i32);
-        rows.start();
-        assert!(matches!(rows.take(), Err(Error::Invalid { row: 1, .. })));
-    }
-}
+mod tests;

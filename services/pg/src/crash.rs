@@ -100,19 +100,12 @@ impl FromStr for Armed {
             Some((name, passage)) => (name, passage.parse().ok().filter(|passage| *passage > 0)),
             None => (text, Some(1)),
         };
-        let point = CrashPoint::ALL
-            .iter()
-            .copied()
-            .find(|point| point.name() == name);
+        let point = CrashPoint::ALL.iter().copied().find(|point| point.name() == name);
         match (point, passage) {
             (Some(point), Some(passage)) => Ok(Self { point, passage }),
             _ => Err(ParseArmedError {
                 given: text.to_owned(),
-                known: CrashPoint::ALL
-                    .iter()
-                    .map(|point| point.name())
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                known: CrashPoint::ALL.iter().map(|point| point.name()).collect::<Vec<_>>().join(", "),
             }),
         }
     }
@@ -124,11 +117,9 @@ const NOT_ARMED: u64 = 0;
 
 static MODE: AtomicU8 = AtomicU8::new(OFF);
 /// Per point the passages so far.
-static PASSAGES: [AtomicU64; CrashPoint::ALL.len()] =
-    [const { AtomicU64::new(0) }; CrashPoint::ALL.len()];
+static PASSAGES: [AtomicU64; CrashPoint::ALL.len()] = [const { AtomicU64::new(0) }; CrashPoint::ALL.len()];
 /// Per point the passage that kills, 0 for none.
-static STRIKES: [AtomicU64; CrashPoint::ALL.len()] =
-    [const { AtomicU64::new(NOT_ARMED) }; CrashPoint::ALL.len()];
+static STRIKES: [AtomicU64; CrashPoint::ALL.len()] = [const { AtomicU64::new(NOT_ARMED) }; CrashPoint::ALL.len()];
 
 /// Marks that execution passes `point`.
 #[inline]
@@ -165,11 +156,7 @@ pub fn arm(armed: Armed) {
 
 /// How often each point was passed since observation began.
 pub fn counts() -> Vec<(CrashPoint, u64)> {
-    CrashPoint::ALL
-        .iter()
-        .zip(&PASSAGES)
-        .map(|(point, passages)| (*point, passages.load(Ordering::SeqCst)))
-        .collect()
+    CrashPoint::ALL.iter().zip(&PASSAGES).map(|(point, passages)| (*point, passages.load(Ordering::SeqCst))).collect()
 }
 
 #[cfg(test)]
@@ -184,17 +171,9 @@ mod tests {
         assert_eq!(names.len(), CrashPoint::ALL.len());
         for point in CrashPoint::ALL.iter().copied() {
             assert_eq!(point.name().parse(), Ok(Armed { point, passage: 1 }));
-            assert_eq!(
-                format!("{point}:7").parse(),
-                Ok(Armed { point, passage: 7 })
-            );
+            assert_eq!(format!("{point}:7").parse(), Ok(Armed { point, passage: 7 }));
         }
-        for text in [
-            "",
-            "nowhere",
-            "intake.after_receive:0",
-            "intake.after_receive:x",
-        ] {
+        for text in ["", "nowhere", "intake.after_receive:0", "intake.after_receive:x"] {
             let error = text.parse::<Armed>().unwrap_err().to_string();
             assert!(error.contains("send.after_first_chunk"), "{error}");
         }
@@ -202,12 +181,7 @@ mod tests {
 
     #[test]
     fn passages_are_counted_only_when_observed() {
-        let count = |wanted| {
-            counts()
-                .into_iter()
-                .find(|(point, _)| *point == wanted)
-                .map(|(_, count)| count)
-        };
+        let count = |wanted| counts().into_iter().find(|(point, _)| *point == wanted).map(|(_, count)| count);
         hit(CrashPoint::SendAfterCompletion);
         assert_eq!(count(CrashPoint::SendAfterCompletion), Some(0));
         observe();

@@ -48,31 +48,17 @@ impl Database {
         access: Access,
         clock: &dyn Clock,
     ) -> Result<Self, Error> {
-        let (home, embedded, environment) = (
-            home.to_owned(),
-            config.embedded.clone(),
-            environment.clone(),
-        );
-        let cluster =
-            blocking(move || Cluster::start(&home, &embedded, &environment, access)).await?;
+        let (home, embedded, environment) = (home.to_owned(), config.embedded.clone(), environment.clone());
+        let cluster = blocking(move || Cluster::start(&home, &embedded, &environment, access)).await?;
         let admin = cluster.admin_options(EMBEDDED_DATABASE);
         let opened = async {
-            create_database(
-                &cluster.admin_options(MAINTENANCE_DATABASE),
-                EMBEDDED_DATABASE,
-                None,
-            )
-            .await?;
+            create_database(&cluster.admin_options(MAINTENANCE_DATABASE), EMBEDDED_DATABASE, None).await?;
             prepare(&admin, config.migrate, clock).await?;
             connect(cluster.app_options(EMBEDDED_DATABASE), config).await
         }
         .await;
         match opened {
-            Ok(pool) => Ok(Self {
-                pool,
-                admin,
-                cluster: Some(Arc::new(cluster)),
-            }),
+            Ok(pool) => Ok(Self { pool, admin, cluster: Some(Arc::new(cluster)) }),
             Err(error) => {
                 let _ = blocking(move || cluster.stop()).await;
                 Err(error)
@@ -83,21 +69,13 @@ impl Database {
     async fn open_url(config: &Config, url: &str, clock: &dyn Clock) -> Result<Self, Error> {
         let app = options_of("database.url", url, config.password_file.as_deref())?;
         let admin = match &config.admin_url {
-            Some(url) => options_of(
-                "database.admin_url",
-                url,
-                config.admin_password_file.as_deref(),
-            )?,
+            Some(url) => options_of("database.admin_url", url, config.admin_password_file.as_deref())?,
             None => app.clone(),
         };
         check_server(&app).await?;
         prepare(&admin, config.migrate, clock).await?;
         let pool = connect(app, config).await?;
-        Ok(Self {
-            pool,
-            admin,
-            cluster: None,
-        })
+        Ok(Self { pool, admin, cluster: None })
     }
 
     /// The pool, for [`crate::run_tx`].
@@ -127,20 +105,12 @@ impl Database {
 }
 
 /// Applies missing migrations, or says that they are missing.
-async fn prepare(
-    admin: &PgConnectOptions,
-    policy: Migrate,
-    clock: &dyn Clock,
-) -> Result<(), Error> {
+async fn prepare(admin: &PgConnectOptions, policy: Migrate, clock: &dyn Clock) -> Result<(), Error> {
     let mut connection = PgConnection::connect_with(admin).await?;
     let pending = migrate::pending(&mut connection).await?;
     if let Some(first) = pending.first() {
         if policy == Migrate::Never || !may_migrate(&mut connection).await? {
-            return Err(Problem::NotMigrated {
-                pending: pending.len(),
-                first: first.name.to_owned(),
-            }
-            .into());
+            return Err(Problem::NotMigrated { pending: pending.len(), first: first.name.to_owned() }.into());
         }
         migrate::run(&mut connection, clock).await?;
     }
@@ -149,13 +119,12 @@ async fn prepare(
 }
 
 /// Runs what waits for processes and files where waiting is allowed.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Error> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(Error::from),
-        Err(_) => Err(Error::Unavailable(Cause::from_text(
-            "the task that handles the database server was ended",
-        ))),
+        Err(_) => Err(Error::Unavailable(Cause::from_text("the task that handles the database server was ended"))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,10 +67,7 @@ impl Cause {
     }
 
     pub(crate) fn from_text(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            sqlstate: None,
-        }
+        Self { text: text.into(), sqlstate: None }
     }
 
     fn from_database(error: &PgDatabaseError) -> Self {
@@ -80,58 +77,35 @@ impl Cause {
             text.push_str(": ");
             text.push_str(error.message());
         }
-        for (label, name) in [
-            ("constraint", error.constraint()),
-            ("table", error.table()),
-            ("column", error.column()),
-        ] {
+        for (label, name) in [("constraint", error.constraint()), ("table", error.table()), ("column", error.column())]
+        {
             if let Some(name) = name {
                 text.extend([", ", label, " ", name]);
             }
         }
-        Self {
-            text,
-            sqlstate: Some(code.to_owned()),
-        }
+        Self { text, sqlstate: Some(code.to_owned()) }
     }
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>()
-            {
+            sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
                 Some(database) => from_database(database),
                 None => Self::Corrupt(Cause::from_text("the answer is not PostgreSQL's")),
             },
             sqlx::Error::Io(io) => Self::Unavailable(Cause::from_text(format!("connection: {io}"))),
-            sqlx::Error::Tls(_) => {
-                Self::Unavailable(Cause::from_text("connection: TLS could not be established"))
+            sqlx::Error::Tls(_) => Self::Unavailable(Cause::from_text("connection: TLS could not be established")),
+            sqlx::Error::PoolTimedOut => Self::Unavailable(Cause::from_text("no connection became free in time")),
+            sqlx::Error::PoolClosed => Self::Unavailable(Cause::from_text("the connection pool is closed")),
+            sqlx::Error::WorkerCrashed => Self::Unavailable(Cause::from_text("the driver's worker died")),
+            sqlx::Error::BeginFailed => Self::Unavailable(Cause::from_text("the transaction did not begin")),
+            sqlx::Error::RowNotFound => Self::Corrupt(Cause::from_text("a row that must exist was not found")),
+            sqlx::Error::ColumnDecode { index, .. } => {
+                Self::Corrupt(Cause::from_text(format!("column {index} could not be decoded")))
             }
-            sqlx::Error::PoolTimedOut => {
-                Self::Unavailable(Cause::from_text("no connection became free in time"))
-            }
-            sqlx::Error::PoolClosed => {
-                Self::Unavailable(Cause::from_text("the connection pool is closed"))
-            }
-            sqlx::Error::WorkerCrashed => {
-                Self::Unavailable(Cause::from_text("the driver's worker died"))
-            }
-            sqlx::Error::BeginFailed => {
-                Self::Unavailable(Cause::from_text("the transaction did not begin"))
-            }
-            sqlx::Error::RowNotFound => {
-                Self::Corrupt(Cause::from_text("a row that must exist was not found"))
-            }
-            sqlx::Error::ColumnDecode { index, .. } => Self::Corrupt(Cause::from_text(format!(
-                "column {index} could not be decoded"
-            ))),
-            sqlx::Error::Decode(_) => {
-                Self::Corrupt(Cause::from_text("an answer could not be decoded"))
-            }
-            sqlx::Error::Encode(_) => {
-                Self::Corrupt(Cause::from_text("a parameter could not be encoded"))
-            }
+            sqlx::Error::Decode(_) => Self::Corrupt(Cause::from_text("an answer could not be decoded")),
+            sqlx::Error::Encode(_) => Self::Corrupt(Cause::from_text("a parameter could not be encoded")),
             _ => Self::Corrupt(Cause::from_text("the driver and the server disagree")),
         }
     }
@@ -144,10 +118,7 @@ fn from_database(error: &PgDatabaseError) -> Error {
         "42501" => Error::Denied(source),
         SERIALIZATION_FAILURE | DEADLOCK_DETECTED | "55P03" | "57014" => Error::Unavailable(source),
         _ => match code.get(..2) {
-            Some("23") => Error::Conflict {
-                constraint: error.constraint().unwrap_or("(unnamed)").to_owned(),
-                source,
-            },
+            Some("23") => Error::Conflict { constraint: error.constraint().unwrap_or("(unnamed)").to_owned(), source },
             // Connection, resources (disk and memory among them), operator, system.
             Some("08" | "28" | "53" | "57" | "58") => Error::Unavailable(source),
             _ => Error::Corrupt(source),
@@ -162,13 +133,9 @@ pub(crate) fn is_retryable(error: &(dyn std::error::Error + 'static)) -> bool {
         let sqlstate = if let Some(cause) = error.downcast_ref::<Cause>() {
             cause.sqlstate()
         } else if let Some(sqlx::Error::Database(database)) = error.downcast_ref::<sqlx::Error>() {
-            database
-                .try_downcast_ref::<PgDatabaseError>()
-                .map(PgDatabaseError::code)
+            database.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::code)
         } else {
-            error
-                .downcast_ref::<PgDatabaseError>()
-                .map(PgDatabaseError::code)
+            error.downcast_ref::<PgDatabaseError>().map(PgDatabaseError::code)
         };
         if let Some(code) = sqlstate {
             return matches!(code, SERIALIZATION_FAILURE | DEADLOCK_DETECTED);
@@ -197,9 +164,7 @@ pub enum Problem {
         found: u32,
     },
     /// The database does not store Unicode.
-    #[error(
-        "the database at database.url is encoded as {found}; create one with ENCODING 'UTF8' and name that"
-    )]
+    #[error("the database at database.url is encoded as {found}; create one with ENCODING 'UTF8' and name that")]
     NotUnicode {
         /// Its encoding.
         found: String,
@@ -248,9 +213,7 @@ pub enum Problem {
         pid: String,
     },
     /// The short lock around starting and stopping did not come free.
-    #[error(
-        "another throughline has been starting or stopping the database in {folder} for {seconds} s; try again"
-    )]
+    #[error("another throughline has been starting or stopping the database in {folder} for {seconds} s; try again")]
     Busy {
         /// The data folder.
         folder: PathBuf,
@@ -271,17 +234,13 @@ pub enum Problem {
         have: String,
     },
     /// The cluster's folder holds something else.
-    #[error(
-        "{folder} exists but holds no database; move it away, or choose another folder with --data"
-    )]
+    #[error("{folder} exists but holds no database; move it away, or choose another folder with --data")]
     NotACluster {
         /// The folder.
         folder: PathBuf,
     },
     /// No room.
-    #[error(
-        "the disk of {folder} is full ({free_mib} MiB free); make room and start again, nothing is lost"
-    )]
+    #[error("the disk of {folder} is full ({free_mib} MiB free); make room and start again, nothing is lost")]
     DiskFull {
         /// The data folder.
         folder: PathBuf,
@@ -297,9 +256,7 @@ pub enum Problem {
         why: String,
     },
     /// The folder's name does not fit into a socket address, and there is no way around it here.
-    #[error(
-        "the name of {folder} is too long for a Unix socket ({limit} bytes); choose a shorter one with --data"
-    )]
+    #[error("the name of {folder} is too long for a Unix socket ({limit} bytes); choose a shorter one with --data")]
     PathTooLong {
         /// The folder.
         folder: PathBuf,
@@ -338,9 +295,7 @@ pub enum Problem {
         log: PathBuf,
     },
     /// A database name that is not a plain identifier.
-    #[error(
-        "'{name}' is no name for a database: use up to 63 lower-case letters, digits and underscores"
-    )]
+    #[error("'{name}' is no name for a database: use up to 63 lower-case letters, digits and underscores")]
     BadDatabaseName {
         /// The name.
         name: String,
@@ -357,9 +312,7 @@ pub enum Problem {
         first: String,
     },
     /// An applied migration is not the one this program carries.
-    #[error(
-        "migration {name} was applied with another content than this program carries; migrations are never edited"
-    )]
+    #[error("migration {name} was applied with another content than this program carries; migrations are never edited")]
     EditedMigration {
         /// Its name.
         name: String,

@@ -54,21 +54,12 @@ struct Applied {
 
 /// One digest over all migrations: equal digests, equal schema.
 pub fn digest() -> [u8; 32] {
-    MIGRATIONS
-        .iter()
-        .fold(Sha256::new(), |whole, migration| {
-            whole.chain_update(migration.digest())
-        })
-        .finalize()
-        .into()
+    MIGRATIONS.iter().fold(Sha256::new(), |whole, migration| whole.chain_update(migration.digest())).finalize().into()
 }
 
 /// Applies what is missing and returns it. `connection` must be a superuser's, or of a login that may create roles, or
 /// (once those exist) of a member of `throughline_owner`.
-pub async fn run(
-    connection: &mut PgConnection,
-    clock: &dyn Clock,
-) -> Result<Vec<&'static Migration>, Error> {
+pub async fn run(connection: &mut PgConnection, clock: &dyn Clock) -> Result<Vec<&'static Migration>, Error> {
     run_list(connection, clock, MIGRATIONS).await
 }
 
@@ -84,13 +75,9 @@ async fn run_list(
     carried: &'static [Migration],
 ) -> Result<Vec<&'static Migration>, Error> {
     // Held by the session: freed below, and by the server should we die.
-    sqlx::query!("-- pg.migrate_lock\nSELECT pg_advisory_lock($1)", LOCK)
-        .fetch_one(&mut *connection)
-        .await?;
+    sqlx::query!("-- pg.migrate_lock\nSELECT pg_advisory_lock($1)", LOCK).fetch_one(&mut *connection).await?;
     let result = run_locked(connection, clock, carried).await;
-    sqlx::query!("-- pg.migrate_unlock\nSELECT pg_advisory_unlock($1)", LOCK)
-        .fetch_one(&mut *connection)
-        .await?;
+    sqlx::query!("-- pg.migrate_unlock\nSELECT pg_advisory_unlock($1)", LOCK).fetch_one(&mut *connection).await?;
     result
 }
 
@@ -149,56 +136,27 @@ async fn list_applied(connection: &mut PgConnection) -> Result<Vec<Applied>, Err
     Ok(applied)
 }
 
-fn select_pending(
-    carried: &'static [Migration],
-    applied: &[Applied],
-) -> Result<Vec<&'static Migration>, Problem> {
+fn select_pending(carried: &'static [Migration], applied: &[Applied]) -> Result<Vec<&'static Migration>, Problem> {
     for applied in applied {
-        match carried
-            .iter()
-            .find(|migration| migration.version == applied.version)
-        {
+        match carried.iter().find(|migration| migration.version == applied.version) {
             None => {
-                return Err(Problem::UnknownMigration {
-                    name: applied.name.clone(),
-                });
+                return Err(Problem::UnknownMigration { name: applied.name.clone() });
             }
             Some(migration) if migration.digest() != applied.sha256 => {
-                return Err(Problem::EditedMigration {
-                    name: applied.name.clone(),
-                });
+                return Err(Problem::EditedMigration { name: applied.name.clone() });
             }
             Some(_) => {}
         }
     }
-    Ok(carried
-        .iter()
-        .filter(|migration| {
-            applied
-                .iter()
-                .all(|applied| applied.version != migration.version)
-        })
-        .collect())
+    Ok(carried.iter().filter(|migration| applied.iter().all(|applied| applied.version != migration.version)).collect())
 }
 
-async fn apply(
-    connection: &mut PgConnection,
-    migration: &Migration,
-    at: DateTime<Utc>,
-) -> Result<(), Error> {
+async fn apply(connection: &mut PgConnection, migration: &Migration, at: DateTime<Utc>) -> Result<(), Error> {
     let failed = |error: sqlx::Error| {
         // A migration holds no personal data, so what the server says about it may be repeated in full.
-        Error::from(Problem::MigrationFailed {
-            name: migration.name.to_owned(),
-            said: error.to_string(),
-        })
+        Error::from(Problem::MigrationFailed { name: migration.name.to_owned(), said: error.to_string() })
     };
-    if migration
-        .sql
-        .lines()
-        .next()
-        .is_some_and(|line| line.trim() == NO_TRANSACTION)
-    {
+    if migration.sql.lines().next().is_some_and(|line| line.trim() == NO_TRANSACTION) {
         become_owner(connection, "SET ROLE").await?;
         let done = connection.execute(migration.sql).await;
         connection.execute("RESET ROLE").await?;
@@ -212,31 +170,22 @@ async fn apply(
     transaction.execute(migration.sql).await.map_err(failed)?;
     transaction.execute("RESET ROLE").await?;
     if migration.version == ROLES {
-        transaction
-            .execute("ALTER TABLE public.pg_migrations OWNER TO throughline_owner")
-            .await
-            .map_err(failed)?;
+        let hand_over = "ALTER TABLE public.pg_migrations OWNER TO throughline_owner;
+            GRANT SELECT ON public.pg_migrations TO throughline_app";
+        transaction.execute(hand_over).await.map_err(failed)?;
     }
     become_owner(&mut transaction, "SET LOCAL ROLE").await?;
-    enter(&mut transaction, migration, at)
-        .await
-        .map_err(failed)?;
+    enter(&mut transaction, migration, at).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)
 }
 
 async fn become_owner(connection: &mut PgConnection, set_role: &'static str) -> Result<(), Error> {
     // Safe: both parts are ours.
-    connection
-        .execute(AssertSqlSafe(format!("{set_role} {}", Role::Owner)))
-        .await?;
+    connection.execute(AssertSqlSafe(format!("{set_role} {}", Role::Owner))).await?;
     Ok(())
 }
 
-async fn enter(
-    connection: &mut PgConnection,
-    migration: &Migration,
-    at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+async fn enter(connection: &mut PgConnection, migration: &Migration, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "-- pg.enter_migration
         INSERT INTO public.pg_migrations (version, name, sha256, applied_at)
@@ -256,54 +205,27 @@ mod tests {
     use super::*;
 
     const CARRIED: &[Migration] = &[
-        Migration {
-            version: 1,
-            name: "1_pg_a",
-            sql: "SELECT 1",
-        },
-        Migration {
-            version: 2,
-            name: "2_pg_b",
-            sql: "SELECT 2",
-        },
+        Migration { version: 1, name: "1_pg_a", sql: "SELECT 1" },
+        Migration { version: 2, name: "2_pg_b", sql: "SELECT 2" },
     ];
 
     fn applied(version: i64, sql: &str) -> Applied {
-        Applied {
-            version,
-            name: format!("{version}_applied"),
-            sha256: Sha256::digest(sql).to_vec(),
-        }
+        Applied { version, name: format!("{version}_applied"), sha256: Sha256::digest(sql).to_vec() }
     }
 
     #[test]
     fn only_what_is_missing_is_applied_and_in_order() {
-        assert_eq!(
-            select_pending(CARRIED, &[]).unwrap(),
-            CARRIED.iter().collect::<Vec<_>>()
-        );
-        assert_eq!(
-            select_pending(CARRIED, &[applied(1, "SELECT 1")]).unwrap(),
-            [&CARRIED[1]]
-        );
-        assert_eq!(
-            select_pending(CARRIED, &[applied(2, "SELECT 2")]).unwrap(),
-            [&CARRIED[0]]
-        );
+        assert_eq!(select_pending(CARRIED, &[]).unwrap(), CARRIED.iter().collect::<Vec<_>>());
+        assert_eq!(select_pending(CARRIED, &[applied(1, "SELECT 1")]).unwrap(), [&CARRIED[1]]);
+        assert_eq!(select_pending(CARRIED, &[applied(2, "SELECT 2")]).unwrap(), [&CARRIED[0]]);
     }
 
     #[test]
     fn an_edited_or_unknown_migration_is_refused_in_words() {
         let edited = select_pending(CARRIED, &[applied(1, "SELECT 0")]).unwrap_err();
-        assert!(
-            edited.to_string().contains("1_applied") && edited.to_string().contains("never edited"),
-            "{edited}"
-        );
+        assert!(edited.to_string().contains("1_applied") && edited.to_string().contains("never edited"), "{edited}");
         let unknown = select_pending(CARRIED, &[applied(3, "SELECT 3")]).unwrap_err();
-        assert!(
-            unknown.to_string().contains("3_applied") && unknown.to_string().contains("as new as"),
-            "{unknown}"
-        );
+        assert!(unknown.to_string().contains("3_applied") && unknown.to_string().contains("as new as"), "{unknown}");
     }
 
     #[test]
@@ -311,12 +233,7 @@ mod tests {
         assert!(MIGRATIONS.is_sorted_by(|a, b| a.version < b.version));
         assert_eq!(MIGRATIONS.first().map(|first| first.version), Some(ROLES));
         for migration in MIGRATIONS {
-            assert_eq!(
-                migration.version.to_string().len(),
-                14,
-                "{}",
-                migration.name
-            );
+            assert_eq!(migration.version.to_string().len(), 14, "{}", migration.name);
             assert!(migration.name.split('_').count() >= 3, "{}", migration.name);
         }
     }

@@ -16,8 +16,8 @@ const SERVER_VERSION_MIN: u32 = 150_000;
 
 /// Opens a pool whose connections act as `throughline_app`, whatever they logged in as.
 ///
-/// A connection that was not taken through [`crate::run_tx`] can therefore do nothing: the login is NOINHERIT and owns
-/// no object. `test_before_acquire` is off because a dead connection is found by the transaction's first statement,
+/// A connection that was not taken through [`crate::run_tx`] can therefore read no record: the login is NOINHERIT and
+/// owns no object. `test_before_acquire` is off because a dead connection is found by the transaction's first statement,
 /// at no cost to the others.
 pub async fn connect(options: PgConnectOptions, config: &Config) -> Result<PgPool, Error> {
     let options = with_limits(options, config);
@@ -87,10 +87,7 @@ fn with_limits(options: PgConnectOptions, config: &Config) -> PgConnectOptions {
         .options([
             ("statement_timeout", config.statement_timeout_ms),
             ("lock_timeout", config.lock_timeout_ms),
-            (
-                "idle_in_transaction_session_timeout",
-                config.idle_in_transaction_timeout_ms,
-            ),
+            ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout_ms),
         ])
         // Transactions are named and timed in `run_tx`; a second log of statements adds cost and nothing else.
         .disable_statement_logging()
@@ -101,10 +98,7 @@ pub(crate) async fn check_server(options: &PgConnectOptions) -> Result<(), Error
     let mut connection = PgConnection::connect_with(options).await?;
     let version = connection.server_version_num().unwrap_or(0);
     if version < SERVER_VERSION_MIN {
-        return Err(Problem::ServerTooOld {
-            found: version / 10_000,
-        }
-        .into());
+        return Err(Problem::ServerTooOld { found: version / 10_000 }.into());
     }
     let encoding = sqlx::query_scalar!(
         r#"-- pg.encoding
@@ -115,38 +109,21 @@ pub(crate) async fn check_server(options: &PgConnectOptions) -> Result<(), Error
     .fetch_one(&mut connection)
     .await?;
     connection.close().await?;
-    if encoding == "UTF8" {
-        Ok(())
-    } else {
-        Err(Problem::NotUnicode { found: encoding }.into())
-    }
+    if encoding == "UTF8" { Ok(()) } else { Err(Problem::NotUnicode { found: encoding }.into()) }
 }
 
 /// Reads a connection string. It may name everything but the password, which comes from a file.
 pub(crate) fn parse_url(key: &'static str, url: &str) -> Result<PgConnectOptions, Problem> {
-    let bad = |what: &str| Problem::BadUrl {
-        key,
-        what: what.to_owned(),
-    };
-    let Some(rest) = url
-        .strip_prefix("postgres://")
-        .or_else(|| url.strip_prefix("postgresql://"))
-    else {
+    let bad = |what: &str| Problem::BadUrl { key, what: what.to_owned() };
+    let Some(rest) = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")) else {
         return Err(bad("it does not begin with postgres://"));
     };
     let authority = rest.split('/').next().unwrap_or_default();
-    if authority
-        .rsplit_once('@')
-        .is_some_and(|(login, _)| login.contains(':'))
-        || rest.contains("password=")
-    {
-        return Err(bad(
-            "it holds a password; put that into a file and name the file in the password_file beside it",
-        ));
+    if authority.rsplit_once('@').is_some_and(|(login, _)| login.contains(':')) || rest.contains("password=") {
+        return Err(bad("it holds a password; put that into a file and name the file in the password_file beside it"));
     }
-    PgConnectOptions::from_str(url).map_err(|_| {
-        bad("it is not a connection string of the form postgres://login@host/database")
-    })
+    PgConnectOptions::from_str(url)
+        .map_err(|_| bad("it is not a connection string of the form postgres://login@host/database"))
 }
 
 /// [`parse_url`], and the password from its file.
@@ -159,19 +136,13 @@ pub(crate) fn options_of(
     let Some(file) = password_file else {
         return Ok(options);
     };
-    let password = std::fs::read_to_string(file).map_err(|error| Problem::NotPermitted {
-        path: file.to_owned(),
-        why: error.to_string(),
-    })?;
+    let password = std::fs::read_to_string(file)
+        .map_err(|error| Problem::NotPermitted { path: file.to_owned(), why: error.to_string() })?;
     Ok(options.password(password.trim_end_matches(['\r', '\n'])))
 }
 
 /// Creates a database if there is none of that name: from `template` when given (an exact copy of it), else empty.
-pub async fn create_database(
-    admin: &PgConnectOptions,
-    name: &str,
-    template: Option<&str>,
-) -> Result<(), Error> {
+pub async fn create_database(admin: &PgConnectOptions, name: &str, template: Option<&str>) -> Result<(), Error> {
     check_name(name)?;
     template.map_or(Ok(()), check_name)?;
     let mut connection = PgConnection::connect_with(admin).await?;
@@ -188,7 +159,11 @@ pub async fn create_database(
             None => format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"),
         };
         // Safe: both names were checked to be plain identifiers.
-        connection.execute(AssertSqlSafe(statement)).await?;
+        match connection.execute(AssertSqlSafe(statement)).await.map_err(Error::from) {
+            Err(error) if !is_duplicate(&error) => return Err(error),
+            // Made, now or by somebody who was quicker.
+            _ => {}
+        }
     }
     connection.close().await?;
     Ok(())
@@ -199,29 +174,25 @@ pub async fn drop_database(admin: &PgConnectOptions, name: &str) -> Result<(), E
     check_name(name)?;
     let mut connection = PgConnection::connect_with(admin).await?;
     // Safe: the name was checked to be a plain identifier.
-    connection
-        .execute(AssertSqlSafe(format!(
-            "DROP DATABASE IF EXISTS {name} WITH (FORCE)"
-        )))
-        .await?;
+    connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;
     connection.close().await?;
     Ok(())
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    match error {
+        Error::Conflict { .. } => true,
+        Error::Corrupt(cause) => cause.sqlstate() == Some("42P04"),
+        _ => false,
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.len() <= 63
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     // `user`, `table` and other words of SQL are not worth a list: the server refuses them by itself.
-    if plain {
-        Ok(())
-    } else {
-        Err(Problem::BadDatabaseName {
-            name: name.to_owned(),
-        })
-    }
+    if plain { Ok(()) } else { Err(Problem::BadDatabaseName { name: name.to_owned() }) }
 }
 
 /// Whether the login of `connection` may act as the owner of the objects, or make that role in the first place.
@@ -247,14 +218,9 @@ mod tests {
 
     #[test]
     fn names_are_plain_identifiers() {
-        for (name, good) in [
-            ("throughline", true),
-            ("t_1", true),
-            ("", false),
-            ("1t", false),
-            ("t; DROP", false),
-            ("Ä", false),
-        ] {
+        for (name, good) in
+            [("throughline", true), ("t_1", true), ("", false), ("1t", false), ("t; DROP", false), ("Ä", false)]
+        {
             assert_eq!(check_name(name).is_ok(), good, "{name:?}");
         }
     }

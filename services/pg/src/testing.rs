@@ -4,26 +4,17 @@ use std::path::PathBuf;
 
 use chrono::DateTime;
 use model::FixedClock;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 
-use crate::{
-    Access, Cluster, Config, Embedded, Environment, connect, create_database, drop_database,
-    migrate,
-};
+use crate::{Access, Cluster, Config, Embedded, Environment, connect, create_database, drop_database, migrate};
 
 pub(crate) fn environment() -> Environment {
-    Environment {
-        search_path: Some("/usr/local/bin:/usr/bin:/bin".into()),
-        bin_dir: None,
-    }
+    Environment { search_path: Some("/usr/local/bin:/usr/bin:/bin".into()), bin_dir: None }
 }
 
 /// Small and patient: several test processes may share the two cores.
 pub(crate) fn embedded() -> Embedded {
-    Embedded {
-        shared_buffers_mib: Some(32),
-        ..Embedded::default()
-    }
+    Embedded { shared_buffers_mib: Some(32), ..Embedded::default() }
 }
 
 pub(crate) fn clock() -> FixedClock {
@@ -45,37 +36,27 @@ impl TestDatabase {
             Cluster::start(&home, &embedded(), &environment(), Access::Shared).unwrap()
         });
         let cluster = cluster.await.unwrap();
-        drop_database(&cluster.admin_options("postgres"), name)
-            .await
-            .unwrap();
-        create_database(&cluster.admin_options("postgres"), name, None)
-            .await
-            .unwrap();
-        let mut admin = PgConnection::connect_with(&cluster.admin_options(name))
-            .await
-            .unwrap();
+        drop_database(&cluster.admin_options("postgres"), name).await.unwrap();
+        create_database(&cluster.admin_options("postgres"), name, None).await.unwrap();
+        let mut admin = PgConnection::connect_with(&cluster.admin_options(name)).await.unwrap();
         migrate::run(&mut admin, &clock()).await.unwrap();
-        let config = Config {
-            connections_max,
-            ..Config::default()
-        };
+        let config = Config { connections_max, ..Config::default() };
         let pool = connect(cluster.app_options(name), &config).await.unwrap();
-        Self {
-            pool,
-            admin,
-            name,
-            cluster,
-        }
+        Self { pool, admin, name, cluster }
+    }
+
+    pub fn socket_dir(&self) -> PathBuf {
+        self.cluster.socket_dir()
+    }
+
+    pub fn admin_options(&self, database: &str) -> PgConnectOptions {
+        self.cluster.admin_options(database)
     }
 
     pub async fn destroy(self) {
         self.pool.close().await;
         self.admin.close().await.unwrap();
-        drop_database(&self.cluster.admin_options("postgres"), self.name)
-            .await
-            .unwrap();
-        tokio::task::spawn_blocking(move || self.cluster.stop().unwrap())
-            .await
-            .unwrap();
+        drop_database(&self.cluster.admin_options("postgres"), self.name).await.unwrap();
+        tokio::task::spawn_blocking(move || self.cluster.stop().unwrap()).await.unwrap();
     }
 }

@@ -9,10 +9,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tracing::Instrument as _;
 
 use crate::{Error, Role, error::is_retryable};
@@ -67,8 +64,7 @@ impl Tx<'_, '_> {
     /// Continues as another context, in the same transaction: where siblings meet in layer 3.
     pub async fn act_as(&mut self, role: Role) -> Result<(), Error> {
         // Safe: the name is one of ours.
-        self.execute(AssertSqlSafe(format!("SET LOCAL ROLE {role}")))
-            .await?;
+        self.execute(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).await?;
         Ok(())
     }
 
@@ -81,10 +77,7 @@ impl Tx<'_, '_> {
         if settings.is_empty() {
             return Ok(());
         }
-        let names: Vec<String> = settings
-            .iter()
-            .map(|(name, _)| format!("{SETTING_PREFIX}{name}"))
-            .collect();
+        let names: Vec<String> = settings.iter().map(|(name, _)| format!("{SETTING_PREFIX}{name}")).collect();
         let values: Vec<String> = settings.iter().map(|(_, value)| value.clone()).collect();
         sqlx::query!(
             r#"-- pg.set
@@ -141,22 +134,11 @@ pub struct Transaction {
 
 /// Describes a transaction: `pg::transaction("disclosure.record", Role::Disclosure).isolation(...).run(pool, ...)`.
 pub fn transaction(name: &'static str, role: Role) -> Transaction {
-    Transaction {
-        name,
-        role,
-        isolation: Isolation::default(),
-        settings: Vec::new(),
-        statement_timeout: None,
-    }
+    Transaction { name, role, isolation: Isolation::default(), settings: Vec::new(), statement_timeout: None }
 }
 
 /// Runs `body` in a transaction named `name`, acting as `role`, at READ COMMITTED. See [`Transaction::run`].
-pub async fn run_tx<'env, T, E, F>(
-    pool: &PgPool,
-    name: &'static str,
-    role: Role,
-    body: F,
-) -> Result<T, E>
+pub async fn run_tx<'env, T, E, F>(pool: &PgPool, name: &'static str, role: Role, body: F) -> Result<T, E>
 where
     F: for<'tx, 'c> FnMut(&'tx mut Tx<'c, 'env>) -> BoxFuture<'tx, Result<T, E>> + Send,
     E: From<Error> + std::error::Error + 'static,
@@ -233,10 +215,7 @@ impl Transaction {
         E: From<Error> + std::error::Error + 'static,
         T: Send,
     {
-        let mut lease = Lease {
-            connection: pool.acquire().await.map_err(Error::from)?,
-            is_clean: false,
-        };
+        let mut lease = Lease { connection: pool.acquire().await.map_err(Error::from)?, is_clean: false };
         let (result, has_ended) = self.attempt_on(&mut lease.connection, body).await?;
         lease.is_clean = has_ended && !lease.connection.is_in_transaction();
         result
@@ -254,13 +233,8 @@ impl Transaction {
         T: Send,
     {
         // Safe: made of our own names for isolation and role.
-        let open = connection
-            .begin_with(AssertSqlSafe(self.begin_statement()))
-            .await?;
-        let mut tx = Tx {
-            open,
-            surroundings: PhantomData,
-        };
+        let open = connection.begin_with(AssertSqlSafe(self.begin_statement())).await?;
+        let mut tx = Tx { open, surroundings: PhantomData };
         tx.set_all(&self.settings).await?;
         match body(&mut tx).await {
             Ok(value) => match tx.open.commit().await {
@@ -273,16 +247,9 @@ impl Transaction {
 
     /// One round trip: the transaction begins as the role, never as the login.
     fn begin_statement(&self) -> String {
-        let mut statement = format!(
-            "BEGIN ISOLATION LEVEL {}; SET LOCAL ROLE {}",
-            self.isolation.sql(),
-            self.role
-        );
+        let mut statement = format!("BEGIN ISOLATION LEVEL {}; SET LOCAL ROLE {}", self.isolation.sql(), self.role);
         if let Some(limit) = self.statement_timeout {
-            statement.extend([
-                "; SET LOCAL statement_timeout = ",
-                &limit.as_millis().to_string(),
-            ]);
+            statement.extend(["; SET LOCAL statement_timeout = ", &limit.as_millis().to_string()]);
         }
         statement
     }
@@ -293,13 +260,8 @@ impl Transaction {
 fn pause_after(attempt: u32) -> Duration {
     static TURN: AtomicU64 = AtomicU64::new(0);
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
-    let mixed = (turn ^ u64::from(std::process::id()) << 32)
-        .wrapping_add(1)
-        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        >> 32;
-    let whole = PAUSE_FIRST
-        .saturating_mul(1 << attempt.saturating_sub(1).min(16))
-        .min(PAUSE_MAX);
+    let mixed = (turn ^ u64::from(std::process::id()) << 32).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let whole = PAUSE_FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(PAUSE_MAX);
     let micros = whole.as_micros() as u64;
     Duration::from_micros(micros / 2 + mixed % (micros / 2 + 1))
 }

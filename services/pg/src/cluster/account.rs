@@ -32,14 +32,9 @@ pub(super) fn server_account(user: &str) -> Result<Option<Account>, Problem> {
             .ok()
             .and_then(|text| text.parse::<u32>().ok())
             .filter(|id| *id != 0)
-            .ok_or_else(|| Problem::NoServerUser {
-                user: user.to_owned(),
-            })
+            .ok_or_else(|| Problem::NoServerUser { user: user.to_owned() })
     };
-    Ok(Some(Account {
-        uid: number("-u")?,
-        gid: number("-g")?,
-    }))
+    Ok(Some(Account { uid: number("-u")?, gid: number("-g")? }))
 }
 
 #[cfg(test)]
@@ -53,10 +48,7 @@ mod tests {
         }
         for user in ["no-such-account-here", "root", "-n"] {
             let error = server_account(user).unwrap_err();
-            assert!(
-                error.to_string().contains(&format!("no user '{user}'")),
-                "{error}"
-            );
+            assert!(error.to_string().contains(&format!("no user '{user}'")), "{error}");
         }
     }
 }

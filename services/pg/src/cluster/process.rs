@@ -13,22 +13,13 @@ use super::account::Account;
 use crate::Problem;
 
 /// Programs see this and nothing of our own environment, so that no PGDATA, PGOPTIONS or language reaches them.
-const ENVIRONMENT: [(&str, &str); 3] = [
-    (
-        "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ),
-    ("LC_ALL", "C"),
-    ("TZ", "UTC"),
-];
+const ENVIRONMENT: [(&str, &str); 3] =
+    [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C"), ("TZ", "UTC")];
 
 /// The one line a small program prints.
 pub(super) fn output(command: &mut Command) -> Result<String, Problem> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let refused = |why: String| Problem::NoTool {
-        program: program.clone(),
-        why,
-    };
+    let refused = |why: String| Problem::NoTool { program: program.clone(), why };
     let output = command
         .env_clear()
         .envs(ENVIRONMENT)
@@ -48,11 +39,7 @@ pub(super) fn output(command: &mut Command) -> Result<String, Problem> {
 /// need not be able to enter the folders above it, so a data folder below /root or a private temporary folder works.
 /// The command starts in `/` (PostgreSQL 15 insists on returning to where it started), and in a process group of its
 /// own: a Ctrl-C in the terminal is for us, and we then stop the server in order.
-pub(super) fn for_cluster(
-    program: &Path,
-    folder: &Path,
-    account: Option<&Account>,
-) -> io::Result<Command> {
+pub(super) fn for_cluster(program: &Path, folder: &Path, account: Option<&Account>) -> io::Result<Command> {
     use std::os::unix::process::CommandExt as _;
 
     let mut command = match account {
@@ -73,11 +60,7 @@ pub(super) fn for_cluster(
             command
         }
     };
-    command
-        .env_clear()
-        .envs(ENVIRONMENT)
-        .current_dir("/")
-        .process_group(0);
+    command.env_clear().envs(ENVIRONMENT).current_dir("/").process_group(0);
     Ok(command)
 }
 
@@ -142,9 +125,7 @@ pub(super) fn log_since(log: &Path, from: u64) -> String {
     let read = || -> io::Result<String> {
         let mut file = fs::File::open(log)?;
         let length = file.metadata()?.len();
-        file.seek(io::SeekFrom::Start(
-            from.min(length).max(length.saturating_sub(TAIL_BYTES_MAX)),
-        ))?;
+        file.seek(io::SeekFrom::Start(from.min(length).max(length.saturating_sub(TAIL_BYTES_MAX))))?;
         let mut bytes = Vec::new();
         file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -165,20 +146,8 @@ mod tests {
         };
         assert_eq!(postmaster(folder.path()).unwrap(), None);
         check("", None);
-        check(
-            "123\n/data\n1\n5432\nrun\n\n0 0\nstarting\n",
-            Some(Postmaster {
-                pid: 123,
-                ready: false,
-            }),
-        );
-        check(
-            "123\n/data\n1\n5432\nrun\n\n0 0\nready   \n",
-            Some(Postmaster {
-                pid: 123,
-                ready: true,
-            }),
-        );
+        check("123\n/data\n1\n5432\nrun\n\n0 0\nstarting\n", Some(Postmaster { pid: 123, ready: false }));
+        check("123\n/data\n1\n5432\nrun\n\n0 0\nready   \n", Some(Postmaster { pid: 123, ready: true }));
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl Programs {
 
 /// Every usable version on this machine, the preferred one first: the configured folder alone when there is one, else
 /// the folder named by the environment, PATH, and the versioned folders of the distributions, newest first.
-pub(super) fn find(
-    configured: Option<&Path>,
-    environment: &Environment,
-) -> Result<Vec<Programs>, Problem> {
+pub(super) fn find(configured: Option<&Path>, environment: &Environment) -> Result<Vec<Programs>, Problem> {
     let folders = match configured {
         Some(folder) => vec![folder.to_owned()],
         None => candidate_folders(environment),
@@ -43,21 +40,12 @@ pub(super) fn find(
         if !seen.insert(folder.clone()) || !folder.join("initdb").is_file() {
             continue;
         }
-        if let Some(major) =
-            major_version(&folder.join("postgres")).filter(|major| *major >= MAJOR_MIN)
-        {
-            found.push(Programs {
-                bin_dir: folder,
-                major,
-            });
+        if let Some(major) = major_version(&folder.join("postgres")).filter(|major| *major >= MAJOR_MIN) {
+            found.push(Programs { bin_dir: folder, major });
         }
     }
     if found.is_empty() {
-        let looked_in = folders
-            .iter()
-            .map(|folder| folder.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ");
+        let looked_in = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
         return Err(Problem::NoPrograms { looked_in });
     }
     Ok(found)
@@ -65,11 +53,7 @@ pub(super) fn find(
 
 fn candidate_folders(environment: &Environment) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = environment.bin_dir.iter().cloned().collect();
-    for folder in environment
-        .search_path
-        .iter()
-        .flat_map(std::env::split_paths)
-    {
+    for folder in environment.search_path.iter().flat_map(std::env::split_paths) {
         if let Some(told) = bin_dir_of(&folder.join("pg_config")) {
             folders.push(told);
         }
@@ -80,11 +64,7 @@ fn candidate_folders(environment: &Environment) -> Vec<PathBuf> {
             folders.push(parent.to_owned());
         }
     }
-    folders.extend(versioned_folders(
-        Path::new("/usr/lib/postgresql"),
-        "",
-        "bin",
-    ));
+    folders.extend(versioned_folders(Path::new("/usr/lib/postgresql"), "", "bin"));
     folders.extend(versioned_folders(Path::new("/usr"), "pgsql-", "bin"));
     folders
 }
@@ -96,12 +76,7 @@ fn versioned_folders(root: &Path, prefix: &str, inner: &str) -> Vec<PathBuf> {
         .flatten()
         .flatten()
         .filter_map(|entry| {
-            let version = entry
-                .file_name()
-                .to_str()?
-                .strip_prefix(prefix)?
-                .parse()
-                .ok()?;
+            let version = entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok()?;
             Some((version, entry.path().join(inner)))
         })
         .collect();
@@ -128,12 +103,8 @@ fn major_version(postgres: &Path) -> Option<u32> {
 
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0)` is 15, `postgres (PostgreSQL) 18beta1` is 18.
 fn parse_major(version: &str) -> Option<u32> {
-    let number = version
-        .split_whitespace()
-        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    let end = number
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(number.len());
+    let number = version.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
     number.get(..end)?.parse().ok()
 }
 
@@ -144,10 +115,7 @@ mod tests {
     #[test]
     fn versions_are_read_from_the_program_itself() {
         for (text, expect) in [
-            (
-                "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)",
-                Some(15),
-            ),
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", Some(15)),
             ("postgres (PostgreSQL) 18beta1", Some(18)),
             ("postgres (PostgreSQL) 9.6.24", Some(9)),
             ("nonsense", None),
@@ -163,10 +131,7 @@ mod tests {
             fs::create_dir_all(root.path().join(version).join("bin")).unwrap();
         }
         let found = versioned_folders(root.path(), "", "bin");
-        assert_eq!(
-            found,
-            ["17", "15", "9"].map(|version| root.path().join(version).join("bin"))
-        );
+        assert_eq!(found, ["17", "15", "9"].map(|version| root.path().join(version).join("bin")));
     }
 
     #[test]

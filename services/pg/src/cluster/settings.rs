@@ -17,13 +17,8 @@ impl Machine {
         let memory_kib = std::fs::read_to_string("/proc/meminfo")
             .ok()
             .and_then(|text| {
-                text.lines().find_map(|line| {
-                    line.strip_prefix("MemTotal:")?
-                        .trim()
-                        .strip_suffix(" kB")?
-                        .parse::<u64>()
-                        .ok()
-                })
+                text.lines()
+                    .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok())
             })
             .unwrap_or(1024 * 1024);
         // Inside a container the kernel's figure is the host's; the control group holds ours.
@@ -31,12 +26,9 @@ impl Machine {
             .ok()
             .and_then(|text| text.trim().parse::<u64>().ok())
             .map_or(u64::MAX, |bytes| bytes / 1024);
-        let disk_free_mib = rustix::fs::statvfs(folder)
-            .map_or(1024, |disk| disk.f_bavail * disk.f_frsize / (1024 * 1024));
-        Self {
-            memory_mib: memory_kib.min(limit_kib) / 1024,
-            disk_free_mib,
-        }
+        let disk_free_mib =
+            rustix::fs::statvfs(folder).map_or(1024, |disk| disk.f_bavail * disk.f_frsize / (1024 * 1024));
+        Self { memory_mib: memory_kib.min(limit_kib) / 1024, disk_free_mib }
     }
 }
 
@@ -46,10 +38,7 @@ pub(super) const SOCKET_DIR: &str = "run";
 /// `postgresql.conf`. Made for bulk loads beside short reads, and never at the cost of durability: a disclosure that
 /// was committed must survive the power cord.
 pub(super) fn server(machine: Machine, config: &Embedded) -> String {
-    let buffers = config
-        .shared_buffers_mib
-        .unwrap_or(machine.memory_mib / 8)
-        .clamp(32, 8 * 1024);
+    let buffers = config.shared_buffers_mib.unwrap_or(machine.memory_mib / 8).clamp(32, 8 * 1024);
     let wal_max = (machine.disk_free_mib / 10).clamp(256, 8 * 1024);
     let maintenance = (machine.memory_mib / 32).clamp(64, 1024);
     let mut text = String::from(
@@ -74,10 +63,7 @@ pub(super) fn server(machine: Machine, config: &Embedded) -> String {
     set("checkpoint_timeout", "15min".to_owned());
 
     set("shared_buffers", format!("{buffers}MB"));
-    set(
-        "effective_cache_size",
-        format!("{}MB", (machine.memory_mib / 2).max(64)),
-    );
+    set("effective_cache_size", format!("{}MB", (machine.memory_mib / 2).max(64)));
     set("maintenance_work_mem", format!("{maintenance}MB"));
     set("work_mem", "16MB".to_owned());
     set("random_page_cost", "1.1".to_owned());
@@ -108,16 +94,11 @@ pub(super) fn host_based_authentication() -> &'static str {
 
 /// `pg_ident.conf`: the user who runs throughline may be the cluster's superuser (to migrate) and the application.
 pub(super) fn ident_map(own_name: &str) -> String {
-    let mut text =
-        String::from("# Written by throughline at every start: map, system user, database role.\n");
+    let mut text = String::from("# Written by throughline at every start: map, system user, database role.\n");
     for role in [super::SUPERUSER, super::APPLICATION] {
         let _ = writeln!(text, "throughline \"{own_name}\" {role}");
     }
-    debug_assert!(
-        Role::ALL
-            .iter()
-            .all(|role| role.name() != super::APPLICATION)
-    );
+    debug_assert!(Role::ALL.iter().all(|role| role.name() != super::APPLICATION));
     text
 }
 
@@ -127,23 +108,11 @@ mod tests {
 
     #[test]
     fn durability_is_never_traded() {
-        for machine in [
-            Machine {
-                memory_mib: 256,
-                disk_free_mib: 100,
-            },
-            Machine {
-                memory_mib: 1 << 20,
-                disk_free_mib: 1 << 24,
-            },
-        ] {
+        for machine in
+            [Machine { memory_mib: 256, disk_free_mib: 100 }, Machine { memory_mib: 1 << 20, disk_free_mib: 1 << 24 }]
+        {
             let text = server(machine, &Embedded::default());
-            for line in [
-                "fsync = on",
-                "synchronous_commit = on",
-                "full_page_writes = on",
-                "listen_addresses = ''",
-            ] {
+            for line in ["fsync = on", "synchronous_commit = on", "full_page_writes = on", "listen_addresses = ''"] {
                 assert!(text.lines().any(|found| found == line), "{line}");
             }
         }
@@ -152,16 +121,8 @@ mod tests {
     #[test]
     fn memory_follows_the_machine_within_bounds() {
         let shared = |memory_mib| {
-            let text = server(
-                Machine {
-                    memory_mib,
-                    disk_free_mib: 100_000,
-                },
-                &Embedded::default(),
-            );
-            text.lines()
-                .find_map(|line| line.strip_prefix("shared_buffers = ").map(str::to_owned))
-                .unwrap()
+            let text = server(Machine { memory_mib, disk_free_mib: 100_000 }, &Embedded::default());
+            text.lines().find_map(|line| line.strip_prefix("shared_buffers = ").map(str::to_owned)).unwrap()
         };
         assert_eq!(shared(128), "32MB");
         assert_eq!(shared(24_576), "3072MB");

@@ -10,19 +10,13 @@ fn start(home: &Path) -> Cluster {
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 /// Asks the server something, as the superuser.
 fn ask(cluster: &Cluster, statement: &'static str) -> String {
     run(async {
-        let mut connection = PgConnection::connect_with(&cluster.admin_options("postgres"))
-            .await
-            .unwrap();
+        let mut connection = PgConnection::connect_with(&cluster.admin_options("postgres")).await.unwrap();
         let answer = connection.fetch_one(statement).await.unwrap().get(0);
         connection.close().await.unwrap();
         answer
@@ -30,10 +24,7 @@ fn ask(cluster: &Cluster, statement: &'static str) -> String {
 }
 
 fn pid(cluster: &Cluster) -> i32 {
-    process::postmaster(&cluster.layout.data)
-        .unwrap()
-        .unwrap()
-        .pid
+    process::postmaster(&cluster.layout.data).unwrap().unwrap().pid
 }
 
 /// What a process that is killed leaves behind: no lock, and whatever the server did in the meantime.
@@ -57,10 +48,7 @@ fn an_empty_folder_becomes_a_private_durable_unicode_server() {
         ("SHOW fsync", "on"),
         ("SHOW listen_addresses", ""),
         ("SELECT upper('é')", "É"),
-        (
-            "SELECT string_agg(w, '' ORDER BY w) FROM unnest(ARRAY['b', 'B', 'a', 'A']) AS w",
-            "ABab",
-        ),
+        ("SELECT string_agg(w, '' ORDER BY w) FROM unnest(ARRAY['b', 'B', 'a', 'A']) AS w", "ABab"),
     ] {
         assert_eq!(ask(&cluster, statement), expect, "{statement}");
     }
@@ -71,10 +59,7 @@ fn an_empty_folder_becomes_a_private_durable_unicode_server() {
     }
     let data = cluster.layout.data.clone();
     cluster.stop().unwrap();
-    assert!(
-        !data.join("postmaster.pid").exists(),
-        "an orderly stop leaves no pid file"
-    );
+    assert!(!data.join("postmaster.pid").exists(), "an orderly stop leaves no pid file");
 }
 
 #[test]
@@ -104,13 +89,8 @@ fn the_first_to_come_starts_the_server_and_the_last_to_leave_stops_it() {
 fn a_second_server_on_the_folder_is_refused_by_number() {
     let home = tempfile::tempdir().unwrap();
     let serving = Cluster::start(home.path(), &embedded(), &environment(), Access::Alone).unwrap();
-    let refused = Cluster::start(home.path(), &embedded(), &environment(), Access::Alone)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        refused.contains(&format!("process {}", std::process::id())) && refused.contains("--data"),
-        "{refused}"
-    );
+    let refused = Cluster::start(home.path(), &embedded(), &environment(), Access::Alone).unwrap_err().to_string();
+    assert!(refused.contains(&format!("process {}", std::process::id())) && refused.contains("--data"), "{refused}");
     let command = start(home.path());
     assert_eq!(ask(&command, "SELECT 'beside it'"), "beside it");
     drop(command);
@@ -135,17 +115,9 @@ fn a_killed_server_leaves_a_stale_pid_file_and_recovers() {
     let home = tempfile::tempdir().unwrap();
     let crashed = start(home.path());
     run(async {
-        let mut connection = PgConnection::connect_with(&crashed.admin_options("postgres"))
-            .await
-            .unwrap();
-        connection
-            .execute("CREATE TABLE kept (x text)")
-            .await
-            .unwrap();
-        connection
-            .execute("INSERT INTO kept VALUES ('kept')")
-            .await
-            .unwrap();
+        let mut connection = PgConnection::connect_with(&crashed.admin_options("postgres")).await.unwrap();
+        connection.execute("CREATE TABLE kept (x text)").await.unwrap();
+        connection.execute("INSERT INTO kept VALUES ('kept')").await.unwrap();
     });
     process::signal(pid(&crashed), Signal::KILL).unwrap();
     let child = crashed.child().take();
@@ -164,11 +136,7 @@ fn a_pid_file_whose_number_belongs_to_somebody_else_is_no_obstacle() {
     let pid_file = cluster.layout.data.join("postmaster.pid");
     cluster.stop().unwrap();
     // This very process: alive, and certainly no postmaster.
-    fs::write(
-        &pid_file,
-        format!("{}\n.\n1\n5432\nrun\n\n0 0\nready\n", std::process::id()),
-    )
-    .unwrap();
+    fs::write(&pid_file, format!("{}\n.\n1\n5432\nrun\n\n0 0\nready\n", std::process::id())).unwrap();
     let next = start(home.path());
     assert_eq!(ask(&next, "SELECT 'started'"), "started");
     next.stop().unwrap();
@@ -178,19 +146,11 @@ fn a_pid_file_whose_number_belongs_to_somebody_else_is_no_obstacle() {
 fn data_of_another_version_is_refused_with_both_versions() {
     let home = tempfile::tempdir().unwrap();
     let cluster = start(home.path());
-    let (data, here) = (
-        cluster.layout.data.clone(),
-        cluster.major_version().to_string(),
-    );
+    let (data, here) = (cluster.layout.data.clone(), cluster.major_version().to_string());
     cluster.stop().unwrap();
     fs::write(data.join("PG_VERSION"), "99\n").unwrap();
-    let refused = Cluster::start(home.path(), &embedded(), &environment(), Access::Shared)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        refused.contains("PostgreSQL 99") && refused.contains(&here),
-        "{refused}"
-    );
+    let refused = Cluster::start(home.path(), &embedded(), &environment(), Access::Shared).unwrap_err().to_string();
+    assert!(refused.contains("PostgreSQL 99") && refused.contains(&here), "{refused}");
 }
 
 #[test]
@@ -198,14 +158,9 @@ fn a_folder_with_something_else_in_it_is_not_touched() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("pg")).unwrap();
     fs::write(home.path().join("pg/letter.txt"), "mine").unwrap();
-    let refused = Cluster::start(home.path(), &embedded(), &environment(), Access::Shared)
-        .unwrap_err()
-        .to_string();
+    let refused = Cluster::start(home.path(), &embedded(), &environment(), Access::Shared).unwrap_err().to_string();
     assert!(refused.contains("holds no database"), "{refused}");
-    assert_eq!(
-        fs::read_to_string(home.path().join("pg/letter.txt")).unwrap(),
-        "mine"
-    );
+    assert_eq!(fs::read_to_string(home.path().join("pg/letter.txt")).unwrap(), "mine");
 }
 
 #[test]
@@ -225,19 +180,9 @@ fn what_keeps_the_server_from_starting_is_quoted_from_its_log() {
     let local = cluster.layout.data.join("local.conf");
     cluster.stop().unwrap();
     fs::write(&local, "no_such_setting = 1\n").unwrap();
-    hand_over(
-        &local,
-        0o600,
-        account::server_account("postgres").unwrap().as_ref(),
-    )
-    .unwrap();
-    let refused = Cluster::start(home.path(), &embedded(), &environment(), Access::Shared)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        refused.contains("did not start") && refused.contains("pg.log"),
-        "{refused}"
-    );
+    hand_over(&local, 0o600, account::server_account("postgres").unwrap().as_ref()).unwrap();
+    let refused = Cluster::start(home.path(), &embedded(), &environment(), Access::Shared).unwrap_err().to_string();
+    assert!(refused.contains("did not start") && refused.contains("pg.log"), "{refused}");
 }
 
 #[test]
@@ -271,22 +216,15 @@ struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=160m", "tmpfs"])
-            .arg(folder.path())
-            .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self(folder))
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m", "tmpfs"]).arg(folder.path()).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| Self(folder))
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .arg("--lazy")
-            .arg(self.0.path())
-            .status();
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
     }
 }
 
@@ -299,30 +237,19 @@ fn a_full_disk_is_named_before_and_after_the_first_start() {
     let filler = disk.0.path().join("filler");
     let fill = |leave_mib: u64| {
         let free = Machine::measure(disk.0.path()).disk_free_mib;
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&filler)
-            .unwrap();
+        let mut file = OpenOptions::new().create(true).append(true).open(&filler).unwrap();
         for _ in leave_mib..free {
             file.write_all(&vec![1; 1024 * 1024]).unwrap();
         }
     };
     fill(100);
-    let refused = Cluster::start(&home, &embedded(), &environment(), Access::Shared)
-        .unwrap_err()
-        .to_string();
+    let refused = Cluster::start(&home, &embedded(), &environment(), Access::Shared).unwrap_err().to_string();
     assert!(refused.contains("is full (100 MiB free)"), "{refused}");
     fs::remove_file(&filler).unwrap();
     start(&home).stop().unwrap();
     fill(8);
-    let refused = Cluster::start(&home, &embedded(), &environment(), Access::Shared)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        refused.contains("is full") && refused.contains("nothing is lost"),
-        "{refused}"
-    );
+    let refused = Cluster::start(&home, &embedded(), &environment(), Access::Shared).unwrap_err().to_string();
+    assert!(refused.contains("is full") && refused.contains("nothing is lost"), "{refused}");
     fs::remove_file(&filler).unwrap();
     start(&home).stop().unwrap();
 }

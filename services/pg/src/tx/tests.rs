@@ -11,9 +11,7 @@ use crate::testing::TestDatabase;
 #[test]
 fn pauses_grow_spread_and_stay_bounded() {
     for attempt in 1..=ATTEMPTS_MAX {
-        let whole = PAUSE_FIRST
-            .saturating_mul(1 << (attempt - 1))
-            .min(PAUSE_MAX);
+        let whole = PAUSE_FIRST.saturating_mul(1 << (attempt - 1)).min(PAUSE_MAX);
         for _ in 0..50 {
             let pause = pause_after(attempt);
             assert!(pause >= whole / 2 && pause <= whole, "{attempt}: {pause:?}");
@@ -23,9 +21,8 @@ fn pauses_grow_spread_and_stay_bounded() {
 
 #[test]
 fn role_and_isolation_come_with_the_first_round_trip() {
-    let transaction = transaction("x.y", Role::Ledger)
-        .isolation(Isolation::Serializable)
-        .statement_timeout(Duration::from_hours(1));
+    let transaction =
+        transaction("x.y", Role::Ledger).isolation(Isolation::Serializable).statement_timeout(Duration::from_hours(1));
     assert_eq!(
         transaction.begin_statement(),
         "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL ROLE throughline_ledger; SET LOCAL statement_timeout = 3600000"
@@ -68,21 +65,13 @@ async fn add(connection: &mut PgConnection, id: i32, amount: i32) -> Result<i32,
     let row = connection.fetch_one(read).await?;
     let value: i32 = sqlx::Row::get(&row, 0);
     connection
-        .execute(AssertSqlSafe(format!(
-            "UPDATE t.counter SET value = {} WHERE id = {id}",
-            value + amount
-        )))
+        .execute(AssertSqlSafe(format!("UPDATE t.counter SET value = {} WHERE id = {id}", value + amount)))
         .await?;
     Ok(value + amount)
 }
 
 async fn value(database: &mut TestDatabase, id: i32) -> i32 {
-    let row = database
-        .admin
-        .fetch_one(AssertSqlSafe(format!(
-            "SELECT value FROM t.counter WHERE id = {id}"
-        )))
-        .await;
+    let row = database.admin.fetch_one(AssertSqlSafe(format!("SELECT value FROM t.counter WHERE id = {id}"))).await;
     sqlx::Row::get(&row.unwrap(), 0)
 }
 
@@ -91,19 +80,10 @@ async fn a_transaction_acts_as_its_role_with_its_grant_and_the_pool_as_nobody() 
     let database = TestDatabase::create("pg_role", 1).await;
     let seen = transaction("test.state", Role::Disclosure)
         .setting("consumer", "cssd")
-        .run(&database.pool, |tx| {
-            Box::pin(async move { Ok::<_, Error>(state(tx).await) })
-        })
+        .run(&database.pool, |tx| Box::pin(async move { Ok::<_, Error>(state(tx).await) }))
         .await
         .unwrap();
-    assert_eq!(
-        seen,
-        (
-            "throughline_disclosure".to_owned(),
-            "cssd".to_owned(),
-            false
-        )
-    );
+    assert_eq!(seen, ("throughline_disclosure".to_owned(), "cssd".to_owned(), false));
 
     let seen = run_tx(&database.pool, "test.switch", Role::Identity, |tx| {
         Box::pin(async move {
@@ -112,15 +92,9 @@ async fn a_transaction_acts_as_its_role_with_its_grant_and_the_pool_as_nobody() 
             Ok::<_, Error>(state(tx).await)
         })
     });
-    assert_eq!(
-        seen.await.unwrap(),
-        ("throughline_ledger".to_owned(), "dcf".to_owned(), false)
-    );
+    assert_eq!(seen.await.unwrap(), ("throughline_ledger".to_owned(), "dcf".to_owned(), false));
 
-    assert_eq!(
-        state(&mut database.pool.acquire().await.unwrap()).await,
-        nothing()
-    );
+    assert_eq!(state(&mut database.pool.acquire().await.unwrap()).await, nothing());
     database.destroy().await;
 }
 
@@ -128,21 +102,9 @@ async fn a_transaction_acts_as_its_role_with_its_grant_and_the_pool_as_nobody() 
 async fn the_login_cannot_become_the_owner_or_read_by_itself() {
     let mut database = TestDatabase::create("pg_login", 1).await;
     make_table(&mut database).await;
-    let as_owner = run_tx(&database.pool, "test.owner", Role::Owner, |_| {
-        Box::pin(async { Ok::<_, Error>(()) })
-    })
-    .await;
-    assert!(
-        matches!(as_owner, Err(Error::Denied(_) | Error::Unavailable(_))),
-        "{as_owner:?}"
-    );
-    let bare = database
-        .pool
-        .acquire()
-        .await
-        .unwrap()
-        .execute("SELECT value FROM t.counter")
-        .await;
+    let as_owner = run_tx(&database.pool, "test.owner", Role::Owner, |_| Box::pin(async { Ok::<_, Error>(()) })).await;
+    assert!(matches!(as_owner, Err(Error::Denied(_) | Error::Unavailable(_))), "{as_owner:?}");
+    let bare = database.pool.acquire().await.unwrap().execute("SELECT value FROM t.counter").await;
     assert!(matches!(Error::from(bare.unwrap_err()), Error::Denied(_)));
     database.destroy().await;
 }
@@ -154,10 +116,7 @@ async fn nothing_rides_along_after_commit_rollback_panic_or_cancellation() {
     let pool = database.pool.clone();
     let grant = || transaction("test.clean", Role::History).setting("consumer", "cssd");
 
-    grant()
-        .run(&pool, |tx| Box::pin(add(tx, 1, 1)))
-        .await
-        .unwrap();
+    grant().run(&pool, |tx| Box::pin(add(tx, 1, 1))).await.unwrap();
     assert_eq!(state(&mut pool.acquire().await.unwrap()).await, nothing());
 
     let refusing = grant();
@@ -171,10 +130,7 @@ async fn nothing_rides_along_after_commit_rollback_panic_or_cancellation() {
     assert_eq!(state(&mut pool.acquire().await.unwrap()).await, nothing());
 
     let panicking = pool.clone();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a panic must stay inside its task"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a panic must stay inside its task")]
     let task = tokio::spawn(async move {
         let body = transaction("test.panic", Role::History).setting("consumer", "cssd");
         let result: Result<(), Error> = body
@@ -200,16 +156,8 @@ async fn nothing_rides_along_after_commit_rollback_panic_or_cancellation() {
                 Ok::<_, Error>(())
             })
         });
-        assert!(
-            tokio::time::timeout(Duration::from_micros(micros), running)
-                .await
-                .is_err()
-        );
-        assert_eq!(
-            state(&mut pool.acquire().await.unwrap()).await,
-            nothing(),
-            "cancelled after {micros} us"
-        );
+        assert!(tokio::time::timeout(Duration::from_micros(micros), running).await.is_err());
+        assert_eq!(state(&mut pool.acquire().await.unwrap()).await, nothing(), "cancelled after {micros} us");
     }
     assert_eq!(value(&mut database, 1).await, 1);
     database.destroy().await;
@@ -220,8 +168,7 @@ async fn a_lost_serializable_transaction_is_run_again_until_it_wins() {
     let mut database = TestDatabase::create("pg_retry", 8).await;
     make_table(&mut database).await;
     let attempts = AtomicU32::new(0);
-    let increments =
-        (0..8).map(|_| transaction("test.retry", Role::History).isolation(Isolation::Serializable));
+    let increments = (0..8).map(|_| transaction("test.retry", Role::History).isolation(Isolation::Serializable));
     let increments: Vec<_> = increments.collect();
     let attempts_ref = &attempts;
     let pool = &database.pool;
@@ -236,10 +183,7 @@ async fn a_lost_serializable_transaction_is_run_again_until_it_wins() {
     let results = futures::future::join_all(all).await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert_eq!(value(&mut database, 1).await, 8);
-    assert!(
-        attempts.load(Ordering::Relaxed) > 8,
-        "no collision happened: the test shows nothing"
-    );
+    assert!(attempts.load(Ordering::Relaxed) > 8, "no collision happened: the test shows nothing");
     database.destroy().await;
 }
 
@@ -249,6 +193,12 @@ enum Wrapped {
     Store(#[source] sqlx::Error),
     #[error(transparent)]
     Database(#[from] Error),
+}
+
+async fn increment(connection: &mut PgConnection, id: i32) -> Result<(), Wrapped> {
+    let statement = format!("UPDATE t.counter SET value = value + 1 WHERE id = {id}");
+    connection.execute(AssertSqlSafe(statement)).await.map_err(Wrapped::Store)?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -264,16 +214,11 @@ async fn a_deadlock_is_broken_and_retried_however_deep_the_error_is_wrapped() {
             let meet = &meet;
             run_tx(pool, "test.deadlock", Role::History, move |tx| {
                 Box::pin(async move {
-                    add(tx, first, 1).await?;
+                    increment(tx, first).await?;
                     if rounds.fetch_add(1, Ordering::SeqCst) == 0 {
                         meet.wait().await;
                     }
-                    let statement =
-                        format!("UPDATE t.counter SET value = value + 1 WHERE id = {second}");
-                    tx.execute(AssertSqlSafe(statement))
-                        .await
-                        .map_err(Wrapped::Store)?;
-                    Ok::<_, Wrapped>(())
+                    increment(tx, second).await
                 })
             })
             .await
@@ -281,10 +226,7 @@ async fn a_deadlock_is_broken_and_retried_however_deep_the_error_is_wrapped() {
     };
     let (one, two) = tokio::join!(cross(0, 1, 2), cross(1, 2, 1));
     assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
-    assert_eq!(
-        (value(&mut database, 1).await, value(&mut database, 2).await),
-        (2, 2)
-    );
+    assert_eq!((value(&mut database, 1).await, value(&mut database, 2).await), (2, 2));
     database.destroy().await;
 }
 
@@ -302,9 +244,7 @@ async fn errors_name_the_rule_and_never_the_value() {
         let statement = &statement;
         let result = run_tx(&database.pool, "test.errors", Role::History, move |tx| {
             Box::pin(async move {
-                tx.execute(AssertSqlSafe(statement.clone()))
-                    .await
-                    .map_err(Error::from)?;
+                tx.execute(AssertSqlSafe(statement.clone())).await.map_err(Error::from)?;
                 Ok::<_, Error>(())
             })
         });
