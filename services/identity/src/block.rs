@@ -168,6 +168,11 @@ impl<'a> Index<'a> {
         Self { corpus, asking, block_records_max: config.block_records_max, blocks }
     }
 
+    /// The side whose records ask for candidates.
+    pub(crate) fn asking(&self) -> Side {
+        self.asking
+    }
+
     /// Candidates of one asking record by the passes of a tier, sorted, each once.
     pub(crate) fn candidates(
         &self,

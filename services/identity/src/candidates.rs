@@ -38,7 +38,6 @@ pub(crate) struct Gatherer<'a> {
     pub index: &'a Index<'a>,
     pub weights: &'a Weights,
     pub config: &'a Config,
-    pub asking: Side,
 }
 
 struct Scratch {
@@ -97,7 +96,7 @@ impl Gatherer<'_> {
 
     fn score(&self, record: u32, candidate: u32, cache: &mut LikenessCache, kept: &mut Vec<Candidate>) {
         let comparer = Comparer { corpus: self.corpus, weights: self.weights };
-        let (left, right) = orient(self.asking, record, candidate);
+        let (left, right) = orient(self.index.asking(), record, candidate);
         let Some(features) = comparer.compare(left, right, cache) else { return };
         let candidate = Candidate { record: candidate, bits: self.weights.score(&features), features };
         if self.odds(&candidate) >= ODDS_MIN {

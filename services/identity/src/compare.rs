@@ -198,6 +198,7 @@ impl Comparer<'_> {
         cache: &mut LikenessCache,
     ) -> NameReading {
         let mut first = self.first(a.first, b.first, births, cache);
+        let mut last = self.last(a.last, b.last, cache);
         let mut middle = self.middle(a.middle, b.middle, cache);
         if !first.is_missing() && first.level >= first::SIMILAR {
             if let Some(word) = self.moved(a.first, b.middle).or_else(|| self.moved(b.first, a.middle)) {
@@ -206,7 +207,6 @@ impl Comparer<'_> {
                 middle = Observed::MISSING;
             }
         }
-        let mut last = self.last(a.last, b.last, cache);
         if !last.is_missing() && last.level >= last::SIMILAR {
             if let Some(word) = self.moved(a.last, b.middle).or_else(|| self.moved(b.last, a.middle)) {
                 let frequency = self.corpus.frequencies.last(word).max(self.corpus.frequencies.middle(word));

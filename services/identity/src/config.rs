@@ -45,7 +45,7 @@ impl Default for Config {
             household_members: 2.0,
             rare_value_bits_max: 8.0,
             random_pairs: 1_000_000,
-            training_records_max: 20_000,
+            training_records_max: 10_000,
             training_rounds_max: 20,
             threads: 2,
             findings_max: 10_000,

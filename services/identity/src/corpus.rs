@@ -39,22 +39,32 @@ pub(crate) struct PlaceEntry {
 
 pub(crate) const NO_ZIP: u32 = u32::MAX;
 
-/// The persons of one side as columns.
+/// Where a person's lists end, and what there is one of. Kept together, because comparing touches all of it at once.
+#[derive(Clone, Copy)]
+struct Row {
+    names: u32,
+    births: u32,
+    places: u32,
+    sasids: u32,
+    race: NameId,
+    sex: u8,
+}
+
+/// The persons of one side.
 #[derive(Default)]
 pub(crate) struct Table {
     id_text: String,
     id_end: Vec<u32>,
-    sasids: Lists<u64>,
-    names: Lists<NameEntry>,
-    births: Lists<DateCode>,
-    places: Lists<PlaceEntry>,
-    sex: Vec<u8>,
-    race: Vec<NameId>,
+    rows: Vec<Row>,
+    sasids: Vec<u64>,
+    names: Vec<NameEntry>,
+    births: Vec<DateCode>,
+    places: Vec<PlaceEntry>,
 }
 
 impl Table {
     pub(crate) fn len(&self) -> usize {
-        self.sex.len()
+        self.rows.len()
     }
 
     pub(crate) fn id(&self, index: usize) -> &str {
@@ -62,60 +72,54 @@ impl Table {
         &self.id_text[start..self.id_end[index] as usize]
     }
 
+    fn start(&self, index: usize, end: impl Fn(&Row) -> u32) -> usize {
+        if index == 0 { 0 } else { end(&self.rows[index - 1]) as usize }
+    }
+
     pub(crate) fn sasids(&self, index: usize) -> &[u64] {
-        self.sasids.of(index)
+        &self.sasids[self.start(index, |row| row.sasids)..self.rows[index].sasids as usize]
     }
 
     pub(crate) fn names(&self, index: usize) -> &[NameEntry] {
-        self.names.of(index)
+        &self.names[self.start(index, |row| row.names)..self.rows[index].names as usize]
     }
 
     pub(crate) fn births(&self, index: usize) -> &[DateCode] {
-        self.births.of(index)
+        &self.births[self.start(index, |row| row.births)..self.rows[index].births as usize]
     }
 
     pub(crate) fn places(&self, index: usize) -> &[PlaceEntry] {
-        self.places.of(index)
+        &self.places[self.start(index, |row| row.places)..self.rows[index].places as usize]
     }
 
     /// `M`, `F`, `X`, or 0 when missing.
     pub(crate) fn sex(&self, index: usize) -> u8 {
-        self.sex[index]
+        self.rows[index].sex
     }
 
     pub(crate) fn race(&self, index: usize) -> NameId {
-        self.race[index]
+        self.rows[index].race
+    }
+
+    /// Ends the person whose names, dates, places and ids were added.
+    fn close(&mut self, id: &str, sex: u8, race: NameId) {
+        self.rows.push(Row {
+            names: self.names.len() as u32,
+            births: self.births.len() as u32,
+            places: self.places.len() as u32,
+            sasids: self.sasids.len() as u32,
+            race,
+            sex,
+        });
+        self.id_text.push_str(id);
+        self.id_end.push(self.id_text.len() as u32);
     }
 }
 
-/// A list per person, end to end. Lists of one, the common case, cost four bytes each beside their item.
-struct Lists<T> {
-    items: Vec<T>,
-    end: Vec<u32>,
-}
-
-impl<T> Default for Lists<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), end: Vec::new() }
-    }
-}
-
-impl<T: Copy + PartialEq> Lists<T> {
-    fn of(&self, index: usize) -> &[T] {
-        let start = if index == 0 { 0 } else { self.end[index - 1] as usize };
-        &self.items[start..self.end[index] as usize]
-    }
-
-    /// Adds to the person being built, unless it is there already.
-    fn add(&mut self, item: T) {
-        let start = self.end.last().map_or(0, |end| *end as usize);
-        if !self.items[start..].contains(&item) {
-            self.items.push(item);
-        }
-    }
-
-    fn close(&mut self) {
-        self.end.push(self.items.len() as u32);
+/// Adds to the list of the person being built, unless it is there already.
+fn add<T: PartialEq>(items: &mut Vec<T>, start: Option<u32>, item: T) {
+    if !items[start.unwrap_or(0) as usize..].contains(&item) {
+        items.push(item);
     }
 }
 
@@ -189,7 +193,8 @@ impl CorpusBuilder {
             .find(|suffix| *suffix != Suffix::None)
             .unwrap_or_default();
         if !(first.is_none() && middle.is_none() && last.is_none()) {
-            self.table(side).names.add(NameEntry { first, middle, last, suffix });
+            let table = self.table(side);
+            add(&mut table.names, table.rows.last().map(|row| row.names), NameEntry { first, middle, last, suffix });
         }
     }
 
@@ -200,7 +205,8 @@ impl CorpusBuilder {
     }
 
     pub(crate) fn add_birth_code(&mut self, side: Side, code: DateCode) {
-        self.table(side).births.add(code);
+        let table = self.table(side);
+        add(&mut table.births, table.rows.last().map(|row| row.births), code);
     }
 
     pub(crate) fn add_address(&mut self, side: Side, street: &str, town: &str, zip: &str) {
@@ -208,28 +214,22 @@ impl CorpusBuilder {
         let town = self.lexicon.town(town);
         let zip = normalise::parse_zip(zip).unwrap_or(NO_ZIP);
         if !(street.name.is_none() && town.is_none() && zip == NO_ZIP) {
-            self.table(side).places.add(PlaceEntry { street, town, zip });
+            let table = self.table(side);
+            add(&mut table.places, table.rows.last().map(|row| row.places), PlaceEntry { street, town, zip });
         }
     }
 
     pub(crate) fn add_sasid(&mut self, side: Side, sasid: &str) {
         if let Some(number) = normalise::parse_sasid(sasid) {
-            self.table(side).sasids.add(number);
+            let table = self.table(side);
+            add(&mut table.sasids, table.rows.last().map(|row| row.sasids), number);
         }
     }
 
     /// Ends the person whose names, dates and addresses were added.
     pub(crate) fn close(&mut self, side: Side, id: &str, sex: &str, race: &str) {
         let race = self.lexicon.race(race);
-        let table = self.table(side);
-        table.names.close();
-        table.births.close();
-        table.places.close();
-        table.sasids.close();
-        table.sex.push(normalise::parse_sex(sex).unwrap_or(0));
-        table.race.push(race);
-        table.id_text.push_str(id);
-        table.id_end.push(table.id_text.len() as u32);
+        self.table(side).close(id, normalise::parse_sex(sex).unwrap_or(0), race);
     }
 
     fn table(&mut self, side: Side) -> &mut Table {

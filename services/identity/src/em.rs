@@ -54,7 +54,7 @@ fn add(sum: &mut Counts, counts: &Counts) {
 /// Trains a model. The same corpus and seed give the same model on any number of threads.
 pub(crate) fn train(
     corpus: &Corpus,
-    asking: Side,
+    index: &Index<'_>,
     seed: u64,
     config: &Config,
     progress: Progress<'_>,
@@ -69,7 +69,7 @@ pub(crate) fn train(
     progress("random pairs", 0, config.random_pairs as u64);
     pool.install(|| learn_strangers(corpus, seed, config, &mut model));
     progress("random pairs", config.random_pairs as u64, config.random_pairs as u64);
-    let index = pool.install(|| Index::build(corpus, asking, config));
+    let asking = index.asking();
     let records = sampled(corpus.len(asking), seed, config.training_records_max);
     model.trained.sampled = records.len() as u64;
     let larger = sizes[0].max(sizes[1]);
@@ -77,7 +77,7 @@ pub(crate) fn train(
     for round in 0..2 {
         progress("training", round, 2);
         let weights = Weights::new(&model, config, larger);
-        let gatherer = Gatherer { corpus, index: &index, weights: &weights, config, asking };
+        let gatherer = Gatherer { corpus, index, weights: &weights, config };
         let (candidates, _) = pool.install(|| gatherer.gather(&records));
         pool.install(|| maximise(&candidates, larger, config, &mut model));
     }

@@ -102,14 +102,16 @@ pub fn link_files(
     let left_rows = read::read(left, Side::Left, &mut builder, config, progress)?;
     let right_rows = read::read(right, Side::Right, &mut builder, config, progress)?;
     let corpus = builder.build();
-    let matcher = match model {
-        Some(model) => Matcher::new(model, config)?,
-        None => Matcher::train(&corpus, SEED, config, progress)?,
+    let (matcher, result) = if let Some(model) = model {
+        let matcher = Matcher::new(model, config)?;
+        let result = matcher.link(&corpus, progress)?;
+        (matcher, result)
+    } else {
+        Matcher::train_and_link(&corpus, SEED, config, progress)?
     };
     if let Some(path) = save_model {
         matcher.model().save(path)?;
     }
-    let result = matcher.link(&corpus, progress)?;
     progress("writing", 0, 1);
     let pairs_written = write_whole(out, &corpus, &result, config)?;
     progress("writing", 1, 1);

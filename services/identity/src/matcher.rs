@@ -147,10 +147,32 @@ impl Matcher {
 
     /// Learns a model from the two sides themselves; nothing about true pairs is known.
     pub fn train(corpus: &Corpus, seed: u64, config: &Config, progress: Progress<'_>) -> Result<Self, Error> {
+        let index = index(corpus, config, progress)?;
+        Self::train_on(corpus, &index, seed, config, progress)
+    }
+
+    /// Trains and links in one go; both need the same index.
+    pub(crate) fn train_and_link(
+        corpus: &Corpus,
+        seed: u64,
+        config: &Config,
+        progress: Progress<'_>,
+    ) -> Result<(Self, LinkResult), Error> {
+        let index = index(corpus, config, progress)?;
+        let matcher = Self::train_on(corpus, &index, seed, config, progress)?;
+        let result = matcher.link_on(corpus, &index, progress)?;
+        Ok((matcher, result))
+    }
+
+    fn train_on(
+        corpus: &Corpus,
+        index: &Index<'_>,
+        seed: u64,
+        config: &Config,
+        progress: Progress<'_>,
+    ) -> Result<Self, Error> {
         config.check()?;
-        // Threads must not be started from inside the pool, and progress is told from the caller's thread.
-        let model = em::train(corpus, asking_side(corpus), seed, config, progress)?;
-        Self::new(model, config)
+        Self::new(em::train(corpus, index, seed, config, progress)?, config)
     }
 
     /// The model, to be saved.
@@ -160,19 +182,21 @@ impl Matcher {
 
     /// Links the two sides of a corpus.
     pub fn link(&self, corpus: &Corpus, progress: Progress<'_>) -> Result<LinkResult, Error> {
+        let index = index(corpus, &self.config, progress)?;
+        self.link_on(corpus, &index, progress)
+    }
+
+    fn link_on(&self, corpus: &Corpus, index: &Index<'_>, progress: Progress<'_>) -> Result<LinkResult, Error> {
         let pool = thread_pool(&self.config)?;
-        let asking = asking_side(corpus);
+        let asking = index.asking();
         let larger = corpus.len(Side::Left).max(corpus.len(Side::Right));
         let mut weights = Weights::new(&self.model, &self.config, larger);
-        progress("indexing", 0, 1);
-        let index = pool.install(|| Index::build(corpus, asking, &self.config));
-        progress("indexing", 1, 1);
         let records: Vec<u32> = (0..corpus.len(asking) as u32).collect();
         let mut found = Vec::with_capacity(records.len());
         let mut counts = [PassCount::default(); PASSES.len()];
         for batch in records.chunks(BATCH) {
             progress("comparing", found.len() as u64, records.len() as u64);
-            let gatherer = Gatherer { corpus, index: &index, weights: &weights, config: &self.config, asking };
+            let gatherer = Gatherer { corpus, index, weights: &weights, config: &self.config };
             let (candidates, batch_counts) = pool.install(|| gatherer.gather(batch));
             found.extend(candidates);
             for (sum, count) in counts.iter_mut().zip(batch_counts) {
@@ -187,7 +211,7 @@ impl Matcher {
         let (edges, rest) = edges(&found, weights.prior_bits, rest_scale);
         drop(found);
         let decisions = decide::decide(&edges, &rest, &self.config);
-        let report = self.report(corpus, &index, &counts, coverage, &edges, &decisions);
+        let report = self.report(corpus, index, &counts, coverage, &edges, &decisions);
         tracing::info!(
             left = report.left,
             right = report.right,
@@ -292,6 +316,14 @@ impl Matcher {
 /// The smaller side asks, the larger is indexed: candidates are gathered per record of the smaller.
 fn asking_side(corpus: &Corpus) -> Side {
     if corpus.len(Side::Left) < corpus.len(Side::Right) { Side::Left } else { Side::Right }
+}
+
+fn index<'a>(corpus: &'a Corpus, config: &Config, progress: Progress<'_>) -> Result<Index<'a>, Error> {
+    config.check()?;
+    progress("indexing", 0, 1);
+    let index = thread_pool(config)?.install(|| Index::build(corpus, asking_side(corpus), config));
+    progress("indexing", 1, 1);
+    Ok(index)
 }
 
 pub(crate) fn thread_pool(config: &Config) -> Result<rayon::ThreadPool, Error> {

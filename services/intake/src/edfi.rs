@@ -66,7 +66,12 @@ pub struct FileSummary {
 ///
 /// The index may be new ([`Index::new`]), hold the organizations known so far, or come from an earlier delivery of the
 /// same source. `Err`: the control file or a listed file could not be read; what is wrong *in* them is a finding.
-pub fn read_delivery(control: &Path, index: &mut Index, config: &Config, sink: &mut dyn FnMut(&Path, Item) -> ControlFlow<()>) -> Result<Vec<FileSummary>, Error> {
+pub fn read_delivery(
+    control: &Path,
+    index: &mut Index,
+    config: &Config,
+    sink: &mut dyn FnMut(&Path, Item) -> ControlFlow<()>,
+) -> Result<Vec<FileSummary>, Error> {
     let delivery = read_control(control, config)?;
     for finding in delivery.findings {
         if sink(control, Item::File(finding)).is_break() {
@@ -93,7 +98,12 @@ pub fn read_delivery(control: &Path, index: &mut Index, config: &Config, sink: &
 ///
 /// A sum that differs is a warning: published deliveries have wrong ones, and a file that was cut or changed shows in
 /// the XML.
-pub fn read_file(file: &DeliveredFile, index: &mut Index, config: &Config, sink: &mut Sink<'_>) -> Result<Counts, Error> {
+pub fn read_file(
+    file: &DeliveredFile,
+    index: &mut Index,
+    config: &Config,
+    sink: &mut Sink<'_>,
+) -> Result<Counts, Error> {
     let raw = File::open(&file.path).map_err(|error| Error::unavailable("open an interchange file", error))?;
     let unpacked: Box<dyn Read> = match file.packing {
         Packing::Plain => Box::new(raw),
@@ -110,7 +120,9 @@ pub fn read_file(file: &DeliveredFile, index: &mut Index, config: &Config, sink:
             field: None,
             rule: "file.checksum".to_owned(),
             severity: Severity::Warning,
-            message: "The MD5 sum of the file is not the one the control file gives: it may have been changed after it was listed.".to_owned(),
+            message: "The MD5 sum of the file is not the one the control file gives: it may \
+                have been changed after it was listed."
+                .to_owned(),
         };
         // The file is over: whether the caller wants more does not matter here.
         let _ = sink(Item::File(finding));

@@ -6,12 +6,12 @@
 
 mod compile;
 mod kind;
-mod rule;
+pub(crate) mod rule;
 mod spec;
 
 use std::{collections::HashMap, fmt};
 
-pub use kind::{BooleanWords, Characters, DateForm, FieldKind};
+pub use kind::{Characters, DateForm, DigitCount, FieldKind};
 use model::{Domain, Value};
 pub use rule::{Condition, Rule, RuleKind, Test};
 use serde::Deserialize;
@@ -291,8 +291,10 @@ pub struct OrganizationRule {
     pub name: Vec<usize>,
     /// The field of its type.
     pub kind: usize,
-    /// Where the code of the organization it belongs to comes from; by the structure of its own code if not told.
+    /// The field of the organization it belongs to.
     pub parent: Option<usize>,
+    /// How many digits of that field are its code; all if not told.
+    pub parent_digits: Option<usize>,
     /// The field of its town.
     pub town: Option<usize>,
     /// The field of its first day.

@@ -1,8 +1,8 @@
 //! The layouts the program knows. They are found when it is built, not listed: adding one is adding a file.
 
-use std::sync::LazyLock;
+use std::{path::Path, sync::LazyLock};
 
-use crate::Layout;
+use crate::{Finding, Layout, Severity, read::drift};
 
 const TEXTS: &[&str] = include!(concat!(env!("OUT_DIR"), "/layouts.rs"));
 
@@ -28,6 +28,43 @@ pub fn all() -> &'static [Layout] {
 /// The layout of an id.
 pub fn find(id: &str) -> Option<&'static Layout> {
     all().iter().find(|layout| layout.id == id)
+}
+
+/// The layout of a file that nobody named: the folder it stands in (`<layout id>/...`) says it, or its name does, or its first
+/// line (`first` holds the file's first bytes). The finding says what could not be told apart.
+pub fn detect(path: &Path, first: &[u8]) -> Result<&'static Layout, Finding> {
+    let named = path
+        .ancestors()
+        .filter_map(|part| part.file_name()?.to_str())
+        .find_map(|name| all().iter().find(|layout| is_named(name, &layout.id)));
+    if let Some(layout) = named {
+        return Ok(layout);
+    }
+    let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+    let candidates = drift::candidates(&line);
+    let ids = |layouts: &[&Layout]| layouts.iter().map(|layout| layout.id.as_str()).collect::<Vec<_>>().join(", ");
+    match candidates.as_slice() {
+        [layout] => Ok(layout),
+        [layout, ..] if layout.has_header() => Ok(layout),
+        [] => {
+            let message = format!(
+                "no layout is known for this file, neither by its folder nor by its first line; say which it is: {}",
+                ids(&all().iter().collect::<Vec<_>>())
+            );
+            Err(Finding::new(0, "layout.unknown", Severity::Fatal, message))
+        }
+        several => {
+            let message = format!("the file could be of several layouts; say which it is: {}", ids(several));
+            Err(Finding::new(0, "layout.ambiguous", Severity::Fatal, message))
+        }
+    }
+}
+
+/// Whether a folder or file is named after a layout: `tcs-4.0`, `tcs-4.0.txt`, `tcs-4.0_2015.csv`, and not `tcs-4.0-csv`.
+fn is_named(name: &str, id: &str) -> bool {
+    name.strip_prefix(id).is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'.' | b'_')))
 }
 
 #[cfg(test)]
@@ -61,5 +98,23 @@ mod tests {
         check("sasid-2.1", 279);
         check("sasid-2.1x", 292);
         check("tcs-4.0", 275);
+    }
+
+    #[test]
+    fn files_are_known_by_folder_name_or_first_line() {
+        fn check(path: &str, first: &str, expect: Result<&str, &str>) {
+            let found = detect(Path::new(path), first.as_bytes());
+            let found = found.map(|layout| layout.id.as_str()).map_err(|finding| finding.rule);
+            assert_eq!(found, expect.map_err(str::to_owned), "{path}");
+        }
+        check("state/tcs-4.0/2015/part1.txt", "", Ok("tcs-4.0"));
+        check("state/tcs-4.0-csv/part1.txt", "", Ok("tcs-4.0-csv"));
+        check("in/sasid-2.1x_0640011.txt", "", Ok("sasid-2.1x"));
+        check("in/a.txt", &format!("{}\r\n", " ".repeat(275)), Ok("tcs-4.0"));
+        check("in/a.txt", &format!("{}\n", " ".repeat(279)), Ok("sasid-2.1"));
+        check("in/a.csv", &format!("1{}\n", ",".repeat(21)), Ok("tcs-4.0-csv"));
+        let header = "SASID,FallOfYear,ReportingDistrictCode,Fac1OrgCode,ProgramCode,ProgramName,ProgramTypeName,ProgramSponsor,BeginDate,EndDate,ReasonExited,Services\n";
+        check("in/a.csv", header, Ok("ct-program"));
+        check("in/a.csv", "what,is,this\n", Err("layout.unknown"));
     }
 }

@@ -4,14 +4,21 @@
 //! Reading gives [`Item`]s one after the other in bounded memory; a bad record is an item too, never an error, and never stops
 //! the good ones. Nothing here knows what a fact is used for, who may see it, or how a history is made.
 //!
-//! Start with [`Item`], then [`layouts`] and [`read`].
+//! Start with [`Item`], then [`layouts`] and [`read`]; [`load`] takes items into the database, [`roster`] an agency's clients.
 
+pub mod check;
+pub mod convert;
+pub mod describe;
 pub mod edfi;
 mod error;
+mod finding;
 mod item;
 mod layout;
 pub mod layouts;
+pub mod load;
 pub mod read;
+pub mod roster;
+mod store;
 mod write;
 
 pub use error::Error;

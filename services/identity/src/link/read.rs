@@ -57,6 +57,7 @@ pub(super) fn read(
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 18).from_reader(file);
     let stage = if side == Side::Left { "reading left" } else { "reading right" };
+    progress(stage, 0, bytes);
     let mut record = ByteRecord::new();
     if !next(&mut reader, &mut record, path)? {
         return Err(Error::Invalid(format!(

@@ -141,7 +141,14 @@ fn read(control: &Path, config: &Config) -> io::Result<Delivery> {
 
 impl Delivery {
     fn note(&mut self, line: u32, rule: &str, severity: Severity, message: &str) {
-        self.findings.push(Finding { line, column: None, field: None, rule: rule.to_owned(), severity, message: message.to_owned() });
+        self.findings.push(Finding {
+            line,
+            column: None,
+            field: None,
+            rule: rule.to_owned(),
+            severity,
+            message: message.to_owned(),
+        });
     }
 
     fn read_line(&mut self, folder: &Path, number: u32, line: &str, listed: &mut HashSet<PathBuf>) {
@@ -149,18 +156,35 @@ impl Delivery {
             return;
         }
         if line.starts_with('@') {
-            self.note(number, "control.directive", Severity::Warning, "Directives are not carried out: a delivery adds and corrects, and never empties what is held.");
+            self.note(
+                number,
+                "control.directive",
+                Severity::Warning,
+                "Directives are not carried out: a delivery adds and corrects, and never \
+                    empties what is held.",
+            );
             return;
         }
         let mut parts = line.split(',').map(str::trim);
         let (format, interchange, name, md5) = (parts.next(), parts.next(), parts.next(), parts.next());
         let (Some("edfi-xml"), Some(interchange), Some(name)) = (format, interchange, name) else {
-            self.note(number, "control.line", Severity::Error, "A line of a control file reads edfi-xml,INTERCHANGE,FILE or edfi-xml,INTERCHANGE,FILE,MD5.");
+            self.note(
+                number,
+                "control.line",
+                Severity::Error,
+                "A line of a control file reads edfi-xml,INTERCHANGE,FILE or \
+                    edfi-xml,INTERCHANGE,FILE,MD5.",
+            );
             return;
         };
         let relative = PathBuf::from(name);
         if name.is_empty() || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
-            self.note(number, "control.path", Severity::Error, "The file lies outside the folder of the control file: it is not read.");
+            self.note(
+                number,
+                "control.path",
+                Severity::Error,
+                "The file lies outside the folder of the control file: it is not read.",
+            );
             return;
         }
         if !listed.insert(relative.clone()) {
@@ -168,16 +192,31 @@ impl Delivery {
             return;
         }
         let Some((path, packing)) = locate(folder, &relative) else {
-            self.note(number, "control.missing_file", Severity::Warning, "The listed file is not in the delivery, nor a copy of it packed with gzip.");
+            self.note(
+                number,
+                "control.missing_file",
+                Severity::Warning,
+                "The listed file is not in the delivery, nor a copy of it packed with gzip.",
+            );
             return;
         };
         if !lies_in(folder, &path) {
-            self.note(number, "control.path", Severity::Error, "The file is a link out of the folder of the control file: it is not read.");
+            self.note(
+                number,
+                "control.path",
+                Severity::Error,
+                "The file is a link out of the folder of the control file: it is not read.",
+            );
             return;
         }
         let interchange = Interchange::of(interchange);
         if interchange == Interchange::Other {
-            self.note(number, "control.interchange", Severity::Warning, "Ed-Fi 1.0 has no interchange of this name; the file is read by what it holds.");
+            self.note(
+                number,
+                "control.interchange",
+                Severity::Warning,
+                "Ed-Fi 1.0 has no interchange of this name; the file is read by what it holds.",
+            );
         }
         let md5 = md5.filter(|sum| !sum.is_empty()).map(str::to_ascii_lowercase);
         self.files.push(DeliveredFile { line: number, interchange, path, packing, md5 });
@@ -192,11 +231,16 @@ impl Delivery {
             let plain = name.to_string_lossy();
             let plain = plain.strip_suffix(".gz").unwrap_or(&plain);
             let is_xml = Path::new(plain).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
-            let is_known = listed.contains(Path::new(plain)) || listed.contains(Path::new(&name)) || control.file_name() == Some(&name);
+            let is_known = listed.contains(Path::new(plain))
+                || listed.contains(Path::new(&name))
+                || control.file_name() == Some(&name);
             count += u32::from(is_xml && !is_known);
         }
         if count > 0 {
-            let message = format!("XML files in the folder that the control file does not list, and that are not read: {count}.");
+            let message = format!(
+                "XML files in the folder that the control file does not list, and that \
+                    are not read: {count}."
+            );
             self.note(0, "control.unlisted", Severity::Information, &message);
         }
         Ok(())

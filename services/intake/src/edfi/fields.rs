@@ -5,7 +5,7 @@ use domains::FactBuilder;
 use model::{Decimal, Domain, Fact, NaturalKey, Period, SchoolYear, Value};
 
 use super::{
-    index::{Index, OrganizationKind, Whereabouts},
+    index::{Index, Whereabouts},
     node::Node,
 };
 use crate::item::{Finding, Severity};
@@ -43,6 +43,7 @@ pub(super) type Outcome<T> = Result<T, Trouble>;
 /// A school year no later and no earlier than this is taken for a slip of the pen.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
 
+/// What a program writes for a character it could not read.
 const REPLACEMENT: char = '\u{FFFD}';
 
 impl<'a> Fields<'a> {
@@ -58,6 +59,20 @@ impl<'a> Fields<'a> {
     /// The line the record begins on.
     pub const fn line(&self) -> u32 {
         self.node.place.line
+    }
+
+    /// Says where a character was lost before the file was made.
+    pub fn note_lost_character(&mut self) {
+        if let Some(at) = self.node.find_text(REPLACEMENT) {
+            self.note(
+                at,
+                &at.name,
+                "text.replacement_character",
+                Severity::Warning,
+                "A character was lost before the file was made: it shows as the \
+                    replacement character. Correct it at the source.",
+            );
+        }
     }
 
     /// Notes something about an element.
@@ -79,15 +94,8 @@ impl<'a> Fields<'a> {
     }
 
     /// The text of a child.
-    pub fn text(&mut self, at: &'a Node, name: &str) -> Option<String> {
-        let child = at.child(name)?;
-        if child.text.is_empty() {
-            return None;
-        }
-        if child.text.contains(REPLACEMENT) {
-            self.note(child, name, "text.replacement_character", Severity::Warning, "A character was lost before the file was made: it shows as the replacement character. Correct it at the source.");
-        }
-        Some(child.text.clone())
+    pub fn text(&self, at: &'a Node, name: &str) -> Option<String> {
+        at.value(name).map(str::to_owned)
     }
 
     /// The text of a child that must be there.
@@ -103,7 +111,13 @@ impl<'a> Fields<'a> {
         let text = at.value(name)?;
         let day = parse_date(text);
         if day.is_none() {
-            self.note(at.child(name).unwrap_or(at), name, "date.invalid", Severity::Error, "This is no day of the calendar in the form YYYY-MM-DD.");
+            self.note(
+                at.child(name).unwrap_or(at),
+                name,
+                "date.invalid",
+                Severity::Error,
+                "This is no day of the calendar in the form YYYY-MM-DD.",
+            );
         }
         day
     }
@@ -122,7 +136,13 @@ impl<'a> Fields<'a> {
             "true" | "1" => Some(true),
             "false" | "0" => Some(false),
             _ => {
-                self.note(at.child(name).unwrap_or(at), name, "boolean.invalid", Severity::Error, "This field holds true or false and nothing else.");
+                self.note(
+                    at.child(name).unwrap_or(at),
+                    name,
+                    "boolean.invalid",
+                    Severity::Error,
+                    "This field holds true or false and nothing else.",
+                );
                 None
             }
         }
@@ -132,7 +152,13 @@ impl<'a> Fields<'a> {
     pub fn decimal(&mut self, at: &'a Node, name: &str) -> Option<Decimal> {
         let number = at.value(name)?.parse().ok();
         if number.is_none() {
-            self.note(at.child(name).unwrap_or(at), name, "number.invalid", Severity::Error, "This field holds a number with at most four decimals.");
+            self.note(
+                at.child(name).unwrap_or(at),
+                name,
+                "number.invalid",
+                Severity::Error,
+                "This field holds a number with at most four decimals.",
+            );
         }
         number
     }
@@ -141,7 +167,13 @@ impl<'a> Fields<'a> {
     pub fn integer(&mut self, at: &'a Node, name: &str) -> Option<i64> {
         let number = at.value(name)?.parse().ok();
         if number.is_none() {
-            self.note(at.child(name).unwrap_or(at), name, "number.invalid", Severity::Error, "This field holds a whole number.");
+            self.note(
+                at.child(name).unwrap_or(at),
+                name,
+                "number.invalid",
+                Severity::Error,
+                "This field holds a whole number.",
+            );
         }
         number
     }
@@ -150,7 +182,13 @@ impl<'a> Fields<'a> {
     pub fn school_year(&mut self, at: &'a Node, name: &str) -> Option<SchoolYear> {
         let year = at.value(name)?.parse().ok();
         if year.is_none() {
-            self.note(at.child(name).unwrap_or(at), name, "school_year.invalid", Severity::Error, "A school year reads 2014-2015, the second year following the first.");
+            self.note(
+                at.child(name).unwrap_or(at),
+                name,
+                "school_year.invalid",
+                Severity::Error,
+                "A school year reads 2014-2015, the second year following the first.",
+            );
         }
         year
     }
@@ -162,7 +200,14 @@ impl<'a> Fields<'a> {
             return from_day;
         };
         if stated != from_day {
-            self.note(at.child(name).unwrap_or(at), name, "school_year.other_than_date", Severity::Warning, "The record states another school year than the one its date lies in; the stated one is kept.");
+            self.note(
+                at.child(name).unwrap_or(at),
+                name,
+                "school_year.other_than_date",
+                Severity::Warning,
+                "The record states another school year than the one its date lies in; the \
+                    stated one is kept.",
+            );
         }
         stated
     }
@@ -186,7 +231,9 @@ impl<'a> Fields<'a> {
         };
         match self.index.find_id(id) {
             Some(node) => Ok(Some(node)),
-            None => self.unresolved(reference, "The reference names an id that no record of the file has.").map(|()| None),
+            None => {
+                self.unresolved(reference, "The reference names an id that no record of the file has.").map(|()| None)
+            }
         }
     }
 
@@ -212,7 +259,12 @@ impl<'a> Fields<'a> {
         let identity = self.reference(at, &["StudentReference"])?;
         match identity.and_then(|identity| identity.value("StudentUniqueStateId")) {
             Some(id) => Ok(id.to_owned()),
-            None => self.refuse(at, "StudentUniqueStateId", "student.no_state_id", "The record names no student by state identifier: it cannot be loaded."),
+            None => self.refuse(
+                at,
+                "StudentUniqueStateId",
+                "student.no_state_id",
+                "The record names no student by state identifier: it cannot be loaded.",
+            ),
         }
     }
 
@@ -223,19 +275,19 @@ impl<'a> Fields<'a> {
 
     /// The organization named in the identity of a course, session, section or incident.
     pub fn owner(&mut self, identity: &'a Node) -> Outcome<&'a str> {
-        const NAMES: [&str; 5] = ["EducationalOrgReference", "EducationOrganizationReference", "EducationOrgReference", "SchoolReference", "ResponsibilitySchoolReference"];
+        const NAMES: [&str; 5] = [
+            "EducationalOrgReference",
+            "EducationOrganizationReference",
+            "EducationOrgReference",
+            "SchoolReference",
+            "ResponsibilitySchoolReference",
+        ];
         Ok(self.organization(identity, &NAMES)?.unwrap_or_default())
     }
 
     /// District and facility of what a record calls its school.
     pub fn school(&self, id: Option<&str>) -> Whereabouts {
-        let Some(id) = id.filter(|id| !id.is_empty()) else {
-            return Whereabouts::default();
-        };
-        match self.index.whereabouts(id, OrganizationKind::School) {
-            Whereabouts { lea: None, facility: None } => Whereabouts { lea: None, facility: Some(id.to_owned()) },
-            place => place,
-        }
+        id.filter(|id| !id.is_empty()).map_or_else(Whereabouts::default, |id| self.index.school(id))
     }
 
     /// Makes the fact. Its natural key is the source's own identity of the record: values found by following references
@@ -283,7 +335,10 @@ pub(super) fn descriptor(node: &Node) -> Option<&str> {
 fn parse_date(text: &str) -> Option<NaiveDate> {
     let (day, zone) = text.split_at_checked(10)?;
     let is_zone = matches!(zone, "" | "Z") || (zone.len() == 6 && zone.starts_with(['+', '-']));
-    let digits = day.bytes().enumerate().all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+    let digits = day
+        .bytes()
+        .enumerate()
+        .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
     let day: NaiveDate = day.parse().ok().filter(|_| is_zone && digits)?;
     YEARS.contains(&day.year()).then_some(day)
 }

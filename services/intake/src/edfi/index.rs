@@ -71,7 +71,10 @@ pub(super) enum Entry {
     /// A parent: elements of the contact domain.
     Parent(Payload),
     /// An incident: elements of the discipline domain, as far as every participant may see them, and those about the offender.
-    Incident { shared: Payload, offender: Payload },
+    Incident {
+        shared: Payload,
+        offender: Payload,
+    },
 }
 
 impl Entry {
@@ -90,13 +93,17 @@ impl Entry {
 
     fn size(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let payload = |payload: &Payload| payload.iter().map(|(name, value)| name.len() + value.to_plain().len() + 64).sum::<usize>();
+        let payload = |payload: &Payload| {
+            payload.iter().map(|(name, value)| name.len() + value.to_plain().len() + 64).sum::<usize>()
+        };
         size_of::<Self>()
             + match self {
                 Self::Organization(o) => text(&o.parent),
                 Self::Course(c) => text(&c.title) + text(&c.subject) + text(&c.code),
                 Self::Session(_) => 0,
-                Self::Program(p) => text(&p.program_type) + text(&p.sponsor) + p.services.iter().map(|s| s.len() + 24).sum::<usize>(),
+                Self::Program(p) => {
+                    text(&p.program_type) + text(&p.sponsor) + p.services.iter().map(|s| s.len() + 24).sum::<usize>()
+                }
                 Self::Assessment(title) | Self::Family(title) => text(title),
                 Self::Parent(parent) => payload(parent),
                 Self::Incident { shared, offender } => payload(shared) + payload(offender),
@@ -138,7 +145,10 @@ pub struct Index {
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Index").field("entries", &self.entries.len()).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Index")
+            .field("entries", &self.entries.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -228,6 +238,14 @@ impl Index {
         }
     }
 
+    /// District and facility of what a record calls its school, whatever has been said about it.
+    pub(super) fn school(&self, id: &str) -> Whereabouts {
+        match self.organization(id).map(|organization| organization.kind) {
+            Some(OrganizationKind::District) => Whereabouts { lea: Some(id.to_owned()), facility: None },
+            _ => Whereabouts { lea: self.district_of(id), facility: Some(id.to_owned()) },
+        }
+    }
+
     fn district_of(&self, school: &str) -> Option<String> {
         let mut id = school;
         for _ in 0..ANCESTORS_MAX {
@@ -290,7 +308,12 @@ mod tests {
     fn a_full_index_says_so() {
         let mut index = Index::new(300);
         let family = |n: usize| (n.to_string(), Entry::Family(Some("x".repeat(100))));
-        let results: Vec<_> = (0..4).map(|n| { let (k, e) = family(n); index.insert(k, e) }).collect();
+        let results: Vec<_> = (0..4)
+            .map(|n| {
+                let (k, e) = family(n);
+                index.insert(k, e)
+            })
+            .collect();
         assert_eq!(results.last(), Some(&Err(IndexFull)));
     }
 }

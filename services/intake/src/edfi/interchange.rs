@@ -67,7 +67,13 @@ impl From<Stop> for Early {
 /// `expected` is what the control file calls it. `index` remembers organizations, courses, parents and incidents between
 /// the files of a delivery. Malformed XML ends in an [`Item::File`] with a fatal finding; the items before it have been
 /// given, and what becomes of them is the caller's decision. `Err`: the bytes could not be read.
-pub fn read_interchange(expected: Interchange, source: &mut dyn BufRead, index: &mut Index, config: &Config, sink: &mut Sink<'_>) -> Result<Counts, Error> {
+pub fn read_interchange(
+    expected: Interchange,
+    source: &mut dyn BufRead,
+    index: &mut Index,
+    config: &Config,
+    sink: &mut Sink<'_>,
+) -> Result<Counts, Error> {
     let reading = Reading {
         xml: RecordReader::new(source, config),
         index,
@@ -124,7 +130,9 @@ impl Reading<'_, '_, '_> {
         }
         let found = Interchange::of(&root.name);
         if expected != Interchange::Other && expected != found {
-            let message = "The file holds another interchange than the control file says; it is read by what it holds.".to_owned();
+            let message = "The file holds another interchange than the control file says; it is \
+                read by what it holds."
+                .to_owned();
             self.give(Item::File(file_finding(root.place, "edfi.other_interchange", Severity::Warning, message)))?;
         }
         while let Some(head) = self.xml.next()? {
@@ -136,8 +144,16 @@ impl Reading<'_, '_, '_> {
         }
         let left_out = self.xml.left_out();
         if left_out > 0 {
-            let message = format!("Elements of other namespaces (extensions) that were left out: {left_out}.");
-            self.give(Item::File(file_finding(Place { line: 0, column: 1 }, "edfi.extension", Severity::Information, message)))?;
+            let message = format!(
+                "Elements of other namespaces (extensions) that were left out: \
+                    {left_out}."
+            );
+            self.give(Item::File(file_finding(
+                Place { line: 0, column: 1 },
+                "edfi.extension",
+                Severity::Information,
+                message,
+            )))?;
         }
         Ok(())
     }
@@ -180,6 +196,7 @@ impl Reading<'_, '_, '_> {
         let node = &waiting.record.node;
         let mut fields = Fields::new(node, self.index, referents);
         let outcome = (waiting.convert)(&mut fields);
+        fields.note_lost_character();
         let is_refused = fields.is_refused();
         let findings = fields.findings;
         match outcome {
@@ -197,10 +214,12 @@ impl Reading<'_, '_, '_> {
         let line = waiting.record.node.place.line;
         let is_delete = waiting.purpose != Purpose::Load;
         match output {
-            Output::Persons(persons) if is_delete => self.retract(persons, waiting, findings),
+            Output::Persons(persons) if is_delete => self.retract(persons, waiting),
             Output::Persons(persons) => self.persons(persons, &waiting.record, findings),
             // What only serves references is not forgotten: records read before rest on it.
-            Output::Organization(..) | Output::Learned(..) if is_delete => self.pass(line, waiting.record.node.name, true),
+            Output::Organization(..) | Output::Learned(..) if is_delete => {
+                self.pass(line, waiting.record.node.name, true)
+            }
             Output::Organization(record, (key, entry)) => {
                 self.index.insert(key, entry).map_err(|_| self.index_full(&waiting.record.node))?;
                 self.counts.organizations += 1;
@@ -220,22 +239,36 @@ impl Reading<'_, '_, '_> {
         for person in persons {
             let Person { state_id, introduces, facts } = person;
             let mut findings = findings.clone();
-            let facts = facts.into_iter().map(|fact| self.tell_apart(&state_id, fact, &record.node, &mut findings)).collect();
+            let facts =
+                facts.into_iter().map(|fact| self.tell_apart(&state_id, fact, &record.node, &mut findings)).collect();
             self.counts.persons += 1;
             let raw = if introduces { Vec::new() } else { record.raw.clone() };
             let line = record.node.place.line;
-            self.give(Item::Person { line, state_id: Masked::new(state_id), claimed_birth_date: None, facts, introduces, raw: Masked::new(raw), findings })?;
+            self.give(Item::Person {
+                line,
+                state_id: Masked::new(state_id),
+                claimed_birth_date: None,
+                facts,
+                introduces,
+                raw: Masked::new(raw),
+                findings,
+            })?;
         }
         Ok(())
     }
 
-    fn retract(&mut self, persons: Vec<Person>, waiting: Waiting, mut findings: Vec<Finding>) -> Result<(), Early> {
+    fn retract(&mut self, persons: Vec<Person>, waiting: Waiting) -> Result<(), Early> {
         let node = &waiting.record.node;
         let line = node.place.line;
         if waiting.purpose == Purpose::SafeDelete && persons.iter().any(|person| person.introduces) {
-            let message = "A student is withdrawn unless records depend on the student, which this file cannot show. Withdraw the student's records one by one, or send the delete with Force=\"true\".";
-            findings.push(Finding { field: Some(node.name.clone()), ..file_finding(node.place, "delete.depended_on", Severity::Error, message.to_owned()) });
-            return self.reject(waiting, findings);
+            let message = "A student is withdrawn unless records depend on the student, which this \
+                file cannot show. Withdraw the student's records one by one, or send the \
+                delete with Force=\"true\".";
+            let finding = Finding {
+                field: Some(node.name.clone()),
+                ..file_finding(node.place, "delete.depended_on", Severity::Error, message.to_owned())
+            };
+            return self.reject(waiting, vec![finding]);
         }
         for Person { state_id, facts, .. } in persons {
             self.counts.retracted += 1;
@@ -265,9 +298,12 @@ impl Reading<'_, '_, '_> {
         }
         if fact.domain == Domain::Attendance {
             let first = hex::encode(fact.natural_key.0);
-            fact.natural_key = NaturalKey::of(fact.domain, &fact.kind, &["edfi", &first, &(occurrence + 1).to_string()]);
+            fact.natural_key =
+                NaturalKey::of(fact.domain, &fact.kind, &["edfi", &first, &(occurrence + 1).to_string()]);
         } else {
-            let message = "The file says something else about the same before; the later record counts.".to_owned();
+            let message = "The file says something else about the same before; the later record \
+                counts."
+                .to_owned();
             findings.push(file_finding(node.place, "record.repeated", Severity::Warning, message));
         }
         fact
@@ -293,7 +329,11 @@ impl Reading<'_, '_, '_> {
     }
 
     fn index_full(&self, node: &Node) -> Early {
-        let message = format!("The delivery describes more organizations, courses, parents and incidents than can be remembered at once ({} bytes).", self.config.index_bytes_max);
+        let message = format!(
+            "The delivery describes more organizations, courses, parents and \
+                incidents than can be remembered at once ({} bytes).",
+            self.config.index_bytes_max
+        );
         Early::Fault(Fault { place: node.place, rule: "limit.index_bytes", message })
     }
 }

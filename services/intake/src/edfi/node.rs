@@ -42,6 +42,14 @@ impl Node {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The first element, here or inside, whose text holds a character.
+    pub fn find_text(&self, character: char) -> Option<&Self> {
+        if self.text.contains(character) {
+            return Some(self);
+        }
+        self.children.iter().find_map(|child| child.find_text(character))
+    }
+
     /// The bytes its texts and names take, roughly.
     pub fn size(&self) -> usize {
         let own = self.name.len() + self.text.len() + size_of::<Self>();

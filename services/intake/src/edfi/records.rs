@@ -58,11 +58,19 @@ pub(super) fn converter(name: &str) -> Option<Converter> {
         "DisciplineIncident" => discipline::discipline_incident,
         "StudentDisciplineIncidentAssociation" => discipline::student_discipline_incident_association,
         "DisciplineAction" => discipline::discipline_action,
-        "StudentProgramAssociation" | "StudentCTEProgramAssociation" | "StudentTitleIPartAProgramAssociation" => program::student_program_association,
-        "StudentSpecialEdProgramAssociation" | "StudentSpecialEducationProgramAssociation" => program::student_special_education_program_association,
+        "StudentProgramAssociation" | "StudentCTEProgramAssociation" | "StudentTitleIPartAProgramAssociation" => {
+            program::student_program_association
+        }
+        "StudentSpecialEdProgramAssociation" | "StudentSpecialEducationProgramAssociation" => {
+            program::student_special_education_program_association
+        }
         "Parent" => contact::parent,
         "StudentParentAssociation" => contact::student_parent_association,
-        "EducationOrganization" | "School" | "LocalEducationAgency" | "StateEducationAgency" | "EducationServiceCenter" => organization::education_organization,
+        "EducationOrganization"
+        | "School"
+        | "LocalEducationAgency"
+        | "StateEducationAgency"
+        | "EducationServiceCenter" => organization::education_organization,
         "Course" => course::course,
         "Session" => course::session,
         "Program" => program::program,
@@ -76,7 +84,19 @@ pub(super) fn converter(name: &str) -> Option<Converter> {
 /// which is denied unless an agreement names it. A word too many only hides a harmless text.
 fn names_other_agency(text: &str) -> bool {
     const WORDS: [&str; 13] = [
-        "foster", "child welfare", "child protective", "dcf", "ward of", "court", "probation", "juvenile", "delinquen", "neglected", "correction", "incarcerat", "jail",
+        "foster",
+        "child welfare",
+        "child protective",
+        "dcf",
+        "ward of",
+        "court",
+        "probation",
+        "juvenile",
+        "delinquen",
+        "neglected",
+        "correction",
+        "incarcerat",
+        "jail",
     ];
     let text = text.to_lowercase();
     WORDS.iter().any(|word| text.contains(word))

@@ -35,7 +35,10 @@ impl Reading {
     }
 
     fn findings(&self) -> Vec<(&str, &Finding)> {
-        self.items.iter().flat_map(|(file, item)| findings_of(item).iter().map(move |finding| (file.as_str(), finding))).collect()
+        self.items
+            .iter()
+            .flat_map(|(file, item)| findings_of(item).iter().map(move |finding| (file.as_str(), finding)))
+            .collect()
     }
 }
 
@@ -48,7 +51,9 @@ fn facts_of(item: &Item) -> Vec<(&str, &Fact)> {
 
 fn findings_of(item: &Item) -> &[Finding] {
     match item {
-        Item::Person { findings, .. } | Item::Organization { findings, .. } | Item::Rejected { findings, .. } => findings,
+        Item::Person { findings, .. } | Item::Organization { findings, .. } | Item::Rejected { findings, .. } => {
+            findings
+        }
         Item::File(finding) => std::slice::from_ref(finding),
         Item::Passed { .. } | Item::Retracted { .. } => &[],
     }
@@ -71,10 +76,24 @@ fn read_with(mut bytes: &[u8], index: &mut Index, config: &Config) -> (Vec<Item>
 
 /// An interchange around some records.
 fn interchange(name: &str, records: &str) -> String {
-    format!("<?xml version=\"1.0\"?>\n<Interchange{name} xmlns=\"http://ed-fi.org/0100\">\n{records}\n</Interchange{name}>\n")
+    format!(
+        "<?xml version=\"1.0\"?>\n<Interchange{name} xmlns=\"http://ed-fi.org/0100\">\n{records}\n</Interchange{name}>\n"
+    )
 }
 
 /// An element of a fact as text.
 fn plain(fact: &Fact, element: &str) -> Option<String> {
     fact.payload.get(element).map(Value::to_plain)
+}
+
+#[test]
+fn adhoc_speed() {
+    let file = std::fs::File::open("/tmp/edfi-look/big.xml").unwrap();
+    let mut source = std::io::BufReader::new(file);
+    let start = std::time::Instant::now();
+    let counts = read_interchange(Interchange::Other, &mut source, &mut Index::new(1 << 20), &Config::default(), &mut |_| {
+        ControlFlow::Continue(())
+    });
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    panic!("{counts:?} {:?} {:?}", start.elapsed(), status.lines().find(|l| l.starts_with("VmHWM")));
 }

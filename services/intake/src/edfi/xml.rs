@@ -3,15 +3,17 @@
 //! Nothing is expanded and nothing is fetched: a document type declaration is refused where it begins, and so is every
 //! entity but the five of XML itself.
 
+mod markup;
+
 use std::io;
 
 use quick_xml::{
     NsReader,
-    events::{BytesRef, BytesStart, Event},
     name::{Namespace, ResolveResult},
 };
 use unicode_normalization::UnicodeNormalization as _;
 
+use self::markup::{Markup, convert, describe, doctype};
 use super::{
     Config,
     guard::{Breach, Guard, Place},
@@ -61,15 +63,6 @@ pub(super) struct Record {
     pub raw: Vec<u8>,
 }
 
-/// One piece of XML, owned.
-enum Markup {
-    Start { node: Node, is_edfi: bool },
-    End,
-    Text(String),
-    Nothing,
-    EndOfFile,
-}
-
 /// Streams records out of one interchange file.
 pub(super) struct RecordReader<'a, 'c> {
     xml: NsReader<Guard<'a>>,
@@ -106,7 +99,13 @@ impl<'a, 'c> RecordReader<'a, 'c> {
             match self.markup()? {
                 Markup::Start { node, is_edfi } => {
                     if !is_edfi {
-                        return Err(self.fault("edfi.namespace", format!("The root element is not of the namespace {NAMESPACE}: this is no Ed-Fi 1.0 interchange.")));
+                        return Err(self.fault(
+                            "edfi.namespace",
+                            format!(
+                                "The root element is not of the namespace {NAMESPACE}: this is no Ed-Fi \
+                                    1.0 interchange."
+                            ),
+                        ));
                     }
                     return Ok(node);
                 }
@@ -126,7 +125,9 @@ impl<'a, 'c> RecordReader<'a, 'c> {
                     self.left_out += 1;
                     self.skip()?;
                 }
-                Markup::Start { node, .. } if node.name == "Action" && self.action.is_none() => self.action = Some(self.purpose(&node)?),
+                Markup::Start { node, .. } if node.name == "Action" && self.action.is_none() => {
+                    self.action = Some(self.purpose(&node)?)
+                }
                 Markup::Start { node, .. } => {
                     return Ok(Some(Head { node, purpose: self.action.unwrap_or(Purpose::Load) }));
                 }
@@ -190,10 +191,16 @@ impl<'a, 'c> RecordReader<'a, 'c> {
 
     fn check_record_size(&self, elements: usize) -> Read<()> {
         if elements > self.config.record_elements_max {
-            return Err(self.fault("limit.record_elements", format!("One record holds more than {} elements.", self.config.record_elements_max)));
+            return Err(self.fault(
+                "limit.record_elements",
+                format!("One record holds more than {} elements.", self.config.record_elements_max),
+            ));
         }
         if self.xml.get_ref().kept().len() > self.config.record_bytes_max {
-            return Err(self.fault("limit.record_bytes", format!("One record is longer than {} bytes.", self.config.record_bytes_max)));
+            return Err(self.fault(
+                "limit.record_bytes",
+                format!("One record is longer than {} bytes.", self.config.record_bytes_max),
+            ));
         }
         Ok(())
     }
@@ -201,7 +208,12 @@ impl<'a, 'c> RecordReader<'a, 'c> {
     fn purpose(&self, action: &Node) -> Read<Purpose> {
         let kind = action.attribute("ActionType").unwrap_or_default();
         if !kind.eq_ignore_ascii_case("DELETE") {
-            return Err(self.fault("edfi.action", "An Action element has another type than DELETE: it cannot be carried out.".to_owned()));
+            return Err(self.fault(
+                "edfi.action",
+                "An Action element has another type than DELETE: it cannot be carried \
+                    out."
+                    .to_owned(),
+            ));
         }
         Ok(match action.attribute("Force") {
             Some("true" | "1") => Purpose::ForcedDelete,
@@ -214,7 +226,12 @@ impl<'a, 'c> RecordReader<'a, 'c> {
             match self.markup()? {
                 Markup::EndOfFile => return Ok(()),
                 Markup::Text(text) => self.refuse_loose_text(&text)?,
-                Markup::Start { .. } => return Err(self.fault("xml.second_root", "A second root element begins here: an XML file has one.".to_owned())),
+                Markup::Start { .. } => {
+                    return Err(self.fault(
+                        "xml.second_root",
+                        "A second root element begins here: an XML file has one.".to_owned(),
+                    ));
+                }
                 Markup::End | Markup::Nothing => {}
             }
         }
@@ -248,7 +265,10 @@ impl<'a, 'c> RecordReader<'a, 'c> {
             Markup::Start { .. } => {
                 self.depth += 1;
                 if self.depth > self.config.depth_max {
-                    return Err(self.fault("limit.depth", format!("Elements stand more than {} deep in one another.", self.config.depth_max)));
+                    return Err(self.fault(
+                        "limit.depth",
+                        format!("Elements stand more than {} deep in one another.", self.config.depth_max),
+                    ));
                 }
             }
             Markup::End => self.depth = self.depth.saturating_sub(1),
@@ -263,24 +283,42 @@ impl<'a, 'c> RecordReader<'a, 'c> {
         let is_doctype = guard.kept().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"<!DOCTYPE"));
         match (guard.breach(), error) {
             (Some(Breach::Markup), _) if is_doctype => doctype(self.at),
-            (Some(Breach::Markup), _) => self.fault("limit.markup_bytes", format!("One tag, text or comment is longer than {} bytes.", self.config.markup_bytes_max)),
-            (Some(Breach::File), _) => self.fault("limit.file_bytes", format!("The file is longer than {} bytes.", self.config.file_bytes_max)),
+            (Some(Breach::Markup), _) => self.fault(
+                "limit.markup_bytes",
+                format!("One tag, text or comment is longer than {} bytes.", self.config.markup_bytes_max),
+            ),
+            (Some(Breach::File), _) => {
+                self.fault("limit.file_bytes", format!("The file is longer than {} bytes.", self.config.file_bytes_max))
+            }
             (None, quick_xml::Error::Io(error)) if is_damage(error.kind()) => {
-                let message = "The packed file is damaged or cut short: it cannot be unpacked beyond this place.".to_owned();
+                let message = "The packed file is damaged or cut short: it cannot be unpacked beyond \
+                    this place."
+                    .to_owned();
                 Stop::Fault(Fault { place: guard.place(), rule: "file.damaged", message })
             }
             (None, quick_xml::Error::Io(error)) => Stop::Io(io::Error::new(error.kind(), error)),
-            (None, quick_xml::Error::Encoding(_)) => self.fault("xml.encoding", "Bytes here are not UTF-8, the encoding the file is read in.".to_owned()),
-            (None, quick_xml::Error::Syntax(error)) => self.fault("xml.syntax", format!("This is not well-formed XML: {error}.")),
-            (None, error) => self.fault("xml.malformed", format!("This is not well-formed XML: {error}.")),
+            (None, quick_xml::Error::Encoding(_)) => {
+                self.fault("xml.encoding", "Bytes here are not UTF-8, the encoding the file is read in.".to_owned())
+            }
+            (None, quick_xml::Error::Syntax(error)) => {
+                self.fault("xml.syntax", format!("This is not well-formed XML: {error}."))
+            }
+            (None, error) => self.fault("xml.malformed", format!("This is not well-formed XML: {}.", describe(&error))),
         }
     }
 
     fn refuse_loose_text(&self, text: &str) -> Read<()> {
-        if text.trim().is_empty() {
+        let stray = text.trim_start();
+        if stray.is_empty() {
             return Ok(());
         }
-        Err(self.fault("xml.loose_text", "Text stands outside of any record.".to_owned()))
+        let space = text.strip_suffix(stray).unwrap_or_default();
+        let lines = space.matches('\n').count() as u32;
+        let indent = space.rsplit('\n').next().unwrap_or_default().chars().count() as u32;
+        let column = if lines == 0 { self.at.column + indent } else { indent + 1 };
+        let place = Place { line: self.at.line + lines, column };
+        let message = "Text stands outside of any record.".to_owned();
+        Err(Stop::Fault(Fault { place, rule: "xml.loose_text", message }))
     }
 
     fn truncated(&self) -> Stop {
@@ -309,79 +347,4 @@ fn close(open: &mut Vec<Node>) -> Option<Node> {
 
 const fn is_damage(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof)
-}
-
-fn doctype(at: Place) -> Stop {
-    let message = "A document type declaration stands here. Interchanges have none; files with one are not read.".to_owned();
-    Stop::Fault(Fault { place: at, rule: "xml.doctype", message })
-}
-
-fn convert(event: Event<'_>, at: Place, is_edfi: bool, attributes_max: usize) -> Read<Markup> {
-    let fault = |rule: &'static str, message: String| Stop::Fault(Fault { place: at, rule, message });
-    Ok(match event {
-        Event::Start(start) | Event::Empty(start) => {
-            let name = start.local_name().as_ref().to_owned();
-            Markup::Start { node: Node::new(name, at, attributes(&start, at, attributes_max)?), is_edfi }
-        }
-        Event::End(_) => Markup::End,
-        Event::Text(text) => Markup::Text(legal(text.xml10_content().into_owned(), at)?),
-        Event::CData(text) => Markup::Text(legal(text.xml10_content().into_owned(), at)?),
-        Event::GeneralRef(reference) => Markup::Text(legal(resolve(&reference, at)?, at)?),
-        Event::DocType(_) => return Err(doctype(at)),
-        Event::Decl(declaration) => {
-            let encoding = declaration.encoding().transpose().map_err(|_| fault("xml.malformed", "The XML declaration cannot be read.".to_owned()))?;
-            let is_utf8 = encoding.is_none_or(|name| ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)));
-            if !is_utf8 {
-                return Err(fault("xml.encoding", "The file says it is in another encoding than UTF-8: send it in UTF-8.".to_owned()));
-            }
-            Markup::Nothing
-        }
-        Event::Comment(_) | Event::PI(_) => Markup::Nothing,
-        Event::Eof => Markup::EndOfFile,
-    })
-}
-
-fn attributes(start: &BytesStart<'_>, at: Place, attributes_max: usize) -> Read<Vec<(String, String)>> {
-    let fault = |rule: &'static str, message: String| Stop::Fault(Fault { place: at, rule, message });
-    let mut found = Vec::new();
-    for (count, attribute) in start.attributes().enumerate() {
-        if count >= attributes_max {
-            return Err(fault("limit.attributes", format!("An element has more than {attributes_max} attributes.")));
-        }
-        let attribute = attribute.map_err(|_| fault("xml.malformed", "The attributes of this element are not well-formed.".to_owned()))?;
-        let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|_| entity(at))?;
-        let value = legal(value.into_owned(), at)?;
-        if attribute.key.prefix().is_none() && attribute.key.as_namespace_binding().is_none() {
-            found.push((attribute.key.as_ref().to_owned(), value.trim().nfc().collect()));
-        }
-    }
-    Ok(found)
-}
-
-/// Resolves the five entities of XML and characters by number; every other entity is refused.
-fn resolve(reference: &BytesRef<'_>, at: Place) -> Read<String> {
-    let character = match reference.as_ref() {
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "amp" => Some('&'),
-        "apos" => Some('\''),
-        "quot" => Some('"'),
-        _ => reference.resolve_char_ref().map_err(|_| entity(at))?,
-    };
-    character.map(String::from).ok_or_else(|| entity(at))
-}
-
-fn entity(at: Place) -> Stop {
-    let message = "An entity other than the five of XML (lt, gt, amp, apos, quot) stands here: entities are not expanded.".to_owned();
-    Stop::Fault(Fault { place: at, rule: "xml.entity", message })
-}
-
-/// Refuses characters that XML 1.0 forbids.
-fn legal(text: String, at: Place) -> Read<String> {
-    let is_illegal = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}');
-    if text.contains(is_illegal) {
-        let message = "A control character stands here that XML does not allow.".to_owned();
-        return Err(Stop::Fault(Fault { place: at, rule: "xml.character", message }));
-    }
-    Ok(text)
 }

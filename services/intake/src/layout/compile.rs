@@ -518,6 +518,7 @@ fn organization(spec: &OrganizationSpec, names: &Names) -> Result<OrganizationRu
         name: places(names, &spec.name)?,
         kind: place(names, &spec.kind)?,
         parent: place_some(names, spec.parent.as_ref())?,
+        parent_digits: spec.parent_digits,
         town: place_some(names, spec.town.as_ref())?,
         open_date: place_some(names, spec.open_date.as_ref())?,
     })

@@ -7,8 +7,8 @@ use model::ValueKind;
 pub enum FieldKind {
     /// Text.
     Text,
-    /// Digits only, all positions filled when a length is told: an identifier or a code, kept as text.
-    Digits,
+    /// Digits only: an identifier or a code, kept as text.
+    Digits(DigitCount),
     /// A day.
     Date(DateForm),
     /// A time of day, `HH:MM` on 24 hours.
@@ -23,6 +23,15 @@ pub enum FieldKind {
     Constant(String),
     /// Nothing.
     Filler,
+}
+
+/// How many digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigitCount {
+    /// As many as the field is long.
+    Exact,
+    /// At most as many.
+    AtMost,
 }
 
 /// How a day is written.
@@ -107,13 +116,14 @@ impl Characters {
 }
 
 impl FieldKind {
-    /// Reads the `type` of a layout's field: `text`, `digits`, `date MMDDYYYY`, `time`, `integer`, `decimal 2`,
+    /// Reads the `type` of a layout's field: `text`, `digits`, `digits at most`, `date MMDDYYYY`, `time`, `integer`, `decimal 2`,
     /// `boolean Y,1/N`, `boolean Y/*`, `constant X`, `filler`.
     pub(super) fn named(text: &str) -> Option<Self> {
         let (name, parameter) = text.split_once(' ').unwrap_or((text, ""));
         Some(match (name, parameter) {
             ("text", "") => Self::Text,
-            ("digits", "") => Self::Digits,
+            ("digits", "") => Self::Digits(DigitCount::Exact),
+            ("digits", "at most") => Self::Digits(DigitCount::AtMost),
             ("time", "") => Self::Time,
             ("integer", "") => Self::Integer,
             ("filler", "") => Self::Filler,
@@ -128,7 +138,7 @@ impl FieldKind {
     /// The kind of value it becomes; `None` when it never becomes one.
     pub const fn value_kind(&self) -> Option<ValueKind> {
         Some(match self {
-            Self::Text | Self::Digits | Self::Time => ValueKind::Text,
+            Self::Text | Self::Digits(_) | Self::Time => ValueKind::Text,
             Self::Date(_) => ValueKind::Date,
             Self::Integer => ValueKind::Integer,
             Self::Decimal(_) => ValueKind::Decimal,
@@ -141,7 +151,7 @@ impl FieldKind {
     pub fn words(&self) -> String {
         match self {
             Self::Text => "text".to_owned(),
-            Self::Digits => "digits".to_owned(),
+            Self::Digits(_) => "digits".to_owned(),
             Self::Date(form) => format!("date {}", form.name()),
             Self::Time => "time HH:MM".to_owned(),
             Self::Integer => "whole number".to_owned(),

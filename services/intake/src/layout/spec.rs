@@ -238,6 +238,7 @@ pub(super) struct OrganizationSpec {
     #[serde(rename = "type")]
     pub kind: String,
     pub parent: Option<String>,
+    pub parent_digits: Option<usize>,
     pub town: Option<String>,
     pub open_date: Option<String>,
 }

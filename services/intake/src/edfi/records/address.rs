@@ -38,10 +38,14 @@ pub(super) fn best_address(node: &Node) -> Option<Address> {
 
 /// Phone numbers with their types, the primary number first.
 pub(super) fn phones(node: &Node) -> Vec<(Option<&str>, &str)> {
-    let is_secondary = |phone: &&Node| !matches!(phone.attribute("PrimaryTelephoneNumberIndicator"), Some("true" | "1"));
+    let is_secondary =
+        |phone: &&Node| !matches!(phone.attribute("PrimaryTelephoneNumberIndicator"), Some("true" | "1"));
     let mut phones: Vec<&Node> = node.all("Telephone").collect();
     phones.sort_by_key(is_secondary);
-    phones.into_iter().filter_map(|phone| Some((phone.attribute("TelephoneNumberType"), phone.value("TelephoneNumber")?))).collect()
+    phones
+        .into_iter()
+        .filter_map(|phone| Some((phone.attribute("TelephoneNumberType"), phone.value("TelephoneNumber")?)))
+        .collect()
 }
 
 /// E-mail addresses, personal ones first.

@@ -15,10 +15,11 @@ use crate::item::Severity;
 
 /// What tells two tests apart.
 fn identity(node: &Node) -> [&str; 4] {
-    ["AssessmentTitle", "AcademicSubject", "GradeLevelAssessed", "Version"].map(|name| node.value(name).unwrap_or_default())
+    ["AssessmentTitle", "AcademicSubject", "GradeLevelAssessed", "Version"]
+        .map(|name| node.value(name).unwrap_or_default())
 }
 
-/// A test. References do not always repeat the version, so it is remembered without it too.
+/// A test. References do not always repeat its version, so it is remembered without.
 pub(super) fn assessment(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
     fields.required_text(node, "AssessmentTitle")?;
@@ -54,15 +55,18 @@ pub(super) fn student_assessment(fields: &mut Fields<'_>) -> Outcome<Output> {
     let family = fields.index.assessment_family(&key(&[title, subject, grade]));
     fact.set_some("assessment_family", text_value(family.map(str::to_owned)));
     fact.set_some("academic_subject", text_value(Some(subject.to_owned()).filter(|text| !text.is_empty())));
-    let grade_level = fields.text(node, "GradeLevelWhenAssessed").or_else(|| Some(grade.to_owned()).filter(|text| !text.is_empty()));
+    let grade_level =
+        fields.text(node, "GradeLevelWhenAssessed").or_else(|| Some(grade.to_owned()).filter(|text| !text.is_empty()));
     fact.set_some("grade_level", text_value(grade_level));
     let reason = fields.text(node, "ReasonNotTested");
     fact.set_some("reason_not_tested", text_value(reason));
     fact.set_some("attempt", node.value("RetestIndicator").and_then(attempt).map(Value::Integer));
     set_scores(fields, &mut fact);
     set_levels(fields, &mut fact);
-    let accommodations = [("SpecialAccommodations", "SpecialAccommodation"), ("LinguisticAccommodations", "LinguisticAccommodation")];
-    let accommodations = accommodations.iter().flat_map(|(list, entry)| node.all(list).flat_map(|list| list.all(entry)));
+    let accommodations =
+        [("SpecialAccommodations", "SpecialAccommodation"), ("LinguisticAccommodations", "LinguisticAccommodation")];
+    let accommodations =
+        accommodations.iter().flat_map(|(list, entry)| node.all(list).flat_map(|list| list.all(entry)));
     fact.set_some("accommodations", list_value(accommodations.filter_map(descriptor).map(str::to_owned).collect()));
     let fact = fields.fact(&fact, Domain::Assessment, "result", &[title, subject, grade, version, &day.to_string()])?;
     Ok(Output::of(state_id, vec![fact]))
@@ -83,14 +87,23 @@ fn set_scores(fields: &mut Fields<'_>, fact: &mut FactBuilder) {
     let mut others = Vec::new();
     for score in fields.node.all("ScoreResults") {
         let Some(result) = score.value("Result") else { continue };
-        let method = score.attribute("AssessmentReportingMethod").or_else(|| score.value("AssessmentReportingMethod")).unwrap_or("Score");
+        let method = score
+            .attribute("AssessmentReportingMethod")
+            .or_else(|| score.value("AssessmentReportingMethod"))
+            .unwrap_or("Score");
         match method {
             "Scale score" if fact.find("scale_score").is_none() => match result.parse::<Decimal>() {
                 Ok(number) => {
                     fact.set("scale_score", Value::Decimal(number));
                     continue;
                 }
-                Err(_) => fields.note(score, "ScoreResults", "number.invalid", Severity::Warning, "The scale score is no number; it is kept as text among the other scores."),
+                Err(_) => fields.note(
+                    score,
+                    "ScoreResults",
+                    "number.invalid",
+                    Severity::Warning,
+                    "The scale score is no number; it is kept as text among the other scores.",
+                ),
             },
             "Raw score" if fact.find("raw_score").is_none() => {
                 fact.set("raw_score", Value::Text(result.to_owned()));

@@ -24,8 +24,11 @@ pub(super) fn attendance_event(fields: &mut Fields<'_>) -> Outcome<Output> {
     }
     // What does not stand for a day names the class period, so that nobody counts it as one.
     let period = fields.reference(node, &["ClassPeriodReference"])?;
-    let class_period = section.and_then(|section| section.value("UniqueSectionCode")).or_else(|| period.and_then(|period| period.value("ClassPeriodName")));
-    let class_period = class_period.or(kind.as_deref().filter(|kind| *kind != DAILY)).or(section.map(|_| "Section Attendance"));
+    let class_period = section
+        .and_then(|section| section.value("UniqueSectionCode"))
+        .or_else(|| period.and_then(|period| period.value("ClassPeriodName")));
+    let class_period =
+        class_period.or(kind.as_deref().filter(|kind| *kind != DAILY)).or(section.map(|_| "Section Attendance"));
     let mut fact = FactBuilder::new(Domain::Attendance, "event", fields.line());
     set_whereabouts(&mut fact, &fields.school(school));
     fact.school_year(fields.school_year_of(node, "SchoolYear", day));
@@ -40,7 +43,13 @@ pub(super) fn attendance_event(fields: &mut Fields<'_>) -> Outcome<Output> {
     }
     let environment = fields.text(node, "EducationalEnvironment");
     fact.set_some("educational_environment", text_value(environment));
-    let identity = [school.unwrap_or_default(), &day.to_string(), &category, kind.as_deref().unwrap_or_default(), class_period.unwrap_or_default()];
+    let identity = [
+        school.unwrap_or_default(),
+        &day.to_string(),
+        &category,
+        kind.as_deref().unwrap_or_default(),
+        class_period.unwrap_or_default(),
+    ];
     let fact = fields.fact(&fact, Domain::Attendance, "event", &identity)?;
     Ok(Output::of(state_id, vec![fact]))
 }

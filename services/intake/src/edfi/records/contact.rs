@@ -63,14 +63,22 @@ pub(super) fn student_parent_association(fields: &mut Fields<'_>) -> Outcome<Out
                 fact.set(element, value.clone());
             }
         }
-        _ => fields.unresolved(node, "The parent is not described in this delivery: send the Parent record with the link, or the contact would have no name.")?,
+        _ => fields.unresolved(
+            node,
+            "The parent is not described in this delivery: send the Parent record \
+                with the link, or the contact would have no name.",
+        )?,
     }
     fact.set("contact_id", Value::Text(parent.to_owned()));
     for (element, field) in [("relation", "Relation"), ("contact_restrictions", "ContactRestrictions")] {
         let text = fields.text(node, field);
         fact.set_some(element, text_value(text));
     }
-    for (element, field) in [("primary_contact", "PrimaryContactStatus"), ("lives_with", "LivesWith"), ("emergency_contact", "EmergencyContactStatus")] {
+    for (element, field) in [
+        ("primary_contact", "PrimaryContactStatus"),
+        ("lives_with", "LivesWith"),
+        ("emergency_contact", "EmergencyContactStatus"),
+    ] {
         let flag = fields.boolean(node, field);
         fact.set_some(element, flag.map(Value::Boolean));
     }

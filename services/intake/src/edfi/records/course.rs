@@ -20,7 +20,9 @@ pub(super) fn course(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
     let id = fields.required_text(node, "UniqueCourseId")?;
     let owner = fields.owner(node)?;
-    let code = node.all("CourseCode").find(|code| code.attribute("IdentificationSystem").is_some_and(|list| CODE_LISTS.contains(&list)));
+    let code = node
+        .all("CourseCode")
+        .find(|code| code.attribute("IdentificationSystem").is_some_and(|list| CODE_LISTS.contains(&list)));
     let course = Course {
         title: fields.text(node, "CourseTitle"),
         subject: fields.text(node, "SubjectArea"),
@@ -33,7 +35,11 @@ pub(super) fn session(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
     let name = fields.required_text(node, "SessionName")?;
     let owner = fields.owner(node)?;
-    let session = Session { school_year: fields.school_year(node, "SchoolYear"), begin: fields.date(node, "BeginDate"), end: fields.date(node, "EndDate") };
+    let session = Session {
+        school_year: fields.school_year(node, "SchoolYear"),
+        begin: fields.date(node, "BeginDate"),
+        end: fields.date(node, "EndDate"),
+    };
     Ok(Output::Learned(key(&[owner, &name]), Entry::Session(session)))
 }
 
@@ -89,7 +95,14 @@ fn set_session<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder, record: &'a 
     if let (Some(stated), Some(known)) = (stated, known)
         && stated != known
     {
-        fields.note(record.child("SchoolYear").unwrap_or(record), "SchoolYear", "school_year.other_than_session", Severity::Warning, "The record states another school year than the calendar gives its session; the stated one is kept.");
+        fields.note(
+            record.child("SchoolYear").unwrap_or(record),
+            "SchoolYear",
+            "school_year.other_than_session",
+            Severity::Warning,
+            "The record states another school year than the calendar gives its \
+                session; the stated one is kept.",
+        );
     }
     if let Some(year) = stated.or(known) {
         fact.school_year(year);

@@ -35,7 +35,11 @@ pub(super) fn discipline_incident(fields: &mut Fields<'_>) -> Outcome<Output> {
     set(&mut shared, "incident_type_2", text_value(rest));
     let weapons: Vec<&str> = node.all("Weapons").flat_map(|list| list.all("Weapon")).filter_map(descriptor).collect();
     set(&mut offender, "weapon", text_value((!weapons.is_empty()).then(|| weapons.join("; "))));
-    set(&mut offender, "reported_to_law_enforcement", fields.boolean(node, "ReportedToLawEnforcement").map(Value::Boolean));
+    set(
+        &mut offender,
+        "reported_to_law_enforcement",
+        fields.boolean(node, "ReportedToLawEnforcement").map(Value::Boolean),
+    );
     Ok(Output::Learned(key(&[owner, &id]), Entry::Incident { shared, offender }))
 }
 
@@ -45,7 +49,14 @@ pub(super) fn student_discipline_incident_association(fields: &mut Fields<'_>) -
     let (owner, id) = incident_of(fields, node)?;
     let role = fields.text(node, "StudentParticipationCode");
     if role.is_none() && fields.referents != Referents::DoNotMatter {
-        fields.note(node, "StudentParticipationCode", "field.required", Severity::Warning, "The record does not say whether the student did it, suffered it or saw it; weapons and police reports are left out.");
+        fields.note(
+            node,
+            "StudentParticipationCode",
+            "field.required",
+            Severity::Warning,
+            "The record does not say whether the student did it, suffered it or saw \
+                it; weapons and police reports are left out.",
+        );
     }
     let mut fact = FactBuilder::new(Domain::Discipline, "incident", fields.line());
     set_whereabouts(&mut fact, &fields.school(Some(owner).filter(|id| !id.is_empty())));
@@ -58,7 +69,11 @@ pub(super) fn student_discipline_incident_association(fields: &mut Fields<'_>) -
                 fact.set(element, value.clone());
             }
         }
-        _ => fields.unresolved(node, "The incident is not described in this delivery: send the DisciplineIncident with it.")?,
+        _ => fields.unresolved(
+            node,
+            "The incident is not described in this delivery: send the \
+                DisciplineIncident with it.",
+        )?,
     }
     let (first, rest) = behaviors(node);
     fact.set_some("incident_type", text_value(first.clone()));
@@ -82,7 +97,12 @@ pub(super) fn discipline_action(fields: &mut Fields<'_>) -> Outcome<Output> {
     for reference in node.all("StudentReference") {
         let student = fields.referent(reference)?.and_then(|identity| identity.value("StudentUniqueStateId"));
         let Some(student) = student else {
-            return fields.refuse(reference, "StudentUniqueStateId", "student.no_state_id", "The action names a student without state identifier.");
+            return fields.refuse(
+                reference,
+                "StudentUniqueStateId",
+                "student.no_state_id",
+                "The action names a student without state identifier.",
+            );
         };
         students.push(student.to_owned());
     }
@@ -106,7 +126,8 @@ pub(super) fn discipline_action(fields: &mut Fields<'_>) -> Outcome<Output> {
 
 fn set_sanctions<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder) -> Outcome<()> {
     let node: &'a Node = fields.node;
-    let (guarded, sanctions): (Vec<&str>, Vec<&str>) = node.all("Disciplines").filter_map(descriptor).partition(|text| names_other_agency(text));
+    let (guarded, sanctions): (Vec<&str>, Vec<&str>) =
+        node.all("Disciplines").filter_map(descriptor).partition(|text| names_other_agency(text));
     fact.set_some("other_agency_action", text_value((!guarded.is_empty()).then(|| guarded.join("; "))));
     let (first, rest) = split(&sanctions);
     fact.set_some("discipline_action", text_value(first));
@@ -125,7 +146,13 @@ fn set_sanctions<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder) -> Outcome
         incidents.extend(fields.referent(reference)?.and_then(|incident| incident.value("IncidentIdentifier")));
     }
     if incidents.len() > 1 {
-        fields.note(node, "DisciplineIncidentReference", "discipline.several_incidents", Severity::Warning, "The action answers several incidents; it is shown with the first.");
+        fields.note(
+            node,
+            "DisciplineIncidentReference",
+            "discipline.several_incidents",
+            Severity::Warning,
+            "The action answers several incidents; it is shown with the first.",
+        );
     }
     fact.set_some("incident_identifier", text_value(incidents.first().map(|id| (*id).to_owned())));
     Ok(())
@@ -134,7 +161,8 @@ fn set_sanctions<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder) -> Outcome
 /// School and number of the incident that a participation belongs to.
 fn incident_of<'a>(fields: &mut Fields<'a>, node: &'a Node) -> Outcome<(&'a str, &'a str)> {
     let incident = fields.reference(node, &["DisciplineIncidentReference"])?;
-    let Some((incident, id)) = incident.and_then(|incident| Some((incident, incident.value("IncidentIdentifier")?))) else {
+    let Some((incident, id)) = incident.and_then(|incident| Some((incident, incident.value("IncidentIdentifier")?)))
+    else {
         return fields.refuse(node, "DisciplineIncidentReference", "field.required", "The record names no incident.");
     };
     Ok((fields.owner(incident)?, id))

@@ -24,7 +24,10 @@ pub(super) fn student_school_association(fields: &mut Fields<'_>) -> Outcome<Out
     fact.set_some("exit_withdraw_date", exit.map(Value::Date));
     let grade = fields.text(node, "EntryGradeLevel");
     fact.set_some("grade_level", text_value(grade));
-    for (element, guarded, field) in [("entry_type", "other_agency_entry_type", "EntryType"), ("exit_withdraw_type", "other_agency_exit_type", "ExitWithdrawType")] {
+    for (element, guarded, field) in [
+        ("entry_type", "other_agency_entry_type", "EntryType"),
+        ("exit_withdraw_type", "other_agency_exit_type", "ExitWithdrawType"),
+    ] {
         if let Some(text) = fields.text(node, field) {
             fact.set(if names_other_agency(&text) { guarded } else { element }, Value::Text(text));
         }
@@ -32,7 +35,10 @@ pub(super) fn student_school_association(fields: &mut Fields<'_>) -> Outcome<Out
     let repeats = fields.boolean(node, "RepeatGradeIndicator");
     fact.set_some("repeat_grade_indicator", repeats.map(Value::Boolean));
     let plan = node.child("GraduationPlanReference").and_then(|plan| plan.child("GraduationPlanIdentity"));
-    fact.set_some("graduation_plan_type", text_value(plan.and_then(|plan| plan.value("GraduationPlanType")).map(str::to_owned)));
+    fact.set_some(
+        "graduation_plan_type",
+        text_value(plan.and_then(|plan| plan.value("GraduationPlanType")).map(str::to_owned)),
+    );
     let fact = fields.fact(&fact, Domain::Enrollment, "association", &[school, &entry.to_string()])?;
     Ok(Output::of(state_id, vec![fact]))
 }

@@ -10,7 +10,12 @@ use super::{
 use crate::item::OrganizationRecord;
 
 /// References to the organization above, nearest first.
-const PARENTS: [&str; 4] = ["ParentEducationAgencyReference", "LocalEducationAgencyReference", "EducationServiceCenterReference", "StateEducationAgencyReference"];
+const PARENTS: [&str; 4] = [
+    "ParentEducationAgencyReference",
+    "LocalEducationAgencyReference",
+    "EducationServiceCenterReference",
+    "StateEducationAgencyReference",
+];
 
 pub(super) fn education_organization(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;

@@ -15,7 +15,11 @@ use super::{
 pub(super) fn program(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
     let id = fields.required_text(node, "ProgramId")?;
-    let program = Program { program_type: fields.text(node, "ProgramType"), sponsor: fields.text(node, "ProgramSponsor"), services: services(node) };
+    let program = Program {
+        program_type: fields.text(node, "ProgramType"),
+        sponsor: fields.text(node, "ProgramSponsor"),
+        services: services(node),
+    };
     Ok(Output::Learned(id, Entry::Program(program)))
 }
 
@@ -37,7 +41,9 @@ pub(super) fn student_special_education_program_association(fields: &mut Fields<
     plan.set("plan_type", Value::Text("IEP".to_owned()));
     let setting = fields.text(node, "SpecialEducationSetting");
     plan.set_some("special_education_setting", text_value(setting));
-    for (element, field) in [("special_education_hours", "SpecialEducationHoursPerWeek"), ("total_school_hours", "SchoolHoursPerWeek")] {
+    for (element, field) in
+        [("special_education_hours", "SpecialEducationHoursPerWeek"), ("total_school_hours", "SchoolHoursPerWeek")]
+    {
         let hours = fields.decimal(node, field);
         plan.set_some(element, hours.map(Value::Decimal));
     }
@@ -107,7 +113,10 @@ fn participation(fields: &mut Fields<'_>, association: &Association<'_>) -> Outc
     let mut held = services(node);
     if let Some(Entry::Program(program)) = fields.index.find(Kind::Program, association.program) {
         let is_guarded = program.program_type.as_deref().is_some_and(names_other_agency);
-        fact.set_some(if is_guarded { "other_agency_program_type" } else { "program_type" }, text_value(program.program_type.clone()));
+        fact.set_some(
+            if is_guarded { "other_agency_program_type" } else { "program_type" },
+            text_value(program.program_type.clone()),
+        );
         fact.set_some("program_sponsor", text_value(program.sponsor.clone()));
         if held.is_empty() && !is_guarded {
             held.clone_from(&program.services);

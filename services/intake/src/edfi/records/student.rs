@@ -17,7 +17,12 @@ use crate::item::Severity;
 pub(super) fn student(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
     let Some(state_id) = fields.text(node, "StudentUniqueStateId") else {
-        return fields.refuse(node, "StudentUniqueStateId", "student.no_state_id", "The student has no state identifier: the record cannot be loaded.");
+        return fields.refuse(
+            node,
+            "StudentUniqueStateId",
+            "student.no_state_id",
+            "The student has no state identifier: the record cannot be loaded.",
+        );
     };
     let mut person = FactBuilder::new(Domain::Student, "person", fields.line());
     person.set("state_id", Value::Text(state_id.clone()));
@@ -26,7 +31,9 @@ pub(super) fn student(fields: &mut Fields<'_>) -> Outcome<Output> {
     set_status(fields, &mut person);
     set_contact_points(fields, &mut person);
     let mut facts = vec![fields.fact(&person, Domain::Student, "person", &[&state_id])?];
-    for (list, entry, plan) in [("Section504Disabilities", "Section504Disability", Some("504")), ("Disabilities", "Disability", None)] {
+    for (list, entry, plan) in
+        [("Section504Disabilities", "Section504Disability", Some("504")), ("Disabilities", "Disability", None)]
+    {
         let disabilities = disabilities(node, list, entry);
         if disabilities.is_empty() {
             continue;
@@ -43,12 +50,29 @@ pub(super) fn student(fields: &mut Fields<'_>) -> Outcome<Output> {
 fn set_names(fields: &mut Fields<'_>, person: &mut FactBuilder) {
     let node = fields.node;
     match node.child("Name") {
-        None => fields.note(node, "Name", "field.required", Severity::Warning, "The student has no name: nobody can be matched by it."),
+        None => fields.note(
+            node,
+            "Name",
+            "field.required",
+            Severity::Warning,
+            "The student has no name: nobody can be matched by it.",
+        ),
         Some(name) => {
-            for (element, field) in [("last_surname", "LastSurname"), ("first_name", "FirstName"), ("middle_name", "MiddleName"), ("generation_code_suffix", "GenerationCodeSuffix")] {
+            for (element, field) in [
+                ("last_surname", "LastSurname"),
+                ("first_name", "FirstName"),
+                ("middle_name", "MiddleName"),
+                ("generation_code_suffix", "GenerationCodeSuffix"),
+            ] {
                 let text = fields.text(name, field);
                 if text.is_none() && matches!(field, "LastSurname" | "FirstName") {
-                    fields.note(name, field, "field.required", Severity::Warning, "A part of the student's name is missing.");
+                    fields.note(
+                        name,
+                        field,
+                        "field.required",
+                        Severity::Warning,
+                        "A part of the student's name is missing.",
+                    );
                 }
                 person.set_some(element, text_value(text));
             }
@@ -56,7 +80,9 @@ fn set_names(fields: &mut Fields<'_>, person: &mut FactBuilder) {
     }
     let others = node.all("OtherName").filter_map(full_name).collect();
     person.set_some("other_names", list_value(others));
-    let district_id = node.all("StudentIdentificationCode").find(|code| matches!(code.attribute("IdentificationSystem"), Some("District" | "School")));
+    let district_id = node
+        .all("StudentIdentificationCode")
+        .find(|code| matches!(code.attribute("IdentificationSystem"), Some("District" | "School")));
     let district_id = district_id.and_then(|code| code.value("ID").or_else(|| code.value("IdentificationCode")));
     person.set_some("district_student_id", text_value(district_id.map(str::to_owned)));
 }
@@ -69,7 +95,13 @@ fn set_demographics(fields: &mut Fields<'_>, person: &mut FactBuilder) {
         fields.date(birth, "BirthDate")
     });
     if birth_date.is_none() && !fields.is_refused() {
-        fields.note(node, "BirthDate", "field.required", Severity::Warning, "The student has no birth date: matching by it is not possible.");
+        fields.note(
+            node,
+            "BirthDate",
+            "field.required",
+            Severity::Warning,
+            "The student has no birth date: matching by it is not possible.",
+        );
     }
     person.set_some("birth_date", birth_date.map(Value::Date));
     let sex = fields.text(node, "Sex");
@@ -93,7 +125,8 @@ fn set_status(fields: &mut Fields<'_>, person: &mut FactBuilder) {
     person.set_some("meal_eligibility", text_value(meals));
     let english = fields.text(node, "LimitedEnglishProficiency");
     person.set_some("limited_english_proficiency", text_value(english));
-    let characteristics = node.all("StudentCharacteristics").filter_map(|list| list.value("Characteristic").or_else(|| descriptor(list)));
+    let characteristics =
+        node.all("StudentCharacteristics").filter_map(|list| list.value("Characteristic").or_else(|| descriptor(list)));
     let (guarded, others): (Vec<&str>, Vec<&str>) = characteristics.partition(|text| names_other_agency(text));
     person.set_some("student_characteristics", list_value(others.into_iter().map(str::to_owned).collect()));
     person.set_some("other_agency_characteristics", list_value(guarded.into_iter().map(str::to_owned).collect()));
@@ -108,7 +141,9 @@ fn set_contact_points(fields: &Fields<'_>, person: &mut FactBuilder) {
         person.set_some("state_abbreviation", text_value(address.state));
         person.set_some("postal_code", text_value(address.postal_code));
     }
-    let phones = phones(node).into_iter().map(|(kind, number)| kind.map_or_else(|| number.to_owned(), |kind| format!("{kind}: {number}")));
+    let phones = phones(node)
+        .into_iter()
+        .map(|(kind, number)| kind.map_or_else(|| number.to_owned(), |kind| format!("{kind}: {number}")));
     person.set_some("telephone_numbers", list_value(phones.collect()));
     person.set_some("electronic_mail_addresses", list_value(e_mails(node).into_iter().map(str::to_owned).collect()));
 }

@@ -29,7 +29,8 @@ fn count(reading: &Reading) -> BTreeMap<String, (usize, usize)> {
 
 fn check(reading: &Reading, expect: &[(&str, usize)]) {
     let found = count(reading);
-    let expect: BTreeMap<String, (usize, usize)> = expect.iter().map(|(kind, n)| ((*kind).to_owned(), (*n, *n))).collect();
+    let expect: BTreeMap<String, (usize, usize)> =
+        expect.iter().map(|(kind, n)| ((*kind).to_owned(), (*n, *n))).collect();
     assert_eq!(found, expect, "facts and distinct keys by kind");
     assert!(reading.summaries.iter().all(|summary| summary.counts.is_complete));
 }
@@ -120,12 +121,18 @@ fn later_daybreak_deliveries_correct_and_add() {
                 let key = (person.to_owned(), fact.domain, fact.natural_key);
                 match current.insert(key, fact.clone()) {
                     None => step.0 += 1,
-                    Some(old) if old.payload == fact.payload && old.valid == fact.valid && old.lea == fact.lea => step.1 += 1,
+                    Some(old) if old.payload == fact.payload && old.valid == fact.valid && old.lea == fact.lea => {
+                        step.1 += 1
+                    }
                     Some(_) => step.2 += 1,
                 }
             }
         }
-        step.4 = reading.findings().iter().filter(|(_, finding)| finding.rule == "file.checksum" && finding.severity == Severity::Warning).count();
+        step.4 = reading
+            .findings()
+            .iter()
+            .filter(|(_, finding)| finding.rule == "file.checksum" && finding.severity == Severity::Warning)
+            .count();
         steps.push((delivery, step));
     }
     // Facts new, unchanged, corrected; records of unknown students; wrong sums.

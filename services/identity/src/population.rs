@@ -1,0 +1,290 @@
+//! From a roster to authorities: who may be asked about, and until when.
+//!
+//! A roster gives days; the population holds half-open instants in the consumer's zone. Authority ends where the agency says so, or where
+//! a full roster no longer names the client.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
+use chrono::{DateTime, Days, NaiveDate, TimeZone, Utc};
+use chrono_tz::Tz;
+use model::ConsumerId;
+use serde::Serialize;
+use sqlx::{PgConnection, postgres::types::PgRange};
+
+use crate::{
+    roster::{Authority, Roster, RosterFinding, RosterKind, RosterLayout, RosterRow},
+    store::rosters::{self as store, NewRoster, StoredAuthority},
+};
+
+/// What a roster is called and when it came.
+#[derive(Clone, Debug)]
+pub struct RosterFile<'a> {
+    /// Who sent it.
+    pub consumer: &'a ConsumerId,
+    /// Its name.
+    pub file_name: &'a str,
+    /// SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+    /// The day it speaks of.
+    pub roster_date: NaiveDate,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+}
+
+/// The sender's receipt. It speaks of the agency's own rows only, never of what the state knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RosterReceipt {
+    /// The roster.
+    pub roster: i64,
+    /// Rows read.
+    pub rows_in: u64,
+    /// Rows taken.
+    pub accepted: u64,
+    /// Rows refused: their findings say why.
+    pub refused: u64,
+    /// Authorities new or changed.
+    pub changed: u64,
+    /// Authorities that ended because the roster no longer names the client.
+    pub ended_by_absence: u64,
+    /// What was wrong.
+    pub findings: Vec<RosterFinding>,
+    /// The same bytes had come before: nothing was done.
+    pub seen_before: bool,
+    /// Why the roster as a whole was refused, if it was.
+    pub refused_reason: Option<String>,
+}
+
+/// Takes a roster: clients, authorities, absence. The population follows with [`rebuild`], after matching.
+pub async fn take_roster(
+    conn: &mut PgConnection,
+    file: &RosterFile<'_>,
+    layout: &RosterLayout,
+    mut roster: Roster,
+) -> Result<RosterReceipt, sqlx::Error> {
+    store::lock_consumer(conn, file.consumer).await?;
+    let mut receipt = RosterReceipt {
+        roster: 0,
+        rows_in: roster.rows_in,
+        accepted: 0,
+        refused: 0,
+        changed: 0,
+        ended_by_absence: 0,
+        findings: Vec::new(),
+        seen_before: false,
+        refused_reason: None,
+    };
+    if let Some((id, rows_in, accepted, refused)) = store::find_roster(conn, file.consumer, &file.sha256).await? {
+        let count = |n: i32| u64::from(n.unsigned_abs());
+        return Ok(RosterReceipt {
+            roster: id,
+            rows_in: count(rows_in),
+            accepted: count(accepted),
+            refused: count(refused),
+            seen_before: true,
+            ..receipt
+        });
+    }
+    refuse_duplicates(&mut roster);
+    receipt.accepted = roster.rows.len() as u64;
+    receipt.refused = receipt.rows_in.saturating_sub(receipt.accepted);
+    receipt.refused_reason = refusal(store::latest_roster_date(conn, file.consumer).await?, file, &roster);
+    receipt.findings = std::mem::take(&mut roster.findings);
+    if receipt.refused_reason.is_some() {
+        return Ok(receipt);
+    }
+    let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
+    let new = NewRoster {
+        consumer: file.consumer,
+        file_name: file.file_name,
+        sha256: &file.sha256,
+        kind: layout.kind.name(),
+        roster_date: file.roster_date,
+        received_at: file.received_at,
+        rows_in: count(receipt.rows_in),
+        accepted: count(receipt.accepted),
+        refused: count(receipt.refused),
+    };
+    receipt.roster = store::insert_roster(conn, &new).await?;
+    let clients = enter_clients(conn, file.consumer, receipt.roster, &roster.rows).await?;
+    let current = store::list_authorities(conn, file.consumer).await?;
+    let plan = plan_authorities(&roster.rows, &clients, current, layout, file.roster_date);
+    let ended: Vec<i64> = plan.superseded.iter().copied().collect();
+    store::supersede_authorities(conn, &ended, file.received_at).await?;
+    store::insert_authorities(conn, receipt.roster, &plan.inserted, file.received_at).await?;
+    receipt.changed = plan.changed;
+    receipt.ended_by_absence = plan.absent;
+    Ok(receipt)
+}
+
+/// Rebuilds the population intervals of a consumer from current matches and authorities; says how many there are.
+pub async fn rebuild(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<u64, sqlx::Error> {
+    store::lock_consumer(conn, consumer).await?;
+    store::rebuild_released(conn, consumer).await
+}
+
+/// The largest share of bad rows a full roster may have: beyond it, absence could end authority over children who are still clients.
+const REFUSED_SHARE_MAX: f64 = 0.2;
+
+fn refusal(latest: Option<NaiveDate>, file: &RosterFile<'_>, roster: &Roster) -> Option<String> {
+    if let Some(latest) = latest.filter(|latest| *latest > file.roster_date) {
+        return Some(format!(
+            "the roster speaks of {}, but one of {latest} has been taken: an older roster would undo it",
+            file.roster_date
+        ));
+    }
+    if roster.rows.is_empty() {
+        return Some("the roster has no usable row: taken as it is, it would end every authority".to_owned());
+    }
+    let refused = roster.rows_in.saturating_sub(roster.rows.len() as u64);
+    (refused as f64 > REFUSED_SHARE_MAX * roster.rows_in as f64)
+        .then(|| format!("{refused} of {} rows are bad: the roster as a whole is not to be trusted", roster.rows_in))
+}
+
+/// Of several rows with the same client and authority the first is taken.
+fn refuse_duplicates(roster: &mut Roster) {
+    let mut seen = BTreeSet::new();
+    let findings = &mut roster.findings;
+    roster.rows.retain(|row| {
+        let first = seen.insert((row.person_key.expose().clone(), row.authority.source_key.clone()));
+        if !first {
+            let message = "an earlier row names the same client and authority: that one is taken".to_owned();
+            findings.push(RosterFinding { line: row.line, column: None, rule: "row.duplicate", message });
+        }
+        first
+    });
+}
+
+async fn enter_clients(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    roster: i64,
+    rows: &[RosterRow],
+) -> Result<BTreeMap<String, i64>, sqlx::Error> {
+    let mut by_key: BTreeMap<&str, &RosterRow> = BTreeMap::new();
+    for row in rows {
+        by_key.insert(row.person_key.expose(), row);
+    }
+    let keys: Vec<String> = by_key.keys().map(|key| (*key).to_owned()).collect();
+    // Cannot fail: a struct of texts and a day is always JSON.
+    let details: Vec<serde_json::Value> =
+        by_key.values().map(|row| serde_json::to_value(&row.details).unwrap_or_default()).collect();
+    let hashes: Vec<Vec<u8>> = by_key.values().map(|row| row.details.digest().to_vec()).collect();
+    Ok(store::upsert_clients(conn, consumer, roster, &keys, &details, &hashes).await?.into_iter().collect())
+}
+
+/// What a roster changes.
+#[derive(Default)]
+struct AuthorityPlan {
+    superseded: BTreeSet<i64>,
+    inserted: Vec<StoredAuthority>,
+    changed: u64,
+    absent: u64,
+}
+
+fn plan_authorities(
+    rows: &[RosterRow],
+    clients: &BTreeMap<String, i64>,
+    current: Vec<StoredAuthority>,
+    layout: &RosterLayout,
+    roster_date: NaiveDate,
+) -> AuthorityPlan {
+    let mut plan = AuthorityPlan::default();
+    let mut known: BTreeMap<(i64, String), StoredAuthority> =
+        current.into_iter().map(|a| ((a.client_id, a.source_key.clone()), a)).collect();
+    for row in rows {
+        let Some(client) = clients.get(row.person_key.expose()) else { continue };
+        let wanted = authority(*client, &row.authority, layout.time_zone);
+        match known.remove(&(*client, row.authority.source_key.clone())) {
+            Some(stored) if same(&stored, &wanted) => {}
+            Some(stored) => {
+                plan.superseded.insert(stored.authority_id);
+                plan.inserted.push(wanted);
+                plan.changed += 1;
+            }
+            None => {
+                plan.inserted.push(wanted);
+                plan.changed += 1;
+            }
+        }
+    }
+    if layout.kind == RosterKind::Snapshot {
+        let cut = day_begins(layout.time_zone, roster_date);
+        for stored in known.into_values() {
+            let lower = store::bound(&stored.released.start);
+            let open = store::bound(&stored.released.end).is_none_or(|end| end > cut);
+            if !open {
+                continue;
+            }
+            plan.superseded.insert(stored.authority_id);
+            plan.absent += 1;
+            // An authority that would only have begun later leaves no interval.
+            if lower.is_none_or(|lower| lower < cut) {
+                let released = PgRange { start: stored.released.start, end: Bound::Excluded(cut) };
+                plan.inserted.push(StoredAuthority {
+                    released,
+                    end_reason: Some("absent from the roster".to_owned()),
+                    ..stored
+                });
+            }
+        }
+    }
+    plan
+}
+
+fn authority(client: i64, given: &Authority, zone: Tz) -> StoredAuthority {
+    let end = given.end_date.and_then(|day| day.checked_add_days(Days::new(1))).map(|day| day_begins(zone, day));
+    StoredAuthority {
+        authority_id: 0,
+        client_id: client,
+        source_key: given.source_key.clone(),
+        kind: given.kind.clone(),
+        legal_basis: given.legal_basis.clone(),
+        phase: given.phase.clone(),
+        office: given.office.clone(),
+        region: given.region.clone(),
+        officer: given.officer.clone(),
+        order_number: given.order_number.clone(),
+        start_date: given.start_date,
+        end_date: given.end_date,
+        end_reason: given.end_reason.clone(),
+        released: PgRange {
+            start: Bound::Included(day_begins(zone, given.start_date)),
+            end: end.map_or(Bound::Unbounded, Bound::Excluded),
+        },
+    }
+}
+
+fn same(a: &StoredAuthority, b: &StoredAuthority) -> bool {
+    (&a.kind, &a.legal_basis, &a.phase, &a.office, &a.region, &a.officer, &a.order_number)
+        == (&b.kind, &b.legal_basis, &b.phase, &b.office, &b.region, &b.officer, &b.order_number)
+        && (a.start_date, a.end_date, &a.end_reason) == (b.start_date, b.end_date, &b.end_reason)
+        && store::bound(&a.released.start) == store::bound(&b.released.start)
+        && store::bound(&a.released.end) == store::bound(&b.released.end)
+}
+
+/// The first instant of a day in a zone; where midnight does not exist, the first that does.
+pub fn day_begins(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
+    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    let local =
+        (0..=3).find_map(|hour| zone.from_local_datetime(&(midnight + chrono::Duration::hours(hour))).earliest());
+    local.map_or_else(|| Utc.from_utc_datetime(&midnight), |at| at.with_timezone(&Utc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_local_midnight() {
+        fn check(day: &str, expect: &str) {
+            let day: NaiveDate = day.parse().expect("a day");
+            assert_eq!(day_begins(chrono_tz::America::New_York, day).to_rfc3339(), expect);
+        }
+        check("2026-01-15", "2026-01-15T05:00:00+00:00");
+        check("2026-07-15", "2026-07-15T04:00:00+00:00");
+        check("2026-03-08", "2026-03-08T05:00:00+00:00");
+    }
+}

@@ -1,0 +1,497 @@
+//! Rosters: an agency's list of its clients, in its own column names.
+//!
+//! A roster layout (`deploy/consumers/<consumer>/roster.toml`) says which column holds what; this module reads a roster by it.
+//! Reading knows no database: rows come out, and findings for the rows that cannot be used.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::NaiveDate;
+use model::Masked;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// How a consumer's roster is laid out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RosterLayout {
+    /// Whether a file names everyone (then absence ends authority) or only what changed.
+    pub kind: RosterKind,
+    /// The consumer's time zone, by IANA name: a roster gives days, and this says when they begin.
+    pub time_zone: chrono_tz::Tz,
+    /// Day formats tried in order (strftime).
+    pub date_formats: Vec<String>,
+    /// Which column holds which detail of the client.
+    pub columns: ClientColumns,
+    /// Where authority comes from.
+    pub authority: AuthorityColumns,
+    /// Columns of the agency that the exchange does not use. Any other column is refused, so that a renamed one is noticed.
+    #[serde(default)]
+    pub ignored: Vec<String>,
+}
+
+/// Full list or changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RosterKind {
+    /// Everyone: who is absent has left.
+    Snapshot,
+    /// Additions and changes only.
+    Delta,
+}
+
+impl RosterKind {
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Delta => "delta",
+        }
+    }
+}
+
+/// The columns of a client's details.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientColumns {
+    /// The agency's own person id.
+    pub person_key: String,
+    /// Surname.
+    pub last_name: String,
+    /// First name.
+    pub first_name: String,
+    /// Middle name.
+    pub middle_name: Option<String>,
+    /// Suffix.
+    pub suffix: Option<String>,
+    /// Birth date.
+    pub birth_date: String,
+    /// Sex.
+    pub sex: Option<String>,
+    /// Race.
+    pub race: Option<String>,
+    /// Town.
+    pub town: Option<String>,
+    /// ZIP code.
+    pub zip: Option<String>,
+    /// State-assigned student id.
+    pub sasid: Option<String>,
+}
+
+/// Where a client's authority comes from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityColumns {
+    /// What kind of authority this roster gives: `supervision`, `custody`, `release`.
+    pub kind: String,
+    /// The columns that tell one authority of a client from another (an episode number, a case); with none of its own, the start day.
+    pub key: Vec<String>,
+    /// First day.
+    pub start: String,
+    /// Last day; empty while it lasts.
+    pub end: Option<String>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+    /// The legal basis.
+    pub legal_basis: Coded,
+    /// The phase of a juvenile case.
+    pub phase: Option<Coded>,
+    /// Office.
+    pub office: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// Worker or officer, by the agency's id.
+    pub officer: Option<String>,
+    /// Order or docket number.
+    pub order_number: Option<String>,
+    /// The paper about the client that the row reports: `parent_release`, `student_release`, `court_order`; other values report none.
+    pub instrument: Option<Coded>,
+}
+
+/// A value that is the same for all rows, or stands in a column under the agency's own codes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Coded {
+    /// The same for all.
+    Constant(String),
+    /// In a column.
+    Column {
+        /// The column.
+        column: String,
+        /// The agency's codes and what they mean here.
+        values: BTreeMap<String, String>,
+    },
+}
+
+/// What the agency knows of a client: what matching compares.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientDetails {
+    /// Surname.
+    pub last_name: String,
+    /// First name.
+    pub first_name: String,
+    /// Middle name.
+    pub middle_name: String,
+    /// Suffix.
+    pub suffix: String,
+    /// Birth date.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex.
+    pub sex: String,
+    /// Race.
+    pub race: String,
+    /// Town.
+    pub town: String,
+    /// ZIP code.
+    pub zip: String,
+    /// State-assigned student id.
+    pub sasid: String,
+}
+
+impl std::fmt::Debug for ClientDetails {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClientDetails(***)")
+    }
+}
+
+impl ClientDetails {
+    /// A digest by which a change is noticed.
+    pub fn digest(&self) -> [u8; 32] {
+        // Cannot fail: a struct of texts and a day is always JSON.
+        Sha256::digest(serde_json::to_vec(self).unwrap_or_default()).into()
+    }
+}
+
+/// One authority over one client, in days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// What tells it from the client's others.
+    pub source_key: String,
+    /// The kind.
+    pub kind: String,
+    /// The legal basis.
+    pub legal_basis: String,
+    /// The phase of a juvenile case.
+    pub phase: Option<String>,
+    /// Office.
+    pub office: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// Worker or officer.
+    pub officer: Option<String>,
+    /// Order number.
+    pub order_number: Option<String>,
+    /// First day.
+    pub start_date: NaiveDate,
+    /// Last day.
+    pub end_date: Option<NaiveDate>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+    /// The kind of paper the row reports, if it reports one; not stored here, but put on file with the agreements.
+    pub instrument: Option<String>,
+}
+
+/// A row that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RosterRow {
+    /// Its line.
+    pub line: u64,
+    /// The agency's person id.
+    pub person_key: Masked<String>,
+    /// The client.
+    pub details: ClientDetails,
+    /// The authority.
+    pub authority: Authority,
+}
+
+/// Something wrong with a row, without its values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RosterFinding {
+    /// The line; 0 for the file.
+    pub line: u64,
+    /// The column's name.
+    pub column: Option<String>,
+    /// The rule.
+    pub rule: &'static str,
+    /// In words.
+    pub message: String,
+}
+
+/// A roster, read.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    /// Usable rows.
+    pub rows: Vec<RosterRow>,
+    /// What is wrong with the others.
+    pub findings: Vec<RosterFinding>,
+    /// Rows read.
+    pub rows_in: u64,
+}
+
+/// Reads a roster. A wrong header stops it, with a finding on line 1; a bad row is left out, with a finding.
+pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
+    let mut roster = Roster::default();
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+    let Ok(header) = reader.headers().cloned() else {
+        let message = "the first line must name the columns, separated by commas, in UTF-8";
+        roster.find(1, None, "header.unreadable", message);
+        return roster;
+    };
+    if !check_header(&header, layout, &mut roster) {
+        return roster;
+    }
+    let places: HashMap<&str, usize> = header.iter().enumerate().map(|(place, name)| (name.trim(), place)).collect();
+    for record in reader.records() {
+        roster.rows_in += 1;
+        match record {
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                roster.find(line, None, "row.unreadable", "the row is not readable as CSV in UTF-8");
+            }
+            Ok(record) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                if record.len() != header.len() {
+                    roster.find(
+                        line,
+                        None,
+                        "row.length",
+                        &format!("the row has {} fields, the header {}", record.len(), header.len()),
+                    );
+                    continue;
+                }
+                let value =
+                    |column: &str| places.get(column).and_then(|place| record.get(*place)).map_or("", str::trim);
+                match row(line, layout, &value) {
+                    Ok(row) => roster.rows.push(row),
+                    Err(finding) => roster.findings.push(finding),
+                }
+            }
+        }
+    }
+    roster
+}
+
+impl Roster {
+    fn find(&mut self, line: u64, column: Option<&str>, rule: &'static str, message: &str) {
+        self.findings.push(RosterFinding {
+            line,
+            column: column.map(str::to_owned),
+            rule,
+            message: message.to_owned(),
+        });
+    }
+}
+
+fn check_header(header: &csv::StringRecord, layout: &RosterLayout, roster: &mut Roster) -> bool {
+    let known = layout.column_names();
+    let present: Vec<&str> = header.iter().map(str::trim).collect();
+    for column in &present {
+        if !known.contains(column) && !layout.ignored.iter().any(|name| name == column) {
+            roster.find(
+                1,
+                Some(column),
+                "header.unknown",
+                "the roster layout does not know this column: was it renamed?",
+            );
+        }
+    }
+    for column in known {
+        if !present.contains(&column) {
+            roster.find(
+                1,
+                Some(column),
+                "header.missing",
+                "the roster layout needs this column: was it renamed or left out?",
+            );
+        }
+    }
+    roster.findings.is_empty()
+}
+
+impl RosterLayout {
+    /// Reads a layout from its document.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    fn column_names(&self) -> Vec<&str> {
+        let (c, a) = (&self.columns, &self.authority);
+        let mut names: Vec<&str> = vec![&c.person_key, &c.last_name, &c.first_name, &c.birth_date, &a.start];
+        let optional = [
+            &c.middle_name,
+            &c.suffix,
+            &c.sex,
+            &c.race,
+            &c.town,
+            &c.zip,
+            &c.sasid,
+            &a.end,
+            &a.end_reason,
+            &a.office,
+            &a.region,
+            &a.officer,
+            &a.order_number,
+        ];
+        names.extend(optional.into_iter().flatten().map(String::as_str));
+        names.extend(a.key.iter().map(String::as_str));
+        names.extend([Some(&a.legal_basis), a.phase.as_ref(), a.instrument.as_ref()].into_iter().flatten().filter_map(|coded| match coded {
+            Coded::Column { column, .. } => Some(column.as_str()),
+            Coded::Constant(_) => None,
+        }));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+type Value<'a> = dyn Fn(&str) -> &'a str + 'a;
+
+fn refuse(line: u64, column: &str, rule: &'static str, message: impl Into<String>) -> RosterFinding {
+    RosterFinding { line, column: Some(column.to_owned()), rule, message: message.into() }
+}
+
+fn row(line: u64, layout: &RosterLayout, value: &Value<'_>) -> Result<RosterRow, RosterFinding> {
+    let c = &layout.columns;
+    let needed = |column: &str| match value(column) {
+        "" => Err(refuse(line, column, "field.required", "the field is empty and must not be")),
+        text => Ok(text.to_owned()),
+    };
+    let optional = |column: &Option<String>| column.as_deref().map(value).unwrap_or_default().to_owned();
+    let person_key = needed(&c.person_key)?;
+    let birth_date = day(line, layout, &c.birth_date, value)?;
+    let details = ClientDetails {
+        last_name: needed(&c.last_name)?,
+        first_name: needed(&c.first_name)?,
+        middle_name: optional(&c.middle_name),
+        suffix: optional(&c.suffix),
+        birth_date,
+        sex: optional(&c.sex),
+        race: optional(&c.race),
+        town: optional(&c.town),
+        zip: optional(&c.zip),
+        sasid: optional(&c.sasid),
+    };
+    let authority = authority(line, layout, value)?;
+    Ok(RosterRow { line, person_key: Masked::new(person_key), details, authority })
+}
+
+fn authority(line: u64, layout: &RosterLayout, value: &Value<'_>) -> Result<Authority, RosterFinding> {
+    let a = &layout.authority;
+    let text =
+        |column: &Option<String>| column.as_deref().map(value).filter(|text| !text.is_empty()).map(str::to_owned);
+    let start_date = day(line, layout, &a.start, value)?.ok_or_else(|| {
+        refuse(line, &a.start, "field.required", "authority needs a first day: without one nothing can be released")
+    })?;
+    let end_date = match &a.end {
+        Some(column) => day(line, layout, column, value)?,
+        None => None,
+    };
+    if end_date.is_some_and(|end| end < start_date) {
+        let column = a.end.as_deref().unwrap_or(&a.start);
+        return Err(refuse(line, column, "date.order", "the authority ends before it begins"));
+    }
+    let key: Vec<&str> = a.key.iter().map(|column| value(column)).collect();
+    let source_key = if key.iter().all(|part| part.is_empty()) { start_date.to_string() } else { key.join("/") };
+    Ok(Authority {
+        source_key,
+        kind: a.kind.clone(),
+        legal_basis: coded(line, &a.legal_basis, value)?,
+        phase: a.phase.as_ref().map(|phase| coded(line, phase, value)).transpose()?,
+        office: text(&a.office),
+        region: text(&a.region),
+        officer: text(&a.officer),
+        order_number: text(&a.order_number),
+        start_date,
+        end_date,
+        end_reason: text(&a.end_reason),
+        instrument: a.instrument.as_ref().and_then(|coded_as| coded(line, coded_as, value).ok()),
+    })
+}
+
+fn coded(line: u64, coded: &Coded, value: &Value<'_>) -> Result<String, RosterFinding> {
+    match coded {
+        Coded::Constant(text) => Ok(text.clone()),
+        Coded::Column { column, values } => values.get(value(column)).cloned().ok_or_else(|| {
+            refuse(
+                line,
+                column,
+                "code.unknown",
+                "the roster layout gives this code no meaning, so it gives no authority",
+            )
+        }),
+    }
+}
+
+fn day(line: u64, layout: &RosterLayout, column: &str, value: &Value<'_>) -> Result<Option<NaiveDate>, RosterFinding> {
+    let text = value(column);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = layout.date_formats.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok());
+    let plausible = parsed.filter(|day| *day > NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or(NaiveDate::MIN));
+    plausible.map(Some).ok_or_else(|| {
+        refuse(line, column, "date.invalid", format!("the day does not read as {}", layout.date_formats.join(" or ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYOUT: &str = r#"
+kind = "snapshot"
+time_zone = "America/New_York"
+date_formats = ["%Y-%m-%d", "%m/%d/%Y"]
+ignored = ["CaseStatus"]
+[columns]
+person_key = "ClientPIN"
+last_name = "LastName"
+first_name = "FirstName"
+birth_date = "DOB"
+[authority]
+kind = "supervision"
+key = ["CaseType"]
+start = "Start"
+end = "End"
+legal_basis = { column = "Basis", values = { order = "court_order", release = "parent_consent" } }
+"#;
+
+    fn check(rows: &str, expect: &[Result<(&str, Option<&str>), &str>]) {
+        let layout = RosterLayout::parse(LAYOUT).expect("the layout reads");
+        let text = format!("ClientPIN,LastName,FirstName,DOB,CaseType,CaseStatus,Start,End,Basis\n{rows}");
+        let roster = read(text.as_bytes(), &layout);
+        let rows = roster
+            .rows
+            .iter()
+            .map(|r| (r.line, Ok((r.authority.legal_basis.clone(), r.authority.end_date.map(|d| d.to_string())))));
+        let findings = roster.findings.iter().map(|f| (f.line, Err(f.rule)));
+        let mut got: Vec<_> = rows.chain(findings).collect();
+        got.sort_by_key(|(line, _)| *line);
+        let got: Vec<_> = got.into_iter().map(|(_, row)| row).collect();
+        let expect: Vec<_> =
+            expect.iter().map(|e| e.map(|(basis, end)| (basis.to_owned(), end.map(str::to_owned)))).collect();
+        assert_eq!(got, expect);
+    }
+
+    #[test]
+    fn rows_become_authorities_or_findings() {
+        check("7,Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order", &[Ok(("court_order", None))]);
+        check(
+            "7,Roe,Pat,2008-02-29,JUV,x,2026-01-02,2026-02-28,release",
+            &[Ok(("parent_consent", Some("2026-02-28")))],
+        );
+        check("7,Roe,Pat,2010-02-30,JUV,x,2026-01-02,,order", &[Err("date.invalid")]);
+        check("7,Roe,Pat,2010-02-03,JUV,x,,,order", &[Err("field.required")]);
+        check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,2026-01-01,order", &[Err("date.order")]);
+        check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,,hunch", &[Err("code.unknown")]);
+        check("7,Roe,Pat,2010-02-03,JUV", &[Err("row.length")]);
+    }
+
+    #[test]
+    fn a_renamed_column_is_named() {
+        let layout = RosterLayout::parse(LAYOUT).expect("the layout reads");
+        let roster = read(b"ClientPin,LastName,FirstName,DOB,CaseType,CaseStatus,Start,End,Basis\n", &layout);
+        let columns: Vec<_> = roster.findings.iter().filter_map(|f| f.column.as_deref()).collect();
+        assert_eq!(columns, ["ClientPin", "ClientPIN"]);
+    }
+}

@@ -1,0 +1,5 @@
+//! All SQL of identity, by topic.
+
+pub(crate) mod matches;
+pub(crate) mod persons;
+pub(crate) mod rosters;

@@ -1,0 +1,143 @@
+//! What matching reads and what it decides.
+
+use chrono::{DateTime, Utc};
+use model::ConsumerId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A client with its current decision, if any.
+pub(crate) struct ClientRow {
+    pub(crate) client_id: i64,
+    pub(crate) details: serde_json::Value,
+    pub(crate) details_hash: Vec<u8>,
+}
+
+/// Clients whom the last roster names or who have an authority in force: all current ones.
+pub(crate) async fn list_clients(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+) -> Result<Vec<ClientRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ClientRow,
+        "-- identity.list_clients
+        SELECT c.client_id, c.details, c.details_hash FROM identity.client AS c WHERE c.consumer = $1 ORDER BY c.client_id",
+        consumer.as_str(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A current decision.
+pub(crate) struct DecisionRow {
+    pub(crate) decision_id: i64,
+    pub(crate) client_id: i64,
+    pub(crate) student_id: Option<Uuid>,
+    pub(crate) outcome: String,
+    pub(crate) decided_by: String,
+    pub(crate) details_hash: Vec<u8>,
+}
+
+pub(crate) async fn list_decisions(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+) -> Result<Vec<DecisionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        DecisionRow,
+        "-- identity.list_decisions
+        SELECT m.decision_id, m.client_id, m.student_id, m.outcome, m.decided_by, m.details_hash
+        FROM identity.match_decision AS m WHERE m.consumer = $1 AND m.superseded_at IS NULL",
+        consumer.as_str(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// One current report about a source person's names, birth date and the like.
+pub(crate) struct ReportRow {
+    pub(crate) source_person_id: i64,
+    pub(crate) student_id: Uuid,
+    pub(crate) state_id: String,
+    pub(crate) payload: Option<serde_json::Value>,
+}
+
+/// Everything ever reported about every source person, superseded reports included: a changed surname still matches.
+pub(crate) async fn list_reports(conn: &mut PgConnection) -> Result<Vec<ReportRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ReportRow,
+        r#"-- identity.list_reports
+        SELECT p.source_person_id, x.student_id, p.state_id, f.payload AS "payload?"
+        FROM identity.source_person AS p
+        JOIN identity.crosswalk AS x ON x.source_person_id = p.source_person_id AND x.to_at IS NULL
+        LEFT JOIN identity.person_fact AS f ON f.source_person_id = p.source_person_id
+        ORDER BY p.source_person_id, f.recorded_batch, f.line"#
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A decision about to be entered.
+pub(crate) struct NewDecision {
+    pub(crate) client_id: i64,
+    pub(crate) source_person_id: Option<i64>,
+    pub(crate) student_id: Option<Uuid>,
+    pub(crate) outcome: &'static str,
+    pub(crate) probability: Option<f64>,
+    pub(crate) score_bits: Option<f64>,
+    pub(crate) explanation: serde_json::Value,
+    pub(crate) details_hash: Vec<u8>,
+    pub(crate) reason: String,
+}
+
+pub(crate) async fn supersede_decisions(
+    conn: &mut PgConnection,
+    ids: &[i64],
+    at: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let result = sqlx::query!(
+        "-- identity.supersede_decisions
+        UPDATE identity.match_decision SET superseded_at = $2 WHERE decision_id = ANY($1) AND superseded_at IS NULL",
+        ids,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+pub(crate) async fn insert_decisions(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    decided_by: &str,
+    list: &[NewDecision],
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    macro_rules! column {
+        ($field:ident) => {
+            &list.iter().map(|d| d.$field.clone()).collect::<Vec<_>>()
+        };
+    }
+    let outcomes: Vec<String> = list.iter().map(|d| d.outcome.to_owned()).collect();
+    sqlx::query!(
+        "-- identity.insert_decisions
+        INSERT INTO identity.match_decision (client_id, source_person_id, student_id, consumer, outcome, probability, score_bits, explanation,
+            details_hash, decided_by, reason, decided_at)
+        SELECT u.client_id, u.source_person_id, u.student_id, $1, u.outcome, u.probability, u.score_bits, u.explanation, u.details_hash, $2, u.reason, $3
+        FROM UNNEST($4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::float8[], $9::float8[], $10::jsonb[], $11::bytea[], $12::text[])
+            AS u (client_id, source_person_id, student_id, outcome, probability, score_bits, explanation, details_hash, reason)",
+        consumer.as_str(),
+        decided_by,
+        at,
+        column!(client_id),
+        column!(source_person_id) as &[Option<i64>],
+        column!(student_id) as &[Option<Uuid>],
+        &outcomes,
+        column!(probability) as &[Option<f64>],
+        column!(score_bits) as &[Option<f64>],
+        column!(explanation),
+        column!(details_hash),
+        column!(reason),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

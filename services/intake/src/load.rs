@@ -1,0 +1,331 @@
+//! Loading: one file, one batch, one transaction. Every row ends as a fact or as a finding, and a kill at any point leaves nothing half-loaded.
+
+mod chunk;
+mod raw;
+
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use futures::future::BoxFuture;
+use history::TombstoneKey;
+use model::{BatchId, Clock, Entropy, Sea};
+use pg::{Role, Tx, crash::CrashPoint};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::{Finding, Item, Severity, store};
+
+/// Limits of a load.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest share of quarantined rows a batch may have before it is refused as a whole.
+    pub quarantined_share_max: f64,
+    /// Findings kept for a batch; further ones are counted, their rows are in quarantine all the same.
+    pub findings_max: usize,
+    /// Rows written to the database at once.
+    pub chunk_rows: usize,
+    /// Bytes of the file in one stored block, before compression.
+    pub raw_block_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { quarantined_share_max: 0.2, findings_max: 100_000, chunk_rows: 4_000, raw_block_bytes: 1 << 20 }
+    }
+}
+
+/// What happened to the rows of a file. `rows_in` is the sum of the next four.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Rows read.
+    pub rows_in: u64,
+    /// Rows that said something new and corrected nothing.
+    pub loaded: u64,
+    /// Rows that said only what was known.
+    pub unchanged: u64,
+    /// Rows that corrected or withdrew something.
+    pub superseded: u64,
+    /// Rows not loaded.
+    pub quarantined: u64,
+    /// Records of kinds the exchange does not keep, not among the rows.
+    pub passed: u64,
+}
+
+/// The sender's receipt.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// The batch; that of the earlier load when the same bytes came before.
+    pub batch: BatchId,
+    /// The file's name.
+    pub file: String,
+    /// The layout it was read with.
+    pub layout: String,
+    /// SHA-256 of the bytes as received.
+    pub sha256: [u8; 32],
+    /// Their number.
+    pub size_bytes: u64,
+    /// The counts; they add up.
+    pub counts: Counts,
+    /// What was wrong, at most [`Limits::findings_max`].
+    pub findings: Vec<Finding>,
+    /// Findings beyond the limit.
+    pub findings_dropped: u64,
+    /// Why the batch was refused as a whole, if it was.
+    pub refused: Option<String>,
+    /// The same bytes had been loaded before: nothing was done.
+    pub seen_before: bool,
+}
+
+/// Reads the file's items, from the beginning, each time it is called.
+pub type Produce = Arc<dyn Fn(&mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), crate::Error> + Send + Sync>;
+
+/// A file to load.
+#[derive(Clone)]
+pub struct LoadFile {
+    /// Who sent it.
+    pub sea: Sea,
+    /// Where its bytes are.
+    pub path: PathBuf,
+    /// Its name in receipts and lineage.
+    pub name: String,
+    /// The layout.
+    pub layout: String,
+    /// Reads it.
+    pub produce: Produce,
+}
+
+/// What a load needs from outside.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The database.
+    pub pool: &'a pg::Pool,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Chance, for student ids.
+    pub entropy: &'a dyn Entropy,
+    /// The secret of tombstones.
+    pub tombstones: &'a TombstoneKey,
+    /// Limits.
+    pub limits: &'a Limits,
+    /// Told the rows done, now and then.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// Why a load could not be done. A bad file is no error: it is a receipt that says so.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error("{file} cannot be read")]
+    File {
+        /// Its name.
+        file: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The reader stopped.
+    #[error("the file could not be parsed to its end")]
+    Read(#[source] Box<crate::Error>),
+    /// The database did not answer, or refused.
+    #[error("the batch could not be recorded")]
+    Unavailable(#[from] pg::Error),
+    /// A statement failed.
+    #[error("the batch could not be recorded")]
+    Statement(#[from] sqlx::Error),
+    /// The fact store failed.
+    #[error("the facts could not be recorded")]
+    History(#[from] history::Error),
+    /// Reference data failed.
+    #[error("the organizations could not be recorded")]
+    Reference(#[from] reference::Error),
+    /// The reading task died.
+    #[error("the reading task stopped before the end of the file")]
+    Stopped,
+    /// The batch is refused as a whole: carries what its receipt says.
+    #[error("the batch is refused")]
+    Refused(Box<Tally>),
+}
+
+/// What a load has counted and found so far.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    counts: Counts,
+    findings: Vec<Finding>,
+    dropped: u64,
+    passed_kinds: BTreeMap<String, u64>,
+    refused: Option<String>,
+}
+
+impl Tally {
+    fn find(&mut self, finding: Finding, max: usize) {
+        if finding.severity == Severity::Fatal && self.refused.is_none() {
+            self.refused = Some(finding.message.clone());
+        }
+        if self.findings.len() < max {
+            self.findings.push(finding);
+        } else {
+            self.dropped += 1;
+        }
+    }
+}
+
+/// Loads one file as one batch.
+pub async fn load(context: Context<'_>, file: &LoadFile) -> Result<Receipt, LoadError> {
+    let (sha256, size_bytes) = raw::digest(&file.path).await.map_err(|source| LoadError::File { file: file.name.clone(), source })?;
+    let result = pg::transaction("intake.load", Role::Intake)
+        .statement_timeout(STATEMENT_TIMEOUT)
+        .run(context.pool, |tx| load_in(tx, context, file, sha256, size_bytes))
+        .await;
+    let receipt = |batch, tally: Tally, seen_before| Receipt {
+        batch,
+        file: file.name.clone(),
+        layout: file.layout.clone(),
+        sha256,
+        size_bytes,
+        counts: tally.counts,
+        findings: tally.findings,
+        findings_dropped: tally.dropped,
+        refused: tally.refused,
+        seen_before,
+    };
+    let done = match result {
+        Ok((batch, tally, seen_before)) => receipt(batch, tally, seen_before),
+        Err(LoadError::Refused(tally)) => {
+            let batch = record_refusal(context, file, &tally, sha256, size_bytes).await?;
+            receipt(batch, *tally, false)
+        }
+        Err(error) => return Err(error),
+    };
+    pg::crash::hit(CrashPoint::IntakeAfterCommit);
+    tracing::info!(batch.id = done.batch.0, rows = done.counts.rows_in, quarantined = done.counts.quarantined, refused = done.refused.is_some(), "batch received");
+    Ok(done)
+}
+
+/// One statement of a load works on one chunk: it may take longer than an ordinary one.
+const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Chunks that may wait between the reader and the database.
+const CHUNKS_WAITING_MAX: usize = 2;
+
+type Loaded = (BatchId, Tally, bool);
+
+fn load_in<'t>(tx: &'t mut Tx<'_, '_>, context: Context<'t>, file: &'t LoadFile, sha256: [u8; 32], size_bytes: u64) -> BoxFuture<'t, Result<Loaded, LoadError>> {
+    Box::pin(async move {
+        let now = context.clock.now();
+        let received =
+            store::Received { sea: &file.sea, file_name: &file.name, layout: &file.layout, sha256: &sha256, size_bytes, at: now };
+        store::lock_sea(tx, &file.sea).await?;
+        if let Some((batch, counts)) = store::find_loaded(tx, &received).await? {
+            return Ok((batch, Tally { counts, ..Tally::default() }, true));
+        }
+        let batch = store::insert_batch(tx, &received).await?;
+        let info = history::BatchInfo { batch, sea: file.sea.clone(), file_name: file.name.clone(), layout: file.layout.clone(), recorded_at: now };
+        history::open_batch(tx, &info).await?;
+        raw::store(tx, batch, &file.path, &file.name, context.limits.raw_block_bytes).await?;
+        pg::crash::hit(CrashPoint::IntakeAfterReceive);
+        let mut tally = Tally::default();
+        let (mut chunks, reader) = read_in_background(file.produce.clone(), context.limits.chunk_rows);
+        while let Some(items) = chunks.recv().await {
+            chunk::write(tx, context, &info, items, &mut tally).await?;
+            (context.progress)(tally.counts.rows_in);
+            if tally.refused.is_some() {
+                break;
+            }
+        }
+        drop(chunks);
+        reader.await.map_err(|_| LoadError::Stopped)?.map_err(|error| LoadError::Read(Box::new(error)))?;
+        finish(&mut tally, context.limits);
+        if tally.refused.is_some() {
+            return Err(LoadError::Refused(Box::new(tally)));
+        }
+        store::insert_findings(tx, batch, &tally.findings).await?;
+        store::close_batch(tx, batch, &tally.counts, None, now).await?;
+        pg::crash::hit(CrashPoint::IntakeBeforeCommit);
+        Ok((batch, tally, false))
+    })
+}
+
+type Chunks = (mpsc::Receiver<Vec<Item>>, tokio::task::JoinHandle<Result<(), crate::Error>>);
+
+/// Parses on a blocking thread; a full channel makes it wait, a closed one makes it stop.
+fn read_in_background(produce: Produce, chunk_rows: usize) -> Chunks {
+    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut chunk = Vec::with_capacity(chunk_rows);
+        let mut send = |item: Item| {
+            chunk.push(item);
+            if chunk.len() >= chunk_rows && sender.blocking_send(std::mem::take(&mut chunk)).is_err() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        let result = produce(&mut send);
+        // A closed channel means that the batch is being refused: nobody waits for the rest.
+        let _refused = sender.blocking_send(chunk);
+        result
+    });
+    (receiver, reader)
+}
+
+/// Says once per kind what was passed over, and refuses a batch with too many bad rows.
+fn finish(tally: &mut Tally, limits: &Limits) {
+    for (kind, count) in std::mem::take(&mut tally.passed_kinds) {
+        let finding = Finding {
+            line: 0,
+            column: None,
+            field: None,
+            rule: "record.passed".to_owned(),
+            severity: Severity::Information,
+            message: format!("{count} records of kind {kind} hold nothing the exchange keeps and were passed over"),
+        };
+        tally.find(finding, limits.findings_max);
+    }
+    let Counts { rows_in, quarantined, passed, .. } = tally.counts;
+    if tally.refused.is_none() && rows_in == 0 && passed == 0 {
+        tally.refused = Some("the file has no records".to_owned());
+    }
+    if tally.refused.is_none() && quarantined as f64 > limits.quarantined_share_max * rows_in as f64 {
+        tally.refused = Some(format!(
+            "{quarantined} of {rows_in} rows are bad, more than {:.0} %: the file as a whole is not to be trusted",
+            limits.quarantined_share_max * 100.0
+        ));
+    }
+}
+
+/// Enters a refused batch with its findings, after the load itself was rolled back: its rows count as quarantined.
+async fn record_refusal(context: Context<'_>, file: &LoadFile, tally: &Tally, sha256: [u8; 32], size_bytes: u64) -> Result<BatchId, LoadError> {
+    pg::run_tx(context.pool, "intake.refuse", Role::Intake, |tx| {
+        Box::pin(async move {
+            let now = context.clock.now();
+            let received =
+                store::Received { sea: &file.sea, file_name: &file.name, layout: &file.layout, sha256: &sha256, size_bytes, at: now };
+            let batch = store::insert_batch(tx, &received).await?;
+            raw::store(tx, batch, &file.path, &file.name, context.limits.raw_block_bytes).await?;
+            store::insert_findings(tx, batch, &tally.findings).await?;
+            store::close_batch(tx, batch, &tally.counts, tally.refused.as_deref(), now).await?;
+            Ok::<_, LoadError>(batch)
+        })
+    })
+    .await
+}
+
+/// Writes findings as CSV that a spreadsheet opens (UTF-8 with byte order mark, CR LF).
+pub fn write_findings(path: &Path, file: &str, findings: &[Finding]) -> std::io::Result<()> {
+    let temporary = path.with_extension("csv.part");
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(std::fs::File::create(&temporary)?);
+    writer.write_record(["\u{feff}file", "line", "column", "field", "rule", "severity", "message"])?;
+    for finding in findings {
+        let column = finding.column.map(|c| c.to_string()).unwrap_or_default();
+        let line = finding.line.to_string();
+        let field = finding.field.as_deref().unwrap_or_default();
+        writer.write_record([file, &line, &column, field, &finding.rule, store::severity_name(finding.severity), &finding.message])?;
+    }
+    writer.flush()?;
+    drop(writer);
+    std::fs::rename(temporary, path)
+}

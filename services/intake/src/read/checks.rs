@@ -1,0 +1,298 @@
+//! What must hold of a record: field by field, then across fields. Nothing here builds a fact, and a good record costs no memory.
+
+use std::collections::HashSet;
+
+use model::SchoolYear;
+use reference::tables::{EditionMatch, Unknown};
+
+use super::{plan::RecordPlan, value};
+use crate::{
+    Finding, Severity,
+    finding::quoted,
+    layout::{Characters, Condition, DigitCount, Field, FieldKind, Requirement, Rule, RuleKind, Test, rule::is_like},
+};
+
+/// What a check found out about a record.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// The place of its type among the record's types.
+    pub kind: usize,
+    /// The school year it is about.
+    pub year: Option<SchoolYear>,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// Whether it can be loaded.
+    pub(crate) fn is_good(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity < Severity::Error)
+    }
+}
+
+/// Things said once a file: a code table without an edition for a school year.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    seen: HashSet<(String, i16)>,
+    /// Not yet told.
+    pub pending: Vec<Finding>,
+}
+
+impl Notes {
+    fn edition(&mut self, plan: &RecordPlan<'_>, field: usize, year: SchoolYear) {
+        let Some(table) = plan.tables.get(field).copied().flatten() else {
+            return;
+        };
+        if !self.seen.contains(&(table.id.clone(), year.0)) {
+            self.seen.insert((table.id.clone(), year.0));
+            let message = format!(
+                "the code table \"{}\" has no edition for {year}; the nearest one is used",
+                table.title
+            );
+            self.pending.push(Finding::new(0, "table.no_edition", Severity::Warning, message));
+        }
+    }
+}
+
+/// Checks a record.
+pub(crate) fn check(plan: &RecordPlan<'_>, cells: &[&str], line: u32, notes: &mut Notes) -> Checked {
+    let mut checked = Checked {
+        year: plan.school_year(cells),
+        ..Checked::default()
+    };
+    if let Some(types) = &plan.record.types {
+        let text = cells.get(types.field).copied().unwrap_or_default();
+        let Some(kind) = types.values.iter().position(|(value, _)| value == text) else {
+            checked.findings.push(unknown_type(plan, types.field, text, line));
+            return checked;
+        };
+        checked.kind = kind;
+    }
+    for (index, field) in plan.record.fields.iter().enumerate() {
+        let text = cells.get(index).copied().unwrap_or_default();
+        check_field(plan, (index, field), text, line, &mut checked, notes);
+    }
+    for rule in &plan.record.rules {
+        check_rule(plan, rule, cells, line, &mut checked);
+    }
+    checked
+}
+
+fn unknown_type(plan: &RecordPlan<'_>, index: usize, text: &str, line: u32) -> Finding {
+    let types = plan.record.types.iter().flat_map(|types| &types.values);
+    let known: Vec<String> = types.map(|(value, name)| format!("{value} ({name})")).collect();
+    let message = format!("{} is no type of this record; it is one of {}", quoted(text), known.join(", "));
+    let finding = Finding::new(line, "record.unknown_type", Severity::Error, message);
+    match plan.record.fields.get(index) {
+        Some(field) => finding.at(plan.column(index), field),
+        None => finding,
+    }
+}
+
+fn check_field(
+    plan: &RecordPlan<'_>,
+    (index, field): (usize, &Field),
+    text: &str,
+    line: u32,
+    checked: &mut Checked,
+    notes: &mut Notes,
+) {
+    let require = field.require.get(checked.kind).copied().unwrap_or(Requirement::Optional);
+    let mut say = |rule: &str, severity: Severity, message: String| {
+        let finding = Finding::new(line, rule, severity, message).at(plan.column(index), field);
+        checked.findings.push(finding);
+    };
+    if let FieldKind::Constant(constant) = &field.kind {
+        if text != constant {
+            let is_last = index + 1 == plan.record.fields.len();
+            let rule = if is_last { "record.end_marker" } else { "field.constant" };
+            say(rule, Severity::Error, format!("{} must be {}; it is missing here, or something before it is too long or too short", field.title, quoted(constant)));
+        }
+        return;
+    }
+    if text.is_empty() {
+        if plan.record.meaning.person == Some(index) {
+            say("person.missing", Severity::Error, format!("{} is blank: without it nobody can tell which student this record is about", field.title));
+        } else if require == Requirement::Mandatory {
+            say("field.required", Severity::Error, format!("{} must be filled", field.title));
+        }
+        return;
+    }
+    if require == Requirement::Disallowed || field.kind == FieldKind::Filler {
+        let type_name = plan.record.types.as_ref().and_then(|types| types.values.get(checked.kind));
+        let of = type_name.map_or_else(String::new, |(_, name)| format!(" in a {name} record"));
+        say("field.disallowed", field.disallowed, format!("{} must be blank{of}", field.title));
+        return;
+    }
+    if plan.is_suppressed(text) && require != Requirement::Mandatory {
+        return;
+    }
+    if let Err((rule, message)) = check_content(field, text) {
+        say(rule, Severity::Error, message);
+        return;
+    }
+    let Some(found) = plan.edition(index, checked.year) else {
+        return;
+    };
+    if let (EditionMatch::Nearest(_), Some(year)) = (found, checked.year) {
+        notes.edition(plan, index, year);
+    }
+    let edition = found.edition();
+    if edition.find(text).is_none() {
+        let title = plan.tables.get(index).copied().flatten().map_or("", |table| table.title.as_str());
+        let (severity, open) = match edition.unknown {
+            Unknown::Error => (Severity::Error, ""),
+            Unknown::Warning => (Severity::Warning, "; the table may be incomplete, so the record is taken as it is"),
+        };
+        let of = checked.year.map_or_else(String::new, |year| format!(" of {year}"));
+        say("code.unknown", severity, format!("{} is not in the code table \"{title}\"{of}{open}", quoted(text)));
+    }
+}
+
+type Refused = (&'static str, String);
+
+fn check_content(field: &Field, text: &str) -> Result<(), Refused> {
+    if field.length > 0 && text.len() > field.length {
+        let length = text.chars().count();
+        if length > field.length {
+            return Err(("field.length", format!("{} has {length} characters; {} are allowed", field.title, field.length)));
+        }
+    }
+    let refuse = |rule: &'static str, what: &str| Err((rule, format!("{} {what}", field.title)));
+    match &field.kind {
+        FieldKind::Text => check_characters(field, text),
+        FieldKind::Digits(count) => {
+            if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+                return refuse("digits.invalid", "must hold digits only");
+            }
+            if *count == DigitCount::Exact && field.length > 0 && text.len() != field.length {
+                return refuse("digits.length", &format!("must have {} digits, leading zeros included; it has {}", field.length, text.len()));
+            }
+            Ok(())
+        }
+        FieldKind::Date(form) => match value::date(text, *form) {
+            Some(_) => Ok(()),
+            None => refuse("date.invalid", &format!("must be a day that exists, written {}", form.name())),
+        },
+        FieldKind::Time if !value::is_time(text) => refuse("time.invalid", "must be a time of day, written HH:MM on 24 hours"),
+        FieldKind::Integer => match value::integer(text) {
+            Some(number) => check_range(field, number.saturating_mul(model::Decimal::SCALE)),
+            None => refuse("number.invalid", "must be a whole number"),
+        },
+        FieldKind::Decimal(places) => match value::decimal(text, *places) {
+            Some(number) => check_range(field, number.0),
+            None => refuse("number.invalid", &format!("must be a number with at most {places} decimals")),
+        },
+        FieldKind::Boolean(words) => {
+            let is_word = |list: &[String]| list.iter().any(|word| word == text);
+            if words.no.is_empty() || is_word(&words.yes) || is_word(&words.no) {
+                return Ok(());
+            }
+            refuse("boolean.invalid", &format!("must be {}", field.kind.words()))
+        }
+        FieldKind::Time | FieldKind::Constant(_) | FieldKind::Filler => Ok(()),
+    }
+}
+
+fn check_range(field: &Field, number: i64) -> Result<(), Refused> {
+    let shown = |limit: i64| model::Decimal(limit);
+    if let Some(min) = field.min.filter(|min| number < *min) {
+        return Err(("number.range", format!("{} must be at least {}", field.title, shown(min))));
+    }
+    if let Some(max) = field.max.filter(|max| number > *max) {
+        return Err(("number.range", format!("{} must be at most {}", field.title, shown(max))));
+    }
+    Ok(())
+}
+
+fn check_characters(field: &Field, text: &str) -> Result<(), Refused> {
+    // Most text is plain ASCII: one pass over bytes settles it.
+    if field.characters == Characters::Any && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Ok(());
+    }
+    for c in text.chars() {
+        let is_break = field.characters == Characters::Lines && matches!(c, '\n' | '\r' | '\t');
+        if (c.is_control() || c == '\u{fffd}') && !is_break {
+            return Err(("text.control_character", format!("{} holds a character that cannot be printed (code {:04X})", field.title, u32::from(c))));
+        }
+        let good = match field.characters {
+            Characters::Any | Characters::Lines => true,
+            Characters::Name => c.is_alphabetic() || matches!(c, '-' | '.' | ' ' | '\'' | '\u{2019}' | '\u{300}'..='\u{36f}'),
+            Characters::Suffix => c.is_alphabetic() || c == '.',
+            Characters::Alphanumeric => c.is_alphanumeric(),
+        };
+        if !good {
+            return Err(("text.characters", format!("{} may hold {} only", field.title, field.characters.words())));
+        }
+    }
+    Ok(())
+}
+
+/// Whether all conditions hold.
+pub(crate) fn all_hold(plan: &RecordPlan<'_>, when: &[Condition], cells: &[&str], year: Option<SchoolYear>) -> bool {
+    when.iter().all(|condition| holds(plan, condition, cells, year))
+}
+
+fn holds(plan: &RecordPlan<'_>, condition: &Condition, cells: &[&str], year: Option<SchoolYear>) -> bool {
+    let text = cells.get(condition.field).copied().unwrap_or_default();
+    match &condition.test {
+        Test::Is(values) => values.iter().any(|value| value == text),
+        Test::Not(values) => values.iter().all(|value| value != text),
+        Test::Blank => text.is_empty(),
+        Test::Filled => !text.is_empty(),
+        Test::Like(shape) => is_like(text, shape),
+        Test::Flag(flag) => plan
+            .edition_in_use(condition.field, year)
+            .and_then(|edition| edition.find(text))
+            .is_some_and(|code| code.flags.iter().any(|found| found == flag)),
+    }
+}
+
+fn check_rule(plan: &RecordPlan<'_>, rule: &Rule, cells: &[&str], line: u32, checked: &mut Checked) {
+    let text = |field: usize| cells.get(field).copied().unwrap_or_default();
+    let title = |field: usize| plan.record.fields.get(field).map_or("", |field| field.title.as_str());
+    let applies = |when: &[Condition]| all_hold(plan, when, cells, checked.year);
+    let broken: Option<(usize, String)> = match &rule.kind {
+        RuleKind::DateOrder { first, then } => {
+            let (before, after) = (date_of(plan, *first, cells), date_of(plan, *then, cells));
+            matches!((before, after), (Some(before), Some(after)) if after < before)
+                .then(|| (*then, format!("{} lies before {}", title(*then), title(*first))))
+        }
+        RuleKind::AtMost { field, limit } => {
+            let (number, most) = (number_of(text(*field)), number_of(text(*limit)));
+            matches!((number, most), (Some(number), Some(most)) if most < number)
+                .then(|| (*field, format!("{} is greater than {}", title(*field), title(*limit))))
+        }
+        RuleKind::RequiredWhen { field, when, because } => (text(*field).is_empty() && applies(when))
+            .then(|| (*field, format!("{} must be filled: {because}", title(*field)))),
+        RuleKind::BlankUnless { field, when, because } => (!text(*field).is_empty() && !applies(when))
+            .then(|| (*field, format!("{} must be blank: {because}", title(*field)))),
+        RuleKind::MustEqual { field, other, when, because } => (text(*field) != text(*other) && applies(when))
+            .then(|| (*field, format!("{} must equal {}: {because}", title(*field), title(*other)))),
+        RuleKind::MustBegin { field, with, when, because } => {
+            (!text(*field).starts_with(text(*with)) && applies(when))
+                .then(|| (*field, format!("{} must begin with {}: {because}", title(*field), title(*with))))
+        }
+        RuleKind::Refused { field, when, because } => {
+            applies(when).then(|| (*field, format!("{}: {because}", title(*field))))
+        }
+    };
+    if let Some((field, message)) = broken {
+        let finding = Finding::new(line, rule.kind.code(), rule.severity, message);
+        checked.findings.push(match plan.record.fields.get(field) {
+            Some(described) => finding.at(plan.column(field), described),
+            None => finding,
+        });
+    }
+}
+
+fn date_of(plan: &RecordPlan<'_>, field: usize, cells: &[&str]) -> Option<chrono::NaiveDate> {
+    let FieldKind::Date(form) = plan.record.fields.get(field)?.kind else {
+        return None;
+    };
+    value::date(cells.get(field)?, form)
+}
+
+fn number_of(text: &str) -> Option<model::Decimal> {
+    if text.is_empty() { None } else { text.parse().ok() }
+}

@@ -1,0 +1,158 @@
+//! The header of a delimited file: which column holds which field, and what is wrong with it.
+
+use super::{delimited::Cells, plan::RecordPlan};
+use crate::{Finding, Layout, Severity, finding::quoted, layout::Record};
+
+/// Where the fields stand in a file.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    /// How many columns the file has.
+    pub count: usize,
+    /// The column (from 0) of each field; `None` for an optional one that is missing.
+    pub of_field: Vec<Option<usize>>,
+}
+
+impl Columns {
+    /// The fields in their own order, for a file without header.
+    pub(crate) fn in_order(record: &Record) -> Self {
+        Self {
+            count: record.fields.len(),
+            of_field: (0..record.fields.len()).map(Some).collect(),
+        }
+    }
+
+    /// Tells a plan which column each field has, for findings.
+    pub(crate) fn tell(&self, plan: &mut RecordPlan<'_>) {
+        for (column, place) in plan.columns.iter_mut().zip(&self.of_field) {
+            *column = place.map_or(0, |place| place as u32 + 1);
+        }
+    }
+}
+
+/// A header's name as it is compared: letters and digits only, in lower case.
+pub(super) fn simplified(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// How many of a layout's columns a header names.
+pub(super) fn names_known(record: &Record, header: &[&str]) -> usize {
+    let known: Vec<String> = header.iter().map(|name| simplified(name)).collect();
+    record.fields.iter().filter(|field| known.contains(&simplified(&field.column))).count()
+}
+
+/// Whether a header names every column that a layout cannot do without.
+pub(super) fn names_all(record: &Record, header: &[&str]) -> bool {
+    let known: Vec<String> = header.iter().map(|name| simplified(name)).collect();
+    record.fields.iter().all(|field| field.optional_column || known.contains(&simplified(&field.column)))
+}
+
+/// Places the fields by the names of a header. The findings say what is odd; with a fatal one there are no columns.
+pub(super) fn place(layout: &Layout, record: &Record, text: &str, cells: &Cells) -> (Option<Columns>, Vec<Finding>) {
+    let header: Vec<&str> = (0..cells.len()).map(|cell| cells.get(text, cell).trim_matches(' ')).collect();
+    if names_known(record, &header) == 0 {
+        return (None, vec![nothing_known(layout, text)]);
+    }
+    let mut findings = Vec::new();
+    let simple: Vec<String> = header.iter().map(|name| simplified(name)).collect();
+    let mut used = vec![false; header.len()];
+    let mut of_field = Vec::with_capacity(record.fields.len());
+    let mut missing = Vec::new();
+    for field in &record.fields {
+        let wanted = simplified(&field.column);
+        let found = simple.iter().position(|name| *name == wanted);
+        if let Some(flag) = found.and_then(|column| used.get_mut(column)) {
+            *flag = true;
+        }
+        if found.is_none() && !field.optional_column {
+            missing.push(field.column.as_str());
+        }
+        of_field.push(found);
+    }
+    for (column, name) in header.iter().enumerate() {
+        let number = column as u32 + 1;
+        let is_repeated = simple.iter().take(column).any(|earlier| Some(earlier) == simple.get(column));
+        if is_repeated && !name.is_empty() {
+            let message = format!("the column {} stands twice in the header", quoted(name));
+            findings.push(Finding::new(1, "header.repeated_column", Severity::Fatal, message).at_column(number));
+        } else if used.get(column) == Some(&false) && missing.is_empty() {
+            let message = format!("the column {} is not part of {}; it is passed over", quoted(name), layout.title);
+            findings.push(Finding::new(1, "header.unknown_column", Severity::Warning, message).at_column(number));
+        }
+    }
+    findings.extend(missing.iter().map(|wanted| missing_column(wanted, &header, &used)));
+    let is_fatal = findings.iter().any(|finding| finding.severity == Severity::Fatal);
+    let columns = (!is_fatal).then_some(Columns {
+        count: header.len(),
+        of_field,
+    });
+    (columns, findings)
+}
+
+fn nothing_known(layout: &Layout, line: &str) -> Finding {
+    if let Some(other) = super::drift::other_layouts(line, layout) {
+        let message = format!("the first line names none of the columns of {}: this is a file of {other}", layout.id);
+        return Finding::new(1, "file.wrong_layout", Severity::Fatal, message);
+    }
+    let first = layout.records.first().and_then(|record| record.fields.first());
+    let expected = first.map_or("", |field| field.column.as_str());
+    let message = format!(
+        "the first line names none of the columns of {}: the header is missing, or the file is of another kind. A header begins with {}",
+        layout.title,
+        quoted(expected)
+    );
+    Finding::new(1, "header.missing", Severity::Fatal, message)
+}
+
+fn missing_column(wanted: &str, header: &[&str], used: &[bool]) -> Finding {
+    let free = header.iter().enumerate().filter(|(column, name)| used.get(*column) == Some(&false) && !name.is_empty());
+    let nearest = free
+        .map(|(column, name)| (distance(&simplified(wanted), &simplified(name)), column, *name))
+        .min()
+        .filter(|(distance, ..)| *distance <= 3.max(wanted.len() / 3));
+    match nearest {
+        Some((_, column, name)) => {
+            let message = format!("the column is called {} where {} is expected: it has been renamed", quoted(name), quoted(wanted));
+            Finding::new(1, "header.renamed", Severity::Fatal, message).at_column(column as u32 + 1)
+        }
+        None => {
+            let message = format!("the column {} is missing from the header", quoted(wanted));
+            Finding::new(1, "header.missing_column", Severity::Fatal, message)
+        }
+    }
+}
+
+/// Letters to add, drop or replace to make one word of another.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        let mut next = Vec::with_capacity(row.len());
+        next.push(left);
+        for (to, above) in b.iter().zip(row.iter().skip(1)) {
+            let cost = if from == to { diagonal } else { 1 + diagonal.min(left).min(*above) };
+            diagonal = *above;
+            left = cost;
+            next.push(cost);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn words_are_as_far_apart_as_their_edits() {
+        fn check(a: &str, b: &str, expect: usize) {
+            assert_eq!(distance(a, b), expect, "{a} {b}");
+        }
+        check("gradecode", "gradecd", 2);
+        check("gradecode", "gradecode", 0);
+        check("", "abc", 3);
+        check("kitten", "sitting", 3);
+    }
+}

@@ -1,0 +1,107 @@
+//! A layout made ready for one file: its code tables found, its columns placed.
+
+use model::SchoolYear;
+use reference::tables::{CodeTable, Edition, EditionMatch, Tables};
+
+use super::value;
+use crate::{
+    Error, Layout,
+    layout::{FieldKind, Format, Record, YearSource},
+};
+
+/// A layout and the tables of its state.
+pub(crate) struct Plan<'l> {
+    pub layout: &'l Layout,
+    pub tables: &'l Tables,
+    pub records: Vec<RecordPlan<'l>>,
+}
+
+/// One kind of record, ready.
+pub(crate) struct RecordPlan<'l> {
+    pub record: &'l Record,
+    /// The code table of each field.
+    pub tables: Vec<Option<&'l CodeTable>>,
+    /// The column of each field as findings name it: the first position of a fixed field, the number of a delimited one.
+    pub columns: Vec<u32>,
+    /// What stands for a value that the source suppressed.
+    pub suppressed: Option<&'l str>,
+}
+
+impl<'l> Plan<'l> {
+    pub(crate) fn new(layout: &'l Layout, tables: &'l Tables) -> Result<Self, Error> {
+        let records = layout
+            .records
+            .iter()
+            .map(|record| RecordPlan::new(layout, record, tables))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            layout,
+            tables,
+            records,
+        })
+    }
+}
+
+impl<'l> RecordPlan<'l> {
+    fn new(layout: &'l Layout, record: &'l Record, tables: &'l Tables) -> Result<Self, Error> {
+        let is_fixed = matches!(layout.format, Format::Fixed { .. });
+        let mut found = Vec::with_capacity(record.fields.len());
+        let mut columns = Vec::with_capacity(record.fields.len());
+        for (index, field) in record.fields.iter().enumerate() {
+            found.push(match &field.table {
+                None => None,
+                Some(id) => Some(tables.find(id).ok_or_else(|| {
+                    Error::Corrupt(format!("layout {}: there is no code table {id}", layout.id))
+                })?),
+            });
+            columns.push(if is_fixed { field.span.start } else { index } as u32 + 1);
+        }
+        Ok(Self {
+            record,
+            tables: found,
+            columns,
+            suppressed: match &layout.format {
+                Format::Delimited { suppressed, .. } => suppressed.as_deref(),
+                Format::Fixed { .. } => None,
+            },
+        })
+    }
+
+    /// The column of a field in findings.
+    pub(crate) fn column(&self, field: usize) -> u32 {
+        self.columns.get(field).copied().unwrap_or_default()
+    }
+
+    /// Whether a text stands for a suppressed value.
+    pub(crate) fn is_suppressed(&self, text: &str) -> bool {
+        self.suppressed == Some(text)
+    }
+
+    /// The edition of a field's code table for a school year.
+    pub(crate) fn edition(&self, field: usize, year: Option<SchoolYear>) -> Option<EditionMatch<'l>> {
+        self.tables.get(field).copied().flatten()?.edition(year)
+    }
+
+    /// The edition, exact or nearest.
+    pub(crate) fn edition_in_use(&self, field: usize, year: Option<SchoolYear>) -> Option<&'l Edition> {
+        self.edition(field, year).map(EditionMatch::edition)
+    }
+
+    /// The school year a record is about: the first of its sources that has a value.
+    pub(crate) fn school_year(&self, cells: &[&str]) -> Option<SchoolYear> {
+        let text = |field: usize| cells.get(field).copied().filter(|text| !text.is_empty());
+        self.record.meaning.school_year.iter().find_map(|source| match *source {
+            YearSource::Containing(field) => {
+                let FieldKind::Date(form) = self.record.fields.get(field)?.kind else {
+                    return None;
+                };
+                value::date(text(field)?, form).map(SchoolYear::containing)
+            }
+            YearSource::Fall(field) => {
+                let fall = value::integer(text(field)?)?;
+                i16::try_from(fall).ok().filter(|fall| (1900..=2100).contains(fall)).map(SchoolYear)
+            }
+            YearSource::Text(field) => text(field)?.parse().ok(),
+        })
+    }
+}

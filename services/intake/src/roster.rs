@@ -1,0 +1,109 @@
+//! The way in for rosters: clients and authority go to `identity`, the papers a roster reports go on file with the agreements.
+
+use std::path::Path;
+
+use agreements::{Agreements, InstrumentKind, Interval, NewInstrument};
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use identity::{
+    population::{RosterFile, RosterReceipt, day_begins, rebuild, take_roster},
+    roster::{RosterLayout, RosterRow, read},
+};
+use model::{ConsumerId, Masked};
+use pg::{Role, crash::CrashPoint};
+use sha2::{Digest, Sha256};
+
+/// How long an order is taken to hold at most, from the first day of the authority it supports: five years.
+const ORDER_DAYS_MAX: u64 = 1_826;
+
+/// Why a roster could not be taken. A bad roster is no error: it is a receipt that says so.
+#[derive(Debug, thiserror::Error)]
+pub enum RosterError {
+    /// The file could not be read.
+    #[error("the roster cannot be read")]
+    File(#[source] std::io::Error),
+    /// The database did not answer, or refused.
+    #[error("the roster could not be recorded")]
+    Unavailable(#[from] pg::Error),
+    /// The papers could not be put on file.
+    #[error("the releases could not be put on file")]
+    Agreements(#[from] agreements::Error),
+}
+
+impl From<sqlx::Error> for RosterError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// A roster taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// The sender's receipt.
+    pub receipt: RosterReceipt,
+    /// Releases newly put on file.
+    pub releases: u64,
+    /// Court orders that the roster reports: each opens nothing until two stewards approve it.
+    pub orders: Vec<NewInstrument>,
+}
+
+/// Reads the bytes of a roster file.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, RosterError> {
+    std::fs::read(path).map_err(RosterError::File)
+}
+
+/// Takes a roster in one transaction; the population follows in the same one, for matches that exist.
+pub async fn take(
+    pool: &pg::Pool,
+    agreements: &Agreements,
+    layout: &RosterLayout,
+    (consumer, file_name, bytes): (&ConsumerId, &str, &[u8]),
+    (roster_date, at): (NaiveDate, DateTime<Utc>),
+) -> Result<Taken, RosterError> {
+    let roster = read(bytes, layout);
+    let file = RosterFile { consumer, file_name, sha256: Sha256::digest(bytes).into(), roster_date, received_at: at };
+    let papers: Vec<NewInstrument> =
+        roster.rows.iter().filter_map(|row| instrument(row, layout, consumer)).collect();
+    let (orders, releases): (Vec<_>, Vec<_>) = papers.into_iter().partition(|paper| paper.kind.needs_approval());
+    let (receipt, filed) = pg::run_tx(pool, "intake.roster", Role::Identity, |tx| {
+        let roster = roster.clone();
+        let (file, releases) = (&file, &releases);
+        Box::pin(async move {
+            let receipt = take_roster(tx, file, layout, roster).await?;
+            let mut filed = 0;
+            if receipt.refused_reason.is_none() {
+                rebuild(tx, file.consumer).await?;
+                tx.act_as(Role::Agreements).await?;
+                filed = agreements.record_releases(tx, releases, "roster", at).await?;
+            }
+            pg::crash::hit(CrashPoint::RosterBeforeCommit);
+            Ok::<_, RosterError>((receipt, filed))
+        })
+    })
+    .await?;
+    pg::crash::hit(CrashPoint::RosterAfterCommit);
+    let orders = if receipt.refused_reason.is_none() { orders } else { Vec::new() };
+    Ok(Taken { receipt, releases: filed, orders })
+}
+
+/// The paper a row reports. A release holds while the row's authority does; an order for a bounded time.
+fn instrument(row: &RosterRow, layout: &RosterLayout, consumer: &ConsumerId) -> Option<NewInstrument> {
+    let kind: InstrumentKind = row.authority.instrument.as_deref()?.parse().ok()?;
+    let authority = &row.authority;
+    let after = |day: NaiveDate, days: u64| day.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX);
+    let mut last = authority.end_date;
+    if kind.needs_approval() {
+        let latest = after(authority.start_date, ORDER_DAYS_MAX);
+        last = Some(last.map_or(latest, |day| day.min(latest)));
+    }
+    Some(NewInstrument {
+        kind,
+        consumer: consumer.clone(),
+        person_key: Masked::new(row.person_key.expose().clone()),
+        reference: authority.order_number.clone().unwrap_or_else(|| format!("roster {}", authority.source_key)),
+        reason: "reported by the recipient's roster".to_owned(),
+        in_force: Interval {
+            from: day_begins(layout.time_zone, authority.start_date),
+            to: last.map(|day| day_begins(layout.time_zone, after(day, 1))),
+        },
+    })
+}
