@@ -9,8 +9,7 @@
 use std::{env, fmt::Write as _, fs, io, path::Path};
 
 fn main() -> io::Result<()> {
-    let root =
-        Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("layouts");
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("layouts");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut list = String::from("&[\n");
     for source in sorted(&root)? {
@@ -19,13 +18,9 @@ fn main() -> io::Result<()> {
         }
         println!("cargo::rerun-if-changed={}", source.display());
         for file in sorted(&source)? {
-            if file
-                .extension()
-                .is_some_and(|extension| extension == "toml")
-            {
+            if file.extension().is_some_and(|extension| extension == "toml") {
                 println!("cargo::rerun-if-changed={}", file.display());
-                writeln!(list, "    include_str!({:?}),", file.display().to_string())
-                    .map_err(io::Error::other)?;
+                writeln!(list, "    include_str!({:?}),", file.display().to_string()).map_err(io::Error::other)?;
             }
         }
     }
@@ -35,9 +30,8 @@ fn main() -> io::Result<()> {
 }
 
 fn sorted(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
-    let mut paths = fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<io::Result<Vec<_>>>()?;
+    let mut paths =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
 }

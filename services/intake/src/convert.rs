@@ -89,7 +89,8 @@ pub fn from_ndjson(
     let mut number = 0;
     loop {
         line.clear();
-        let read = reader.read_line(&mut line).map_err(|error| Error::unavailable("the records cannot be read on", error))?;
+        let read =
+            reader.read_line(&mut line).map_err(|error| Error::unavailable("the records cannot be read on", error))?;
         if read == 0 {
             break;
         }
@@ -117,25 +118,27 @@ pub fn from_ndjson(
 
 fn read_object<'l>(layout: &'l Layout, line: &str, number: u32) -> Result<(&'l Record, Vec<String>), Finding> {
     let refuse = |rule: &str, message: String| Finding::new(number, rule, Severity::Error, message);
-    let object: Map<String, Json> =
-        serde_json::from_str(line).map_err(|error| refuse("json.invalid", format!("the line is no JSON object: {}", error_place(&error))))?;
+    let object: Map<String, Json> = serde_json::from_str(line)
+        .map_err(|error| refuse("json.invalid", format!("the line is no JSON object: {}", error_place(&error))))?;
     let record = match object.get("record").and_then(Json::as_str) {
         Some(code) => layout.find_record(code),
         None => layout.records.first().filter(|_| layout.records.len() == 1),
     };
-    let record = record.ok_or_else(|| refuse("record.unknown_kind", "the object names no kind of record of this layout".to_owned()))?;
+    let record = record
+        .ok_or_else(|| refuse("record.unknown_kind", "the object names no kind of record of this layout".to_owned()))?;
     let mut values = vec![String::new(); record.fields.len()];
     for (name, json) in &object {
         if name == "line" || name == "record" {
             continue;
         }
-        let index = record
-            .index_of(name)
-            .ok_or_else(|| refuse("field.unknown", format!("{} is no field of this layout", crate::finding::quoted(name))))?;
+        let index = record.index_of(name).ok_or_else(|| {
+            refuse("field.unknown", format!("{} is no field of this layout", crate::finding::quoted(name)))
+        })?;
         let (Some(place), Some(field)) = (values.get_mut(index), record.fields.get(index)) else {
             continue;
         };
-        *place = text_of(field, json).ok_or_else(|| refuse("field.kind", format!("the value of {name} must be a text or a number")))?;
+        *place = text_of(field, json)
+            .ok_or_else(|| refuse("field.kind", format!("the value of {name} must be a text or a number")))?;
     }
     Ok((record, values))
 }

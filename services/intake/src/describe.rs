@@ -122,7 +122,10 @@ fn write_record(out: &mut String, layout: &Layout, record: &Record) -> fmt::Resu
         }
     }
     if record.meaning.organization.is_some() {
-        writeln!(out, "\n### What it becomes\n\n- An organization of the reference data: code, name, type, town, opening date.")?;
+        writeln!(
+            out,
+            "\n### What it becomes\n\n- An organization of the reference data: code, name, type, town, opening date."
+        )?;
     }
     Ok(())
 }
@@ -167,7 +170,9 @@ fn conditions(record: &Record, when: &[Condition]) -> String {
 
 fn rule_words(record: &Record, rule: &Rule) -> String {
     let name = |field: &usize| title(record, *field);
-    let given = |when: &[Condition]| if when.is_empty() { String::new() } else { format!(" when {}", conditions(record, when)) };
+    let given = |when: &[Condition]| {
+        if when.is_empty() { String::new() } else { format!(" when {}", conditions(record, when)) }
+    };
     let text = match &rule.kind {
         RuleKind::DateOrder { first, then } => format!("{} is not before {}", name(then), name(first)),
         RuleKind::AtMost { field, limit } => format!("{} is not greater than {}", name(field), name(limit)),
@@ -183,7 +188,9 @@ fn rule_words(record: &Record, rule: &Rule) -> String {
         RuleKind::MustBegin { field, with, when, because } => {
             format!("{} must begin with {}{}: {because}", name(field), name(with), given(when))
         }
-        RuleKind::Refused { field, when, because } => format!("{}: {because}; so not {}", name(field), conditions(record, when)),
+        RuleKind::Refused { field, when, because } => {
+            format!("{}: {because}; so not {}", name(field), conditions(record, when))
+        }
     };
     match rule.severity {
         Severity::Error | Severity::Fatal => format!("{text}."),

@@ -29,9 +29,6 @@ impl Error {
         context: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Unavailable {
-            context: context.into(),
-            source: source.into(),
-        }
+        Self::Unavailable { context: context.into(), source: source.into() }
     }
 }

@@ -5,14 +5,7 @@ use crate::{Finding, Severity, layout::Field};
 impl Finding {
     /// A finding about a line as a whole, or about the file (line 0).
     pub(crate) fn new(line: u32, rule: &str, severity: Severity, message: impl Into<String>) -> Self {
-        Self {
-            line,
-            column: None,
-            field: None,
-            rule: rule.to_owned(),
-            severity,
-            message: message.into(),
-        }
+        Self { line, column: None, field: None, rule: rule.to_owned(), severity, message: message.into() }
     }
 
     /// Names the field at fault.
@@ -34,11 +27,7 @@ impl Finding {
 /// Text of a file in a message: short, and without anything that does not print.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 40;
-    let mut shown: String = text
-        .chars()
-        .take(SHOWN)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
+    let mut shown: String = text.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().count() > SHOWN {
         shown.push('…');
     }

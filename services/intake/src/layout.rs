@@ -315,9 +315,7 @@ impl Layout {
 
     /// The kind of record of a code.
     pub fn find_record(&self, code: &str) -> Option<&Record> {
-        self.records
-            .iter()
-            .find(|record| record.code.as_deref() == Some(code))
+        self.records.iter().find(|record| record.code.as_deref() == Some(code))
     }
 
     /// Whether the first record of a file names the columns.
@@ -329,10 +327,6 @@ impl Layout {
 impl Record {
     /// The place of a field, by its name or the name of its column.
     pub fn index_of(&self, field: &str) -> Option<usize> {
-        self.by_name.get(field).copied().or_else(|| {
-            self.fields
-                .iter()
-                .position(|candidate| candidate.column == field)
-        })
+        self.by_name.get(field).copied().or_else(|| self.fields.iter().position(|candidate| candidate.column == field))
     }
 }

@@ -11,10 +11,7 @@ static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {
         .iter()
         .map(|text| {
             // Cannot fail: the texts are part of the program, and a test reads every one.
-            #[expect(
-                clippy::panic,
-                reason = "a layout of our own that does not compile is a defect of the program"
-            )]
+            #[expect(clippy::panic, reason = "a layout of our own that does not compile is a defect of the program")]
             Layout::from_toml(text).unwrap_or_else(|error| panic!("{error}"))
         })
         .collect()
@@ -89,11 +86,7 @@ mod tests {
     fn published_lengths_come_out() {
         fn check(id: &str, length: usize) {
             let layout = find(id).expect("the layout is there");
-            assert_eq!(
-                layout.records.first().map(|record| record.length),
-                Some(length),
-                "{id}"
-            );
+            assert_eq!(layout.records.first().map(|record| record.length), Some(length), "{id}");
         }
         check("sasid-2.1", 279);
         check("sasid-2.1x", 292);

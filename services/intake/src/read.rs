@@ -81,11 +81,7 @@ pub fn read(
 }
 
 fn rejected(line: u32, raw: &[u8], findings: Vec<Finding>) -> Item {
-    Item::Rejected {
-        line,
-        raw: Masked::new(raw.to_vec()),
-        findings,
-    }
+    Item::Rejected { line, raw: Masked::new(raw.to_vec()), findings }
 }
 
 fn item_of(record: &Checkpoint<'_>, raw: &[u8], mut findings: Vec<Finding>) -> Result<Item, Vec<Finding>> {
@@ -93,11 +89,7 @@ fn item_of(record: &Checkpoint<'_>, raw: &[u8], mut findings: Vec<Finding>) -> R
     let line = record.line;
     if let Some(rule) = &meaning.organization {
         return match record.organization(rule) {
-            Ok(organization) => Ok(Item::Organization {
-                line,
-                record: organization,
-                findings,
-            }),
+            Ok(organization) => Ok(Item::Organization { line, record: organization, findings }),
             Err(finding) => {
                 findings.push(finding);
                 Err(findings)
@@ -105,10 +97,7 @@ fn item_of(record: &Checkpoint<'_>, raw: &[u8], mut findings: Vec<Finding>) -> R
         };
     }
     let Some(person) = record.person() else {
-        return Ok(Item::Passed {
-            line,
-            kind: record.plan.record.name.clone(),
-        });
+        return Ok(Item::Passed { line, kind: record.plan.record.name.clone() });
     };
     match record.facts() {
         Ok(facts) => Ok(Item::Person {
@@ -126,3 +115,6 @@ fn item_of(record: &Checkpoint<'_>, raw: &[u8], mut findings: Vec<Finding>) -> R
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

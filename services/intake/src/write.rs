@@ -22,32 +22,20 @@ pub struct RecordWriter<'l, W: Write> {
 impl<'l, W: Write> RecordWriter<'l, W> {
     /// Begins a file.
     pub const fn new(layout: &'l Layout, out: W) -> Self {
-        Self {
-            layout,
-            out,
-            line: Vec::new(),
-            begun: false,
-        }
+        Self { layout, out, line: Vec::new(), begun: false }
     }
 
     /// Writes a record of a file of one kind.
     pub fn write(&mut self, values: &[&str]) -> io::Result<()> {
         let layout = self.layout;
-        let record = layout
-            .records
-            .first()
-            .ok_or_else(|| invalid("the layout has no record"))?;
+        let record = layout.records.first().ok_or_else(|| invalid("the layout has no record"))?;
         self.write_record(record, values)
     }
 
     /// Writes a record of a kind.
     pub fn write_record(&mut self, record: &Record, values: &[&str]) -> io::Result<()> {
         if values.len() != record.fields.len() {
-            return Err(invalid(&format!(
-                "{} values for {} fields",
-                values.len(),
-                record.fields.len()
-            )));
+            return Err(invalid(&format!("{} values for {} fields", values.len(), record.fields.len())));
         }
         self.begin()?;
         self.line.clear();
@@ -81,13 +69,7 @@ impl<'l, W: Write> RecordWriter<'l, W> {
             return Ok(());
         };
         self.line.clear();
-        for (index, field) in self
-            .layout
-            .records
-            .iter()
-            .flat_map(|record| &record.fields)
-            .enumerate()
-        {
+        for (index, field) in self.layout.records.iter().flat_map(|record| &record.fields).enumerate() {
             if index > 0 {
                 self.line.push(delimiter);
             }
@@ -112,11 +94,7 @@ fn written<'a>(field: &'a Field, value: &'a str) -> &'a str {
 fn fixed(line: &mut Vec<u8>, record: &Record, values: &[&str]) -> io::Result<()> {
     for (field, value) in record.fields.iter().zip(values) {
         let value = written(field, value);
-        let length = if value.is_ascii() {
-            value.len()
-        } else {
-            value.chars().count()
-        };
+        let length = if value.is_ascii() { value.len() } else { value.chars().count() };
         if length > field.length {
             return Err(invalid(&format!(
                 "a value of {length} characters for the field {} of {}",
@@ -124,10 +102,7 @@ fn fixed(line: &mut Vec<u8>, record: &Record, values: &[&str]) -> io::Result<()>
             )));
         }
         if value.contains(['\r', '\n']) {
-            return Err(invalid(&format!(
-                "a line break in the field {}",
-                field.name
-            )));
+            return Err(invalid(&format!("a line break in the field {}", field.name)));
         }
         line.extend_from_slice(value.as_bytes());
         line.resize(line.len() + field.length - length, b' ');
@@ -160,10 +135,7 @@ mod tests {
 
     fn written_by(id: &str, fill: &[(&str, &str)]) -> String {
         let layout = layouts::find(id).expect("the layout is there");
-        let fields = layout
-            .records
-            .first()
-            .map_or(0, |record| record.fields.len());
+        let fields = layout.records.first().map_or(0, |record| record.fields.len());
         let mut values = vec![""; fields];
         for (field, value) in fill {
             let index = layout.index_of(field).expect("the field is there");
@@ -186,30 +158,17 @@ mod tests {
     fn delimited_records_quote_only_what_must_be_quoted() {
         let text = written_by(
             "ct-program",
-            &[
-                ("SASID", "1234567890"),
-                ("program_name", "Arts, \"new\""),
-                ("sponsor", "plain text"),
-            ],
+            &[("SASID", "1234567890"), ("program_name", "Arts, \"new\""), ("sponsor", "plain text")],
         );
         let mut lines = text.lines();
-        assert!(
-            lines
-                .next()
-                .is_some_and(|header| header.starts_with("SASID,FallOfYear,"))
-        );
-        assert_eq!(
-            lines.next(),
-            Some("1234567890,,,,,\"Arts, \"\"new\"\"\",,plain text,,,,")
-        );
+        assert!(lines.next().is_some_and(|header| header.starts_with("SASID,FallOfYear,")));
+        assert_eq!(lines.next(), Some("1234567890,,,,,\"Arts, \"\"new\"\"\",,plain text,,,,"));
     }
 
     #[test]
     fn an_empty_file_still_has_its_header() {
         let layout = layouts::find("ct-program").expect("the layout is there");
-        let text = RecordWriter::new(layout, Vec::new())
-            .finish()
-            .expect("it is flushed");
+        let text = RecordWriter::new(layout, Vec::new()).finish().expect("it is flushed");
         assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);
     }
 
@@ -218,11 +177,7 @@ mod tests {
         let layout = layouts::find("tcs-4.0").expect("the layout is there");
         let mut values = vec![""; 22];
         values[0] = "12345678901";
-        assert!(
-            RecordWriter::new(layout, Vec::new())
-                .write(&values)
-                .is_err()
-        );
+        assert!(RecordWriter::new(layout, Vec::new()).write(&values).is_err());
         assert!(RecordWriter::new(layout, Vec::new()).write(&["x"]).is_err());
     }
 }

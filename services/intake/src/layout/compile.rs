@@ -7,11 +7,11 @@ use domains::definition;
 use model::{Decimal, Domain, Value, ValueKind};
 
 use super::{
-    Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning,
-    OrganizationRule, Record, Requirement, Rule, RuleKind, Setting, Span, Test, Types, YearSource,
+    Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning, OrganizationRule,
+    Record, Requirement, Rule, RuleKind, Setting, Span, Test, Types, YearSource,
     spec::{
-        ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec,
-        RecordSpec, RuleSpec, SetSpec, TypesSpec, YearSpec,
+        ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec, RuleSpec,
+        SetSpec, TypesSpec, YearSpec,
     },
 };
 use crate::{Error, Severity, read::transform};
@@ -20,9 +20,8 @@ use crate::{Error, Severity, read::transform};
 const RESERVED: [&str; 2] = ["line", "record"];
 
 pub(super) fn compile(text: &str) -> Result<Layout, Error> {
-    let spec: LayoutSpec = toml::from_str(text).map_err(|error| {
-        Error::Corrupt(format!("a layout is not written as it should be: {error}"))
-    })?;
+    let spec: LayoutSpec = toml::from_str(text)
+        .map_err(|error| Error::Corrupt(format!("a layout is not written as it should be: {error}")))?;
     let id = spec.id.clone();
     layout(spec).map_err(|what| Error::Corrupt(format!("layout {id}: {what}")))
 }
@@ -62,29 +61,13 @@ fn format(spec: FormatSpec) -> Result<(Format, LineEnd), String> {
         other => Err(format!("no line end is called {other:?}")),
     };
     Ok(match spec {
-        FormatSpec::Fixed {
-            line_end: end,
-            code,
-        } => (
-            Format::Fixed {
-                code: code.map(|code| Span {
-                    start: code.at.saturating_sub(1),
-                    length: code.length,
-                }),
-            },
+        FormatSpec::Fixed { line_end: end, code } => (
+            Format::Fixed { code: code.map(|code| Span { start: code.at.saturating_sub(1), length: code.length }) },
             line_end(&end)?,
         ),
-        FormatSpec::Delimited {
-            line_end: end,
-            delimiter,
-            header,
-            suppressed,
-        } => (
+        FormatSpec::Delimited { line_end: end, delimiter, header, suppressed } => (
             Format::Delimited {
-                delimiter: u8::try_from(delimiter)
-                    .ok()
-                    .filter(u8::is_ascii)
-                    .ok_or("the delimiter is not ASCII")?,
+                delimiter: u8::try_from(delimiter).ok().filter(u8::is_ascii).ok_or("the delimiter is not ASCII")?,
                 header,
                 suppressed,
             },
@@ -97,10 +80,7 @@ fn format(spec: FormatSpec) -> Result<(Format, LineEnd), String> {
 type Names = HashMap<String, usize>;
 
 fn place(names: &Names, name: &str) -> Result<usize, String> {
-    names
-        .get(name)
-        .copied()
-        .ok_or_else(|| format!("no field is called {name:?}"))
+    names.get(name).copied().ok_or_else(|| format!("no field is called {name:?}"))
 }
 
 fn place_some(names: &Names, name: Option<&String>) -> Result<Option<usize>, String> {
@@ -121,38 +101,23 @@ fn record(spec: RecordSpec, is_fixed: bool) -> Result<Record, String> {
             return Err(format!("two fields are called {:?}", field.name));
         }
     }
-    let types = spec
-        .types
-        .map(|types| types_of(types, &names))
-        .transpose()?;
+    let types = spec.types.map(|types| types_of(types, &names)).transpose()?;
     let mut fields = Vec::new();
     let mut next = 0;
     for field_spec in spec.fields {
         let name = field_spec.name.clone();
-        let field = field(field_spec, types.as_ref(), is_fixed, next)
-            .map_err(|what| format!("field {name}: {what}"))?;
+        let field =
+            field(field_spec, types.as_ref(), is_fixed, next).map_err(|what| format!("field {name}: {what}"))?;
         next = field.span.start + field.span.length;
         fields.push(field);
     }
-    let rules = spec
-        .rules
-        .into_iter()
-        .map(|rule_spec| rule(rule_spec, &names))
-        .collect::<Result<_, _>>()?;
+    let rules = spec.rules.into_iter().map(|rule_spec| rule(rule_spec, &names)).collect::<Result<_, _>>()?;
     let meaning = Meaning {
         person: place_some(&names, spec.person.as_ref())?,
         refers_only: spec.refers_only,
         claimed_birth_date: place_some(&names, spec.claimed_birth_date.as_ref())?,
-        school_year: spec
-            .school_year
-            .iter()
-            .map(|year| year_source(year, &names))
-            .collect::<Result<_, _>>()?,
-        facts: spec
-            .facts
-            .into_iter()
-            .map(|fact_spec| fact(fact_spec, &names, &fields))
-            .collect::<Result<_, _>>()?,
+        school_year: spec.school_year.iter().map(|year| year_source(year, &names)).collect::<Result<_, _>>()?,
+        facts: spec.facts.into_iter().map(|fact_spec| fact(fact_spec, &names, &fields)).collect::<Result<_, _>>()?,
         organization: spec
             .organization
             .as_ref()
@@ -177,11 +142,7 @@ fn record(spec: RecordSpec, is_fixed: bool) -> Result<Record, String> {
 fn types_of(spec: TypesSpec, names: &Names) -> Result<Types, String> {
     Ok(Types {
         field: place(names, &spec.field)?,
-        values: spec
-            .values
-            .into_iter()
-            .map(|[value, name]| (value, name))
-            .collect(),
+        values: spec.values.into_iter().map(|[value, name]| (value, name)).collect(),
     })
 }
 
@@ -203,32 +164,17 @@ fn severity(name: Option<&str>, otherwise: Severity) -> Result<Severity, String>
     })
 }
 
-fn field(
-    spec: FieldSpec,
-    types: Option<&Types>,
-    is_fixed: bool,
-    next: usize,
-) -> Result<Field, String> {
+fn field(spec: FieldSpec, types: Option<&Types>, is_fixed: bool, next: usize) -> Result<Field, String> {
     let kind = FieldKind::named(&spec.kind).ok_or_else(|| format!("no type {:?}", spec.kind))?;
     let length = spec.length.unwrap_or_default();
     if is_fixed && length == 0 {
         return Err("a fixed field needs a length".to_owned());
     }
     if is_fixed && spec.at.is_some_and(|at| at != next + 1) {
-        return Err(format!(
-            "it begins at {} in sequence, not at {:?}",
-            next + 1,
-            spec.at
-        ));
+        return Err(format!("it begins at {} in sequence, not at {:?}", next + 1, spec.at));
     }
     let number = |text: &Option<String>| -> Result<Option<i64>, String> {
-        text.as_ref()
-            .map(|text| {
-                text.parse::<Decimal>()
-                    .map(|d| d.0)
-                    .map_err(|e| e.to_string())
-            })
-            .transpose()
+        text.as_ref().map(|text| text.parse::<Decimal>().map(|d| d.0).map_err(|e| e.to_string())).transpose()
     };
     let characters = match spec.allowed.as_deref() {
         None => Characters::Any,
@@ -238,10 +184,7 @@ fn field(
         title: spec.title.unwrap_or_else(|| titled(&spec.name)),
         column: spec.column.unwrap_or_else(|| spec.name.clone()),
         name: spec.name,
-        span: Span {
-            start: next,
-            length,
-        },
+        span: Span { start: next, length },
         length,
         kind,
         require: requirements(spec.require.as_deref().unwrap_or("O"), types)?,
@@ -304,10 +247,7 @@ fn conditions(specs: Vec<ConditionSpec>, names: &Names) -> Result<Vec<Condition>
                 (None, None, None, Some(shape), None) => Test::Like(shape),
                 (None, None, None, None, Some(flag)) => Test::Flag(flag),
                 _ => {
-                    return Err(format!(
-                        "the condition on {:?} asks not one thing",
-                        spec.field
-                    ));
+                    return Err(format!("the condition on {:?} asks not one thing", spec.field));
                 }
             };
             Ok(Condition { field, test })
@@ -317,113 +257,38 @@ fn conditions(specs: Vec<ConditionSpec>, names: &Names) -> Result<Vec<Condition>
 
 fn rule(spec: RuleSpec, names: &Names) -> Result<Rule, String> {
     let (kind, name) = match spec {
-        RuleSpec::DateOrder {
-            first,
-            then,
-            severity,
-        } => {
+        RuleSpec::DateOrder { first, then, severity } => {
             let (first, then) = (place(names, &first)?, place(names, &then)?);
             (RuleKind::DateOrder { first, then }, severity)
         }
-        RuleSpec::AtMost {
-            field,
-            limit,
-            severity,
-        } => {
+        RuleSpec::AtMost { field, limit, severity } => {
             let (field, limit) = (place(names, &field)?, place(names, &limit)?);
             (RuleKind::AtMost { field, limit }, severity)
         }
-        RuleSpec::RequiredWhen {
-            field,
-            when,
-            because,
-            severity,
-        } => {
+        RuleSpec::RequiredWhen { field, when, because, severity } => {
             let (field, when) = (place(names, &field)?, conditions(when, names)?);
-            (
-                RuleKind::RequiredWhen {
-                    field,
-                    when,
-                    because,
-                },
-                severity,
-            )
+            (RuleKind::RequiredWhen { field, when, because }, severity)
         }
-        RuleSpec::BlankUnless {
-            field,
-            when,
-            because,
-            severity,
-        } => {
+        RuleSpec::BlankUnless { field, when, because, severity } => {
             let (field, when) = (place(names, &field)?, conditions(when, names)?);
-            (
-                RuleKind::BlankUnless {
-                    field,
-                    when,
-                    because,
-                },
-                severity,
-            )
+            (RuleKind::BlankUnless { field, when, because }, severity)
         }
-        RuleSpec::MustEqual {
-            field,
-            other,
-            when,
-            because,
-            severity,
-        } => {
+        RuleSpec::MustEqual { field, other, when, because, severity } => {
             let (field, other) = (place(names, &field)?, place(names, &other)?);
             let when = conditions(when, names)?;
-            (
-                RuleKind::MustEqual {
-                    field,
-                    other,
-                    when,
-                    because,
-                },
-                severity,
-            )
+            (RuleKind::MustEqual { field, other, when, because }, severity)
         }
-        RuleSpec::MustBegin {
-            field,
-            with,
-            when,
-            because,
-            severity,
-        } => {
+        RuleSpec::MustBegin { field, with, when, because, severity } => {
             let (field, with) = (place(names, &field)?, place(names, &with)?);
             let when = conditions(when, names)?;
-            (
-                RuleKind::MustBegin {
-                    field,
-                    with,
-                    when,
-                    because,
-                },
-                severity,
-            )
+            (RuleKind::MustBegin { field, with, when, because }, severity)
         }
-        RuleSpec::Refused {
-            field,
-            when,
-            because,
-            severity,
-        } => {
+        RuleSpec::Refused { field, when, because, severity } => {
             let (field, when) = (place(names, &field)?, conditions(when, names)?);
-            (
-                RuleKind::Refused {
-                    field,
-                    when,
-                    because,
-                },
-                severity,
-            )
+            (RuleKind::Refused { field, when, because }, severity)
         }
     };
-    Ok(Rule {
-        kind,
-        severity: severity(name.as_deref(), Severity::Error)?,
-    })
+    Ok(Rule { kind, severity: severity(name.as_deref(), Severity::Error)? })
 }
 
 fn fact(spec: FactSpec, names: &Names, fields: &[Field]) -> Result<FactRule, String> {
@@ -434,12 +299,9 @@ fn fact(spec: FactSpec, names: &Names, fields: &[Field]) -> Result<FactRule, Str
     }
     let mut set = Vec::new();
     for (name, value) in spec.set {
-        let element = known
-            .find_element(&name)
-            .ok_or_else(|| format!("{domain} has no element {name:?}"))?;
+        let element = known.find_element(&name).ok_or_else(|| format!("{domain} has no element {name:?}"))?;
         let setting = setting(value, names)?;
-        check_kind(&setting, element.kind, fields)
-            .map_err(|what| format!("{domain}.{name}: {what}"))?;
+        check_kind(&setting, element.kind, fields).map_err(|what| format!("{domain}.{name}: {what}"))?;
         set.push((element.name, setting));
     }
     let days = match (spec.day, spec.from, spec.to, spec.whole_year) {
@@ -447,10 +309,7 @@ fn fact(spec: FactSpec, names: &Names, fields: &[Field]) -> Result<FactRule, Str
         (Some(day), None, None, true) => Days::DayOrSchoolYear(place(names, &day)?),
         (None, None, None, true) => Days::SchoolYear,
         (None, None, None, false) => Days::Always,
-        (None, from, to, false) => Days::Between(
-            place_some(names, from.as_ref())?,
-            place_some(names, to.as_ref())?,
-        ),
+        (None, from, to, false) => Days::Between(place_some(names, from.as_ref())?, place_some(names, to.as_ref())?),
         _ => return Err(format!("the days of {domain}.{} are told twice", spec.kind)),
     };
     Ok(FactRule {
@@ -463,11 +322,7 @@ fn fact(spec: FactSpec, names: &Names, fields: &[Field]) -> Result<FactRule, Str
         has_year: !spec.any_year,
         certified: place_some(names, spec.certified.as_ref())?,
         expunged: place_some(names, spec.expunged.as_ref())?,
-        key_parts: spec
-            .key_parts
-            .into_iter()
-            .map(|part| setting(part, names))
-            .collect::<Result<_, _>>()?,
+        key_parts: spec.key_parts.into_iter().map(|part| setting(part, names)).collect::<Result<_, _>>()?,
         set,
     })
 }
@@ -481,16 +336,12 @@ fn setting(spec: SetSpec, names: &Names) -> Result<Setting, String> {
             toml::Value::Boolean(flag) => Value::Boolean(flag),
             other => return Err(format!("a constant cannot be {}", other.type_str())),
         }),
-        SetSpec::Transform {
-            from,
-            transform: name,
-        } => {
+        SetSpec::Transform { from, transform: name } => {
             let from = match from {
                 OneOrMany::One(name) => vec![name],
                 OneOrMany::Many(names) => names,
             };
-            let transform =
-                transform::find(&name).ok_or_else(|| format!("no transform {name:?}"))?;
+            let transform = transform::find(&name).ok_or_else(|| format!("no transform {name:?}"))?;
             Setting::Transform(transform, places(names, &from)?)
         }
     })

@@ -58,12 +58,7 @@ impl DateForm {
         }
     }
 
-    const ALL: [Self; 4] = [
-        Self::MonthDayYear,
-        Self::Iso,
-        Self::Slashes,
-        Self::Timestamp,
-    ];
+    const ALL: [Self; 4] = [Self::MonthDayYear, Self::Iso, Self::Slashes, Self::Timestamp];
 }
 
 /// What stands for yes and for no.
@@ -159,11 +154,7 @@ impl FieldKind {
             Self::Boolean(words) if words.no.is_empty() => {
                 format!("{} for yes, anything else for no", words.yes.join(" or "))
             }
-            Self::Boolean(words) => format!(
-                "{} for yes, {} for no",
-                words.yes.join(" or "),
-                words.no.join(" or ")
-            ),
+            Self::Boolean(words) => format!("{} for yes, {} for no", words.yes.join(" or "), words.no.join(" or ")),
             Self::Constant(value) => format!("always `{value}`"),
             Self::Filler => "blank".to_owned(),
         }
@@ -176,8 +167,5 @@ fn boolean_words(text: &str) -> Option<BooleanWords> {
     if yes.is_empty() || no.is_empty() {
         return None;
     }
-    Some(BooleanWords {
-        yes: words(yes),
-        no: if no == "*" { Vec::new() } else { words(no) },
-    })
+    Some(BooleanWords { yes: words(yes), no: if no == "*" { Vec::new() } else { words(no) } })
 }

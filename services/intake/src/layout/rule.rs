@@ -31,13 +31,8 @@ pub enum Test {
 impl Condition {
     /// In words, for documentation; `title` gives the field's title.
     pub fn words(&self, title: &str) -> String {
-        let any_of = |values: &[String]| {
-            values
-                .iter()
-                .map(|value| format!("`{value}`"))
-                .collect::<Vec<_>>()
-                .join(" or ")
-        };
+        let any_of =
+            |values: &[String]| values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ");
         match &self.test {
             Test::Is(values) => format!("{title} is {}", any_of(values)),
             Test::Not(values) => format!("{title} is not {}", any_of(values)),
@@ -45,10 +40,7 @@ impl Condition {
             Test::Filled => format!("{title} is filled"),
             Test::Like(shape) => format!("{title} has the shape `{shape}`"),
             Test::Flag(flag) => {
-                format!(
-                    "the code table marks the value of {title} as \"{}\"",
-                    flag.replace('_', " ")
-                )
+                format!("the code table marks the value of {title} as \"{}\"", flag.replace('_', " "))
             }
         }
     }

@@ -57,14 +57,7 @@ pub(super) enum Next {
 
 impl<'r> Buffer<'r> {
     pub(super) fn new(reader: &'r mut dyn BufRead) -> Self {
-        Self {
-            reader,
-            bytes: vec![0; BUFFER_BYTES],
-            start: 0,
-            end: 0,
-            at_end: false,
-            taken: 0,
-        }
+        Self { reader, bytes: vec![0; BUFFER_BYTES], start: 0, end: 0, at_end: false, taken: 0 }
     }
 
     /// The bytes read and not yet taken.
@@ -145,15 +138,7 @@ impl<'r> Buffer<'r> {
             }
         }
         let length = self.filled().len().saturating_sub(offset);
-        Ok(if length == 0 {
-            Next::End
-        } else {
-            Next::Line(Line {
-                length,
-                consumed: length,
-                end: End::EndOfFile,
-            })
-        })
+        Ok(if length == 0 { Next::End } else { Next::Line(Line { length, consumed: length, end: End::EndOfFile }) })
     }
 
     /// Goes past the rest of a line, whatever its length.

@@ -45,10 +45,8 @@ impl Notes {
         };
         if !self.seen.contains(&(table.id.clone(), year.0)) {
             self.seen.insert((table.id.clone(), year.0));
-            let message = format!(
-                "the code table \"{}\" has no edition for {year}; the nearest one is used",
-                table.title
-            );
+            let message =
+                format!("the code table \"{}\" has no edition for {year}; the nearest one is used", table.title);
             self.pending.push(Finding::new(0, "table.no_edition", Severity::Warning, message));
         }
     }
@@ -56,10 +54,7 @@ impl Notes {
 
 /// Checks a record.
 pub(crate) fn check(plan: &RecordPlan<'_>, cells: &[&str], line: u32, notes: &mut Notes) -> Checked {
-    let mut checked = Checked {
-        year: plan.school_year(cells),
-        ..Checked::default()
-    };
+    let mut checked = Checked { year: plan.school_year(cells), ..Checked::default() };
     if let Some(types) = &plan.record.types {
         let text = cells.get(types.field).copied().unwrap_or_default();
         let Some(kind) = types.values.iter().position(|(value, _)| value == text) else {
@@ -106,13 +101,25 @@ fn check_field(
         if text != constant {
             let is_last = index + 1 == plan.record.fields.len();
             let rule = if is_last { "record.end_marker" } else { "field.constant" };
-            say(rule, Severity::Error, format!("{} must be {}; it is missing here, or something before it is too long or too short", field.title, quoted(constant)));
+            say(
+                rule,
+                Severity::Error,
+                format!(
+                    "{} must be {}; it is missing here, or something before it is too long or too short",
+                    field.title,
+                    quoted(constant)
+                ),
+            );
         }
         return;
     }
     if text.is_empty() {
         if plan.record.meaning.person == Some(index) {
-            say("person.missing", Severity::Error, format!("{} is blank: without it nobody can tell which student this record is about", field.title));
+            say(
+                "person.missing",
+                Severity::Error,
+                format!("{} is blank: without it nobody can tell which student this record is about", field.title),
+            );
         } else if require == Requirement::Mandatory {
             say("field.required", Severity::Error, format!("{} must be filled", field.title));
         }
@@ -155,7 +162,10 @@ fn check_content(field: &Field, text: &str) -> Result<(), Refused> {
     if field.length > 0 && text.len() > field.length {
         let length = text.chars().count();
         if length > field.length {
-            return Err(("field.length", format!("{} has {length} characters; {} are allowed", field.title, field.length)));
+            return Err((
+                "field.length",
+                format!("{} has {length} characters; {} are allowed", field.title, field.length),
+            ));
         }
     }
     let refuse = |rule: &'static str, what: &str| Err((rule, format!("{} {what}", field.title)));
@@ -166,7 +176,10 @@ fn check_content(field: &Field, text: &str) -> Result<(), Refused> {
                 return refuse("digits.invalid", "must hold digits only");
             }
             if *count == DigitCount::Exact && field.length > 0 && text.len() != field.length {
-                return refuse("digits.length", &format!("must have {} digits, leading zeros included; it has {}", field.length, text.len()));
+                return refuse(
+                    "digits.length",
+                    &format!("must have {} digits, leading zeros included; it has {}", field.length, text.len()),
+                );
             }
             Ok(())
         }
@@ -174,7 +187,9 @@ fn check_content(field: &Field, text: &str) -> Result<(), Refused> {
             Some(_) => Ok(()),
             None => refuse("date.invalid", &format!("must be a day that exists, written {}", form.name())),
         },
-        FieldKind::Time if !value::is_time(text) => refuse("time.invalid", "must be a time of day, written HH:MM on 24 hours"),
+        FieldKind::Time if !value::is_time(text) => {
+            refuse("time.invalid", "must be a time of day, written HH:MM on 24 hours")
+        }
         FieldKind::Integer => match value::integer(text) {
             Some(number) => check_range(field, number.saturating_mul(model::Decimal::SCALE)),
             None => refuse("number.invalid", "must be a whole number"),
@@ -213,11 +228,16 @@ fn check_characters(field: &Field, text: &str) -> Result<(), Refused> {
     for c in text.chars() {
         let is_break = field.characters == Characters::Lines && matches!(c, '\n' | '\r' | '\t');
         if (c.is_control() || c == '\u{fffd}') && !is_break {
-            return Err(("text.control_character", format!("{} holds a character that cannot be printed (code {:04X})", field.title, u32::from(c))));
+            return Err((
+                "text.control_character",
+                format!("{} holds a character that cannot be printed (code {:04X})", field.title, u32::from(c)),
+            ));
         }
         let good = match field.characters {
             Characters::Any | Characters::Lines => true,
-            Characters::Name => c.is_alphabetic() || matches!(c, '-' | '.' | ' ' | '\'' | '\u{2019}' | '\u{300}'..='\u{36f}'),
+            Characters::Name => {
+                c.is_alphabetic() || matches!(c, '-' | '.' | ' ' | '\'' | '\u{2019}' | '\u{300}'..='\u{36f}')
+            }
             Characters::Suffix => c.is_alphabetic() || c == '.',
             Characters::Alphanumeric => c.is_alphanumeric(),
         };
@@ -269,10 +289,8 @@ fn check_rule(plan: &RecordPlan<'_>, rule: &Rule, cells: &[&str], line: u32, che
             .then(|| (*field, format!("{} must be blank: {because}", title(*field)))),
         RuleKind::MustEqual { field, other, when, because } => (text(*field) != text(*other) && applies(when))
             .then(|| (*field, format!("{} must equal {}: {because}", title(*field), title(*other)))),
-        RuleKind::MustBegin { field, with, when, because } => {
-            (!text(*field).starts_with(text(*with)) && applies(when))
-                .then(|| (*field, format!("{} must begin with {}: {because}", title(*field), title(*with))))
-        }
+        RuleKind::MustBegin { field, with, when, because } => (!text(*field).starts_with(text(*with)) && applies(when))
+            .then(|| (*field, format!("{} must begin with {}: {because}", title(*field), title(*with)))),
         RuleKind::Refused { field, when, because } => {
             applies(when).then(|| (*field, format!("{}: {because}", title(*field))))
         }

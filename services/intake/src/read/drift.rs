@@ -29,7 +29,9 @@ pub(crate) fn candidates(first_line: &str) -> Vec<&'static Layout> {
         };
         match layout.format {
             Format::Fixed { code: None } if record.length == length => others.push(layout),
-            Format::Fixed { code: Some(_) } if layout.records.iter().any(|record| is_record_of(layout, record, first_line)) => {
+            Format::Fixed { code: Some(_) }
+                if layout.records.iter().any(|record| is_record_of(layout, record, first_line)) =>
+            {
                 others.push(layout);
             }
             Format::Fixed { .. } => {}
@@ -38,7 +40,8 @@ pub(crate) fn candidates(first_line: &str) -> Vec<&'static Layout> {
                 if cells.split(first_line, delimiter).is_err() {
                     continue;
                 }
-                let names: Vec<&str> = (0..cells.len()).map(|cell| cells.get(first_line, cell).trim_matches(' ')).collect();
+                let names: Vec<&str> =
+                    (0..cells.len()).map(|cell| cells.get(first_line, cell).trim_matches(' ')).collect();
                 if header && names_all(record, &names) {
                     by_header.push((names_known(record, &names), layout));
                 } else if !header && cells.len() == record.fields.len() {
@@ -103,7 +106,8 @@ pub(crate) fn misfit(layout: &Layout, sample: &[u8]) -> Option<Finding> {
         same &= found == first;
     }
     if let Some(other) = other_layouts(&first_line, layout) {
-        let message = format!("the first line has {first} {unit} where {} has {wanted}: this is a file of {other}", layout.id);
+        let message =
+            format!("the first line has {first} {unit} where {} has {wanted}: this is a file of {other}", layout.id);
         return Some(Finding::new(1, "file.wrong_layout", Severity::Fatal, message));
     }
     if count < LINES_TO_JUDGE {
@@ -161,7 +165,9 @@ pub(crate) fn shifted(plan: &RecordPlan<'_>, text: &str, checked: &Checked, line
         let moved = moved_cells(plan.record, text, first, by);
         let again = check(plan, &moved, line, &mut Notes::default());
         let left = again.findings.iter().filter(|finding| {
-            finding.severity >= Severity::Error && finding.column.is_some_and(|column| column >= first) && !is_last(plan, finding)
+            finding.severity >= Severity::Error
+                && finding.column.is_some_and(|column| column >= first)
+                && !is_last(plan, finding)
         });
         if left.count() == 0 {
             let mut message = String::new();

@@ -40,10 +40,7 @@ pub(super) struct Decoded<'a> {
 
 impl Decoder {
     pub(super) const fn new() -> Self {
-        Self {
-            seen: Seen::Ascii,
-            scratch: String::new(),
-        }
+        Self { seen: Seen::Ascii, scratch: String::new() }
     }
 
     pub(super) fn decode<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Decoded<'a>, NotText> {
@@ -62,10 +59,7 @@ impl Decoder {
                 let (text, _) = WINDOWS_1252.decode_without_bom_handling(bytes);
                 self.scratch.clear();
                 self.scratch.push_str(&text);
-                Ok(Decoded {
-                    text: &self.scratch,
-                    turned: seen == Seen::Ascii,
-                })
+                Ok(Decoded { text: &self.scratch, turned: seen == Seen::Ascii })
             }
         }
     }

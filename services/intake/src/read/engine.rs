@@ -25,17 +25,9 @@ use crate::{
 /// What the loop tells.
 pub(crate) enum Event<'a> {
     /// A record that can be loaded; the findings are warnings.
-    Good {
-        record: Checkpoint<'a>,
-        raw: &'a [u8],
-        findings: Vec<Finding>,
-    },
+    Good { record: Checkpoint<'a>, raw: &'a [u8], findings: Vec<Finding> },
     /// A record that cannot.
-    Bad {
-        line: u32,
-        raw: &'a [u8],
-        findings: Vec<Finding>,
-    },
+    Bad { line: u32, raw: &'a [u8], findings: Vec<Finding> },
     /// Something about the file.
     File(Finding),
 }
@@ -193,7 +185,14 @@ impl Engine<'_, '_> {
     }
 
     /// Passes over a header where none should be. `Some` ends the reading.
-    fn pass_header(&mut self, text: &str, line: Line, delimiter: u8, record: &Record, visit: &mut Visit<'_>) -> Option<Flow> {
+    fn pass_header(
+        &mut self,
+        text: &str,
+        line: Line,
+        delimiter: u8,
+        record: &Record,
+        visit: &mut Visit<'_>,
+    ) -> Option<Flow> {
         self.cells.split(text, delimiter).ok()?;
         let names: Vec<&str> = (0..self.cells.len()).map(|cell| self.cells.get(text, cell)).collect();
         if !drift::is_header(record, &names) {
@@ -224,15 +223,13 @@ impl Engine<'_, '_> {
 
     fn too_long(&mut self, visit: &mut Visit<'_>) -> Result<Flow, Error> {
         self.line += 1;
-        let message = format!("the line has more than {RECORD_BYTES_MAX} bytes; its beginning is kept in quarantine, the rest is passed over");
+        let message = format!(
+            "the line has more than {RECORD_BYTES_MAX} bytes; its beginning is kept in quarantine, the rest is passed over"
+        );
         let findings = vec![Finding::new(self.line, "record.too_long", Severity::Error, message)];
         let raw = self.buffer.filled().get(..RECORD_BYTES_MAX).unwrap_or_default();
         self.summary.count_bad();
-        let flow = visit(Event::Bad {
-            line: self.line,
-            raw,
-            findings,
-        });
+        let flow = visit(Event::Bad { line: self.line, raw, findings });
         self.buffer.skip_line()?;
         Ok(flow)
     }
@@ -240,16 +237,7 @@ impl Engine<'_, '_> {
     /// One record of a fixed file.
     fn fixed(&mut self, line: Line, visit: &mut Visit<'_>) -> Flow {
         let number = self.line + 1;
-        let Self {
-            buffer,
-            decoder,
-            plan,
-            spare,
-            notes,
-            summary,
-            is_said,
-            ..
-        } = self;
+        let Self { buffer, decoder, plan, spare, notes, summary, is_said, .. } = self;
         let raw = buffer.filled().get(..line.length).unwrap_or_default();
         let mut tell = |finding| visit(Event::File(finding));
         let flow = match decoder.decode(raw) {
@@ -260,28 +248,38 @@ impl Engine<'_, '_> {
                 }
                 match kind_of(plan, decoded.text, number) {
                     Err(finding) => bad(summary, visit, number, raw, vec![finding]),
-                    Ok(record_plan) => match fixed_cells(record_plan.record, decoded.text, std::mem::take(spare), line.end, number) {
-                        Err(finding) => bad(summary, visit, number, raw, vec![finding]),
-                        Ok(cut) => {
-                            if cut.by_bytes && !std::mem::replace(&mut is_said.byte_positions, true) && tell(byte_positions(number)).is_break() {
-                                return Flow::Break(());
+                    Ok(record_plan) => {
+                        match fixed_cells(record_plan.record, decoded.text, std::mem::take(spare), line.end, number) {
+                            Err(finding) => bad(summary, visit, number, raw, vec![finding]),
+                            Ok(cut) => {
+                                if cut.by_bytes
+                                    && !std::mem::replace(&mut is_said.byte_positions, true)
+                                    && tell(byte_positions(number)).is_break()
+                                {
+                                    return Flow::Break(());
+                                }
+                                let mut checked = check(record_plan, &cut.cells, number, notes);
+                                if !checked.is_good() {
+                                    checked.findings.extend(drift::shifted(
+                                        record_plan,
+                                        decoded.text,
+                                        &checked,
+                                        number,
+                                    ));
+                                }
+                                let checkpoint = Checkpoint {
+                                    plan: record_plan,
+                                    tables: plan.tables,
+                                    cells: &cut.cells,
+                                    year: checked.year,
+                                    line: number,
+                                };
+                                let flow = give(summary, visit, checkpoint, raw, checked);
+                                *spare = used_again(cut.cells);
+                                flow
                             }
-                            let mut checked = check(record_plan, &cut.cells, number, notes);
-                            if !checked.is_good() {
-                                checked.findings.extend(drift::shifted(record_plan, decoded.text, &checked, number));
-                            }
-                            let checkpoint = Checkpoint {
-                                plan: record_plan,
-                                tables: plan.tables,
-                                cells: &cut.cells,
-                                year: checked.year,
-                                line: number,
-                            };
-                            let flow = give(summary, visit, checkpoint, raw, checked);
-                            *spare = used_again(cut.cells);
-                            flow
                         }
-                    },
+                    }
                 }
             }
         };
@@ -293,18 +291,7 @@ impl Engine<'_, '_> {
     fn delimited(&mut self, first: Line, delimiter: u8, visit: &mut Visit<'_>) -> Result<Flow, Error> {
         let number = self.line + 1;
         let extent = self.extent(first, delimiter)?;
-        let Self {
-            buffer,
-            decoder,
-            plan,
-            cells,
-            columns,
-            spare,
-            notes,
-            summary,
-            is_said,
-            ..
-        } = self;
+        let Self { buffer, decoder, plan, cells, columns, spare, notes, summary, is_said, .. } = self;
         let (Some(columns), Some(record_plan)) = (columns.as_ref(), plan.records.first()) else {
             return Ok(Flow::Break(()));
         };
@@ -335,13 +322,19 @@ impl Engine<'_, '_> {
                 Ok(flow)
             }
             Ok(surplus) => {
-                if surplus && !std::mem::replace(&mut is_said.extra_columns, true) && visit(Event::File(extra_columns(number))).is_break() {
+                if surplus
+                    && !std::mem::replace(&mut is_said.extra_columns, true)
+                    && visit(Event::File(extra_columns(number))).is_break()
+                {
                     return Ok(Flow::Break(()));
                 }
                 let mut values = used_again(std::mem::take(spare));
-                values.extend(columns.of_field.iter().map(|column| {
-                    column.map_or("", |column| cells.get(decoded.text, column).trim_matches(' '))
-                }));
+                values.extend(
+                    columns
+                        .of_field
+                        .iter()
+                        .map(|column| column.map_or("", |column| cells.get(decoded.text, column).trim_matches(' '))),
+                );
                 let checked = check(record_plan, &values, number, notes);
                 let checkpoint = Checkpoint {
                     plan: record_plan,
@@ -363,11 +356,7 @@ impl Engine<'_, '_> {
 
     /// How far the record goes that begins with a line: further lines while a quote is open and another quote is in reach.
     fn extent(&mut self, first: Line, delimiter: u8) -> Result<Extent, Error> {
-        let mut extent = Extent {
-            length: first.length,
-            lines: Vec::new(),
-            ends_file: first.end == End::EndOfFile,
-        };
+        let mut extent = Extent { length: first.length, lines: Vec::new(), ends_file: first.end == End::EndOfFile };
         let mut consumed = first.consumed;
         let begun = self.buffer.filled().get(..first.length);
         let mut quotes = count_quotes(begun);
@@ -378,11 +367,7 @@ impl Engine<'_, '_> {
         while quotes % 2 == 1 && extent.lines.len() < LINES_IN_RECORD_MAX {
             let Next::Line(line) = self.buffer.line_at(consumed)? else {
                 // No end in sight: the first line stands alone.
-                return Ok(Extent {
-                    length: first.length,
-                    lines: Vec::new(),
-                    ends_file: first.end == End::EndOfFile,
-                });
+                return Ok(Extent { length: first.length, lines: Vec::new(), ends_file: first.end == End::EndOfFile });
             };
             quotes += count_quotes(self.buffer.filled().get(consumed..consumed + line.length));
             extent.length = consumed + line.length;
@@ -401,7 +386,10 @@ impl Engine<'_, '_> {
                 LineEnd::CrLf => ("a line feed alone", "carriage return and line feed"),
                 LineEnd::Lf => ("carriage return and line feed", "a line feed alone"),
             };
-            let message = format!("{} lines end with {found} where {expected} is the rule; they were read all the same", self.other_line_ends);
+            let message = format!(
+                "{} lines end with {found} where {expected} is the rule; they were read all the same",
+                self.other_line_ends
+            );
             findings.push(Finding::new(0, "file.line_end", Severity::Information, message));
         }
         if self.summary.blank_lines > 0 {
@@ -439,41 +427,50 @@ fn bad(summary: &mut ReadSummary, visit: &mut Visit<'_>, line: u32, raw: &[u8], 
     visit(Event::Bad { line, raw, findings })
 }
 
-fn give(summary: &mut ReadSummary, visit: &mut Visit<'_>, record: Checkpoint<'_>, raw: &[u8], checked: Checked) -> Flow {
+fn give(
+    summary: &mut ReadSummary,
+    visit: &mut Visit<'_>,
+    record: Checkpoint<'_>,
+    raw: &[u8],
+    checked: Checked,
+) -> Flow {
     if !checked.is_good() {
         return bad(summary, visit, record.line, raw, checked.findings);
     }
     summary.records += 1;
-    visit(Event::Good {
-        record,
-        raw,
-        findings: checked.findings,
-    })
+    visit(Event::Good { record, raw, findings: checked.findings })
 }
 
 fn kind_of<'p, 'l>(plan: &'p Plan<'l>, text: &str, line: u32) -> Result<&'p RecordPlan<'l>, Finding> {
     let Format::Fixed { code: Some(span) } = plan.layout.format else {
-        return plan.records.first().ok_or_else(|| Finding::new(line, "record.unknown_kind", Severity::Error, "the layout has no record"));
+        return plan
+            .records
+            .first()
+            .ok_or_else(|| Finding::new(line, "record.unknown_kind", Severity::Error, "the layout has no record"));
     };
     let code: String = text.chars().skip(span.start).take(span.length).collect();
-    plan.records
-        .iter()
-        .find(|candidate| candidate.record.code.as_deref() == Some(code.as_str()))
-        .ok_or_else(|| {
-            let known: Vec<&str> = plan.records.iter().filter_map(|record| record.record.code.as_deref()).collect();
-            let message = format!("{} is no kind of record of this file; it has {}", crate::finding::quoted(&code), known.join(", "));
-            Finding::new(line, "record.unknown_kind", Severity::Error, message).at_column(span.start as u32 + 1)
-        })
+    plan.records.iter().find(|candidate| candidate.record.code.as_deref() == Some(code.as_str())).ok_or_else(|| {
+        let known: Vec<&str> = plan.records.iter().filter_map(|record| record.record.code.as_deref()).collect();
+        let message =
+            format!("{} is no kind of record of this file; it has {}", crate::finding::quoted(&code), known.join(", "));
+        Finding::new(line, "record.unknown_kind", Severity::Error, message).at_column(span.start as u32 + 1)
+    })
 }
 
 /// A fixed record cut into its fields.
-struct Cut<'t> {
-    cells: Vec<&'t str>,
+pub(super) struct Cut<'t> {
+    pub cells: Vec<&'t str>,
     /// Positions had to be counted in bytes.
     by_bytes: bool,
 }
 
-fn fixed_cells<'t>(record: &Record, text: &'t str, spare: Vec<&'static str>, end: End, line: u32) -> Result<Cut<'t>, Finding> {
+pub(super) fn fixed_cells<'t>(
+    record: &Record,
+    text: &'t str,
+    spare: Vec<&'static str>,
+    end: End,
+    line: u32,
+) -> Result<Cut<'t>, Finding> {
     let length = if text.is_ascii() { text.len() } else { text.chars().count() };
     let by_bytes = length != record.length && text.len() == record.length;
     if length != record.length && !by_bytes {
@@ -506,7 +503,10 @@ fn used_again<'b>(mut list: Vec<&str>) -> Vec<&'b str> {
 
 fn wrong_length(record: &Record, length: usize, end: End, line: u32) -> Finding {
     if end == End::EndOfFile && length < record.length {
-        let message = format!("the file ends in the middle of this record, after {length} of {} characters: it was cut off; send it again", record.length);
+        let message = format!(
+            "the file ends in the middle of this record, after {length} of {} characters: it was cut off; send it again",
+            record.length
+        );
         return Finding::new(line, "file.truncated", Severity::Error, message);
     }
     let message = format!("the line has {length} characters where {} are expected", record.length);
@@ -517,42 +517,63 @@ fn columns_fit(columns: &Columns, cells: &Cells, text: &str, line: u32, extent: 
     if cells.len() == columns.count {
         return Ok(false);
     }
-    if cells.len() > columns.count && (columns.count..cells.len()).all(|cell| cells.get(text, cell).trim_matches(' ').is_empty()) {
+    if cells.len() > columns.count
+        && (columns.count..cells.len()).all(|cell| cells.get(text, cell).trim_matches(' ').is_empty())
+    {
         return Ok(true);
     }
     if cells.len() < columns.count && extent.ends_file {
-        let message = format!("the file ends in the middle of this record, in column {} of {}: it was cut off; send it again", cells.len(), columns.count);
+        let message = format!(
+            "the file ends in the middle of this record, in column {} of {}: it was cut off; send it again",
+            cells.len(),
+            columns.count
+        );
         return Err(Finding::new(line, "file.truncated", Severity::Error, message));
     }
-    let message = format!("the record has {} columns where {} are expected: a value is missing, or one holds a delimiter and is not quoted", cells.len(), columns.count);
+    let message = format!(
+        "the record has {} columns where {} are expected: a value is missing, or one holds a delimiter and is not quoted",
+        cells.len(),
+        columns.count
+    );
     Err(Finding::new(line, "record.columns", Severity::Error, message))
 }
 
 fn no_text(line: u32, why: NotText) -> Finding {
     let message = match why {
-        NotText::NotUtf8 => "the record holds bytes that are no UTF-8, although others before it are; save the whole file as UTF-8",
-        NotText::Mixed => "the record is written in UTF-8, although others before it are written in Windows-1252; save the whole file as UTF-8",
+        NotText::NotUtf8 => {
+            "the record holds bytes that are no UTF-8, although others before it are; save the whole file as UTF-8"
+        }
+        NotText::Mixed => {
+            "the record is written in UTF-8, although others before it are written in Windows-1252; save the whole file as UTF-8"
+        }
     };
     Finding::new(line, "encoding.mixed", Severity::Error, message)
 }
 
 fn windows_1252(line: u32) -> Finding {
-    let message = format!("line {line} holds bytes that are no UTF-8: the file is read as Windows-1252. Check accented letters, and send UTF-8 if you can");
+    let message = format!(
+        "line {line} holds bytes that are no UTF-8: the file is read as Windows-1252. Check accented letters, and send UTF-8 if you can"
+    );
     Finding::new(0, "encoding.windows_1252", Severity::Warning, message)
 }
 
 fn byte_positions(line: u32) -> Finding {
-    let message = format!("line {line} has the right length only if its positions are counted in bytes; accented letters take two. It is read so");
+    let message = format!(
+        "line {line} has the right length only if its positions are counted in bytes; accented letters take two. It is read so"
+    );
     Finding::new(0, "record.byte_positions", Severity::Warning, message)
 }
 
 fn extra_columns(line: u32) -> Finding {
-    let message = format!("line {line} ends with delimiters too many; nothing stands between them, so they are passed over, here and further on");
+    let message = format!(
+        "line {line} ends with delimiters too many; nothing stands between them, so they are passed over, here and further on"
+    );
     Finding::new(0, "record.extra_columns", Severity::Information, message)
 }
 
 fn unclosed(line: u32) -> Finding {
-    let message = "a quote is opened in this line and not closed in it, and what follows does not read as its continuation";
+    let message =
+        "a quote is opened in this line and not closed in it, and what follows does not read as its continuation";
     Finding::new(line, "quote.unclosed", Severity::Error, message)
 }
 
@@ -565,4 +586,3 @@ fn broken_quote(line: u32, broken: Broken) -> Finding {
         }
     }
 }
-

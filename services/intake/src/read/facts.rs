@@ -81,7 +81,9 @@ impl<'a> Checkpoint<'a> {
             builder.facility(facility);
         }
         builder.valid(self.days(rule.days)?);
-        if self.says_yes(rule.certified) == Some(false) || (rule.certified.is_some() && self.filled(rule.certified).is_none()) {
+        if self.says_yes(rule.certified) == Some(false)
+            || (rule.certified.is_some() && self.filled(rule.certified).is_none())
+        {
             builder.certification(Certification::Preliminary);
         }
         if self.says_yes(rule.expunged) == Some(true) {
@@ -95,9 +97,7 @@ impl<'a> Checkpoint<'a> {
             let kind = definition(rule.domain).find_element(element).map_or(ValueKind::Text, |e| e.kind);
             builder.set_some(element, self.value(setting, kind));
         }
-        builder
-            .build()
-            .map_err(|error| Finding::new(self.line, "fact.invalid", Severity::Error, error.to_string()))
+        builder.build().map_err(|error| Finding::new(self.line, "fact.invalid", Severity::Error, error.to_string()))
     }
 
     fn days(&self, days: Days) -> Result<Period, Finding> {
@@ -112,9 +112,8 @@ impl<'a> Checkpoint<'a> {
             },
             Days::Always => (None, None),
         };
-        Period::new(from, to).map_err(|_| {
-            Finding::new(self.line, "date.order", Severity::Error, "the record ends before it begins")
-        })
+        Period::new(from, to)
+            .map_err(|_| Finding::new(self.line, "date.order", Severity::Error, "the record ends before it begins"))
     }
 
     fn value(&self, setting: &Setting, wanted: ValueKind) -> Option<Value> {
@@ -132,10 +131,7 @@ impl<'a> Checkpoint<'a> {
                     return Some(Value::Suppressed);
                 }
                 let cells: Vec<Cell<'_>> = fields.iter().filter_map(|field| self.cell(*field)).collect();
-                let context = Context {
-                    tables: self.tables,
-                    year: self.year,
-                };
+                let context = Context { tables: self.tables, year: self.year };
                 (transform.apply)(&cells, &context)
             }
         }
@@ -152,7 +148,9 @@ impl<'a> Checkpoint<'a> {
     /// The organization it describes.
     pub(crate) fn organization(&self, rule: &OrganizationRule) -> Result<OrganizationRecord, Finding> {
         let first = |fields: &[usize]| fields.iter().find_map(|field| self.filled(Some(*field)));
-        let missing = |what: &str| Finding::new(self.line, "organization.incomplete", Severity::Error, format!("the record gives no {what}"));
+        let missing = |what: &str| {
+            Finding::new(self.line, "organization.incomplete", Severity::Error, format!("the record gives no {what}"))
+        };
         let code = first(&rule.code).ok_or_else(|| missing("code"))?;
         let parent = self.filled(rule.parent).map(|text| match rule.parent_digits {
             Some(digits) => text.get(..digits).unwrap_or(text),

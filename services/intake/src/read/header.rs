@@ -15,10 +15,7 @@ pub(crate) struct Columns {
 impl Columns {
     /// The fields in their own order, for a file without header.
     pub(crate) fn in_order(record: &Record) -> Self {
-        Self {
-            count: record.fields.len(),
-            of_field: (0..record.fields.len()).map(Some).collect(),
-        }
+        Self { count: record.fields.len(), of_field: (0..record.fields.len()).map(Some).collect() }
     }
 
     /// Tells a plan which column each field has, for findings.
@@ -81,10 +78,7 @@ pub(super) fn place(layout: &Layout, record: &Record, text: &str, cells: &Cells)
     }
     findings.extend(missing.iter().map(|wanted| missing_column(wanted, &header, &used)));
     let is_fatal = findings.iter().any(|finding| finding.severity == Severity::Fatal);
-    let columns = (!is_fatal).then_some(Columns {
-        count: header.len(),
-        of_field,
-    });
+    let columns = (!is_fatal).then_some(Columns { count: header.len(), of_field });
     (columns, findings)
 }
 
@@ -111,7 +105,11 @@ fn missing_column(wanted: &str, header: &[&str], used: &[bool]) -> Finding {
         .filter(|(distance, ..)| *distance <= 3.max(wanted.len() / 3));
     match nearest {
         Some((_, column, name)) => {
-            let message = format!("the column is called {} where {} is expected: it has been renamed", quoted(name), quoted(wanted));
+            let message = format!(
+                "the column is called {} where {} is expected: it has been renamed",
+                quoted(name),
+                quoted(wanted)
+            );
             Finding::new(1, "header.renamed", Severity::Fatal, message).at_column(column as u32 + 1)
         }
         None => {

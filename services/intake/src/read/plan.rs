@@ -29,16 +29,9 @@ pub(crate) struct RecordPlan<'l> {
 
 impl<'l> Plan<'l> {
     pub(crate) fn new(layout: &'l Layout, tables: &'l Tables) -> Result<Self, Error> {
-        let records = layout
-            .records
-            .iter()
-            .map(|record| RecordPlan::new(layout, record, tables))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            layout,
-            tables,
-            records,
-        })
+        let records =
+            layout.records.iter().map(|record| RecordPlan::new(layout, record, tables)).collect::<Result<_, _>>()?;
+        Ok(Self { layout, tables, records })
     }
 }
 
@@ -50,9 +43,11 @@ impl<'l> RecordPlan<'l> {
         for (index, field) in record.fields.iter().enumerate() {
             found.push(match &field.table {
                 None => None,
-                Some(id) => Some(tables.find(id).ok_or_else(|| {
-                    Error::Corrupt(format!("layout {}: there is no code table {id}", layout.id))
-                })?),
+                Some(id) => Some(
+                    tables
+                        .find(id)
+                        .ok_or_else(|| Error::Corrupt(format!("layout {}: there is no code table {id}", layout.id)))?,
+                ),
             });
             columns.push(if is_fixed { field.span.start } else { index } as u32 + 1);
         }

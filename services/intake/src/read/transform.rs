@@ -58,12 +58,7 @@ const TRANSFORMS: &[Transform] = &[
         kind: ValueKind::Text,
         apply: |cells, _| Some(value::text(&one(cells)?.text.to_uppercase())),
     },
-    Transform {
-        name: "list",
-        about: "the parts between semicolons",
-        kind: ValueKind::TextList,
-        apply: list,
-    },
+    Transform { name: "list", about: "the parts between semicolons", kind: ValueKind::TextList, apply: list },
     Transform {
         name: "titles_of_yes",
         about: "the titles of the fields that say yes",
@@ -145,10 +140,7 @@ fn label_of(cell: &Cell<'_>) -> Option<Value> {
     if cell.text.is_empty() {
         return None;
     }
-    let label = cell
-        .edition
-        .and_then(|edition| edition.find(cell.text))
-        .map_or(cell.text, |code| code.label.as_str());
+    let label = cell.edition.and_then(|edition| edition.find(cell.text)).map_or(cell.text, |code| code.label.as_str());
     Some(value::text(label))
 }
 
@@ -157,13 +149,8 @@ fn label(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
 }
 
 fn list(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
-    let parts: Vec<String> = one(cells)?
-        .text
-        .split(';')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(value::nfc)
-        .collect();
+    let parts: Vec<String> =
+        one(cells)?.text.split(';').map(str::trim).filter(|part| !part.is_empty()).map(value::nfc).collect();
     (!parts.is_empty()).then_some(Value::TextList(parts))
 }
 
@@ -172,11 +159,7 @@ fn is_yes(cell: &Cell<'_>) -> bool {
 }
 
 fn titles_of_yes(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
-    let titles: Vec<String> = cells
-        .iter()
-        .filter(|cell| is_yes(cell))
-        .map(|cell| cell.field.title.clone())
-        .collect();
+    let titles: Vec<String> = cells.iter().filter(|cell| is_yes(cell)).map(|cell| cell.field.title.clone()).collect();
     (!titles.is_empty()).then_some(Value::TextList(titles))
 }
 
@@ -220,10 +203,7 @@ fn subject_area(cells: &[Cell<'_>], context: &Context<'_>) -> Option<Value> {
 
 fn available_credit(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
     // A course before secondary school has a grade span there, without a point.
-    let credit = one(cells)?
-        .text
-        .get(6..10)
-        .filter(|credit| credit.contains('.'))?;
+    let credit = one(cells)?.text.get(6..10).filter(|credit| credit.contains('.'))?;
     credit.parse().ok().map(Value::Decimal)
 }
 
@@ -258,9 +238,7 @@ fn educational_setting(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
 fn is_section_504(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
     let cell = one(cells)?;
     let code = cell.edition?.find(cell.text)?;
-    Some(Value::Boolean(
-        code.flags.iter().any(|flag| flag == "section_504"),
-    ))
+    Some(Value::Boolean(code.flags.iter().any(|flag| flag == "section_504")))
 }
 
 fn level_code(cells: &[Cell<'_>]) -> Option<String> {
@@ -270,11 +248,8 @@ fn level_code(cells: &[Cell<'_>]) -> Option<String> {
 
 fn performance_level(cells: &[Cell<'_>], context: &Context<'_>) -> Option<Value> {
     let written = cells.get(2).or_else(|| cells.get(1))?;
-    let known = level_code(cells).and_then(|code| {
-        Some(value::text(
-            &context.edition("performance_level")?.find(&code)?.label,
-        ))
-    });
+    let known =
+        level_code(cells).and_then(|code| Some(value::text(&context.edition("performance_level")?.find(&code)?.label)));
     known.or_else(|| (!written.text.is_empty()).then(|| value::text(written.text)))
 }
 
@@ -288,10 +263,7 @@ fn performance_level_met(cells: &[Cell<'_>], context: &Context<'_>) -> Option<Va
 fn contact_key(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
     let mut hash = Sha256::new();
     for cell in cells {
-        let words: Vec<String> = value::nfc(cell.text)
-            .split_whitespace()
-            .map(str::to_uppercase)
-            .collect();
+        let words: Vec<String> = value::nfc(cell.text).split_whitespace().map(str::to_uppercase).collect();
         hash.update(words.join(" ").as_bytes());
         hash.update([0]);
     }

@@ -11,11 +11,7 @@ const YEARS: std::ops::RangeInclusive<i32> = 1900..=2100;
 
 /// Text in NFC, as it is stored.
 pub(super) fn nfc(text: &str) -> String {
-    if text.is_ascii() || is_nfc(text) {
-        text.to_owned()
-    } else {
-        text.nfc().collect()
-    }
+    if text.is_ascii() || is_nfc(text) { text.to_owned() } else { text.nfc().collect() }
 }
 
 /// A text value.
@@ -28,9 +24,7 @@ fn digits(text: &str) -> Option<u32> {
     if text.is_empty() || text.len() > 9 {
         return None;
     }
-    text.bytes().try_fold(0_u32, |number, byte| {
-        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
-    })
+    text.bytes().try_fold(0_u32, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')))
 }
 
 /// Reads a day.
@@ -73,9 +67,7 @@ pub(crate) fn date(text: &str, form: DateForm) -> Option<NaiveDate> {
 pub(super) fn is_time(text: &str) -> bool {
     let mut parts = text.split(':');
     let mut within = |limit: u32| {
-        parts
-            .next()
-            .is_some_and(|part| part.len() == 2 && digits(part).is_some_and(|number| number < limit))
+        parts.next().is_some_and(|part| part.len() == 2 && digits(part).is_some_and(|number| number < limit))
     };
     let good = within(24) && within(60);
     good && match text.len() {
@@ -116,11 +108,7 @@ pub(super) fn of(kind: &FieldKind, content: &str, wanted: model::ValueKind) -> O
         }
         FieldKind::Decimal(places) => {
             let number = decimal(content, *places)?;
-            Some(if wanted == model::ValueKind::Text {
-                text(content)
-            } else {
-                Value::Decimal(number)
-            })
+            Some(if wanted == model::ValueKind::Text { text(content) } else { Value::Decimal(number) })
         }
         FieldKind::Boolean(words) => Some(Value::Boolean(words.yes.iter().any(|word| word == content))),
         FieldKind::Constant(_) | FieldKind::Filler => None,

@@ -1,0 +1,67 @@
+//! What is written is cut at the same places.
+
+use proptest::prelude::*;
+
+use super::{buffer::End, delimited::Cells, engine::fixed_cells};
+use crate::{
+    Layout, RecordWriter,
+    layout::{FieldKind, Format},
+    layouts,
+};
+
+/// The texts of the one record of a file.
+fn cut(layout: &Layout, file: &str) -> Vec<String> {
+    let record = layout.records.first().expect("it has a record");
+    let end = std::str::from_utf8(layout.line_end.bytes()).expect("ASCII");
+    let body = if layout.has_header() { file.split_once(end).map_or("", |(_, body)| body) } else { file };
+    let body = body.strip_suffix(end).expect("the record ends");
+    let texts = match layout.format {
+        Format::Fixed { .. } => fixed_cells(record, body, Vec::new(), End::CrLf, 1).expect("it has its length").cells,
+        Format::Delimited { delimiter, .. } => {
+            let mut cells = Cells::default();
+            cells.split(body, delimiter).expect("it can be cut");
+            return (0..cells.len()).map(|cell| cells.get(body, cell).to_owned()).collect();
+        }
+    };
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+/// Any text that a field can hold: no blanks around it, no line break in a fixed record.
+fn text(layout: &Layout, length: usize) -> BoxedStrategy<String> {
+    let inner = match (length, layout.format == Format::Fixed { code: None }) {
+        (0, _) => 30,
+        (1, true) => return "[!-~é]?".boxed(),
+        (length, _) => length.saturating_sub(2).min(30),
+    };
+    let characters = if layout.format == (Format::Fixed { code: None }) { "[ -~é]" } else { "[ -~é,\"\n\r]" };
+    proptest::string::string_regex(&format!("([!-~é]{characters}{{0,{inner}}}[!-~é])?")).expect("a pattern").boxed()
+}
+
+fn any_record() -> impl Strategy<Value = (&'static Layout, Vec<String>)> {
+    (0..layouts::all().len()).prop_flat_map(|index| {
+        let layout = layouts::all().get(index).expect("there are as many");
+        let fields: Vec<BoxedStrategy<String>> = layout
+            .records
+            .iter()
+            .flat_map(|record| &record.fields)
+            .map(|field| match &field.kind {
+                FieldKind::Constant(constant) => Just(constant.clone()).boxed(),
+                _ => text(layout, field.length),
+            })
+            .collect();
+        (Just(layout), fields)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_cut_at_the_same_places((layout, values) in any_record()) {
+        let mut writer = RecordWriter::new(layout, Vec::new());
+        let texts: Vec<&str> = values.iter().map(String::as_str).collect();
+        writer.write(&texts).expect("it fits");
+        let file = String::from_utf8(writer.finish().expect("memory can be written")).expect("text");
+        prop_assert_eq!(cut(layout, &file), values);
+    }
+}
