@@ -1,1 +1,60 @@
-//! Placeholder.
+//! Agreements: what the SEA may disclose to whom, for what, on which ground, of which students and until when.
+//!
+//! An agreement is a document a lawyer reads, and the program runs on exactly that document:
+//!
+//! - [`check`] reads it and names every mistake at once; [`parse`] gives its [`Terms`], every element by name.
+//! - The canonical form of the terms is hashed; two registered stewards sign the hash ([`Approval`]); [`Agreements`] then
+//!   brings the version into force, and verifies hash and signatures whenever it is loaded.
+//! - [`decide`] is a pure function: request, facts about the student, terms in force and time give a [`Grant`] or a
+//!   [`Denial`]. Its twin is the view `agreements.rule`, the same terms as rows, which `disclosure` joins in the statement
+//!   that reads.
+//! - [`explain`], [`matrix`] and [`diff`] say the same to people.
+//!
+//! For one purpose and legal basis at most one clause speaks about a domain, so everything disclosed has exactly one clause
+//! behind it. Of several bases that hold, the first in the document's order decides. What the program does not know, it
+//! refuses: an unknown field, element, basis or condition never widens anything.
+//!
+//! This crate knows no student: a client is what a roster says, by the agency's own id, and the facts of a decision are
+//! handed in. It reads no clock.
+//!
+//! Start with [`Terms`], then [`decide`], then [`Agreements`].
+
+mod approval;
+mod canonical;
+mod decide;
+mod diff;
+mod document;
+mod element_set;
+mod error;
+mod evidence;
+mod explain;
+mod finding;
+mod in_force;
+mod interval;
+mod matrix;
+mod named;
+mod registry;
+mod rule;
+mod store;
+mod terms;
+
+pub use approval::{Act, Approval, ApprovalError, Steward, Stewards};
+pub use canonical::{Digest, canonical};
+pub use decide::{Actor, Authority, Denial, Grant, Permit, Phase, Reason, Request, Subject, decide};
+pub use diff::diff;
+pub use document::{Checked, check, parse};
+pub use element_set::{ElementSet, UnknownElement};
+pub use error::Error;
+pub use evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument};
+pub use explain::{Explanation, explain};
+pub use finding::{Finding, Severity};
+pub use in_force::{Ended, InForce, Plan};
+pub use interval::{Interval, end_of_day, majority_at, start_of_day};
+pub use matrix::matrix;
+pub use named::UnknownName;
+pub use registry::{Agreements, Proposal, VersionSummary};
+pub use terms::{
+    Access, Amendment, Audience, Audiences, Basis, Clause, Condition, Delivery, Evidence, FORMAT, LegalBasis,
+    OnwardParty, Party, PartyRole, Population, PopulationRule, Purpose, Records, Redisclosure, Retention, Role,
+    SchoolYears, Scope, Showing, System, Terms,
+};

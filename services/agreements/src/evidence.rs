@@ -1,0 +1,141 @@
+//! Papers: certifications of a recipient, and releases, orders and emergencies about one client.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use model::{ConsumerId, Masked};
+use serde::Serialize;
+
+use crate::{
+    Error,
+    canonical::{Digest, canonical},
+    interval::Interval,
+    named::named,
+    terms::Evidence,
+};
+
+named! {
+    /// What kind of paper about one client.
+    InstrumentKind, "a kind of instrument" {
+        /// A parent's release: ends at the 18th birthday at the latest.
+        ParentRelease = "parent_release",
+        /// The student's own release: counts from the 18th birthday.
+        StudentRelease = "student_release",
+        /// A court order or subpoena, by its number.
+        CourtOrder = "court_order",
+        /// A declared health or safety emergency, by its reason.
+        Emergency = "emergency",
+    }
+}
+
+impl InstrumentKind {
+    /// Which condition it can meet.
+    pub const fn evidence(self) -> Evidence {
+        match self {
+            Self::ParentRelease | Self::StudentRelease => Evidence::Release,
+            Self::CourtOrder => Evidence::CourtOrder,
+            Self::Emergency => Evidence::Emergency,
+        }
+    }
+
+    /// Whether two stewards must approve it before it opens anything: it comes from outside the family and the agreement.
+    pub const fn needs_approval(self) -> bool {
+        matches!(self, Self::CourtOrder | Self::Emergency)
+    }
+}
+
+/// A paper about one client as a decision sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Instrument {
+    /// What kind.
+    pub kind: InstrumentKind,
+    /// While it is in force: what it says, cut where it was revoked.
+    pub in_force: Interval,
+}
+
+/// A paper about one client as it is put on file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewInstrument {
+    /// What kind.
+    pub kind: InstrumentKind,
+    /// The recipient it opens records to.
+    pub consumer: ConsumerId,
+    /// The client, by the recipient's own person id.
+    pub person_key: Masked<String>,
+    /// Its number at the court, in the SEA's files or in the district's.
+    pub reference: String,
+    /// Why, for an order or emergency (34 CFR 99.32(a)(5): the articulable and significant threat).
+    pub reason: String,
+    /// While it is in force.
+    pub in_force: Interval,
+}
+
+#[derive(Serialize)]
+struct Form<'a> {
+    consumer: &'a str,
+    from: DateTime<Utc>,
+    kind: InstrumentKind,
+    person_key: &'a str,
+    reason: &'a str,
+    reference: &'a str,
+    to: Option<DateTime<Utc>>,
+}
+
+impl NewInstrument {
+    /// What stewards sign when it needs their approval.
+    pub fn digest(&self) -> Result<Digest, Error> {
+        let form = Form {
+            consumer: self.consumer.as_str(),
+            from: self.in_force.from.trunc_subsecs(6),
+            kind: self.kind,
+            person_key: self.person_key.expose(),
+            reason: &self.reason,
+            reference: &self.reference,
+            to: self.in_force.to.map(|to| to.trunc_subsecs(6)),
+        };
+        Ok(Digest::of(canonical(&form)?.as_bytes()))
+    }
+
+    /// Refuses what would never be in force, would be for ever where that is not allowed, or says nothing.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.person_key.expose().trim().is_empty() {
+            return Err(Error::Invalid("the client's person id is empty"));
+        }
+        if self.reference.trim().is_empty() {
+            return Err(Error::Invalid("a release or order has a reference"));
+        }
+        if self.kind.needs_approval() && self.reason.trim().is_empty() {
+            return Err(Error::Invalid("a court order or emergency states its reason"));
+        }
+        if self.kind.needs_approval() && self.in_force.to.is_none() {
+            return Err(Error::Invalid("a court order or emergency has an end"));
+        }
+        if self.in_force.to.is_some_and(|to| to <= self.in_force.from) {
+            return Err(Error::Invalid("it ends before it begins"));
+        }
+        Ok(())
+    }
+}
+
+/// A recipient's written certification as it is put on file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCertification {
+    /// The recipient that certifies.
+    pub consumer: ConsumerId,
+    /// Who signed for it, by office.
+    pub holder: String,
+    /// Where the paper is.
+    pub reference: String,
+    /// While it is in force.
+    pub in_force: Interval,
+}
+
+impl NewCertification {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.holder.trim().is_empty() || self.reference.trim().is_empty() {
+            return Err(Error::Invalid("a certification names its holder and where the paper is"));
+        }
+        if self.in_force.to.is_some_and(|to| to <= self.in_force.from) {
+            return Err(Error::Invalid("it ends before it begins"));
+        }
+        Ok(())
+    }
+}
