@@ -1,7 +1,7 @@
 //! Links an invented roster with an invented state and says how well, how fast and in how much memory.
 //!
 //! `cargo bench -p identity --bench link -- --students 200000 --clients 10000 [--seed S] [--profile roster|census|dirty]
-//! [--names DIR] [--explain N] [--missed] [--model]`. With `--write DIR` the two files and the truth are only written;
+//! [--names DIR] [--explain N] [--missed] [--model] [--passes]`. With `--write DIR` the two files and the truth are only written;
 //! `--files DIR` links such files through `link_files` and measures that. The names folder holds frequency lists as `FirstName-<group>-<sex>.csv` and `Surname-<group>.csv`
 //! (name, share); without it names are built in.
 
@@ -101,7 +101,7 @@ fn main() {
         matcher.model().swap_rate
     )
     .expect("stdout");
-    for pass in &result.report.passes {
+    for pass in result.report.passes.iter().filter(|_| args.iter().any(|arg| arg == "--passes")) {
         writeln!(
             out,
             "  {:<50} {:>10} pairs {:>6} skipped {:>7} matches",

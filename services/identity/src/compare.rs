@@ -46,6 +46,15 @@ pub(crate) struct Features {
 }
 
 impl Features {
+    fn is_same_place(&self) -> bool {
+        let observed = self.observed[field::PLACE];
+        match observed.comparison {
+            levels::PLACE | levels::PLACE_SURNAME => observed.level <= place::ZIP,
+            levels::AREA | levels::AREA_SURNAME => observed.level + place::WITHOUT_STREET <= place::ZIP,
+            _ => false,
+        }
+    }
+
     /// Neither name agrees in any way.
     pub(crate) fn is_hopeless(&self) -> bool {
         [(field::FIRST, first::DIFFERENT), (field::LAST, last::DIFFERENT)]
@@ -116,18 +125,22 @@ pub(crate) struct Comparer<'a> {
 }
 
 impl Comparer<'_> {
-    /// Features of a pair, or none when neither name agrees in any way and no SASID does: such a pair cannot be
-    /// linked and is the great majority of what blocking on birth dates brings.
+    /// Features of a pair, or none when it cannot be one child: neither name agrees in any way, no SASID does, and
+    /// birth date and place do not both. That is the great majority of what blocking brings.
     pub(crate) fn compare(&self, left: u32, right: u32, cache: &mut LikenessCache) -> Option<Features> {
         let (a, b) = (self.corpus.table(Side::Left), self.corpus.table(Side::Right));
         let sasid = Self::sasid(a, left as usize, b, right as usize, self.corpus.frequencies.persons());
         let date = self.birth(a.births(left as usize), b.births(right as usize));
-        let reading = self.names(a.names(left as usize), b.names(right as usize), date.map(|(_, a, b)| (a, b)), cache);
+        let dates = date.map(|(_, a, b)| (a, b));
+        let reading = self.names(a.names(left as usize), b.names(right as usize), dates, cache);
         let same_sasid = !sasid.is_missing() && sasid.level == plain::AGREES;
-        if reading.is_hopeless() && !same_sasid {
+        let birth = date.map(|(observed, ..)| observed);
+        let hopeless = reading.is_hopeless() && !same_sasid;
+        if hopeless && birth.is_none_or(|birth| birth.level > birth::ONE_DIGIT) {
             return None;
         }
-        Some(self.rest(left as usize, right as usize, &reading, date.map(|(observed, ..)| observed), sasid, cache))
+        let features = self.rest(left as usize, right as usize, &reading, birth, sasid, cache);
+        (!hopeless || features.is_same_place()).then_some(features)
     }
 
     /// Features of any pair, alike or not: what strangers are measured with.

@@ -1,6 +1,7 @@
 //! Learning the probabilities from the data itself, without a single labelled pair.
 //!
-//! `u` comes from random pairs: nearly all of them are strangers, and each counts only as far as it looks like one.
+//! `u` comes from random pairs: nearly all of them are strangers, and each counts only as far as it looks like one and
+//! not like the same child or a sibling.
 //! `m` comes from expectation-maximisation over the candidates of a sample of records: how likely each candidate is
 //! the right one, against all others of its record and against "not in the file"; then the levels of the likely ones
 //! are counted; and again until nothing moves. All passes contribute at once, so no comparison is conditioned on
@@ -126,9 +127,8 @@ fn learn_strangers(corpus: &Corpus, seed: u64, config: &Config, model: &mut Mode
             let mut cache = LikenessCache::new();
             for (left, right) in random_pairs(corpus, seed, chunk, config) {
                 let features = comparer.observe(left, right, &mut cache);
-                let odds =
-                    if features.is_hopeless() { 0.0 } else { (weights.score(&features) + weights.prior_bits).exp2() };
-                count(&mut counts, &features, 1.0 / (1.0 + odds));
+                let strangers = if features.is_hopeless() { 1.0 } else { weights.stranger_share(&features) };
+                count(&mut counts, &features, strangers);
             }
             counts
         })

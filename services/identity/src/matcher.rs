@@ -289,13 +289,13 @@ impl Matcher {
         let passes = PASSES
             .iter()
             .zip(counts)
-            .map(|(pass, count)| PassReport {
-                pass: pass.name(),
+            .map(|(plan, count)| PassReport {
+                pass: plan.name,
                 pairs: count.pairs,
                 blocks_skipped: count.skipped,
                 matches_found: matched
                     .iter()
-                    .filter(|(edge, _)| index.finds(*pass, edge.record, edge.candidate))
+                    .filter(|(edge, _)| index.finds(plan.pass, edge.record, edge.candidate))
                     .count() as u64,
             })
             .collect();

@@ -70,13 +70,30 @@ pub(crate) struct Screen {
     roots: u64,
 }
 
+/// What of two names must look alike for a pair to be worth comparing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Glance {
+    /// Nothing: the blocking key says enough.
+    None,
+    FirstName,
+    LastName,
+    EitherName,
+}
+
 impl Screen {
-    /// Whether a comparison could find more than "different" for both names.
-    pub(crate) fn may_agree(&self, other: &Self) -> bool {
-        self.roots & other.roots != 0
-            || self.last.may_agree(&other.last)
-            || self.first.may_agree(&other.first)
-            || self.first.may_agree(&other.last) && self.last.may_agree(&other.first)
+    /// Whether a comparison could find more than "different".
+    pub(crate) fn may_agree(&self, other: &Self, glance: Glance) -> bool {
+        let first = || self.roots & other.roots != 0 || self.first.may_agree(&other.first);
+        match glance {
+            Glance::None => true,
+            Glance::FirstName => first(),
+            Glance::LastName => self.last.may_agree(&other.last),
+            Glance::EitherName => {
+                self.last.may_agree(&other.last)
+                    || first()
+                    || self.first.may_agree(&other.last) && self.last.may_agree(&other.first)
+            }
+        }
     }
 }
 

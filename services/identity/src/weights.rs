@@ -18,6 +18,9 @@ const RATIO_RANGE: (f64, f64) = (1.0 / 8.0, 16.0);
 /// Share of twins among the other members of a child's household: about three children in a hundred are twins.
 const TWINS: f64 = 0.016;
 
+/// Name of the part that takes back what kin would show as well.
+const HOUSEHOLD: &str = "household";
+
 /// One part of a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Part {
@@ -145,6 +148,19 @@ impl Weights {
         sum
     }
 
+    /// Probability that a random pair with these features is of strangers, neither one child nor one household.
+    pub(crate) fn stranger_share(&self, features: &Features) -> f64 {
+        let (mut bits, mut household) = (self.prior_bits, 0.0);
+        self.each_part(features, |part| {
+            bits += part.bits;
+            if part.comparison == HOUSEHOLD {
+                household = part.bits;
+            }
+        });
+        // The household part is the log of the strangers' share of all non-matches, as far as it matters.
+        household.exp2() / (1.0 + bits.exp2())
+    }
+
     /// The parts of a score. What `score` adds is exactly what an explanation shows.
     pub(crate) fn each_part(&self, features: &Features, mut visit: impl FnMut(Part)) {
         let (mut kin, mut twin) = (1.0, 1.0);
@@ -186,7 +202,7 @@ impl Weights {
         }
         let household = 1.0 - self.household + self.household * (kin * (1.0 - TWINS) + twin * TWINS);
         if household > 1.0 + 1e-6 {
-            visit(Part { comparison: "household", level: "may_be_kin", bits: -household.log2(), frequency: None });
+            visit(Part { comparison: HOUSEHOLD, level: "may_be_kin", bits: -household.log2(), frequency: None });
         }
     }
 }
