@@ -8,7 +8,7 @@
 //! What this crate must never know: names of students, what an agreement permits, how anything is delivered.
 //!
 //! The pure core reads in this order: [`tree`] (hashes and proofs), [`tiles`] (the tree as files), [`note`] and
-//! [`checkpoint`] (signed heads), then `entry` and `terms` (what is recorded), [`proof`] (what a recipient is given) and
+//! [`checkpoint`](mod@checkpoint) (signed heads), then `entry` and `terms` (what is recorded), [`proof`] (what a recipient is given) and
 //! [`verify`](mod@verify) (what can be found out). The functions below join it with the store.
 //!
 //! Writing, in the transaction of the disclosure: [`record_one`], [`record_chunk`]. In the background: [`sequence`],

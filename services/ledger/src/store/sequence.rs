@@ -80,13 +80,17 @@ pub(crate) async fn last(conn: &mut PgConnection) -> Result<(u64, Place), Error>
 pub(crate) async fn is_ahead_of_cluster(conn: &mut PgConnection) -> Result<bool, Error> {
     let ahead = sqlx::query_scalar!(
         r#"-- ledger.is_ahead_of_cluster
-        SELECT EXISTS (
-            SELECT
-            FROM ledger.entry AS e
-            WHERE e.era = (SELECT max(present.era) FROM ledger.era AS present)
-                AND e.xid >= (SELECT pg_snapshot_xmax(pg_current_snapshot()))
-                AND e.xid IS DISTINCT FROM (SELECT pg_current_xact_id_if_assigned())
-        ) AS "ahead!""#
+        SELECT COALESCE((
+            SELECT newest.era = (SELECT max(present.era) FROM ledger.era AS present)
+                AND newest.xid >= (SELECT pg_snapshot_xmax(pg_current_snapshot()))
+            FROM (
+                SELECT e.era, e.xid
+                FROM ledger.entry AS e
+                WHERE e.xid IS DISTINCT FROM (SELECT pg_current_xact_id_if_assigned())
+                ORDER BY e.era DESC, e.xid DESC, e.entry_id DESC
+                LIMIT 1
+            ) AS newest
+        ), FALSE) AS "ahead!""#
     )
     .fetch_one(conn)
     .await?;
