@@ -12,5 +12,5 @@ mod store;
 pub mod tables;
 
 pub use error::Error;
-pub use organization::{OrganizationName, other_agency, shipped_organizations};
+pub use organization::{CT_ORGANIZATIONS, OrganizationName, other_agency, shipped_organizations};
 pub use store::{load_organizations, record_organizations};

@@ -39,7 +39,7 @@ pub fn other_agency(sea: &str, code: &str) -> Option<&'static str> {
 }
 
 /// Table A of Connecticut as the Education Directory publishes it.
-const CT_ORGANIZATIONS: &str = include_str!("../tables/ct/organizations.csv");
+pub const CT_ORGANIZATIONS: &str = include_str!("../tables/ct/organizations.csv");
 
 /// The list of organizations shipped for a state; empty for a state without one.
 ///

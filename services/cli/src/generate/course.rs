@@ -21,8 +21,6 @@ const DAYS_MIN: u16 = 60;
 pub struct Course {
     /// Five digits of SCED.
     pub code: String,
-    /// Its name.
-    pub title: String,
     track: String,
     step: u8,
     first_grade: u8,

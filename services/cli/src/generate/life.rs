@@ -36,8 +36,6 @@ pub mod exit {
     pub const OTHER_CREDENTIAL: &str = "15";
     /// Death.
     pub const DIED: &str = "16";
-    /// Expulsion.
-    pub const EXPELLED: &str = "18";
     /// The greatest age of schooling.
     pub const MAXIMUM_AGE: &str = "19";
     /// Schooling discontinued.
@@ -147,13 +145,6 @@ pub struct Life {
     pub years: Vec<Year>,
     /// Whether it died.
     pub died: bool,
-}
-
-impl Life {
-    /// The year of a fall.
-    pub fn year(&self, fall: i16) -> Option<&Year> {
-        self.years.iter().find(|y| y.fall == fall)
-    }
 }
 
 /// Lives a child's life.

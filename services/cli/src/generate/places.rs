@@ -11,7 +11,6 @@ use chrono::NaiveDate;
 use super::dice::{Cumulative, Dice};
 
 const TOWNS: &str = include_str!("tables/towns.csv");
-const ORGANIZATIONS: &str = include_str!("../../../reference/tables/ct/organizations.csv");
 
 /// Grade numbers: 0 pre-kindergarten at three, 1 pre-kindergarten, 2 kindergarten, 3 to 14 grades 1 to 12.
 pub type Grade = u8;
@@ -50,8 +49,6 @@ pub struct School {
     pub code: String,
     /// Its district's place in the list of districts.
     pub district: usize,
-    /// Its name.
-    pub name: String,
     /// The town it lies in.
     pub town: String,
     /// Who runs it.
@@ -269,15 +266,7 @@ fn organizations() -> anyhow::Result<(Vec<District>, Vec<School>)> {
         if ordinary {
             districts[district].schools.push(schools.len());
         }
-        schools.push(School {
-            code: row.code,
-            district,
-            name: row.name,
-            town: row.town,
-            sector,
-            grades,
-            opened: row.open_date,
-        });
+        schools.push(School { code: row.code, district, town: row.town, sector, grades, opened: row.open_date });
     }
     Ok((districts, schools))
 }
@@ -308,7 +297,7 @@ pub struct OrganizationRow {
 impl OrganizationRow {
     /// All rows, in the order of the table.
     pub fn all() -> impl Iterator<Item = anyhow::Result<Self>> {
-        csv::Reader::from_reader(ORGANIZATIONS.as_bytes())
+        csv::Reader::from_reader(reference::CT_ORGANIZATIONS.as_bytes())
             .into_deserialize()
             .map(|row| row.context("the table of organizations"))
     }

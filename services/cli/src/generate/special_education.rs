@@ -28,26 +28,14 @@ pub struct Disability {
     pub weights: [f64; 2],
     /// Weekly hours of special education, least and most.
     pub hours: [f64; 2],
-    /// Related services by place in [`SERVICES`], each with its probability.
+    /// Related services by place among the state's flags, each with its probability.
     pub services: &'static [(usize, f64)],
     /// Chance that a year is the last with a plan.
     pub exits: f64,
 }
 
-/// Related services in the order of the state's flags.
-pub const SERVICES: [&str; 11] = [
-    "counseling",
-    "interpreting",
-    "medical",
-    "orientation_mobility",
-    "physical_occupational",
-    "psychological",
-    "recreation",
-    "school_nurse",
-    "social_work",
-    "speech_language",
-    "transportation",
-];
+/// How many related services the state has flags for, from counseling to transportation.
+pub const SERVICES: usize = 11;
 
 /// Disabilities by place; the second one is the commonest of adolescents with plans under section 504, too.
 pub const DISABILITIES: [Disability; 12] = [
@@ -123,7 +111,7 @@ pub struct PlanYear {
     pub eligible: NaiveDate,
     /// When it left special education, if in this year.
     pub exits: Option<NaiveDate>,
-    /// A bit for each of [`SERVICES`].
+    /// A bit for each related service.
     pub services: u16,
     /// Accommodations.
     pub accommodations: &'static str,

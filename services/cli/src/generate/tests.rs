@@ -39,3 +39,53 @@ fn same_seed_gives_the_same_bytes_whatever_the_threads() {
     let students = Path::new("truth/students.ndjson");
     assert!(one[students] != other[students], "another seed, another state");
 }
+
+/// Bad rows by file, as the truth lists them.
+fn damaged(files: &BTreeMap<PathBuf, Vec<u8>>) -> std::collections::BTreeSet<(String, u64)> {
+    let list = &files[Path::new("truth/bad_rows.ndjson")];
+    String::from_utf8_lossy(list)
+        .lines()
+        .map(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let file = row["file"].as_str().expect("a file").to_owned();
+            (file, row["line"].as_u64().expect("a line"))
+        })
+        .collect()
+}
+
+#[test]
+fn files_of_the_state_have_no_errors_but_the_listed_ones() {
+    use intake::Severity;
+    use std::ops::ControlFlow;
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options { dirty: 0.004, ..Options::new(1_500, 11, folder.path().to_owned()) };
+    run(&options, &|_, _, _| {}).expect("a state");
+    let files = files(folder.path());
+    let expect = damaged(&files);
+    assert!(expect.len() > 100, "{} bad rows", expect.len());
+    let tables = reference::tables::Tables::builtin("ct").expect("tables");
+    let mut found = std::collections::BTreeSet::new();
+    let mut warnings: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with("state")) {
+        let file = name.display().to_string();
+        let layout = file.split('/').nth(1).expect("a layout");
+        let layout = intake::layouts::find(layout).expect("a layout");
+        let mut take = |finding: intake::Finding| {
+            if finding.severity < Severity::Error {
+                let field = finding.field.unwrap_or_default();
+                *warnings.entry((finding.rule, field)).or_default() += 1;
+            } else {
+                found.insert((file.clone(), u64::from(finding.line)));
+                let listed = expect.contains(&(file.clone(), u64::from(finding.line)));
+                assert!(listed, "{file}:{} {}", finding.line, finding.message);
+            }
+            ControlFlow::Continue(())
+        };
+        let summary =
+            intake::check::check_file(&mut bytes.as_slice(), layout, tables, &mut take).expect("a readable file");
+        assert!(!summary.refused, "{file}");
+    }
+    let missed: Vec<_> = expect.difference(&found).collect();
+    assert!(missed.is_empty(), "bad rows that were not found: {missed:?}");
+    assert!(warnings.is_empty(), "{warnings:?}");
+}

@@ -23,10 +23,12 @@ pub fn write_organizations(world: &World, batch: &mut Batch) -> anyhow::Result<(
         let row = row?;
         // A district's own facility code ends in 00 and its type.
         let is_district = row.code.get(3..5) == Some("00");
+        // The pattern of the state's codes: the district's number, 00, and the type its schools have.
+        let kind = row.code.get(5..).unwrap_or_default();
+        let district = format!("{}00{kind}", row.district_code);
         let file = (0, "organizations");
         batch.write(&world.tables.organizations, file, &[], |fill| {
-            let district = if is_district { &row.code } else { &row.district_code };
-            fill.text(Column::DistrictCode, district)
+            fill.text(Column::DistrictCode, &district)
                 .text(Column::DistrictName, &row.district_name)
                 .text(Column::OrganizationType, &row.organization_type)
                 .text(Column::Town, &row.town)

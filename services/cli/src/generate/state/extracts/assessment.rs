@@ -32,6 +32,18 @@ columns! { Column;
     KeiPersonal = "kei_personal_social",
 }
 
+impl Column {
+    /// The domains of the kindergarten inventory, in their order.
+    const INVENTORY: [Self; 6] = [
+        Self::KeiLanguage,
+        Self::KeiLiteracy,
+        Self::KeiNumeracy,
+        Self::KeiPhysical,
+        Self::KeiCreative,
+        Self::KeiPersonal,
+    ];
+}
+
 const RESULTS: &str = "1-results";
 const RESCORED: &str = "2-rescored";
 
@@ -118,8 +130,8 @@ fn write_inventory(world: &World, batch: &mut Batch, record: &Record<'_>, invent
             .text(Column::Title, "Kindergarten Entrance Inventory")
             .text(Column::Grade, grade_code(KINDERGARTEN, fall, inventory.district))
             .iso(Column::Date, inventory.day);
-        for (place, level) in inventory.levels.iter().enumerate() {
-            fill.number(Column::KeiLanguage as usize + place, *level);
+        for (column, level) in Column::INVENTORY.into_iter().zip(inventory.levels) {
+            fill.number(column, level);
         }
     })
 }

@@ -3,7 +3,7 @@
 use crate::generate::World;
 use crate::generate::calendar::date;
 use crate::generate::sink::{Batch, Damage};
-use crate::generate::special_education::{DISABILITIES, PlanKind, PlanYear};
+use crate::generate::special_education::{DISABILITIES, PlanKind, PlanYear, SERVICES};
 use crate::generate::state::{Record, columns};
 
 columns! { Column;
@@ -35,6 +35,23 @@ columns! { Column;
     Speech = "speech_language",
     Transportation = "transportation",
     Accommodations = "accommodations",
+}
+
+impl Column {
+    /// The flags of related services, in their order.
+    const SERVICES: [Self; SERVICES] = [
+        Self::Counseling,
+        Self::Interpreting,
+        Self::Medical,
+        Self::Orientation,
+        Self::Physical,
+        Self::Psychological,
+        Self::Recreation,
+        Self::Nurse,
+        Self::SocialWork,
+        Self::Speech,
+        Self::Transportation,
+    ];
 }
 
 const OCTOBER: &str = "1-october";
@@ -87,8 +104,7 @@ fn write_row(
                 .hundredths(Column::WithPeers, plan.with_peers)
                 .hundredths(Column::Total, plan.total)
                 .text(Column::Placement, placement);
-            for service in 0..11_usize {
-                let column = Column::Counseling as usize + service;
+            for (service, column) in Column::SERVICES.into_iter().enumerate() {
                 fill.flag(column, plan.services & (1 << service) != 0);
             }
         }
