@@ -118,8 +118,8 @@ impl Cluster {
         let programs = if layout.data.exists() {
             matching_programs(&layout, found)?
         } else {
-            let newest = found.into_iter().max_by_key(|programs| programs.major);
-            let programs = newest.ok_or_else(|| Problem::NoPrograms { looked_in: String::new() })?;
+            let preferred = found.into_iter().next();
+            let programs = preferred.ok_or_else(|| Problem::NoPrograms { looked_in: String::new() })?;
             initialise(&layout, &programs, account.as_ref())?;
             programs
         };

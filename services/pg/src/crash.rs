@@ -189,4 +189,29 @@ mod tests {
         hit(CrashPoint::SendAfterCompletion);
         assert_eq!(count(CrashPoint::SendAfterCompletion), Some(2));
     }
+
+    /// Set for the child of the test below, which is this test binary again.
+    const CHILD: &str = "THROUGHLINE_TEST_CRASH_CHILD";
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "how the child knows that it is the child")]
+    fn an_armed_point_kills_at_its_passage_and_not_before() {
+        use std::os::unix::process::ExitStatusExt as _;
+
+        let point = CrashPoint::DeliverBeforeRename;
+        if let Ok(passages) = std::env::var(CHILD) {
+            arm(Armed { point, passage: 3 });
+            (0..passages.parse::<u64>().unwrap()).for_each(|_| hit(point));
+            return;
+        }
+        for (passages, signal) in [("2", None), ("3", Some(6))] {
+            let name = "crash::tests::an_armed_point_kills_at_its_passage_and_not_before";
+            let child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name])
+                .env(CHILD, passages)
+                .output()
+                .unwrap();
+            assert_eq!(child.status.signal(), signal, "after {passages} passages");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use chrono::TimeDelta;
 use model::Clock;
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 
@@ -91,6 +92,18 @@ impl Database {
     /// The embedded cluster, when that is what is used; a server looks after it with [`Cluster::supervise`].
     pub fn cluster(&self) -> Option<&Arc<Cluster>> {
         self.cluster.as_ref()
+    }
+
+    /// How far `clock` is ahead of the database's own. Who decides by the clock refuses to when this is too much.
+    pub async fn clock_offset(&self, clock: &dyn Clock) -> Result<TimeDelta, Error> {
+        let mut connection = self.pool.acquire().await?;
+        let before = clock.now();
+        let theirs = sqlx::query_scalar!("-- pg.clock\nSELECT clock_timestamp() AS \"now!\"")
+            .fetch_one(&mut *connection)
+            .await?;
+        // The answer is from somewhere between asking and hearing.
+        let ours = before + (clock.now() - before) / 2;
+        Ok(ours - theirs)
     }
 
     /// Closes all connections, and stops the embedded server if nobody else uses it. Tasks that hold a pool or the

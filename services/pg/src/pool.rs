@@ -11,6 +11,8 @@ use crate::{Config, Error, Problem, Role};
 
 /// The application's login.
 pub(crate) const APPLICATION: &str = "throughline_app";
+/// Prepared statements a connection keeps: more than the program has.
+const STATEMENTS_KEPT_MAX: usize = 512;
 /// The oldest server this program is written for, as the server numbers itself.
 const SERVER_VERSION_MIN: u32 = 150_000;
 
@@ -84,6 +86,7 @@ async fn login_of(options: &PgConnectOptions) -> Result<Login, Error> {
 fn with_limits(options: PgConnectOptions, config: &Config) -> PgConnectOptions {
     options
         .application_name("throughline")
+        .statement_cache_capacity(STATEMENTS_KEPT_MAX)
         .options([
             ("statement_timeout", config.statement_timeout_ms),
             ("lock_timeout", config.lock_timeout_ms),

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use chrono::DateTime;
+use model::FixedClock;
 use sqlx::Executor as _;
 
 use super::*;
@@ -30,6 +32,9 @@ async fn an_empty_folder_is_prepared_by_whoever_comes_first_and_found_ready_by_t
         let (config, environment) = (config(), environment());
         let database = Database::open(&config, home.path(), &environment, Access::Alone, &clock()).await.unwrap();
         assert_eq!(role_in(database.pool()).await, "throughline_history");
+        let ahead =
+            database.clock_offset(&FixedClock(DateTime::from_timestamp(4_000_000_000, 0).unwrap())).await.unwrap();
+        assert!(ahead.num_days() > 365, "{ahead}");
         let mut admin = PgConnection::connect_with(database.admin_options()).await.unwrap();
         assert!(migrate::pending(&mut admin).await.unwrap().is_empty());
         admin.close().await.unwrap();
