@@ -128,7 +128,9 @@ fn main() {
     for (title, pairs) in strata(&world, &result.pairs) {
         writeln!(out, "  {title:<40} {pairs}").expect("stdout");
     }
-    for pair in score.wrong.iter().take(number("--explain", 0)) {
+    let wrong = |pair: &&identity::Pair| world.truth[pair.right as usize] != Some(pair.left);
+    let doubtful = result.pairs.iter().filter(wrong).filter(|pair| pair.probability > 0.5);
+    for pair in doubtful.take(number("--explain", 0)) {
         let (a, b) = (
             &world.children[world.left_child[pair.left as usize] as usize],
             &world.children[world.right_child[pair.right as usize] as usize],

@@ -20,8 +20,8 @@ pub struct Config {
     pub candidates_per_record_max: usize,
     /// Other members of a child's household expected in the larger file (siblings, twins, parents of the same name).
     pub household_members: f64,
-    /// Most bits that a rare value may add to an exact agreement over an average one.
-    pub rare_value_bits_max: f64,
+    /// Share of the people below which no name counts as rarer still.
+    pub rarest_share: f64,
     /// Random pairs drawn to learn how often strangers agree.
     pub random_pairs: usize,
     /// Records of the smaller file used to learn how often one child's records agree.
@@ -43,7 +43,7 @@ impl Default for Config {
             block_records_max: 5_000,
             candidates_per_record_max: 12,
             household_members: 2.0,
-            rare_value_bits_max: 8.0,
+            rarest_share: 0.000_01,
             random_pairs: 1_000_000,
             training_records_max: 10_000,
             training_rounds_max: 20,
@@ -61,6 +61,7 @@ impl Config {
             ("match_probability_min", self.match_probability_min),
             ("review_probability_min", self.review_probability_min),
             ("listed_probability_min", self.listed_probability_min),
+            ("rarest_share", self.rarest_share),
         ] {
             if !(value > 0.0 && value < 1.0) {
                 wrong.push(format!("{name} must lie between 0 and 1"));
@@ -72,12 +73,8 @@ impl Config {
         if self.match_probability_min <= 0.5 {
             wrong.push("match_probability_min must exceed 0.5: below it links would not be one-to-one".to_owned());
         }
-        for (name, value) in
-            [("household_members", self.household_members), ("rare_value_bits_max", self.rare_value_bits_max)]
-        {
-            if !(0.0..=100.0).contains(&value) {
-                wrong.push(format!("{name} must lie between 0 and 100"));
-            }
+        if !(0.0..=100.0).contains(&self.household_members) {
+            wrong.push("household_members must lie between 0 and 100".to_owned());
         }
         for (name, value) in [
             ("block_records_max", self.block_records_max),

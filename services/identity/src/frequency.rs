@@ -10,9 +10,9 @@ use crate::normalise::DateCode;
 
 /// Weight of the mean in a smoothed frequency, as a number of persons.
 const SMOOTHING: f64 = 10.0;
-/// A first name is in use from so many bearers, and from this share on.
+/// A name is in use from so many bearers, and from this share on.
 const IN_USE_PERSONS: u32 = 4;
-const IN_USE_SHARE: f64 = 2e-5;
+const IN_USE_SHARE: f64 = 5e-6;
 const BAND_YEARS: u32 = 5;
 
 /// Counts of one field.
@@ -37,6 +37,11 @@ impl Counts {
         let total: u64 = self.count.iter().map(|count| u64::from(*count)).sum();
         self.total = (total as f64).max(1.0);
         self.mean = self.count.iter().map(|count| (f64::from(*count) / self.total).powi(2)).sum::<f64>().max(1e-9);
+    }
+
+    fn is_in_use(&self, word: WordId) -> bool {
+        let count = self.count[word.0 as usize];
+        count >= IN_USE_PERSONS && f64::from(count) >= IN_USE_SHARE * self.total
     }
 
     fn frequency(&self, word: WordId) -> f64 {
@@ -181,8 +186,12 @@ impl Frequencies {
 
     /// Whether a first name is borne by enough people to be a name and not a misspelling of one.
     pub(crate) fn is_first_name_in_use(&self, word: WordId) -> bool {
-        let count = self.first.count[word.0 as usize];
-        count >= IN_USE_PERSONS && f64::from(count) >= IN_USE_SHARE * self.first.total
+        self.first.is_in_use(word)
+    }
+
+    /// The same for a surname.
+    pub(crate) fn is_surname_in_use(&self, word: WordId) -> bool {
+        self.last.is_in_use(word)
     }
 
     pub(crate) fn last(&self, word: WordId) -> f64 {

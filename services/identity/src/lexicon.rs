@@ -43,6 +43,8 @@ pub(crate) struct Word {
     /// Word of the phonetic code, or none.
     pub sound: u32,
     pub roots: Roots,
+    /// Only ever a form of other given names.
+    pub short_form: bool,
 }
 
 /// A name: its joined form and its parts.
@@ -246,6 +248,7 @@ impl Lexicon {
             initial,
             sound: if plain { self.intern_sound(text) } else { 0 },
             roots: self.nicknames.roots(text),
+            short_form: self.nicknames.is_short_form(text),
         };
         self.text.push_str(text);
         self.words.push(word);

@@ -6,7 +6,7 @@
 
 mod table;
 
-use crate::hash::FoldMap;
+use crate::hash::{FoldMap, FoldSet};
 
 /// Formal names that one word may stand for; 0 fills unused places.
 pub(crate) type Roots = [u16; 6];
@@ -14,6 +14,7 @@ pub(crate) type Roots = [u16; 6];
 /// The table, ready for look-up.
 pub(crate) struct Nicknames {
     roots: FoldMap<&'static str, Roots>,
+    formal: FoldSet<&'static str>,
 }
 
 impl Nicknames {
@@ -32,7 +33,12 @@ impl Nicknames {
                 }
             }
         }
-        Self { roots }
+        Self { roots, formal: table::FORMS.iter().map(|(formal, _)| *formal).collect() }
+    }
+
+    /// Whether a word is only ever a form of other names.
+    pub(crate) fn is_short_form(&self, word: &str) -> bool {
+        self.roots.contains_key(word) && !self.formal.contains(word)
     }
 
     pub(crate) fn roots(&self, word: &str) -> Roots {

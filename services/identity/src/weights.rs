@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::levels::{COMPARISON_COUNT, COMPARISONS, LEVELS_MAX, Level, Term, field};
 use crate::model::Model;
 
-/// Most bits that a fuzzy agreement on a rare value may gain over an average one.
-const FUZZY_RARE_BITS: f64 = 5.0;
+/// Share of the level's `u` that is added to the frequency of the name come near: other names may lie as near.
+const FUZZY_SHARE: f64 = 0.25;
 /// How much rarer or commoner than the mean a place may make itself felt.
 const RATIO_RANGE: (f64, f64) = (1.0 / 8.0, 16.0);
 
@@ -35,8 +35,6 @@ struct LevelWeight {
     u: f64,
     log_m: f64,
     bits: f64,
-    /// Lowest `u` that a rare value may claim.
-    u_min: f64,
     kin: Kin,
     twin: Kin,
 }
@@ -62,6 +60,7 @@ pub(crate) struct Weights {
     pub(crate) swap_bits: f64,
     /// Probability that two random records belong to one household.
     household: f64,
+    rarest_share: f64,
     /// Prior odds of a pair, were it alone: coverage spread over the larger side.
     pub(crate) prior_bits: f64,
 }
@@ -81,16 +80,10 @@ impl Weights {
                 }
                 let bits = (m / u).log2();
                 ceiling = bits;
-                let rare_bits = if level.term == Term::Fuzzy {
-                    FUZZY_RARE_BITS.min(config.rare_value_bits_max)
-                } else {
-                    config.rare_value_bits_max
-                };
                 *weight = LevelWeight {
                     u,
                     log_m: m.log2(),
                     bits,
-                    u_min: u * (-rare_bits).exp2(),
                     kin: Kin {
                         fixed: comparison.own * m + level.kin,
                         strangers: 1.0 - comparison.own - fixed(|level| level.kin),
@@ -103,7 +96,13 @@ impl Weights {
             }
         }
         let household = (config.household_members / persons).min(0.5);
-        let mut weights = Self { levels, swap_bits: model.swap_rate.log2(), household, prior_bits: 0.0 };
+        let mut weights = Self {
+            levels,
+            swap_bits: model.swap_rate.log2(),
+            household,
+            rarest_share: config.rarest_share,
+            prior_bits: 0.0,
+        };
         weights.set_coverage(model.coverage, larger);
         weights
     }
@@ -127,7 +126,9 @@ impl Weights {
         match Self::term(observed) {
             _ if observed.frequency <= 0.0 => level.u,
             Term::None => level.u,
-            Term::Exact | Term::Fuzzy => frequency.clamp(level.u_min, 1.0),
+            Term::Exact => frequency.clamp(self.rarest_share, 1.0),
+            Term::Fuzzy => (frequency + FUZZY_SHARE * level.u).min(1.0),
+            Term::Unique => frequency,
             Term::Ratio => (level.u * frequency.clamp(RATIO_RANGE.0, RATIO_RANGE.1)).min(1.0),
         }
     }
