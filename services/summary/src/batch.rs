@@ -39,7 +39,12 @@ pub struct Failure {
 ///
 /// Each document is written whole or not at all. An input that cannot be read or rendered is a [`Failure`]; the others are
 /// rendered all the same. `progress` is told how many of how many inputs are done, from the threads that did them.
-pub fn render_path(input: &Path, output: &Path, jobs: usize, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<RenderReport, Error> {
+pub fn render_path(
+    input: &Path,
+    output: &Path,
+    jobs: usize,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<RenderReport, Error> {
     let work = plan(input, output)?;
     let renderer = Renderer::new(&RendererOptions::default())?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -86,7 +91,11 @@ fn plan(input: &Path, output: &Path) -> Result<Vec<Job>, Error> {
         let to = if output.is_dir() { document(output, input) } else { output.to_owned() };
         return Ok(vec![(input.to_owned(), to)]);
     }
-    fs::create_dir_all(output).map_err(|source| Error::Unavailable { path: output.to_owned(), action: "written", source })?;
+    fs::create_dir_all(output).map_err(|source| Error::Unavailable {
+        path: output.to_owned(),
+        action: "written",
+        source,
+    })?;
     let mut work = Vec::new();
     for entry in fs::read_dir(input).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -120,6 +129,5 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
-    fs::write(&part, bytes)?;
-    fs::rename(&part, path).inspect_err(|_| drop(fs::remove_file(&part)))
+    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).inspect_err(|_| drop(fs::remove_file(&part)))
 }

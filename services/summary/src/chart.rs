@@ -7,7 +7,7 @@ use crate::{
     frame::{Frame, Ink, Mark},
     layout::{Colour, Layout},
     tags::{NodeId, Role, Tags},
-    text::{Base, Line, Style, Typesetter},
+    text::{Base, Style, Typesetter},
     view::{Timeline, Trend},
 };
 
@@ -23,11 +23,18 @@ pub(crate) struct Pencil<'a, 'f> {
 }
 
 impl Pencil<'_, '_> {
-    fn text(&mut self, frame: &mut Frame, text: &str, (x, y): (f32, f32), place: f32, look: (Weight, Colour, Mark)) -> f32 {
+    fn text(
+        &mut self,
+        frame: &mut Frame,
+        text: &str,
+        (x, y): (f32, f32),
+        place: f32,
+        look: (Weight, Colour, Mark),
+    ) -> f32 {
         let style = Style { weight: look.0, size: self.layout.size.chart, leading: 1.2 };
         let line = self.setter.line_of(text, style, Base::Auto);
         let width = line.width;
-        frame.push(x - width * place, y, Ink::Text { line: line.into(), colour: look.1 }, look.2);
+        frame.push(x - width * place, y, Ink::Text { line, colour: look.1 }, look.2);
         width
     }
 
@@ -51,15 +58,22 @@ impl Pencil<'_, '_> {
         for (i, bar) in trend.bars.iter().enumerate() {
             let center = slot * (i as f32 + 0.5);
             let top = y(bar.percent.max(0.6));
-            frame.push(center - bar_width / 2.0, top, Ink::Band { width: bar_width, height: base - top, colour: if bar.is_low { ink } else { bar_colour } }, mark);
+            frame.push(
+                center - bar_width / 2.0,
+                top,
+                Ink::Band { width: bar_width, height: base - top, colour: if bar.is_low { ink } else { bar_colour } },
+                mark,
+            );
             self.text(&mut frame, &bar.label, (center, height - 3.0), 0.5, (Weight::Regular, muted, mark));
         }
         frame.push(0.0, y(90.0), Ink::Rule { dx: plot, dy: 0.0, width: 0.7, colour: warn, dashed: true }, mark);
         self.text(&mut frame, "90%", (width, y(90.0) + 4.4), 1.0, (Weight::SemiBold, warn, mark));
+        // Figures stand at the foot of the bars, clear of the dashed line; above a bar that is too short for them.
         for (i, bar) in trend.bars.iter().enumerate() {
             let center = slot * (i as f32 + 0.5);
-            let (at, tone) = if y(bar.percent) + 8.0 < base { (y(bar.percent) + 7.2, Colour(255, 255, 255)) } else { (y(bar.percent) - 2.0, ink) };
-            let tone = if bar.is_low || at < y(bar.percent) { tone } else { ink };
+            let is_inside = base - y(bar.percent) > 9.0;
+            let tone = if is_inside && bar.is_low { Colour(255, 255, 255) } else { ink };
+            let at = if is_inside { base - 2.6 } else { y(bar.percent) - 2.0 };
             self.text(&mut frame, &bar.figure, (center, at), 0.5, (Weight::SemiBold, tone, mark));
         }
         frame
@@ -84,16 +98,37 @@ impl Pencil<'_, '_> {
             let top = lane as f32 * LANE_HEIGHT + 2.0;
             let (x1, x2) = (scale.x(spell.from), scale.x(spell.to.unwrap_or(report_day).max(spell.from)));
             let bar_width = (x2 - x1).max(1.2);
-            frame.push(x1, top + 1.4, Ink::Band { width: bar_width, height: LANE_HEIGHT - 4.2, colour: if spell.to.is_none() { bar_colour } else { accent } }, mark);
+            frame.push(
+                x1,
+                top + 1.4,
+                Ink::Band {
+                    width: bar_width,
+                    height: LANE_HEIGHT - 4.2,
+                    colour: if spell.to.is_none() { bar_colour } else { accent },
+                },
+                mark,
+            );
             if spell.to.is_none() {
                 // An open end: the bar's outline goes on as a dashed line to the edge.
                 let middle = top + 1.4 + (LANE_HEIGHT - 4.2) / 2.0;
-                frame.push(x1 + bar_width, middle, Ink::Rule { dx: (width - x1 - bar_width).max(0.0), dy: 0.0, width: 0.8, colour: accent, dashed: true }, mark);
+                frame.push(
+                    x1 + bar_width,
+                    middle,
+                    Ink::Rule {
+                        dx: (width - x1 - bar_width).max(0.0),
+                        dy: 0.0,
+                        width: 0.8,
+                        colour: accent,
+                        dashed: true,
+                    },
+                    mark,
+                );
             }
             if named {
                 let style = Style { weight: Weight::Regular, size: self.layout.size.small, leading: 1.2 };
-                let line = ellipsized(self.setter, &spell.label, style, gutter - 8.0);
-                frame.push(0.0, top + 7.0, Ink::Text { line: line.into(), colour: ink }, mark);
+                let label = self.setter.fit(&spell.label, style, gutter - 8.0);
+                let line = self.setter.line_of(&label, style, Base::Auto);
+                frame.push(0.0, top + 7.0, Ink::Text { line, colour: ink }, mark);
             }
         }
         frame
@@ -102,7 +137,11 @@ impl Pencil<'_, '_> {
     /// Room for the longest name, within reason.
     fn gutter(&mut self, timeline: &Timeline, width: f32) -> f32 {
         let style = Style { weight: Weight::Regular, size: self.layout.size.small, leading: 1.2 };
-        let widest = timeline.spells.iter().map(|spell| self.setter.line_of(&spell.label, style, Base::Auto).width).fold(0.0, f32::max);
+        let widest = timeline
+            .spells
+            .iter()
+            .map(|spell| self.setter.line_of(&spell.label, style, Base::Auto).width)
+            .fold(0.0, f32::max);
         (widest + 10.0).min(width * 0.34)
     }
 
@@ -119,7 +158,12 @@ impl Pencil<'_, '_> {
             frame.push(x, 0.0, Ink::Rule { dx: 0.0, dy: base, width: 0.35, colour: rule, dashed: false }, mark);
             self.text(frame, &year.to_string(), (x, base + 8.0), 0.5, (Weight::Regular, muted, mark));
         }
-        frame.push(scale.left, base, Ink::Rule { dx: scale.right - scale.left, dy: 0.0, width: 0.5, colour: rule, dashed: false }, mark);
+        frame.push(
+            scale.left,
+            base,
+            Ink::Rule { dx: scale.right - scale.left, dy: 0.0, width: 0.5, colour: rule, dashed: false },
+            mark,
+        );
     }
 }
 
@@ -151,7 +195,7 @@ fn share_lanes(timeline: &Timeline, report_day: NaiveDate) -> Vec<usize> {
     let mut lanes = Vec::with_capacity(timeline.spells.len());
     for spell in &timeline.spells {
         let end = spell.to.unwrap_or(report_day);
-        let lane = free_from.iter().position(|free| *free < spell.from).filter(|_| true);
+        let lane = free_from.iter().position(|free| *free < spell.from);
         match lane {
             Some(lane) => {
                 free_from[lane] = end;
@@ -166,20 +210,4 @@ fn share_lanes(timeline: &Timeline, report_day: NaiveDate) -> Vec<usize> {
         }
     }
     lanes
-}
-
-/// The text on one line, cut with an ellipsis where it is too wide; the whole text is in the figure's alternative.
-fn ellipsized(setter: &mut Typesetter<'_>, text: &str, style: Style, width: f32) -> Line {
-    let whole = setter.line_of(text, style, Base::Auto);
-    if whole.width <= width {
-        return whole;
-    }
-    let mut kept: Vec<&str> = unicode_segmentation::UnicodeSegmentation::graphemes(text, true).collect();
-    while kept.pop().is_some() {
-        let line = setter.line_of(&format!("{}…", kept.concat().trim_end()), style, Base::Auto);
-        if line.width <= width {
-            return line;
-        }
-    }
-    Line::default()
 }

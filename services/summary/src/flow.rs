@@ -8,13 +8,16 @@ use crate::{
     table::Table,
     tags::{LeafId, Tags},
     text::{Base, Style, Typesetter},
-    view::View,
+    view::{View, isolate},
 };
 
 /// A table of at most this many rows moves to the next page rather than being cut.
 const TOGETHER_ROWS_MAX: usize = 6;
 /// A head stays with at least this many rows, and at least this many rows go to a new page.
 const ROWS_MIN: usize = 2;
+
+/// The share of the running head that name and identifier may take.
+const RUNNING_SHARE: f32 = 0.7;
 
 /// A page's items: what is nobody's content is painted first.
 #[derive(Default)]
@@ -51,7 +54,13 @@ pub(crate) struct Flow<'a> {
 
 impl<'a> Flow<'a> {
     pub(crate) fn new(layout: &'a Layout) -> Self {
-        Self { layout, sheets: vec![Sheet::default()], starts: Vec::new(), y: layout.page.top, waiting: Frame::default() }
+        Self {
+            layout,
+            sheets: vec![Sheet::default()],
+            starts: Vec::new(),
+            y: layout.page.top,
+            waiting: Frame::default(),
+        }
     }
 
     /// Room left on this page.
@@ -204,18 +213,25 @@ fn small(layout: &Layout) -> Style {
 }
 
 /// The running head (not on the first page) and the foot.
-fn running(sheet: &mut Sheet, (index, count): (usize, usize), layout: &Layout, view: &View, setter: &mut Typesetter<'_>) {
+fn running(
+    sheet: &mut Sheet,
+    (index, count): (usize, usize),
+    layout: &Layout,
+    view: &View,
+    setter: &mut Typesetter<'_>,
+) {
     let (page, words, colour) = (&layout.page, &layout.words, layout.colour.muted);
     let style = small(layout);
+    let running_head = running_head(layout, view, setter);
     let mut put = |text: &str, place: f32, y: f32, mark: Mark, sheet: &mut Sheet| {
         let line = setter.line_of(text, style, Base::Sentence);
         let x = page.margin + (page.measure() - line.width) * place;
-        sheet.push(Item { x, y, ink: Ink::Text { line: line.into(), colour }, mark });
+        sheet.push(Item { x, y, ink: Ink::Text { line, colour }, mark });
     };
     if index > 0 {
         let y = page.top_next - 20.0;
         put(&words.title, 0.0, y, Mark::Header, sheet);
-        put(&view.running, 1.0, y, Mark::Header, sheet);
+        put(&running_head, 1.0, y, Mark::Header, sheet);
         let rule = Ink::Rule { dx: page.measure(), dy: 0.0, width: 0.5, colour: layout.colour.rule, dashed: false };
         sheet.push(Item { x: page.margin, y: y + 5.0, ink: rule, mark: Mark::Decor });
     }
@@ -224,7 +240,22 @@ fn running(sheet: &mut Sheet, (index, count): (usize, usize), layout: &Layout, v
     sheet.push(Item { x: page.margin, y: y - 11.0, ink: rule, mark: Mark::Decor });
     put(&fill(&words.report_date, &[("date", &view.report_date)]), 0.0, y, Mark::Footer, sheet);
     put(&view.footer, 0.5, y, Mark::Footer, sheet);
-    put(&fill(&words.page, &[("page", &(index + 1).to_string()), ("pages", &count.to_string())]), 1.0, y, Mark::Footer, sheet);
+    put(
+        &fill(&words.page, &[("page", &(index + 1).to_string()), ("pages", &count.to_string())]),
+        1.0,
+        y,
+        Mark::Footer,
+        sheet,
+    );
+}
+
+/// The name and the identifier; a name too long for the line is cut, the identifier never.
+fn running_head(layout: &Layout, view: &View, setter: &mut Typesetter<'_>) -> String {
+    let (name, sasid) = &view.running;
+    let with = |name: &str| fill(&layout.words.running, &[("name", name), ("sasid", sasid)]);
+    let style = small(layout);
+    let room = layout.page.measure() * RUNNING_SHARE - setter.line_of(&with(""), style, Base::Sentence).width;
+    with(&isolate(&setter.fit(name, style, room)))
 }
 
 /// A reference becomes its sentence, and a place to jump from.
@@ -237,6 +268,6 @@ fn resolve(item: &mut Item, at: &HashMap<&str, usize>, layout: &Layout, setter: 
     item.x -= line.width;
     let (width, ascent, height) = (line.width, line.ascent, line.height);
     let (x, y) = (item.x, item.y - ascent);
-    item.ink = Ink::Text { line: line.into(), colour: layout.colour.accent };
+    item.ink = Ink::Text { line, colour: layout.colour.accent };
     Some(Item { x, y, ink: Ink::Jump { width, height, to: section, says }, mark: Mark::Leaf(jump) })
 }

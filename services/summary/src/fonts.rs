@@ -131,7 +131,10 @@ impl Face {
 
     /// Whether the face has a glyph for each character that is seen.
     fn covers(&self, cluster: &str) -> bool {
-        cluster.chars().filter(|c| !is_ignorable(*c)).all(|c| self.shaper.glyph_index(c).is_some_and(|glyph| glyph != GlyphId(0)))
+        cluster
+            .chars()
+            .filter(|c| !is_ignorable(*c))
+            .all(|c| self.shaper.glyph_index(c).is_some_and(|glyph| glyph != GlyphId(0)))
     }
 }
 
@@ -149,7 +152,9 @@ fn read_folder(folder: &Path) -> Result<Vec<Face>, Error> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let is_font = path.extension().is_some_and(|ext| ["ttf", "otf", "ttc"].iter().any(|known| ext.eq_ignore_ascii_case(known)));
+        let is_font = path
+            .extension()
+            .is_some_and(|ext| ["ttf", "otf", "ttc"].iter().any(|known| ext.eq_ignore_ascii_case(known)));
         if is_font && path.is_file() {
             paths.push(path);
         }
@@ -159,11 +164,15 @@ fn read_folder(folder: &Path) -> Result<Vec<Face>, Error> {
     for path in paths {
         let unreadable = |source| Error::Unavailable { path: path.clone(), action: "read", source };
         if std::fs::metadata(&path).map_err(unreadable)?.len() > FONT_BYTES_MAX {
-            return Err(Error::invalid(path.display().to_string(), format!("expected a font of at most {} MB", FONT_BYTES_MAX >> 20)));
+            return Err(Error::invalid(
+                path.display().to_string(),
+                format!("expected a font of at most {} MB", FONT_BYTES_MAX >> 20),
+            ));
         }
         let data = std::fs::read(&path).map_err(unreadable)?;
         // Leaked on purpose: shaping borrows from the file for as long as the renderer lives, and a program makes one renderer.
-        let face = Face::parse(data.leak()).ok_or_else(|| Error::invalid(path.display().to_string(), "expected a TrueType or OpenType font"))?;
+        let face = Face::parse(data.leak())
+            .ok_or_else(|| Error::invalid(path.display().to_string(), "expected a TrueType or OpenType font"))?;
         faces.push(face);
     }
     Ok(faces)

@@ -68,9 +68,9 @@ impl Frame {
     }
 
     /// Lines of text under each other, from the top edge `y` down; gives where they end.
-    pub(crate) fn lines(&mut self, (x, mut y): (f32, f32), lines: &[Line], colour: Colour, mark: Mark) -> f32 {
+    pub(crate) fn lines(&mut self, (x, mut y): (f32, f32), lines: &[Rc<Line>], colour: Colour, mark: Mark) -> f32 {
         for line in lines {
-            self.push(x, y + line.ascent, Ink::Text { line: Rc::new(line.clone()), colour }, mark);
+            self.push(x, y + line.ascent, Ink::Text { line: Rc::clone(line), colour }, mark);
             y += line.height;
         }
         y
@@ -90,7 +90,8 @@ impl Frame {
 
     /// The same to look at, and nobody's content: a repeated head.
     pub(crate) fn to_decor(&self) -> Self {
-        let kept = self.items.iter().filter(|item| matches!(item.ink, Ink::Text { .. } | Ink::Band { .. } | Ink::Rule { .. }));
+        let kept =
+            self.items.iter().filter(|item| matches!(item.ink, Ink::Text { .. } | Ink::Band { .. } | Ink::Rule { .. }));
         Self { items: kept.map(|item| Item { mark: Mark::Decor, ..item.clone() }).collect(), height: self.height }
     }
 }

@@ -8,7 +8,8 @@ use crate::view::source_fields;
 
 /// The layout that is shipped.
 // Cannot fail: a test reads the same text.
-pub(crate) static LAYOUT: LazyLock<Layout> = LazyLock::new(|| Layout::parse(include_str!("layout.toml")).unwrap_or_else(|error| unreachable!("{error}")));
+pub(crate) static LAYOUT: LazyLock<Layout> =
+    LazyLock::new(|| Layout::parse(include_str!("layout.toml")).unwrap_or_else(|error| unreachable!("{error}")));
 
 /// A whole layout.
 #[derive(Debug, Deserialize)]
@@ -77,7 +78,10 @@ impl TryFrom<String> for Colour {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let number = (text.len() == 6).then(|| u32::from_str_radix(&text, 16).ok()).flatten().ok_or("a colour is six hexadecimal digits")?;
+        let number = (text.len() == 6)
+            .then(|| u32::from_str_radix(&text, 16).ok())
+            .flatten()
+            .ok_or("a colour is six hexadecimal digits")?;
         let [_, red, green, blue] = number.to_be_bytes();
         Ok(Self(red, green, blue))
     }
@@ -128,6 +132,9 @@ pub(crate) struct Words {
     pub age_days: String,
     pub age_day: String,
     pub age_same: String,
+    pub card_outline: String,
+    pub table_outline: String,
+    pub groups_outline: String,
     pub full_history: String,
     pub trend_title: String,
     pub trend_note: String,
@@ -260,8 +267,10 @@ impl Layout {
             if !needs_columns {
                 continue;
             }
-            let fields = source_fields(&section.source).ok_or_else(|| format!("section {id}: no block {}", section.source))?;
-            let keys = section.columns.iter().map(|column| &column.key).chain(section.order.iter().map(|order| &order.key));
+            let fields =
+                source_fields(&section.source).ok_or_else(|| format!("section {id}: no block {}", section.source))?;
+            let keys =
+                section.columns.iter().map(|column| &column.key).chain(section.order.iter().map(|order| &order.key));
             if let Some(unknown) = keys.into_iter().find(|key| !fields.contains(&key.as_str())) {
                 return Err(format!("section {id}: {} has no field {unknown}", section.source));
             }

@@ -293,6 +293,7 @@ pub struct Summary {
     /// Always [`FORMAT`].
     pub format: Format,
     /// The day of the run that last changed the content.
+    #[serde(deserialize_with = "cell::day")]
     pub report_date: NaiveDate,
     /// Who it is about.
     pub client: Client,

@@ -10,7 +10,7 @@ use flate2::{Compression, write::ZlibEncoder};
 use crate::Error;
 
 /// Objects in one object stream.
-const STREAM_OBJECTS_MAX: usize = 500;
+const STREAM_OBJECTS_MAX: usize = 2_000;
 
 /// Where an object is, in the new file.
 #[derive(Clone, Copy)]
@@ -22,7 +22,8 @@ enum Entry {
 
 /// Packs a document that [`krilla`] wrote.
 pub(crate) fn pack(pdf: &[u8]) -> Result<Vec<u8>, Error> {
-    let file = Classic::read(pdf).ok_or_else(|| Error::Corrupt("the writer's cross-reference table cannot be read".to_owned()))?;
+    let file = Classic::read(pdf)
+        .ok_or_else(|| Error::Corrupt("the writer's cross-reference table cannot be read".to_owned()))?;
     let mut entries = vec![Entry::Free; file.objects.len()];
     let mut out = Vec::with_capacity(pdf.len() / 2);
     out.extend_from_slice(file.header);
@@ -56,7 +57,10 @@ fn write_object(out: &mut Vec<u8>, number: usize, body: &[u8]) {
 
 fn write_stream(out: &mut Vec<u8>, number: usize, dictionary: &str, data: &[u8]) -> Result<(), Error> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(9));
-    let packed = encoder.write_all(data).and_then(|()| encoder.finish()).map_err(|error| Error::Corrupt(format!("compression: {error}")))?;
+    let packed = encoder
+        .write_all(data)
+        .and_then(|()| encoder.finish())
+        .map_err(|error| Error::Corrupt(format!("compression: {error}")))?;
     let mut body = format!("<<{dictionary}/Filter/FlateDecode/Length {}>>\nstream\n", packed.len()).into_bytes();
     body.extend_from_slice(&packed);
     body.extend_from_slice(b"\nendstream");
@@ -81,19 +85,30 @@ fn write_object_stream(out: &mut Vec<u8>, number: usize, objects: &[(usize, &[u8
 fn write_cross_reference(out: &mut Vec<u8>, mut entries: Vec<Entry>, trailer: &[u8]) -> Result<(), Error> {
     let (number, start) = (entries.len(), out.len());
     entries.push(Entry::At(start));
-    let mut data = Vec::with_capacity(entries.len() * 7);
+    let mut data = Vec::with_capacity(entries.len() * 8);
+    let mut above = [0; 7];
     for entry in &entries {
         let (kind, second, third) = match *entry {
             Entry::Free => (0, 0, 0xffff),
             Entry::At(offset) => (1, offset, 0),
             Entry::Inside { stream, index } => (2, stream, index),
         };
-        data.push(kind);
-        data.extend_from_slice(&(second as u32).to_be_bytes());
-        data.extend_from_slice(&(third as u16).to_be_bytes());
+        let mut row = [kind; 7];
+        row[1..5].copy_from_slice(&(second as u32).to_be_bytes());
+        row[5..].copy_from_slice(&(third as u16).to_be_bytes());
+        // The PNG predictor "up": neighbouring entries differ in one byte or two.
+        data.push(2);
+        data.extend(row.iter().zip(above).map(|(byte, above): (&u8, u8)| byte.wrapping_sub(above)));
+        above = row;
     }
-    let trailer = std::str::from_utf8(trailer).map_err(|_| Error::Corrupt("the writer's trailer cannot be read".to_owned()))?;
-    write_stream(out, number, &format!("/Type/XRef/W[1 4 2]/Size {}{trailer}", entries.len()), &data)?;
+    let trailer =
+        std::str::from_utf8(trailer).map_err(|_| Error::Corrupt("the writer's trailer cannot be read".to_owned()))?;
+    write_stream(
+        out,
+        number,
+        &format!("/Type/XRef/W[1 4 2]/DecodeParms<</Predictor 12/Columns 7>>/Size {}{trailer}", entries.len()),
+        &data,
+    )?;
     out.extend_from_slice(format!("startxref\n{start}\n%%EOF").as_bytes());
     Ok(())
 }

@@ -43,7 +43,8 @@ pub(crate) fn paint(composition: Composition, view: &View, layout: &Layout, font
     let mut painted = vec![Painted::default(); composition.tags.leaf_count()];
     let Pages { sheets, starts } = &composition.pages;
     for (index, sheet) in sheets.iter().enumerate() {
-        let settings = PageSettings::from_wh(layout.page.width, layout.page.height).ok_or_else(|| Error::Corrupt("the page has no size".to_owned()))?;
+        let settings = PageSettings::from_wh(layout.page.width, layout.page.height)
+            .ok_or_else(|| Error::Corrupt("the page has no size".to_owned()))?;
         let mut page = document.start_page_with(settings);
         let mut surface = page.surface();
         let mut brush = Brush { surface: &mut surface, fonts, painted: &mut painted, page: index, open: None };
@@ -67,8 +68,10 @@ pub(crate) fn paint(composition: Composition, view: &View, layout: &Layout, font
 fn explain(error: &KrillaError) -> Error {
     let text = match error {
         KrillaError::Validation(errors) => {
-            let mut kinds: Vec<String> =
-                errors.iter().map(|(error, _)| format!("{error:?}").chars().take_while(char::is_ascii_alphabetic).collect()).collect();
+            let mut kinds: Vec<String> = errors
+                .iter()
+                .map(|(error, _)| format!("{error:?}").chars().take_while(char::is_ascii_alphabetic).collect())
+                .collect();
             kinds.sort();
             kinds.dedup();
             format!("validation: {}", kinds.join(", "))
@@ -127,7 +130,15 @@ fn metadata(view: &View, layout: &Layout) -> Metadata {
         .language(words.language.clone())
         .text_direction(TextDirection::LeftToRight)
         .page_layout(PageLayout::SinglePage)
-        .creation_date(DateTime::new(day.year().clamp(0, 9999) as u16).month(day.month() as u8).day(day.day() as u8).hour(0).minute(0).second(0).utc_offset_hour(0))
+        .creation_date(
+            DateTime::new(day.year().clamp(0, 9999) as u16)
+                .month(day.month() as u8)
+                .day(day.day() as u8)
+                .hour(0)
+                .minute(0)
+                .second(0)
+                .utc_offset_hour(0),
+        )
 }
 
 /// Paints one page.
@@ -142,7 +153,8 @@ struct Brush<'a, 's> {
 
 impl Brush<'_, '_> {
     fn sheet(&mut self, sheet: &Sheet) {
-        for item in sheet.decor.iter().chain(&sheet.content) {
+        self.decor(&sheet.decor);
+        for item in &sheet.content {
             match &item.ink {
                 Ink::Text { line, colour } => {
                     for run in &line.runs {
@@ -163,13 +175,49 @@ impl Brush<'_, '_> {
                 }
                 Ink::Bounds { width, height } => {
                     if let Mark::Leaf(leaf) = item.mark {
-                        self.painted[leaf.0].bounds = Rect::from_xywh(item.x, item.y, *width, *height).map(|rect| (self.page, rect));
+                        self.painted[leaf.0].bounds =
+                            Rect::from_xywh(item.x, item.y, *width, *height).map(|rect| (self.page, rect));
                     }
                 }
                 Ink::Jump { .. } | Ink::PageOf { .. } | Ink::Anchor { .. } => {}
             }
         }
         self.end();
+    }
+
+    /// Bands, then lines, those of one look in one path, then text: few operators for what a page has most of.
+    fn decor(&mut self, items: &[Item]) {
+        if items.is_empty() {
+            return;
+        }
+        self.begin(Mark::Decor, None);
+        let mut looks: Vec<(f32, Colour, bool, PathBuilder)> = Vec::new();
+        for item in items {
+            match &item.ink {
+                Ink::Band { width, height, colour } => self.band((item.x, item.y), (*width, *height), *colour),
+                Ink::Rule { dx, dy, width, colour, dashed } => {
+                    let known = looks.iter().position(|look| (look.0, look.1, look.2) == (*width, *colour, *dashed));
+                    let at = known.unwrap_or_else(|| {
+                        looks.push((*width, *colour, *dashed, PathBuilder::new()));
+                        looks.len() - 1
+                    });
+                    let path = &mut looks[at].3;
+                    path.move_to(round(item.x), round(item.y));
+                    path.line_to(round(item.x + dx), round(item.y + dy));
+                }
+                _ => {}
+            }
+        }
+        for (width, colour, dashed, path) in looks {
+            self.stroke(path.finish(), width, (colour, dashed));
+        }
+        for item in items {
+            if let Ink::Text { line, colour } = &item.ink {
+                for run in &line.runs {
+                    self.run(run, (item.x + run.x, item.y), line.size, *colour);
+                }
+            }
+        }
     }
 
     /// Opens marked content for an item, unless it is open already. Text that glyphs only stand for gets its own.
@@ -184,7 +232,9 @@ impl Brush<'_, '_> {
             (Mark::Header, _) => self.surface.start_tagged(artifact(ArtifactType::Header)),
             (Mark::Footer, _) => self.surface.start_tagged(artifact(ArtifactType::Footer)),
             (Mark::Leaf(_), None) => self.surface.start_tagged(ContentTag::Other),
-            (Mark::Leaf(_), Some(actual)) => self.surface.start_tagged(ContentTag::Span(SpanTag::empty().with_actual_text(Some(actual)))),
+            (Mark::Leaf(_), Some(actual)) => {
+                self.surface.start_tagged(ContentTag::Span(SpanTag::empty().with_actual_text(Some(actual))))
+            }
         };
         if let Mark::Leaf(leaf) = mark {
             self.painted[leaf.0].ids.push(id);
@@ -202,12 +252,12 @@ impl Brush<'_, '_> {
         self.surface.set_stroke(None);
         self.surface.set_fill(Some(fill(colour)));
         let font = self.fonts.face(run.face).font.clone();
-        self.surface.draw_glyphs(Point::from_xy(x, y), &run.glyphs, font, &run.text, size, false);
+        self.surface.draw_glyphs(Point::from_xy(round(x), round(y)), &run.glyphs, font, &run.text, size, false);
     }
 
     fn band(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), colour: Colour) {
         let mut path = PathBuilder::new();
-        if let Some(rect) = Rect::from_xywh(x, y, width, height) {
+        if let Some(rect) = Rect::from_xywh(round(x), round(y), round(width), round(height)) {
             path.push_rect(rect);
         }
         if let Some(path) = path.finish() {
@@ -218,7 +268,14 @@ impl Brush<'_, '_> {
     }
 
     fn rule(&mut self, (x, y): (f32, f32), (dx, dy): (f32, f32), width: f32, (colour, dashed): (Colour, bool)) {
-        let Some(path) = straight((x, y), (x + dx, y + dy)) else { return };
+        let mut path = PathBuilder::new();
+        path.move_to(round(x), round(y));
+        path.line_to(round(x + dx), round(y + dy));
+        self.stroke(path.finish(), width, (colour, dashed));
+    }
+
+    fn stroke(&mut self, path: Option<Path>, width: f32, (colour, dashed): (Colour, bool)) {
+        let Some(path) = path else { return };
         let dash = dashed.then(|| StrokeDash { array: vec![2.4, 1.8], offset: 0.0 });
         self.surface.set_fill(None);
         self.surface.set_stroke(Some(Stroke { paint: rgb(colour).into(), width, dash, ..Stroke::default() }));
@@ -227,11 +284,9 @@ impl Brush<'_, '_> {
     }
 }
 
-fn straight(from: (f32, f32), to: (f32, f32)) -> Option<Path> {
-    let mut path = PathBuilder::new();
-    path.move_to(from.0, from.1);
-    path.line_to(to.0, to.1);
-    path.finish()
+/// To hundredths of a point: finer differences cost bytes and show nothing.
+fn round(length: f32) -> f32 {
+    (length * 100.0).round() / 100.0
 }
 
 fn rgb(colour: Colour) -> rgb::Color {

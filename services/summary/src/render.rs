@@ -3,14 +3,7 @@
 use std::{path::PathBuf, sync::OnceLock};
 
 use crate::{
-    Error,
-    compose::compose,
-    fonts::FontSet,
-    layout::LAYOUT,
-    model::Summary,
-    paint::paint,
-    text::Typesetter,
-    view::View,
+    Error, compose::compose, fonts::FontSet, layout::LAYOUT, model::Summary, paint::paint, text::Typesetter, view::View,
 };
 
 /// Where a summary comes from, which decides what it may say of itself.

@@ -1,5 +1,7 @@
 //! The table engine: column widths, wrapped cells, heads of one or two rows, and rows that can be cut between lines.
 
+use std::rc::Rc;
+
 use crate::{
     fonts::Weight,
     frame::{Frame, Mark},
@@ -32,7 +34,7 @@ pub(crate) struct Row {
 
 struct Cell {
     node: NodeId,
-    lines: Vec<Line>,
+    lines: Vec<Rc<Line>>,
     colour: Colour,
     x: f32,
     width: f32,
@@ -104,7 +106,8 @@ impl Maker<'_, '_> {
         let widths = resolve_widths(&shares, &minima, spec.width);
         let mut places = Vec::with_capacity(widths.len());
         for (i, width) in widths.into_iter().enumerate() {
-            let opens_group = spec.columns[i].group.is_some() && (i == 0 || spec.columns[i].group != spec.columns[i - 1].group);
+            let opens_group =
+                spec.columns[i].group.is_some() && (i == 0 || spec.columns[i].group != spec.columns[i - 1].group);
             places.push(Place { x, width, opens_group });
             x += width;
         }
@@ -115,8 +118,12 @@ impl Maker<'_, '_> {
         let (style, colour) = (self.head_style(), self.layout.colour.accent);
         let (pad_x, pad_y) = (self.layout.size.pad_x, self.layout.size.pad_y + 0.4);
         let node = self.tags.node(table, Role::TableHead);
-        let titles: Vec<Vec<Line>> =
-            spec.columns.iter().zip(places).map(|(column, place)| self.setter.wrap(&column.title, style, Base::Sentence, place.width - 2.0 * pad_x)).collect();
+        let titles: Vec<Vec<Rc<Line>>> = spec
+            .columns
+            .iter()
+            .zip(places)
+            .map(|(column, place)| self.setter.wrap(&column.title, style, Base::Sentence, place.width - 2.0 * pad_x))
+            .collect();
         let groups = groups(spec.columns);
         let has_groups = groups.iter().any(|(name, _)| name.is_some());
         let group_height = if has_groups { style.size * style.leading } else { 0.0 };
@@ -132,11 +139,22 @@ impl Maker<'_, '_> {
                 for i in range.clone() {
                     let leaf = self.tags.leaf_in(first, Role::ColumnHead { columns: 1, rows });
                     let top = total - pad_y - height(&titles[i]);
-                    put(&mut frame, &titles[i], &places[i], (spec.columns[i].align, pad_x), top, (colour, Mark::Leaf(leaf)));
+                    put(
+                        &mut frame,
+                        &titles[i],
+                        &places[i],
+                        (spec.columns[i].align, pad_x),
+                        top,
+                        (colour, Mark::Leaf(leaf)),
+                    );
                 }
                 continue;
             };
-            let span = Place { x: places[range.start].x, width: range.clone().map(|i| places[i].width).sum(), opens_group: true };
+            let span = Place {
+                x: places[range.start].x,
+                width: range.clone().map(|i| places[i].width).sum(),
+                opens_group: true,
+            };
             let leaf = self.tags.leaf_in(first, Role::ColumnHead { columns: range.len() as u32, rows: 1 });
             let line = self.setter.line_of(name, style, Base::Sentence);
             put(&mut frame, &[line], &span, (Align::Center, pad_x), pad_y, (colour, Mark::Leaf(leaf)));
@@ -147,7 +165,14 @@ impl Maker<'_, '_> {
                 for i in range.clone() {
                     let leaf = self.tags.leaf_in(second, Role::ColumnHead { columns: 1, rows: 1 });
                     let top = total - pad_y - height(&titles[i]);
-                    put(&mut frame, &titles[i], &places[i], (spec.columns[i].align, pad_x), top, (colour, Mark::Leaf(leaf)));
+                    put(
+                        &mut frame,
+                        &titles[i],
+                        &places[i],
+                        (spec.columns[i].align, pad_x),
+                        top,
+                        (colour, Mark::Leaf(leaf)),
+                    );
                 }
             }
         }
@@ -165,7 +190,14 @@ impl Maker<'_, '_> {
             let node = self.tags.node(node, role);
             let lines = self.setter.wrap(&text.text, style, Base::Auto, places[i].width - 2.0 * pad_x);
             let colour = if text.is_value { self.layout.colour.ink } else { self.layout.colour.muted };
-            cells.push(Cell { node, lines, colour, x: places[i].x, width: places[i].width, align: spec.columns[i].align });
+            cells.push(Cell {
+                node,
+                lines,
+                colour,
+                x: places[i].x,
+                width: places[i].width,
+                align: spec.columns[i].align,
+            });
         }
         self.finish(cells)
     }
@@ -175,11 +207,19 @@ impl Maker<'_, '_> {
         let node = self.tags.node(body, Role::Row);
         let node = self.tags.node(node, Role::Cell { columns: spec.columns.len() as u32 });
         let lines = self.setter.wrap(message, style, Base::Sentence, spec.width - 2.0 * self.layout.size.pad_x);
-        let cell = Cell { node, lines, colour: self.layout.colour.muted, x: 0.0, width: spec.width, align: Align::Left };
+        let cell =
+            Cell { node, lines, colour: self.layout.colour.muted, x: 0.0, width: spec.width, align: Align::Left };
         self.finish(vec![cell])
     }
 
-    fn finish(&self, cells: Vec<Cell>) -> Row {
+    /// The first lines of a row share a baseline, whatever scripts its cells are in.
+    fn finish(&self, mut cells: Vec<Cell>) -> Row {
+        let ascent = cells.iter().filter_map(|cell| cell.lines.first()).map(|line| line.ascent).fold(0.0, f32::max);
+        for line in cells.iter_mut().filter_map(|cell| cell.lines.first_mut()) {
+            let line = Rc::make_mut(line);
+            line.height += ascent - line.ascent;
+            line.ascent = ascent;
+        }
         let tallest = cells.iter().map(|cell| height(&cell.lines)).fold(0.0, f32::max);
         let lines = cells.iter().map(|cell| cell.lines.len()).max().unwrap_or_default();
         Row { cells, height: tallest + 2.0 * self.layout.size.pad_y, lines }
@@ -193,7 +233,8 @@ impl Table {
         let mut frame = Frame::default();
         let mut bottom: f32 = 0.0;
         for cell in &row.cells {
-            let part = cell.lines.get(lines.start.min(cell.lines.len())..lines.end.min(cell.lines.len())).unwrap_or_default();
+            let part =
+                cell.lines.get(lines.start.min(cell.lines.len())..lines.end.min(cell.lines.len())).unwrap_or_default();
             if part.is_empty() {
                 continue;
             }
@@ -217,18 +258,30 @@ impl Table {
     }
 }
 
-fn height(lines: &[Line]) -> f32 {
+fn height(lines: &[Rc<Line>]) -> f32 {
     lines.iter().map(|line| line.height).sum()
 }
 
 fn group_rules(frame: &mut Frame, places: &[Place], height: f32, colour: Colour) {
     for place in places.iter().filter(|place| place.opens_group) {
-        frame.push(place.x, 0.0, crate::frame::Ink::Rule { dx: 0.0, dy: height, width: 0.4, colour, dashed: false }, Mark::Decor);
+        frame.push(
+            place.x,
+            0.0,
+            crate::frame::Ink::Rule { dx: 0.0, dy: height, width: 0.4, colour, dashed: false },
+            Mark::Decor,
+        );
     }
 }
 
 /// Puts lines into a column, each aligned by its own width.
-fn put(frame: &mut Frame, lines: &[Line], place: &Place, (align, pad): (Align, f32), top: f32, (colour, mark): (Colour, Mark)) {
+fn put(
+    frame: &mut Frame,
+    lines: &[Rc<Line>],
+    place: &Place,
+    (align, pad): (Align, f32),
+    top: f32,
+    (colour, mark): (Colour, Mark),
+) {
     let mut y = top;
     for line in lines {
         let room = place.width - 2.0 * pad;
@@ -258,6 +311,10 @@ fn groups(columns: &[Column]) -> Vec<(Option<&str>, std::ops::Range<usize>)> {
 /// Widths by share, except that no column falls below its minimum while others have room to give.
 fn resolve_widths(shares: &[f32], minima: &[f32], total: f32) -> Vec<f32> {
     let mut fixed: Vec<Option<f32>> = vec![None; shares.len()];
+    let share: f32 = shares.iter().sum();
+    let capped: Vec<f32> = shares.iter().zip(minima).map(|(own, minimum)| minimum.min(total * own / share)).collect();
+    // When more is asked than there is, a long word gets its column no more than its share.
+    let minima = if minima.iter().sum::<f32>() > total { &capped } else { minima };
     loop {
         let room = total - fixed.iter().flatten().sum::<f32>();
         let open: f32 = shares.iter().zip(&fixed).filter(|(_, fixed)| fixed.is_none()).map(|(share, _)| share).sum();
@@ -266,13 +323,11 @@ fn resolve_widths(shares: &[f32], minima: &[f32], total: f32) -> Vec<f32> {
             fixed[i] = Some(minima[i]);
             continue;
         }
-        let mut widths: Vec<f32> = shares.iter().zip(&fixed).map(|(share, fixed)| fixed.unwrap_or(room * share / open)).collect();
-        let sum: f32 = widths.iter().sum();
-        if fixed.iter().all(Option::is_some) || room < 0.0 {
-            // More is asked than there is: everyone gives way alike.
-            for width in &mut widths {
-                *width *= total / sum;
-            }
+        let mut widths: Vec<f32> =
+            shares.iter().zip(&fixed).map(|(share, fixed)| fixed.unwrap_or(room * share / open)).collect();
+        if open <= 0.0 {
+            // All stand at their minimum: what is over goes to the last.
+            *widths.last_mut().unwrap_or(&mut 0.0) += room;
         }
         return widths;
     }
@@ -292,5 +347,6 @@ mod tests {
         check(&[3.0, 1.0], &[10.0, 40.0], &[60.0, 40.0]);
         check(&[1.0, 1.0, 2.0], &[30.0, 0.0, 60.0], &[30.0, 10.0, 60.0]);
         check(&[1.0, 1.0], &[90.0, 90.0], &[50.0, 50.0]);
+        check(&[6.0, 3.0, 1.0], &[40.0, 90.0, 9.0], &[60.0, 30.0, 10.0]);
     }
 }

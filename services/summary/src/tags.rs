@@ -20,21 +20,39 @@ pub(crate) struct LeafId(pub usize);
 pub(crate) enum Role {
     Document,
     Section,
-    Heading { level: u16, title: String },
+    Heading {
+        level: u16,
+        title: String,
+    },
     Paragraph,
     List,
     Item,
     ItemBody,
-    Table { summary: String },
+    Table {
+        summary: String,
+    },
     TableHead,
     TableBody,
     Row,
     /// A head of a column or of a group of columns.
-    ColumnHead { columns: u32, rows: u32 },
+    ColumnHead {
+        columns: u32,
+        rows: u32,
+    },
     RowHead,
-    Cell { columns: u32 },
-    Figure { alt: String },
+    Cell {
+        columns: u32,
+    },
+    Figure {
+        alt: String,
+    },
     Link,
+}
+
+impl Role {
+    fn is_cell(&self) -> bool {
+        matches!(self, Self::ColumnHead { .. } | Self::RowHead | Self::Cell { .. })
+    }
 }
 
 #[derive(Debug)]
@@ -112,8 +130,9 @@ impl Tags {
                 Child::Leaf(leaf) => out.extend(painted[leaf.0].ids.iter().map(|id| KrillaNode::Leaf(*id))),
                 Child::Node(node) => {
                     let children = self.children(*node, painted);
-                    // An element whose content was never painted, such as a group that turned out empty, is left out.
-                    if !children.is_empty() {
+                    // An element whose content was never painted, such as a group that turned out empty, is left out;
+                    // not so a cell, because rows have as many cells as the table has columns.
+                    if !children.is_empty() || self.nodes[node.0].role.is_cell() {
                         out.push(KrillaNode::Group(TagGroup::with_children(self.kind(*node, painted), children)));
                     }
                 }
@@ -127,7 +146,9 @@ impl Tags {
         let spans = |n: u32| NonZeroU32::new(n).filter(|n| n.get() > 1);
         let mut kind: TagKind = match &node.role {
             Role::Document | Role::Section => Tag::Section.into(),
-            Role::Heading { level, title } => Tag::Hn(NonZeroU16::new(*level).unwrap_or(NonZeroU16::MIN), Some(title.clone())).into(),
+            Role::Heading { level, title } => {
+                Tag::Hn(NonZeroU16::new(*level).unwrap_or(NonZeroU16::MIN), Some(title.clone())).into()
+            }
             Role::Paragraph => Tag::P.into(),
             Role::List => Tag::L(ListNumbering::None).into(),
             Role::Item => Tag::LI.into(),
@@ -136,11 +157,16 @@ impl Tags {
             Role::TableHead => Tag::THead.into(),
             Role::TableBody => Tag::TBody.into(),
             Role::Row => Tag::TR.into(),
-            Role::ColumnHead { columns, rows } => Tag::TH(TableHeaderScope::Column).with_col_span(spans(*columns)).with_row_span(spans(*rows)).into(),
+            Role::ColumnHead { columns, rows } => {
+                Tag::TH(TableHeaderScope::Column).with_col_span(spans(*columns)).with_row_span(spans(*rows)).into()
+            }
             Role::RowHead => Tag::TH(TableHeaderScope::Row).into(),
             Role::Cell { columns } => Tag::TD.with_col_span(spans(*columns)).into(),
             Role::Figure { alt } => {
-                let first = node.children.iter().find_map(|child| if let Child::Leaf(leaf) = child { painted[leaf.0].bounds } else { None });
+                let first = node
+                    .children
+                    .iter()
+                    .find_map(|child| if let Child::Leaf(leaf) = child { painted[leaf.0].bounds } else { None });
                 Tag::Figure(Some(alt.clone())).with_bbox(first.map(|(page, rect)| BBox::new(page, rect))).into()
             }
             Role::Link => Tag::Link.into(),
@@ -159,4 +185,35 @@ pub(crate) struct Painted {
     pub ids: Vec<Identifier>,
     /// The page it is on and the room it takes there; for figures.
     pub bounds: Option<(usize, Rect)>,
+}
+
+#[cfg(test)]
+impl Tags {
+    /// The tree as text: each element with the text of its leaves.
+    pub(crate) fn dump(&self, texts: &[String]) -> String {
+        let mut out = String::new();
+        self.dump_node(Self::ROOT, 0, texts, &mut out);
+        out
+    }
+
+    fn dump_node(&self, id: NodeId, depth: usize, texts: &[String], out: &mut String) {
+        let node = &self.nodes[id.0];
+        let name = match &node.role {
+            Role::Heading { level, .. } => format!("H{level}"),
+            Role::Figure { alt } => format!("Figure [{alt}]"),
+            other => format!("{other:?}"),
+        };
+        out.extend(["  ".repeat(depth), name]);
+        for child in &node.children {
+            if let Child::Leaf(leaf) = child {
+                out.extend([" «", &texts[leaf.0], "»"]);
+            }
+        }
+        out.push('\n');
+        for child in &node.children {
+            if let Child::Node(node) = child {
+                self.dump_node(*node, depth + 1, texts, out);
+            }
+        }
+    }
 }

@@ -1,0 +1,245 @@
+//! The whole way, from JSON to bytes.
+
+use std::{fs, path::Path};
+
+use proptest::prelude::*;
+
+use crate::{
+    Error, Origin, RenderOptions, Renderer, RendererOptions,
+    compose::{Composition, compose},
+    frame::{Ink, Mark},
+    from_json,
+    layout::LAYOUT,
+    model::{Block, Cell, DisciplineRow, Summary},
+    render_path,
+    text::Typesetter,
+    view::View,
+};
+
+const FILE: RenderOptions = RenderOptions { origin: Origin::File };
+const EXCHANGE: RenderOptions = RenderOptions { origin: Origin::Exchange };
+
+fn fixture(name: &str) -> Summary {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    from_json(&fs::read(path).expect("a fixture")).expect("a summary")
+}
+
+fn renderer() -> Renderer {
+    Renderer::new(&RendererOptions::default()).expect("the embedded fonts are read")
+}
+
+/// Composes without writing; gives the structure tree with its text, and the text of each page.
+fn text_of(summary: &Summary, options: RenderOptions) -> (String, Vec<String>) {
+    let fonts = crate::fonts::FontSet::new(None).expect("the embedded fonts are read");
+    let view = View::new(summary, options, &LAYOUT).expect("a view");
+    let Composition { pages, tags } = compose(&view, &LAYOUT, &mut Typesetter::new(&fonts));
+    let mut leaves = vec![String::new(); tags.leaf_count()];
+    let mut texts = Vec::new();
+    for sheet in &pages.sheets {
+        let mut page = String::new();
+        for item in sheet.decor.iter().chain(&sheet.content) {
+            let Ink::Text { line, .. } = &item.ink else { continue };
+            page.push_str(&line.text());
+            page.push('\n');
+            if let Mark::Leaf(leaf) = item.mark {
+                leaves[leaf.0].push_str(&line.text());
+            }
+        }
+        texts.push(page);
+    }
+    (tags.dump(&leaves), texts)
+}
+
+#[test]
+fn a_full_summary_reads_as_expected() {
+    insta::assert_snapshot!("full", text_of(&fixture("full.json"), EXCHANGE).0);
+}
+
+#[test]
+fn a_sparse_summary_says_what_is_missing_and_why() {
+    insta::assert_snapshot!("sparse", text_of(&fixture("sparse.json"), FILE).0);
+}
+
+#[test]
+fn the_same_summary_gives_the_same_bytes() {
+    let summary = fixture("full.json");
+    let first = renderer().render(&summary, EXCHANGE).expect("renders");
+    let other = renderer();
+    let mut worker = other.worker();
+    worker.render(&fixture("sparse.json"), FILE).expect("renders");
+    let second = worker.render(&summary, EXCHANGE).expect("renders");
+    assert!(first == second, "a warm worker makes the same bytes");
+    assert!(first.len() < 50_000, "{} bytes", first.len());
+}
+
+#[test]
+fn a_file_is_never_passed_off_as_issued() {
+    let summary = fixture("full.json");
+    let code = summary.code.clone().expect("the fixture has a code");
+    let (_, pages) = text_of(&summary, FILE);
+    assert!(pages.iter().all(|page| page.contains("Not issued by the exchange") && !page.contains(&code)));
+    let (_, pages) = text_of(&summary, EXCHANGE);
+    assert!(pages.iter().all(|page| page.contains(&code) && !page.contains("Not issued")));
+}
+
+#[test]
+fn nothing_is_issued_without_a_code() {
+    let summary = Summary { code: None, ..fixture("full.json") };
+    assert!(matches!(renderer().render(&summary, EXCHANGE), Err(Error::Precondition(_))));
+}
+
+#[test]
+fn the_report_date_is_on_each_page_and_in_the_body() {
+    let (tree, pages) = text_of(&fixture("full.json"), EXCHANGE);
+    assert!(pages.iter().all(|page| page.contains("Report Date: 11/20/2026")));
+    assert_eq!(tree.matches("«Report Date: 11/20/2026»").count(), 4);
+}
+
+#[test]
+fn each_page_says_which_of_how_many() {
+    let (_, pages) = text_of(&fixture("full.json"), EXCHANGE);
+    let count = pages.len();
+    for (i, page) in pages.iter().enumerate() {
+        assert!(page.contains(&format!("Page {} of {count}", i + 1)));
+    }
+}
+
+#[test]
+fn a_name_too_long_for_the_running_head_leaves_the_identifier_whole() {
+    let mut summary = fixture("full.json");
+    summary.client.name = Cell::Value("Longname ".repeat(200));
+    let (_, pages) = text_of(&summary, EXCHANGE);
+    assert!(pages[1].contains('…') && pages[1].contains("SASID 9900000017"));
+}
+
+fn with_discipline(rows: usize) -> Summary {
+    let mut summary = fixture("sparse.json");
+    let row = |i| DisciplineRow { kind: Cell::Value(format!("marker{i:03}")), ..DisciplineRow::default() };
+    summary.history.discipline = Block::from((0..rows).map(row).collect::<Vec<_>>());
+    summary
+}
+
+#[test]
+fn no_heading_and_no_row_stands_alone() {
+    for rows in [1, 2, 3, 7, 12, 13, 14, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 40, 41, 42, 43, 44, 45, 46, 47, 300] {
+        let (_, pages) = text_of(&with_discipline(rows), FILE);
+        let counts: Vec<usize> =
+            pages.iter().map(|page| page.matches("marker").count()).filter(|count| *count > 0).collect();
+        assert_eq!(counts.iter().sum::<usize>(), rows);
+        assert!(rows < 3 || counts.iter().all(|count| *count >= 2), "{rows} rows: {counts:?}");
+        let first = pages.iter().position(|page| page.contains("marker")).expect("a page with rows");
+        assert!(pages[first].contains("Disciplinary Action History\n"), "{rows} rows: the heading is elsewhere");
+        let heads = pages.iter().filter(|page| page.contains("marker") && page.contains("Sanction Type")).count();
+        assert_eq!(heads, counts.len(), "{rows} rows: each page repeats the head");
+    }
+}
+
+#[test]
+fn a_row_that_no_page_holds_is_cut_and_whole() {
+    let mut summary = with_discipline(3);
+    let long = "word ".repeat(399);
+    summary.history.discipline = Block::from(vec![DisciplineRow {
+        school: Cell::Value(long.clone()),
+        kind: Cell::Value(long.clone()),
+        sanction: Cell::Value(long),
+        ..DisciplineRow::default()
+    }]);
+    let (_, pages) = text_of(&summary, FILE);
+    assert_eq!(pages.iter().map(|page| page.matches("word").count()).sum::<usize>(), 3 * 399);
+    renderer().render(&summary, FILE).expect("renders");
+}
+
+fn fill(summary: &mut Summary, texts: &[String]) {
+    let text = |i: usize| Cell::Value(texts[i % texts.len()].clone());
+    summary.client.name = text(0);
+    summary.client.race_ethnicity = text(1);
+    summary.summary = crate::model::Current { school: text(2), language: text(3), ..crate::model::Current::default() };
+    summary.recipient = Some(texts[0].clone());
+    summary.agreement = texts.get(1).cloned();
+    summary.withheld = texts.iter().map(|text| text.chars().take(200).collect()).collect();
+    let row = |i| DisciplineRow {
+        school: text(i),
+        district: text(i + 1),
+        kind: text(i + 2),
+        sanction: text(i + 3),
+        ..DisciplineRow::default()
+    };
+    summary.history.discipline = Block::from((0..texts.len()).map(row).collect::<Vec<_>>());
+    let row = |i: usize| crate::model::SchoolRow {
+        school: text(i),
+        entry_date: Cell::Value(summary.report_date - chrono::Days::new(i as u64 * 90)),
+        ..Default::default()
+    };
+    summary.history.schools = Block::from((0..texts.len()).map(row).collect::<Vec<_>>());
+    let row = |i: usize| crate::model::AttendanceRow {
+        year: text(i),
+        pct: Cell::Value(model::Decimal(i as i64 * 12_345)),
+        ..Default::default()
+    };
+    summary.history.attendance = Block::from((0..texts.len()).map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn odd_texts_are_printed_and_conform() {
+    let texts: Vec<String> = include_str!("../fixtures/odd-texts.txt").lines().map(str::to_owned).collect();
+    let mut summary = fixture("sparse.json");
+    fill(&mut summary, &texts);
+    // The writer checks PDF/A-2a and PDF/UA-1 as far as it can, and refuses what breaks them.
+    renderer().render(&summary, FILE).expect("renders");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_a_report_fail(texts in proptest::collection::vec(any::<String>(), 1..6)) {
+        static RENDERER: std::sync::LazyLock<Renderer> = std::sync::LazyLock::new(renderer);
+        let mut summary = fixture("sparse.json");
+        fill(&mut summary, &texts);
+        prop_assert!(RENDERER.render(&summary, FILE).is_ok());
+    }
+}
+
+#[test]
+fn a_folder_is_rendered_whatever_one_file_holds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    fs::create_dir(&input).expect("a folder");
+    let full = serde_json::to_vec(&fixture("full.json")).expect("JSON");
+    for name in ["a.json", "b.json", "d.json"] {
+        fs::write(input.join(name), &full).expect("a file");
+    }
+    fs::write(input.join("c.json"), b"{\"format\": \"school-records-summary/1\", \"client\": 7}").expect("a file");
+    fs::write(input.join("note.txt"), b"not a summary").expect("a file");
+    let told = std::sync::atomic::AtomicUsize::new(0);
+    let report = render_path(&input, &output, 3, &|done, all| {
+        assert_eq!(all, 4);
+        told.fetch_max(done, std::sync::atomic::Ordering::Relaxed);
+    })
+    .expect("a report");
+    assert_eq!(report.written, ["a.pdf", "b.pdf", "d.pdf"].map(|name| output.join(name)));
+    assert_eq!(report.failures.len(), 1);
+    assert_eq!(report.failures[0].input, input.join("c.json"));
+    assert!(report.failures[0].error.to_string().starts_with("client (line 1"), "{}", report.failures[0].error);
+    assert_eq!(told.into_inner(), 4);
+    let names = fs::read_dir(&output).expect("a folder").count();
+    assert_eq!(names, 3, "nothing half-written is left");
+    let one = fs::read(output.join("a.pdf")).expect("a document");
+    render_path(&input.join("a.json"), &folder.path().join("one.pdf"), 1, &|_, _| {}).expect("a report");
+    assert!(one == fs::read(folder.path().join("one.pdf")).expect("a document"), "threads make no difference");
+}
+
+#[test]
+fn a_packed_document_has_its_cross_reference_where_it_says() {
+    let pdf = renderer().render(&fixture("sparse.json"), FILE).expect("renders");
+    let tail = String::from_utf8_lossy(&pdf[pdf.len() - 40..]).into_owned();
+    let start: usize = tail
+        .split("startxref\n")
+        .nth(1)
+        .and_then(|rest| rest.lines().next())
+        .and_then(|n| n.parse().ok())
+        .expect("an offset");
+    let object = String::from_utf8_lossy(&pdf[start..start + 120]).into_owned();
+    assert!(object.contains(" 0 obj") && object.contains("/Type/XRef"), "{object}");
+    assert!(pdf.starts_with(b"%PDF-1.7"));
+}

@@ -4,7 +4,7 @@
 //! with the first face that has its characters, remembered, and put on lines by width. A word that is wider than the line is
 //! broken between grapheme clusters. Nothing here can fail: what no face can draw becomes U+FFFD with its text kept beside it.
 
-use std::{collections::HashMap, ops::Range, rc::Rc};
+use std::{borrow::Cow, collections::HashMap, ops::Range, rc::Rc};
 
 use krilla::text::{GlyphId, KrillaGlyph};
 use rustybuzz::{BufferFlags, Direction, UnicodeBuffer};
@@ -26,6 +26,9 @@ const MAIN_ASCENT: f32 = 0.79;
 const MAIN_DESCENT: f32 = 0.21;
 /// Words remembered before the memory is emptied: a bound on memory, with no effect on the result.
 const WORDS_MAX: usize = 20_000;
+
+/// No line that is cut to fit shows more grapheme clusters than this.
+const FIT_CLUSTERS_MAX: usize = 200;
 
 /// How a text looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,7 +92,7 @@ impl<'f> Typesetter<'f> {
     }
 
     /// Breaks a text into lines no wider than `width` points, as far as single grapheme clusters allow. No text, no lines.
-    pub(crate) fn wrap(&mut self, text: &str, style: Style, base: Base, width: f32) -> Vec<Line> {
+    pub(crate) fn wrap(&mut self, text: &str, style: Style, base: Base, width: f32) -> Vec<Rc<Line>> {
         let text = Self::printable(text);
         let em_width = (width / style.size).max(0.0);
         let atoms = self.atoms(&text, style.weight, base);
@@ -127,8 +130,23 @@ impl<'f> Typesetter<'f> {
     }
 
     /// The text on one line, however wide.
-    pub(crate) fn line_of(&mut self, text: &str, style: Style, base: Base) -> Line {
+    pub(crate) fn line_of(&mut self, text: &str, style: Style, base: Base) -> Rc<Line> {
         self.wrap(text, style, base, f32::INFINITY).into_iter().next().unwrap_or_default()
+    }
+
+    /// The text, cut with an ellipsis where it is too wide for one line.
+    pub(crate) fn fit<'t>(&mut self, text: &'t str, style: Style, width: f32) -> Cow<'t, str> {
+        if self.line_of(text, style, Base::Auto).width <= width {
+            return text.into();
+        }
+        let mut kept: Vec<&str> = text.graphemes(true).take(FIT_CLUSTERS_MAX).collect();
+        while kept.pop().is_some() {
+            let cut = format!("{}…", kept.concat().trim_end());
+            if self.line_of(&cut, style, Base::Auto).width <= width {
+                return cut.into();
+            }
+        }
+        Cow::default()
     }
 
     /// The width of the widest word, in points: what a column needs so that no word is broken.
@@ -143,8 +161,12 @@ impl<'f> Typesetter<'f> {
     }
 
     /// Text of ours arrives clean already; this holds for any other.
-    fn printable(text: &str) -> std::borrow::Cow<'_, str> {
-        if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) { clean(text).into() } else { text.into() }
+    fn printable(text: &str) -> Cow<'_, str> {
+        if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+            clean(text).into()
+        } else {
+            text.into()
+        }
     }
 
     fn atoms(&mut self, text: &str, weight: Weight, base: Base) -> Vec<Atom> {
@@ -157,7 +179,12 @@ impl<'f> Typesetter<'f> {
                 let level = levels.as_ref().map_or_else(Level::ltr, |levels| levels[from]);
                 let to = levels.as_ref().map_or(end, |levels| (from..end).find(|i| levels[*i] != level).unwrap_or(end));
                 let breaks = to == end;
-                atoms.push(Atom { word: self.word(&text[from..to], weight, level.is_rtl()), range: from..to, level, breaks });
+                atoms.push(Atom {
+                    word: self.word(&text[from..to], weight, level.is_rtl()),
+                    range: from..to,
+                    level,
+                    breaks,
+                });
                 from = to;
             }
             start = end;
@@ -196,15 +223,20 @@ impl<'f> Typesetter<'f> {
                     end = begin + last;
                     word = self.word(&part[begin..end], weight, atom.level.is_rtl());
                 }
-                out.push(Atom { word, range: atom.range.start + begin..atom.range.start + end, level: atom.level, breaks: true });
+                out.push(Atom {
+                    word,
+                    range: atom.range.start + begin..atom.range.start + end,
+                    level: atom.level,
+                    breaks: true,
+                });
                 begin = end;
             }
         }
         out
     }
 
-    fn line(&self, atoms: &[Atom], style: Style) -> Line {
-        line::build(self.fonts, atoms, style)
+    fn line(&self, atoms: &[Atom], style: Style) -> Rc<Line> {
+        Rc::new(line::build(self.fonts, atoms, style))
     }
 }
 
@@ -220,7 +252,8 @@ fn fitting_end(part: &str, begin: usize, advances: &[(usize, f32)], em_width: f3
     for (at, grapheme) in part[begin..].grapheme_indices(true) {
         let from = begin + at;
         let to = from + grapheme.len();
-        used += advances.iter().filter(|(start, _)| (from..to).contains(start)).map(|(_, advance)| advance).sum::<f32>();
+        used +=
+            advances.iter().filter(|(start, _)| (from..to).contains(start)).map(|(_, advance)| advance).sum::<f32>();
         if used > em_width && at > 0 {
             return from;
         }
@@ -256,6 +289,9 @@ fn levels(text: &str, base: Base) -> Option<Vec<Level>> {
 }
 
 fn shape_word(fonts: &FontSet, text: &str, weight: Weight, is_rtl: bool) -> Word {
+    // Isolates have done their work when levels were given; nobody should find them in copied text.
+    let kept = text.replace(['\u{2068}', '\u{2069}'], "");
+    let text = kept.as_str();
     let mut pieces = Vec::new();
     for (face, range) in cut_by_face(fonts, text, weight) {
         let part = &text[range];
@@ -267,7 +303,11 @@ fn shape_word(fonts: &FontSet, text: &str, weight: Weight, is_rtl: bool) -> Word
     let width: f32 = pieces.iter().map(|piece| piece.width).sum();
     let tail: f32 = pieces.last().map_or(0.0, |piece| {
         let ink = piece.text.trim_end().len();
-        if piece.actual.is_some() { 0.0 } else { piece.glyphs.iter().filter(|glyph| glyph.text_range.start >= ink).map(|glyph| glyph.x_advance).sum() }
+        if piece.actual.is_some() {
+            0.0
+        } else {
+            piece.glyphs.iter().filter(|glyph| glyph.text_range.start >= ink).map(|glyph| glyph.x_advance).sum()
+        }
     });
     Word { pieces, width, ink: width - tail }
 }
@@ -342,11 +382,20 @@ fn shape(fonts: &FontSet, index: FaceIndex, text: &str, is_rtl: bool) -> Piece {
 /// U+FFFD in place of what no face can draw.
 fn replace(fonts: &FontSet, text: &str) -> Piece {
     let (index, mark) = FontSet::replacement();
-    let mut piece = Piece { face: index, text: mark.to_string(), glyphs: Vec::new(), width: 0.0, actual: Some(text.to_owned()) };
+    let mut piece =
+        Piece { face: index, text: mark.to_string(), glyphs: Vec::new(), width: 0.0, actual: Some(text.to_owned()) };
     let face = &fonts.face(index).shaper;
     if let Some(glyph) = face.glyph_index(mark) {
         let advance = f32::from(face.glyph_hor_advance(glyph).unwrap_or_default()) / face.units_per_em() as f32;
-        piece.glyphs.push(KrillaGlyph::new(GlyphId::new(u32::from(glyph.0)), advance, 0.0, 0.0, 0.0, 0..mark.len_utf8(), None));
+        piece.glyphs.push(KrillaGlyph::new(
+            GlyphId::new(u32::from(glyph.0)),
+            advance,
+            0.0,
+            0.0,
+            0.0,
+            0..mark.len_utf8(),
+            None,
+        ));
         piece.width = advance;
     }
     piece

@@ -3,16 +3,17 @@
 use chrono::NaiveDate;
 
 pub(crate) use charts::{Timeline, Trend};
-pub(crate) use format::{clean, date, might_be_rtl};
+pub(crate) use format::{clean, date, isolate, might_be_rtl};
 
 use crate::{
     Error, Origin, RenderOptions,
     layout::{Column, Kind, Layout, Order, Section, Words, fill},
     model::{
-        AttendanceRow, Block, Client, Current, DisciplineRow, Field, Provenance, Record, SchoolRow, SpecialEducationRow, State, Summary, TestRow,
+        AttendanceRow, Block, Client, Current, DisciplineRow, Field, Provenance, Record, SchoolRow,
+        SpecialEducationRow, State, Summary, TestRow,
     },
 };
-use format::{isolate, number, percent};
+use format::{is_seen, number, percent};
 
 mod charts;
 mod format;
@@ -23,8 +24,8 @@ pub(crate) struct View {
     pub report_date: String,
     /// The same as a day, for the document's metadata.
     pub report_day: NaiveDate,
-    /// In the head of the pages after the first.
-    pub running: String,
+    /// In the head of the pages after the first: the name and the identifier.
+    pub running: (String, String),
     /// In the foot of each page.
     pub footer: String,
     /// Above everything: that the summary was not issued, when it was not.
@@ -75,17 +76,20 @@ impl View {
     pub(crate) fn new(summary: &Summary, options: RenderOptions, layout: &Layout) -> Result<Self, Error> {
         let words = &layout.words;
         let code = match (options.origin, &summary.code) {
-            (Origin::Exchange, None) => return Err(Error::Precondition("a summary issued by the exchange needs a verification code")),
+            (Origin::Exchange, None) => {
+                return Err(Error::Precondition("a summary issued by the exchange needs a verification code"));
+            }
             (Origin::Exchange, Some(code)) => Some(clean(code)),
             (Origin::File, _) => None,
         };
         let client = &summary.client;
-        let plain = |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| isolate(&clean(text)));
+        let plain =
+            |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| clean(text));
         let not_issued = options.origin == Origin::File;
         Ok(Self {
             report_date: date(summary.report_date),
             report_day: summary.report_date,
-            running: fill(&words.running, &[("name", &plain(&client.name)), ("sasid", &plain(&client.sasid))]),
+            running: (plain(&client.name), isolate(&plain(&client.sasid).chars().take(40).collect::<String>())),
             footer: match &code {
                 _ if not_issued => words.not_issued_footer.clone(),
                 Some(code) => fill(&words.confidential_code, &[("code", code)]),
@@ -96,7 +100,10 @@ impl View {
             sections: layout.sections.iter().map(|section| section_view(summary, section, words)).collect(),
             trend: charts::trend(&summary.history.attendance, words),
             timeline: charts::timeline(&summary.history.schools, words),
-            withheld: summary.agreement.as_ref().map(|_| summary.withheld.iter().map(|label| clean(label)).filter(|label| !label.is_empty()).collect()),
+            withheld: summary
+                .agreement
+                .as_ref()
+                .map(|_| summary.withheld.iter().map(|label| clean(label)).filter(|label| !label.is_empty()).collect()),
             code,
             name_language: client.lang.clone().filter(|tag| is_language(tag)),
         })
@@ -105,12 +112,15 @@ impl View {
 
 /// "Disclosed to R under A. Notice."
 fn disclosed(summary: &Summary, words: &Words) -> Option<String> {
-    let text = |value: &Option<String>| value.as_ref().map(|text| isolate(&clean(text))).filter(|text| !text.is_empty());
+    let text =
+        |value: &Option<String>| value.as_ref().map(|text| isolate(&clean(text))).filter(|text| !text.is_empty());
     let (agreement, recipient, notice) = (text(&summary.agreement), text(&summary.recipient), text(&summary.notice));
     let mut sentences = Vec::new();
     if let Some(agreement) = &agreement {
         match &recipient {
-            Some(recipient) => sentences.push(fill(&words.disclosed, &[("recipient", recipient), ("agreement", agreement)])),
+            Some(recipient) => {
+                sentences.push(fill(&words.disclosed, &[("recipient", recipient), ("agreement", agreement)]));
+            }
             None => sentences.push(fill(&words.disclosed_under, &[("agreement", agreement)])),
         }
     }
@@ -194,7 +204,14 @@ impl Printer<'_> {
         SectionView { provenance: self.provenance(&block.provenance), rows, message }
     }
 
-    fn single<T: Record>(&self, record: &T, state: State, on: Option<NaiveDate>, by: Option<&String>, not_permitted: &Names) -> SectionView {
+    fn single<T: Record>(
+        &self,
+        record: &T,
+        state: State,
+        on: Option<NaiveDate>,
+        by: Option<&String>,
+        not_permitted: &Names,
+    ) -> SectionView {
         let provenance = Provenance { as_reported_on: on, reported_by: by.cloned() };
         let message = self.state(state);
         let rows = if message.is_none() { vec![self.row(record, not_permitted)] } else { Vec::new() };
@@ -226,7 +243,7 @@ impl Printer<'_> {
             None => Printed::Absent,
         };
         match printed {
-            Printed::Value(text) if !text.trim().is_empty() => CellText { text, is_value: true },
+            Printed::Value(text) if is_seen(&text) => CellText { text, is_value: true },
             Printed::Value(_) | Printed::Absent => CellText::note(&self.words.dash),
             Printed::Suppressed => CellText::note(&self.words.cell_suppressed),
         }

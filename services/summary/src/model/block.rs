@@ -8,7 +8,7 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer, value::SeqAccessDeserializer},
 };
 
-use super::{ROWS_MAX, Record};
+use super::{ROWS_MAX, Record, TEXT_CHARS_MAX};
 
 /// Whether a block could be filled, and why not. On paper the three reasons are three different sentences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -125,6 +125,9 @@ impl<T: Record> Form<T> {
             not_permitted: self.not_permitted,
         };
         block.rows().iter().try_for_each(|row| check_not_permitted(row, &block.not_permitted))?;
+        if block.provenance.reported_by.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARS_MAX) {
+            return Err("expected at most 2,000 characters in `reported_by`");
+        }
         if block.not_permitted.iter().any(|name| !T::FIELDS.contains(&name.as_str())) {
             return Err("expected names of this block's fields in `not_permitted`");
         }
@@ -140,7 +143,8 @@ pub(super) fn check_not_permitted<T: Record>(record: &T, names: &BTreeSet<String
 
 impl<T: Serialize + Clone> Serialize for Block<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.provenance == Provenance::default() && self.not_permitted.is_empty() && self.state() == State::Reported {
+        if self.provenance == Provenance::default() && self.not_permitted.is_empty() && self.state() == State::Reported
+        {
             return self.rows().serialize(serializer);
         }
         Form {

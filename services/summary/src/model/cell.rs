@@ -87,7 +87,8 @@ impl Scalar for NaiveDate {
 
     fn from_text(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        let shaped = bytes.len() == 10 && bytes.iter().enumerate().all(|(i, b)| if i == 4 || i == 7 { *b == b'-' } else { b.is_ascii_digit() });
+        let shaped = bytes.len() == 10
+            && bytes.iter().enumerate().all(|(i, b)| if i == 4 || i == 7 { *b == b'-' } else { b.is_ascii_digit() });
         if shaped { text.parse().ok() } else { None }
     }
 
@@ -110,7 +111,11 @@ impl Scalar for Decimal {
     }
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 % Self::SCALE == 0 { serializer.serialize_i64(self.0 / Self::SCALE) } else { serializer.serialize_f64(self.to_f64()) }
+        if self.0 % Self::SCALE == 0 {
+            serializer.serialize_i64(self.0 / Self::SCALE)
+        } else {
+            serializer.serialize_f64(self.to_f64())
+        }
     }
 }
 
@@ -178,5 +183,13 @@ impl<'de, T: Scalar> Visitor<'de> for CellVisitor<T> {
             Some((key, true)) if key == "suppressed" && map.next_key::<String>()?.is_none() => Ok(Cell::Suppressed),
             _ => Err(A::Error::custom("expected {\"suppressed\": true}")),
         }
+    }
+}
+
+/// A day that must be there.
+pub(super) fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {
+    match Cell::deserialize(deserializer)? {
+        Cell::Value(day) => Ok(day),
+        _ => Err(D::Error::custom(format_args!("expected {}", NaiveDate::EXPECTED))),
     }
 }

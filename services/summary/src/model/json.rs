@@ -7,6 +7,10 @@ use crate::Error;
 
 /// The longest list of withheld elements.
 const WITHHELD_MAX: usize = 500;
+/// The longest label of an element.
+const LABEL_CHARS_MAX: usize = 200;
+/// The longest verification code.
+const CODE_CHARS_MAX: usize = 64;
 
 /// Reads a summary. Errors name the field, line and column, and what was expected there; never what was found.
 pub fn from_json(json: &[u8]) -> Result<Summary, Error> {
@@ -20,7 +24,12 @@ pub fn from_json(json: &[u8]) -> Result<Summary, Error> {
 }
 
 fn check(summary: &Summary) -> Result<(), Error> {
-    fn single<T: Record>(place: &str, record: &T, state: State, names: &std::collections::BTreeSet<String>) -> Result<(), Error> {
+    fn single<T: Record>(
+        place: &str,
+        record: &T,
+        state: State,
+        names: &std::collections::BTreeSet<String>,
+    ) -> Result<(), Error> {
         check_not_permitted(record, names).map_err(|problem| Error::invalid(place, problem))?;
         if names.iter().any(|name| !T::FIELDS.contains(&name.as_str())) {
             return Err(Error::invalid(format!("{place}.not_permitted"), "expected names of this block's fields"));
@@ -33,15 +42,27 @@ fn check(summary: &Summary) -> Result<(), Error> {
     }
     single("client", &summary.client, summary.client.state, &summary.client.not_permitted)?;
     single("summary", &summary.summary, summary.summary.state, &summary.summary.not_permitted)?;
-    let texts = [("notice", &summary.notice), ("agreement", &summary.agreement), ("recipient", &summary.recipient), ("code", &summary.code)];
+    let texts = [
+        ("notice", &summary.notice),
+        ("agreement", &summary.agreement),
+        ("recipient", &summary.recipient),
+        ("client.reported_by", &summary.client.reported_by),
+        ("summary.reported_by", &summary.summary.reported_by),
+    ];
     for (place, text) in texts {
         if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARS_MAX) {
             return Err(Error::invalid(place, format!("expected at most {TEXT_CHARS_MAX} characters")));
         }
     }
-    let long = |text: &String| text.chars().count() > TEXT_CHARS_MAX;
+    if summary.code.as_ref().is_some_and(|code| code.is_empty() || code.chars().count() > CODE_CHARS_MAX) {
+        return Err(Error::invalid("code", format!("expected 1 to {CODE_CHARS_MAX} characters")));
+    }
+    let long = |text: &String| text.chars().count() > LABEL_CHARS_MAX;
     if summary.withheld.len() > WITHHELD_MAX || summary.withheld.iter().any(long) {
-        return Err(Error::invalid("withheld", format!("expected at most {WITHHELD_MAX} labels of at most {TEXT_CHARS_MAX} characters")));
+        return Err(Error::invalid(
+            "withheld",
+            format!("expected at most {WITHHELD_MAX} labels of at most {LABEL_CHARS_MAX} characters"),
+        ));
     }
     Ok(())
 }
@@ -65,7 +86,10 @@ fn problem(error: &serde_json::Error) -> String {
                 let known = rest.rsplit_once("`, expected ").map_or("", |(_, known)| known);
                 return format!("no such field; expected {known}");
             }
-            if message.starts_with("missing field `") || message.starts_with("duplicate field `") || message.starts_with("expected ") {
+            if message.starts_with("missing field `")
+                || message.starts_with("duplicate field `")
+                || message.starts_with("expected ")
+            {
                 return message.to_owned();
             }
             match message.rsplit_once("expected ") {
@@ -93,8 +117,9 @@ enum Level {
 fn path_at(json: &[u8], offset: usize) -> String {
     let mut levels: Vec<Level> = Vec::new();
     let mut i = 0;
-    // The last byte before the offset may close the value itself: it is left out, so that its level stays.
-    let end = offset.saturating_sub(usize::from(json.get(offset.wrapping_sub(1)).is_some_and(|b| matches!(b, b'}' | b']' | b','))));
+    // The last byte before the offset may open or close the value itself: it is left out, so that its level counts.
+    let last = offset.checked_sub(1).and_then(|at| json.get(at)).copied().unwrap_or_default();
+    let end = if b"{[}],".contains(&last) { offset - 1 } else { offset };
     while i < end.min(json.len()) {
         match json[i] {
             b'"' => {
@@ -122,6 +147,10 @@ fn path_at(json: &[u8], offset: usize) -> String {
         }
         i += 1;
     }
+    // At the end of an object the whole object is meant, not its last field.
+    if let (b'}', Some(Level::Object { key, .. })) = (last, levels.last_mut()) {
+        key.clear();
+    }
     print_path(&levels)
 }
 
@@ -138,7 +167,9 @@ fn string_end(json: &[u8], open: usize) -> usize {
 }
 
 fn plain_key(bytes: &[u8]) -> String {
-    let plain = !bytes.is_empty() && bytes.len() <= 40 && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_');
+    let plain = !bytes.is_empty()
+        && bytes.len() <= 40
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_');
     if plain { String::from_utf8_lossy(bytes).into_owned() } else { "?".to_owned() }
 }
 
@@ -168,25 +199,53 @@ mod tests {
 
     #[test]
     fn errors_name_the_field_and_never_the_value() {
-        fn check(from: &str, to: &str, expect: &str) {
+        fn check(from: &str, to: &str, place: &str, problem: &str) {
             assert!(BASE.contains(from));
             let message = from_json(BASE.replace(from, to).as_bytes()).expect_err(to).to_string();
-            assert_eq!(message, expect);
-            assert!(!message.contains("Marker"));
+            assert!(message.starts_with(place) && message.ends_with(problem), "{message}");
+            assert!(!message.contains("Marker"), "{message}");
         }
-        check("\"pct\": 90}", "\"pct\": \"Marker\"}", "history.attendance[1].pct (line 2, column 88): expected a number, null or {\"suppressed\": true}");
-        check("\"name\"", "\"nam\"", "client.nam (line 1, column 83): no such field; expected one of `name`, `dob`, `sasid`, `gender`, `race_ethnicity`, `lang`, `state`, `as_reported_on`, `reported_by`, `not_permitted`");
-        check("summary/1", "summary/2", "format (line 1, column 38): expected \"school-records-summary/1\"");
-        check("2026-11-20", "11/20/2026", "report_date (line 1, column 67): the value does not fit");
-        check("\"Marker, Zed\"", "[\"Marker\"]", "client.name (line 1, column 84): expected a text of at most 2,000 characters, null or {\"suppressed\": true}");
-        check("{\"name\": \"Marker, Zed\"}", "{\"name\": \"Marker\", \"state\": \"suppressed\"}", "client: expected no values, because the state is not `reported`");
+        let number = "column 88): expected a number, null or {\"suppressed\": true}";
+        check("\"pct\": 90}", "\"pct\": \"Marker\"}", "history.attendance[1].pct (line 2,", number);
+        check(
+            "\"name\"",
+            "\"nam\"",
+            "client.nam (line 1,",
+            "no such field; expected one of `name`, `dob`, `sasid`, `gender`, `race_ethnicity`, `lang`, `state`, `as_reported_on`, `reported_by`, `not_permitted`",
+        );
+        check("\"name\"", "\"Marker\"", "client.? (line 1,", "`not_permitted`");
+        check("summary/1", "summary/2", "format (line 1,", "expected \"school-records-summary/1\"");
+        check(
+            "2026-11-20",
+            "11/20/2026",
+            "report_date (line 1,",
+            "expected a date as YYYY-MM-DD, null or {\"suppressed\": true}",
+        );
+        let text = "expected a text of at most 2,000 characters, null or {\"suppressed\": true}";
+        check("\"Marker, Zed\"", "[\"Marker\"]", "client.name (line 1,", text);
+        let suppressed = "{\"name\": \"Marker\", \"state\": \"suppressed\"}";
+        check(
+            "{\"name\": \"Marker, Zed\"}",
+            suppressed,
+            "client: ",
+            "expected no values, because the state is not `reported`",
+        );
+        check("\"recent\": {},", "", "the file (line 2,", "missing field `recent`");
+        check(
+            "{\"pct\": 91.5}",
+            "{\"pct\": 91.5 \"Marker\"}",
+            "history.attendance[0].pct (line 2,",
+            "this is no JSON: expected `,` or `}`",
+        );
     }
 
     #[test]
     fn no_rows_come_with_a_state_that_forbids_them() {
-        let json = BASE.replace(r#"[{"pct": 91.5}, {"pct": 90}]"#, r#"{"state": "not_permitted", "rows": [{"pct": 91.5}]}"#);
+        let json =
+            BASE.replace(r#"[{"pct": 91.5}, {"pct": 90}]"#, r#"{"state": "not_permitted", "rows": [{"pct": 91.5}]}"#);
         assert!(from_json(json.as_bytes()).is_err());
-        let json = BASE.replace(r#"[{"pct": 91.5}, {"pct": 90}]"#, r#"{"not_permitted": ["pct"], "rows": [{"pct": 91.5}]}"#);
+        let json =
+            BASE.replace(r#"[{"pct": 91.5}, {"pct": 90}]"#, r#"{"not_permitted": ["pct"], "rows": [{"pct": 91.5}]}"#);
         assert!(from_json(json.as_bytes()).is_err());
     }
 

@@ -8,6 +8,10 @@ use unicode_bidi::BidiInfo;
 use super::{Atom, MAIN_ASCENT, MAIN_DESCENT, Piece, Style};
 use crate::fonts::{FaceIndex, FontSet};
 
+/// Fallback faces reserve room for their tallest stacks; names seldom have those, and lines should not fly apart.
+const FALLBACK_ASCENT_MAX: f32 = 1.08;
+const FALLBACK_DESCENT_MAX: f32 = 0.46;
+
 /// A line, ready to be drawn at a baseline.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
@@ -35,7 +39,7 @@ pub(crate) struct Run {
 }
 
 impl Line {
-    /// The text in reading order as far as runs go; for tests and dumps.
+    /// The text of the runs, from left to right.
     #[cfg(test)]
     pub(crate) fn text(&self) -> String {
         self.runs.iter().map(|run| run.actual.as_deref().unwrap_or(&run.text)).collect()
@@ -50,14 +54,15 @@ pub(super) fn build(fonts: &FontSet, atoms: &[Atom], style: Style) -> Line {
     for i in visual_order(atoms) {
         let atom = &atoms[i];
         let is_rtl = atom.level.is_rtl();
-        let pieces: Vec<&Piece> = if is_rtl { atom.word.pieces.iter().rev().collect() } else { atom.word.pieces.iter().collect() };
+        let pieces: Vec<&Piece> =
+            if is_rtl { atom.word.pieces.iter().rev().collect() } else { atom.word.pieces.iter().collect() };
         for piece in pieces {
             // At the end of a line a space from right to left would stand at its left edge and move the rest.
             let skip = if is_rtl && i == last { piece.text.trim_end().len()..piece.text.len() } else { 0..0 };
             if !FontSet::is_main(piece.face) && piece.actual.is_none() {
                 let face = fonts.face(piece.face);
-                ascent = ascent.max(face.ascent);
-                descent = descent.max(face.descent);
+                ascent = ascent.max(face.ascent.min(FALLBACK_ASCENT_MAX));
+                descent = descent.max(face.descent.min(FALLBACK_DESCENT_MAX));
             }
             x += push(&mut line.runs, piece, x, is_rtl, &skip, style.size);
         }
@@ -72,7 +77,8 @@ pub(super) fn build(fonts: &FontSet, atoms: &[Atom], style: Style) -> Line {
 
 /// Adds a piece to the runs, joining it to the one before where both run from left to right in one face; gives its width.
 fn push(runs: &mut Vec<Run>, piece: &Piece, x: f32, is_rtl: bool, skip: &Range<usize>, size: f32) -> f32 {
-    let kept: Vec<KrillaGlyph> = piece.glyphs.iter().filter(|glyph| !skip.contains(&glyph.text_range.start)).cloned().collect();
+    let kept: Vec<KrillaGlyph> =
+        piece.glyphs.iter().filter(|glyph| !skip.contains(&glyph.text_range.start)).cloned().collect();
     let width = kept.iter().map(|glyph| glyph.x_advance).sum::<f32>() * size;
     if kept.is_empty() {
         return width;

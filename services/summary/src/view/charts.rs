@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most bars that can still be read.
-const BARS_MAX: usize = 18;
+const BARS_MAX: usize = 16;
 /// Attendance at or below this is chronic absence (a tenth of the days missed).
 const CHRONIC: Decimal = Decimal(90 * Decimal::SCALE);
 
@@ -37,8 +37,12 @@ pub(crate) struct Bar {
 }
 
 pub(super) fn trend(block: &Block<AttendanceRow>, words: &Words) -> Option<Trend> {
-    let mut rows: Vec<(&str, Decimal)> =
-        block.rows().iter().filter_map(|row| Some((row.year.value()?.as_str(), *row.pct.value()?))).filter(|(_, pct)| (0..=100 * Decimal::SCALE).contains(&pct.0)).collect();
+    let mut rows: Vec<(&str, Decimal)> = block
+        .rows()
+        .iter()
+        .filter_map(|row| Some((row.year.value()?.as_str(), *row.pct.value()?)))
+        .filter(|(_, pct)| (0..=100 * Decimal::SCALE).contains(&pct.0))
+        .collect();
     if rows.is_empty() {
         return None;
     }
@@ -47,10 +51,18 @@ pub(super) fn trend(block: &Block<AttendanceRow>, words: &Words) -> Option<Trend
     rows.reverse();
     let low = rows.iter().filter(|(_, pct)| *pct <= CHRONIC).count();
     let count = rows.len().to_string();
-    let low = if low == 0 { words.trend_none_low.clone() } else { fill(&words.trend_low, &[("low", &low.to_string()), ("count", &count)]) };
-    let values = join_capped(rows.iter().map(|(year, pct)| Cow::from(format!("{} {}", clean(year), percent(*pct)))), |n| cut(words, n));
+    let low = if low == 0 {
+        words.trend_none_low.clone()
+    } else {
+        fill(&words.trend_low, &[("low", &low.to_string()), ("count", &count)])
+    };
+    let values =
+        join_capped(rows.iter().map(|(year, pct)| Cow::from(format!("{} {}", clean(year), percent(*pct)))), |n| {
+            cut(words, n)
+        });
     let alt = fill(&words.trend_alt, &[("values", &values), ("low", &low)]);
-    let cut = (rows.len() > BARS_MAX).then(|| fill(&words.trend_cut, &[("shown", &BARS_MAX.to_string()), ("count", &count)]));
+    let cut =
+        (rows.len() > BARS_MAX).then(|| fill(&words.trend_cut, &[("shown", &BARS_MAX.to_string()), ("count", &count)]));
     let shown = rows.split_off(rows.len().saturating_sub(BARS_MAX));
     Some(Trend { bars: shown.into_iter().map(bar).collect(), alt, cut })
 }
@@ -87,7 +99,8 @@ pub(crate) struct Spell {
 }
 
 pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeline> {
-    let mut rows: Vec<(NaiveDate, &SchoolRow)> = block.rows().iter().filter_map(|row| Some((*row.entry_date.value()?, row))).collect();
+    let mut rows: Vec<(NaiveDate, &SchoolRow)> =
+        block.rows().iter().filter_map(|row| Some((*row.entry_date.value()?, row))).collect();
     if rows.is_empty() {
         return None;
     }
@@ -102,7 +115,12 @@ pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeli
                 None if i == last => words.timeline_current.clone(),
                 None => words.timeline_open.clone(),
             };
-            let values = [("school", &*text(&row.school)), ("district", &text(&row.district)), ("entry", &date(*entry)), ("exit", &exit)];
+            let values = [
+                ("school", &*text(&row.school)),
+                ("district", &text(&row.district)),
+                ("entry", &date(*entry)),
+                ("exit", &exit),
+            ];
             Cow::from(fill(&words.timeline_spell, &values))
         }),
         |n| cut(words, n),
@@ -113,6 +131,9 @@ pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeli
         alt.push(' ');
         alt.push_str(undated);
     }
-    let spells = rows.iter().map(|(entry, row)| Spell { label: text(&row.school), from: *entry, to: row.exit_date.value().copied() }).collect();
+    let spells = rows
+        .iter()
+        .map(|(entry, row)| Spell { label: text(&row.school), from: *entry, to: row.exit_date.value().copied() })
+        .collect();
     Some(Timeline { spells, alt, undated })
 }

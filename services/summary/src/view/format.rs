@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use chrono::{Datelike, NaiveDate};
 use model::Decimal;
 
+use crate::fonts::is_ignorable;
+
 /// M/D/YYYY without padding.
 pub(crate) fn date(day: NaiveDate) -> String {
     format!("{}/{}/{}", day.month(), day.day(), day.year())
@@ -41,7 +43,9 @@ pub(crate) fn clean(text: &str) -> String {
 
 fn clean_char(c: char) -> Option<char> {
     match c {
-        '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
+        // Those that forbid a break stay.
+        '\u{a0}' | '\u{202f}' => Some(c),
+        _ if c.is_whitespace() => Some(' '),
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => None,
         '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fdd0}'..='\u{fdef}' => Some(char::REPLACEMENT_CHARACTER),
         _ if u32::from(c) & 0xfffe == 0xfffe => Some(char::REPLACEMENT_CHARACTER),
@@ -49,8 +53,13 @@ fn clean_char(c: char) -> Option<char> {
     }
 }
 
+/// Whether a text shows anything when it is printed.
+pub(super) fn is_seen(text: &str) -> bool {
+    text.chars().any(|c| !c.is_whitespace() && !is_ignorable(c))
+}
+
 /// Wraps text that runs from right to left so that a sentence around it keeps its order.
-pub(super) fn isolate(text: &str) -> String {
+pub(crate) fn isolate(text: &str) -> String {
     if might_be_rtl(text) { format!("\u{2068}{text}\u{2069}") } else { text.to_owned() }
 }
 
@@ -60,7 +69,10 @@ pub(crate) fn might_be_rtl(text: &str) -> bool {
 }
 
 /// Cuts a list for a text alternative that readers and the PDF format can hold.
-pub(super) fn join_capped<'a>(parts: impl ExactSizeIterator<Item = Cow<'a, str>>, cut: impl Fn(usize) -> String) -> String {
+pub(super) fn join_capped<'a>(
+    parts: impl ExactSizeIterator<Item = Cow<'a, str>>,
+    cut: impl Fn(usize) -> String,
+) -> String {
     const CHARS_MAX: usize = 12_000;
     let total = parts.len();
     let mut out = String::new();
@@ -110,7 +122,7 @@ mod tests {
         check("a\tb\r\nc", "a b  c");
         check("\u{202e}evil\u{202c}", "evil");
         check("nul\0", "nul\u{fffd}");
-        check("\u{feff} x ", "x");
+        check("\u{feff} x\u{3000}y ", "x y");
         check("\u{1ffff}", "\u{fffd}");
         check("Zoë", "Zoë");
     }
