@@ -21,6 +21,7 @@ mod index;
 mod interchange;
 mod node;
 mod records;
+mod repeats;
 mod xml;
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Config {
     pub index_bytes_max: usize,
     /// Bytes of records that wait for a record further down in their file.
     pub waiting_bytes_max: usize,
-    /// Records remembered to notice that a file says the same twice.
+    /// Facts remembered to notice that a file says the same twice; what lies further apart is not noticed.
     pub repeats_max: usize,
 }
 
@@ -40,7 +40,7 @@ impl Default for Config {
             control_bytes_max: 1 << 20,
             index_bytes_max: 512 << 20,
             waiting_bytes_max: 64 << 20,
-            repeats_max: 1_000_000,
+            repeats_max: 200_000,
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Reads one interchange file: records in, items out.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    collections::VecDeque,
     io::{self, BufRead},
     ops::ControlFlow,
 };
@@ -17,6 +16,7 @@ use super::{
     index::Index,
     node::Node,
     records::{Converter, Output, Person, converter},
+    repeats::Repeats,
     xml::{Fault, Head, Purpose, Record, RecordReader, Stop},
 };
 use crate::{
@@ -82,7 +82,7 @@ pub fn read_interchange(
         counts: Counts::default(),
         waiting: VecDeque::new(),
         waiting_bytes: 0,
-        repeats: HashMap::new(),
+        repeats: Repeats::new(config.repeats_max),
     };
     reading.run(expected)
 }
@@ -102,8 +102,7 @@ struct Reading<'a, 'c, 's> {
     counts: Counts,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
-    /// For each fact of the file, by person and natural key: the digests of what was said under it.
-    repeats: HashMap<(u64, NaturalKey), Vec<u64>>,
+    repeats: Repeats,
 }
 
 impl Reading<'_, '_, '_> {
@@ -280,19 +279,7 @@ impl Reading<'_, '_, '_> {
     /// Attendance events have no identity beyond their day, place and category: a second, different one of the same file
     /// gets its own key, by its number. Of everything else the later record counts, and the repetition is said.
     fn tell_apart(&mut self, state_id: &str, mut fact: Fact, node: &Node, findings: &mut Vec<Finding>) -> Fact {
-        if self.repeats.len() >= self.config.repeats_max {
-            self.repeats.clear();
-        }
-        let mut person = DefaultHasher::new();
-        state_id.hash(&mut person);
-        let mut content = DefaultHasher::new();
-        (&fact.payload, &fact.valid, fact.school_year).hash(&mut content);
-        let content = content.finish();
-        let said = self.repeats.entry((person.finish(), fact.natural_key)).or_default();
-        let occurrence = said.iter().position(|earlier| *earlier == content).unwrap_or_else(|| {
-            said.push(content);
-            said.len() - 1
-        });
+        let occurrence = self.repeats.occurrence(state_id, &fact);
         if occurrence == 0 {
             return fact;
         }

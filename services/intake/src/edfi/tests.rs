@@ -85,15 +85,3 @@ fn interchange(name: &str, records: &str) -> String {
 fn plain(fact: &Fact, element: &str) -> Option<String> {
     fact.payload.get(element).map(Value::to_plain)
 }
-
-#[test]
-fn adhoc_speed() {
-    let file = std::fs::File::open("/tmp/edfi-look/big.xml").unwrap();
-    let mut source = std::io::BufReader::new(file);
-    let start = std::time::Instant::now();
-    let counts = read_interchange(Interchange::Other, &mut source, &mut Index::new(1 << 20), &Config::default(), &mut |_| {
-        ControlFlow::Continue(())
-    });
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    panic!("{counts:?} {:?} {:?}", start.elapsed(), status.lines().find(|l| l.starts_with("VmHWM")));
-}
