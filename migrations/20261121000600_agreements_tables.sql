@@ -12,7 +12,7 @@ CREATE TABLE agreements.version (
     consumer text NOT NULL,
     document text NOT NULL,
     canonical text NOT NULL,
-    digest bytea NOT NULL UNIQUE CHECK (digest = sha256(convert_to(canonical, 'UTF8'))),
+    digest bytea NOT NULL UNIQUE CONSTRAINT version_digest_of_canonical CHECK (digest = sha256(convert_to(canonical, 'UTF8'))),
     time_zone text NOT NULL,
     valid_from timestamptz NOT NULL,
     valid_to timestamptz,
@@ -87,7 +87,7 @@ CREATE TABLE agreements.activation (
         REFERENCES agreements.version (agreement_id, version, consumer, digest),
     FOREIGN KEY (digest, act, first_steward, first_given_at) REFERENCES agreements.approval,
     FOREIGN KEY (digest, act, second_steward, second_given_at) REFERENCES agreements.approval,
-    CHECK (first_steward <> second_steward),
+    CONSTRAINT activation_by_two CHECK (first_steward <> second_steward),
     CHECK (first_given_at <= activated_at AND second_given_at <= activated_at),
     CHECK (activated_at <= ended_at),
     CHECK (num_nulls(ended_at, ended_because, ended_by, end_reason, end_recorded_at) IN (0, 5))

@@ -178,18 +178,28 @@ pub fn run(options: &Options, progress: &dyn Fn(&str, u64, u64)) -> anyhow::Resu
     files.add(opening(&world)?)?;
     let blocks = household::blocks(options.students);
     let batches = blocks.div_ceil(BATCH_BLOCKS);
-    // As many batches at once as there are threads, twice: memory stays bounded and no thread waits for long.
+    // As many batches at once as there are threads, twice; they are written while the next ones are made.
     let at_once = rayon::current_num_threads() as u64 * 2;
-    for first in (0..batches).step_by(at_once as usize) {
+    let mut made: Vec<anyhow::Result<Batch>> = Vec::new();
+    for first in (0..=batches).step_by(at_once as usize) {
         let last = (first + at_once).min(batches);
-        let made: Vec<anyhow::Result<Batch>> =
-            (first..last).into_par_iter().map(|number| batch(&world, options, number, blocks)).collect();
-        for batch in made {
-            files.add(batch?)?;
-        }
-        let done = (last * BATCH_BLOCKS * household::BLOCK).min(options.students);
+        let previous = std::mem::take(&mut made);
+        let (written, next) = rayon::join(
+            || previous.into_iter().try_for_each(|batch| files.add(batch?)),
+            || {
+                (first..last)
+                    .into_par_iter()
+                    .map(|number| batch(&world, options, number, blocks))
+                    .collect()
+            },
+        );
+        written?;
+        made = next;
+        let done = (first * BATCH_BLOCKS * household::BLOCK).min(options.students);
         progress("students", done, options.students);
     }
+    made.into_iter().try_for_each(|batch| files.add(batch?))?;
+    progress("students", options.students, options.students);
     let written = files.finish()?;
     Ok(Report {
         students: options.students,

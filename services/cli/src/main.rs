@@ -1,1 +1,39 @@
-fn main() {}
+//! The program `throughline`: configuration, wiring and commands. Rules live in the crates below.
+//!
+//! Start with `args` (what can be asked), then `app` (what a command is given), then the command in `commands`.
+
+mod app;
+mod args;
+mod commands;
+mod console;
+mod generate;
+mod keys;
+mod settings;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    system::start_logging(&args.log);
+    if let Err(error) = system::arm_crash_point() {
+        console::error(&error);
+        return ExitCode::from(2);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            console::error(&anyhow::Error::new(error).context("cannot start the runtime"));
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(commands::run(args)) {
+        Ok(outcome) => ExitCode::from(outcome as u8),
+        Err(error) => {
+            console::error(&error);
+            ExitCode::from(1)
+        }
+    }
+}

@@ -15,7 +15,7 @@ use model::{Masked, StudentId};
 use pg::{Role, Tx, crash::CrashPoint};
 
 use crate::{
-    Ask, Context, Disclosed, DisclosedHistory, Encode, Error, assemble, decision_time,
+    Ask, Context, Disclosed, DisclosedHistory, Encode, Error, Repeat, assemble, decision_time,
     disclosed::digest_sections,
     entry,
     store::{self, MemberRow, PermittedFact, Reading},
@@ -26,6 +26,11 @@ use crate::{
 pub enum Item {
     /// Recorded; it may leave.
     Disclosed(Box<Disclosed>),
+    /// The same content as was delivered last: neither recorded nor sent again.
+    Unchanged {
+        /// The client by the recipient's own person id.
+        person_key: Masked<String>,
+    },
     /// Refused; the refusal is recorded.
     Refused {
         /// The client by the recipient's own person id.
@@ -104,11 +109,19 @@ fn chunk_in<'t>(
     Box::pin(async move {
         let (items, entries) = decide_and_read(tx, context, ask, person_keys, encode).await?;
         pg::crash::hit(CrashPoint::DiscloseBeforeRecord);
+        let delivered: Vec<&Disclosed> = items.iter().filter_map(Item::disclosed).collect();
+        store::record_delivered(tx, ask.consumer, ask.delivery.as_str(), &delivered).await?;
         tx.act_as(Role::Ledger).await?;
         ledger::record_chunk(tx, &entries).await?;
         pg::crash::hit(CrashPoint::DiscloseBeforeCommit);
         Ok(items)
     })
+}
+
+impl Item {
+    fn disclosed(&self) -> Option<&Disclosed> {
+        if let Self::Disclosed(disclosed) = self { Some(disclosed) } else { None }
+    }
 }
 
 /// Records that a run is complete and what it sent.
@@ -177,6 +190,10 @@ pub(crate) async fn decide_and_read(
             facts.entry(permitted.student).or_default().push(permitted);
         }
     }
+    let known = match ask.repeat {
+        Repeat::Always => HashMap::new(),
+        Repeat::WhenChanged => store::list_delivered(tx, ask.consumer, ask.delivery.as_str(), &granted).await?,
+    };
     let refused_terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
     let mut terms_by_basis: BTreeMap<&'static str, Arc<Terms>> = BTreeMap::new();
     let mut items = Vec::with_capacity(decisions.len());
@@ -203,6 +220,10 @@ pub(crate) async fn decide_and_read(
                 let stored = permitted.into_iter().map(|p| p.fact).collect();
                 let sections = assemble::sections(&*grant, stored, &organizations);
                 let history = disclosed(&grant, ask, id, person_key, student, at, sections);
+                if known.get(history.person_key().expose()) == Some(history.content_digest()) {
+                    items.push(Item::Unchanged { person_key: history.person_key().clone() });
+                    continue;
+                }
                 let bytes: Arc<[u8]> = encode(&history).map_err(Error::Encode)?.into();
                 let terms = match terms_by_basis.get(grant.legal_basis().as_str()) {
                     Some(terms) => Arc::clone(terms),

@@ -62,6 +62,18 @@ pub struct Ask<'a> {
     pub asker: Asker,
     /// The run it belongs to.
     pub run: Option<Uuid>,
+    /// Whether what the recipient holds already is disclosed again.
+    pub repeat: Repeat,
+}
+
+/// Whether what the recipient holds already is disclosed again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeat {
+    /// Yes: a call, a whole file.
+    #[default]
+    Always,
+    /// Only content that differs from what was delivered last by this kind of delivery.
+    WhenChanged,
 }
 
 /// Who asks, as the record of disclosures names them.

@@ -26,6 +26,7 @@ pub async fn disclose_one(
     match outcome {
         Item::Disclosed(disclosed) => Ok(*disclosed),
         Item::Refused { reason, .. } => Err(Error::Denied(reason)),
+        Item::Unchanged { .. } => Err(Error::Invalid("a single request is always answered")),
     }
 }
 

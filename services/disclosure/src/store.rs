@@ -1,6 +1,7 @@
 //! The one statement that reads what an agreement permits, and the few that go with it.
 //!
-//! This file reads the published views `identity.population`, `agreements.rule` and `history.disclosable`, and nothing else.
+//! This file reads the published views `identity.population`, `agreements.rule` and `history.disclosable`, keeps the schema `disclosure`, and
+//! touches nothing else.
 
 use std::sync::Arc;
 
@@ -146,6 +147,7 @@ macro_rules! stored_fact {
                 batch: BatchId($row.recorded_batch),
                 file: $files.shared(&$row.file_name),
                 line: $row.line.unsigned_abs(),
+                recorded_on: Some($row.recorded_at.date_naive()),
             },
             concealed: false,
             payload: payload(domain, &$row.payload)?,
@@ -182,7 +184,7 @@ pub(crate) async fn list_permitted_facts(
         SELECT h.student_id AS "student_id!", h.clause AS "clause!", h.legal_basis AS "legal_basis!", h.elements AS "elements!",
             f.source_person_id AS "source_person_id!", f.domain AS "domain!", f.kind AS "kind!", f.school_year, f.valid_from, f.valid_to,
             f.lea, f.facility, f.certification AS "certification!", f.line AS "line!", f.payload AS "payload!",
-            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!"
+            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!", f.recorded_at AS "recorded_at!"
         FROM holding AS h
         JOIN chosen AS c ON c.student_id = h.student_id AND c.basis_rank = h.basis_rank
         JOIN history.disclosable AS f ON f.source_person_id = h.source_person_id AND f.domain = h.domain
@@ -223,7 +225,7 @@ pub(crate) async fn list_all_facts(
         r#"-- disclosure.list_all_facts
         SELECT p.student_id AS "student_id!", f.source_person_id AS "source_person_id!", f.domain AS "domain!", f.kind AS "kind!", f.school_year,
             f.valid_from, f.valid_to, f.lea, f.facility, f.certification AS "certification!", f.line AS "line!", f.payload AS "payload!",
-            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!"
+            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!", f.recorded_at AS "recorded_at!"
         FROM identity.population AS p
         JOIN history.disclosable AS f ON f.source_person_id = p.source_person_id
         WHERE p.consumer = 'sea' AND p.student_id = ANY($1)"#,
@@ -265,4 +267,58 @@ fn payload(domain: Domain, json: &serde_json::Value) -> Result<Payload, Error> {
             Ok((name.clone(), value))
         })
         .collect()
+}
+
+/// The content digests of what these clients' records were when delivered last.
+pub(crate) async fn list_delivered(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    delivery: &str,
+    person_keys: &[String],
+) -> Result<std::collections::HashMap<String, [u8; 32]>, Error> {
+    let rows = sqlx::query!(
+        "-- disclosure.list_delivered
+        SELECT d.person_key, d.content_digest FROM disclosure.delivered AS d
+        WHERE d.consumer = $1 AND d.delivery = $2 AND d.person_key = ANY($3)",
+        consumer.as_str(),
+        delivery,
+        person_keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.person_key, row.content_digest.try_into().ok()?))).collect())
+}
+
+/// Notes what is delivered, in the transaction that records it.
+pub(crate) async fn record_delivered(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    delivery: &str,
+    delivered: &[&crate::Disclosed],
+) -> Result<(), Error> {
+    let histories = || delivered.iter().map(|disclosed| &disclosed.history);
+    let keys: Vec<String> = histories().map(|history| history.person_key().expose().clone()).collect();
+    let students: Vec<Uuid> = histories().map(|history| history.student().0).collect();
+    let ids: Vec<Uuid> = histories().map(|history| history.disclosure().0).collect();
+    let digests: Vec<Vec<u8>> = histories().map(|history| history.content_digest().to_vec()).collect();
+    let times: Vec<DateTime<Utc>> = histories().map(|history| history.decided_at()).collect();
+    sqlx::query!(
+        "-- disclosure.record_delivered
+        INSERT INTO disclosure.delivered (consumer, person_key, delivery, student_id, disclosure_id, content_digest, delivered_at)
+        SELECT $1, u.person_key, $2, u.student_id, u.disclosure_id, u.content_digest, u.delivered_at
+        FROM UNNEST($3::text[], $4::uuid[], $5::uuid[], $6::bytea[], $7::timestamptz[])
+            AS u (person_key, student_id, disclosure_id, content_digest, delivered_at)
+        ON CONFLICT (consumer, person_key, delivery) DO UPDATE SET student_id = EXCLUDED.student_id,
+            disclosure_id = EXCLUDED.disclosure_id, content_digest = EXCLUDED.content_digest, delivered_at = EXCLUDED.delivered_at",
+        consumer.as_str(),
+        delivery,
+        &keys,
+        &students,
+        &ids,
+        &digests,
+        &times,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

@@ -24,4 +24,6 @@ mod write;
 pub use error::Error;
 pub use item::{Finding, Item, OrganizationRecord, Severity};
 pub use layout::{Field, FieldKind, Format, Layout, Record, Requirement, Status};
+/// The secret of tombstones, for whoever wires a load.
+pub use history::TombstoneKey;
 pub use write::RecordWriter;

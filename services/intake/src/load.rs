@@ -176,7 +176,8 @@ impl Tally {
 
 /// Loads one file as one batch.
 pub async fn load(context: Context<'_>, file: &LoadFile) -> Result<Receipt, LoadError> {
-    let (sha256, size_bytes) = raw::digest(&file.path).await.map_err(|source| LoadError::File { file: file.name.clone(), source })?;
+    let (sha256, size_bytes) =
+        raw::digest(&file.path).await.map_err(|source| LoadError::File { file: file.name.clone(), source })?;
     let result = pg::transaction("intake.load", Role::Intake)
         .statement_timeout(STATEMENT_TIMEOUT)
         .run(context.pool, |tx| load_in(tx, context, file, sha256, size_bytes))
@@ -202,7 +203,13 @@ pub async fn load(context: Context<'_>, file: &LoadFile) -> Result<Receipt, Load
         Err(error) => return Err(error),
     };
     pg::crash::hit(CrashPoint::IntakeAfterCommit);
-    tracing::info!(batch.id = done.batch.0, rows = done.counts.rows_in, quarantined = done.counts.quarantined, refused = done.refused.is_some(), "batch received");
+    tracing::info!(
+        batch.id = done.batch.0,
+        rows = done.counts.rows_in,
+        quarantined = done.counts.quarantined,
+        refused = done.refused.is_some(),
+        "batch received"
+    );
     Ok(done)
 }
 
@@ -214,17 +221,35 @@ const CHUNKS_WAITING_MAX: usize = 2;
 
 type Loaded = (BatchId, Tally, bool);
 
-fn load_in<'t>(tx: &'t mut Tx<'_, '_>, context: Context<'t>, file: &'t LoadFile, sha256: [u8; 32], size_bytes: u64) -> BoxFuture<'t, Result<Loaded, LoadError>> {
+fn load_in<'t>(
+    tx: &'t mut Tx<'_, '_>,
+    context: Context<'t>,
+    file: &'t LoadFile,
+    sha256: [u8; 32],
+    size_bytes: u64,
+) -> BoxFuture<'t, Result<Loaded, LoadError>> {
     Box::pin(async move {
         let now = context.clock.now();
-        let received =
-            store::Received { sea: &file.sea, file_name: &file.name, layout: &file.layout, sha256: &sha256, size_bytes, at: now };
+        let received = store::Received {
+            sea: &file.sea,
+            file_name: &file.name,
+            layout: &file.layout,
+            sha256: &sha256,
+            size_bytes,
+            at: now,
+        };
         store::lock_sea(tx, &file.sea).await?;
         if let Some((batch, counts)) = store::find_loaded(tx, &received).await? {
             return Ok((batch, Tally { counts, ..Tally::default() }, true));
         }
         let batch = store::insert_batch(tx, &received).await?;
-        let info = history::BatchInfo { batch, sea: file.sea.clone(), file_name: file.name.clone(), layout: file.layout.clone(), recorded_at: now };
+        let info = history::BatchInfo {
+            batch,
+            sea: file.sea.clone(),
+            file_name: file.name.clone(),
+            layout: file.layout.clone(),
+            recorded_at: now,
+        };
         history::open_batch(tx, &info).await?;
         raw::store(tx, batch, &file.path, &file.name, context.limits.raw_block_bytes).await?;
         pg::crash::hit(CrashPoint::IntakeAfterReceive);
@@ -298,12 +323,24 @@ fn finish(tally: &mut Tally, limits: &Limits) {
 }
 
 /// Enters a refused batch with its findings, after the load itself was rolled back: its rows count as quarantined.
-async fn record_refusal(context: Context<'_>, file: &LoadFile, tally: &Tally, sha256: [u8; 32], size_bytes: u64) -> Result<BatchId, LoadError> {
+async fn record_refusal(
+    context: Context<'_>,
+    file: &LoadFile,
+    tally: &Tally,
+    sha256: [u8; 32],
+    size_bytes: u64,
+) -> Result<BatchId, LoadError> {
     pg::run_tx(context.pool, "intake.refuse", Role::Intake, |tx| {
         Box::pin(async move {
             let now = context.clock.now();
-            let received =
-                store::Received { sea: &file.sea, file_name: &file.name, layout: &file.layout, sha256: &sha256, size_bytes, at: now };
+            let received = store::Received {
+                sea: &file.sea,
+                file_name: &file.name,
+                layout: &file.layout,
+                sha256: &sha256,
+                size_bytes,
+                at: now,
+            };
             let batch = store::insert_batch(tx, &received).await?;
             raw::store(tx, batch, &file.path, &file.name, context.limits.raw_block_bytes).await?;
             store::insert_findings(tx, batch, &tally.findings).await?;
@@ -317,13 +354,22 @@ async fn record_refusal(context: Context<'_>, file: &LoadFile, tally: &Tally, sh
 /// Writes findings as CSV that a spreadsheet opens (UTF-8 with byte order mark, CR LF).
 pub fn write_findings(path: &Path, file: &str, findings: &[Finding]) -> std::io::Result<()> {
     let temporary = path.with_extension("csv.part");
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(std::fs::File::create(&temporary)?);
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(std::fs::File::create(&temporary)?);
     writer.write_record(["\u{feff}file", "line", "column", "field", "rule", "severity", "message"])?;
     for finding in findings {
         let column = finding.column.map(|c| c.to_string()).unwrap_or_default();
         let line = finding.line.to_string();
         let field = finding.field.as_deref().unwrap_or_default();
-        writer.write_record([file, &line, &column, field, &finding.rule, store::severity_name(finding.severity), &finding.message])?;
+        writer.write_record([
+            file,
+            &line,
+            &column,
+            field,
+            &finding.rule,
+            store::severity_name(finding.severity),
+            &finding.message,
+        ])?;
     }
     writer.flush()?;
     drop(writer);

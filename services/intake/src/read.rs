@@ -15,6 +15,7 @@ pub(crate) mod engine;
 pub(crate) mod facts;
 pub(crate) mod header;
 pub(crate) mod plan;
+mod said;
 pub(crate) mod transform;
 pub(crate) mod value;
 
@@ -32,7 +33,7 @@ use crate::{Error, Finding, Item, Layout};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadSummary {
     /// Records, good and bad; the header is none.
-    pub records: u64,
+    pub rows_in: u64,
     /// The bad ones.
     pub rejected: u64,
     /// Lines passed over because nothing stood in them.
@@ -47,7 +48,7 @@ pub struct ReadSummary {
 
 impl ReadSummary {
     pub(crate) const fn count_bad(&mut self) {
-        self.records += 1;
+        self.rows_in += 1;
         self.rejected += 1;
     }
 }

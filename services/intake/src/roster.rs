@@ -61,8 +61,7 @@ pub async fn take(
 ) -> Result<Taken, RosterError> {
     let roster = read(bytes, layout);
     let file = RosterFile { consumer, file_name, sha256: Sha256::digest(bytes).into(), roster_date, received_at: at };
-    let papers: Vec<NewInstrument> =
-        roster.rows.iter().filter_map(|row| instrument(row, layout, consumer)).collect();
+    let papers: Vec<NewInstrument> = roster.rows.iter().filter_map(|row| instrument(row, layout, consumer)).collect();
     let (orders, releases): (Vec<_>, Vec<_>) = papers.into_iter().partition(|paper| paper.kind.needs_approval());
     let (receipt, filed) = pg::run_tx(pool, "intake.roster", Role::Identity, |tx| {
         let roster = roster.clone();

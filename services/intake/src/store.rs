@@ -29,7 +29,10 @@ pub(crate) async fn lock_sea(conn: &mut PgConnection, sea: &Sea) -> Result<(), s
 }
 
 /// The batch that loaded the same bytes with the same layout, if any.
-pub(crate) async fn find_loaded(conn: &mut PgConnection, received: &Received<'_>) -> Result<Option<(BatchId, Counts)>, sqlx::Error> {
+pub(crate) async fn find_loaded(
+    conn: &mut PgConnection,
+    received: &Received<'_>,
+) -> Result<Option<(BatchId, Counts)>, sqlx::Error> {
     let row = sqlx::query!(
         "-- intake.find_loaded
         SELECT b.batch_id, b.rows_in, b.quarantined, b.passed
@@ -70,7 +73,13 @@ pub(crate) async fn insert_batch(conn: &mut PgConnection, received: &Received<'_
 }
 
 /// Closes a batch: loaded, or refused for a reason.
-pub(crate) async fn close_batch(conn: &mut PgConnection, batch: BatchId, counts: &Counts, refused: Option<&str>, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(crate) async fn close_batch(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    counts: &Counts,
+    refused: Option<&str>,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     sqlx::query!(
         "-- intake.close_batch
@@ -93,7 +102,12 @@ pub(crate) async fn close_batch(conn: &mut PgConnection, batch: BatchId, counts:
     Ok(())
 }
 
-pub(crate) async fn insert_raw_block(conn: &mut PgConnection, batch: BatchId, block: i32, bytes: &[u8]) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert_raw_block(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    block: i32,
+    bytes: &[u8],
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "-- intake.insert_raw_block
         INSERT INTO intake.raw_block (batch_id, block, bytes) VALUES ($1, $2, $3)",
@@ -106,7 +120,11 @@ pub(crate) async fn insert_raw_block(conn: &mut PgConnection, batch: BatchId, bl
     Ok(())
 }
 
-pub(crate) async fn insert_quarantine(conn: &mut PgConnection, batch: BatchId, rows: &[(u32, Masked<Vec<u8>>)]) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert_quarantine(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    rows: &[(u32, Masked<Vec<u8>>)],
+) -> Result<(), sqlx::Error> {
     let lines: Vec<i32> = rows.iter().map(|(line, _)| i32::try_from(*line).unwrap_or(i32::MAX)).collect();
     let raw: Vec<Vec<u8>> = rows.iter().map(|(_, raw)| raw.expose().clone()).collect();
     sqlx::query!(
@@ -122,10 +140,15 @@ pub(crate) async fn insert_quarantine(conn: &mut PgConnection, batch: BatchId, r
     Ok(())
 }
 
-pub(crate) async fn insert_findings(conn: &mut PgConnection, batch: BatchId, findings: &[Finding]) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert_findings(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    findings: &[Finding],
+) -> Result<(), sqlx::Error> {
     let number: Vec<i32> = (1..).take(findings.len()).collect();
     let line: Vec<i32> = findings.iter().map(|f| i32::try_from(f.line).unwrap_or(i32::MAX)).collect();
-    let column: Vec<Option<i32>> = findings.iter().map(|f| f.column.map(|c| i32::try_from(c).unwrap_or(i32::MAX))).collect();
+    let column: Vec<Option<i32>> =
+        findings.iter().map(|f| f.column.map(|c| i32::try_from(c).unwrap_or(i32::MAX))).collect();
     let field: Vec<Option<String>> = findings.iter().map(|f| f.field.clone()).collect();
     let rule: Vec<String> = findings.iter().map(|f| f.rule.clone()).collect();
     let severity: Vec<String> = findings.iter().map(|f| severity_name(f.severity).to_owned()).collect();

@@ -13,6 +13,8 @@ pub struct Lineage {
     pub file: Arc<str>,
     /// The line, from 1; 0 for a derived row.
     pub line: u32,
+    /// The day it was recorded, if it comes from a file: how old the report is.
+    pub recorded_on: Option<chrono::NaiveDate>,
 }
 
 /// One row of a section: element values by name, and where they come from.

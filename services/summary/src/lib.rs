@@ -17,6 +17,7 @@ mod error;
 mod flow;
 mod fonts;
 mod frame;
+mod from_disclosure;
 mod layout;
 pub mod model;
 mod pack;
@@ -32,5 +33,6 @@ mod tests;
 
 pub use batch::{Failure, RenderReport, render_path};
 pub use error::Error;
+pub use from_disclosure::from_disclosure;
 pub use model::{Summary, from_json};
 pub use render::{Origin, RenderOptions, Renderer, RendererOptions, Worker, render};

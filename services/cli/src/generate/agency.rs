@@ -104,6 +104,9 @@ pub fn clients(world: &World, child: &Child, life: &Life, identity: &Identity) -
         return case.clients.iter().map(script).collect();
     }
     let mut clients = Vec::new();
+    if life.years.is_empty() {
+        return clients;
+    }
     for consumer in drawn(world, child, life, &mut dice) {
         clients.push(writer.drawn(consumer, &mut dice));
         if dice.chance(STRANGERS / (1.0 - STRANGERS)) {

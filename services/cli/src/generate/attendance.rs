@@ -74,7 +74,7 @@ fn share_absent(world: &World, child: &Child, year: &Year, mood: f64) -> f64 {
     let town = year.stints.first().map_or(child.town, |s| s.town);
     let usual = 1.0 - world.places.towns[town].attendance;
     // The published rates of 2022-23 are those of a bad year.
-    let base = (usual * 0.72).max(0.02);
+    let base = (usual * 0.60).max(0.02);
     let grade_effect = match year.grade {
         ..=KINDERGARTEN => 1.25,
         g if (grade(1)..=grade(5)).contains(&g) => 0.85,
@@ -83,12 +83,12 @@ fn share_absent(world: &World, child: &Child, year: &Year, mood: f64) -> f64 {
         _ => 1.25,
     };
     let period = match year.fall {
-        2020 => 1.35,
-        2021 => 1.55,
-        2022 => 1.40,
-        2023 => 1.28,
-        2024 => 1.20,
-        2025.. => 1.12,
+        2020 => 1.33,
+        2021 => 1.69,
+        2022 => 1.48,
+        2023 => 1.37,
+        2024 => 1.28,
+        2025.. => 1.20,
         _ => 1.0,
     };
     let trait_effect = (child.traits.absence * 0.62 + mood * 0.5 - 0.25).exp();

@@ -42,7 +42,7 @@ pub fn addresses(
         // Summers are for moving; some families cannot choose.
         let summer = (date(fall, 7, 1), date(fall, 8, 20));
         let during = (date(fall, 9, 10), date(fall + 1, 5, 25));
-        for ((from, to), within, out) in [(summer, 0.045, 0.008), (during, 0.022, 0.004)] {
+        for ((from, to), within, out) in [(summer, 0.045, 0.008), (during, 0.030, 0.005)] {
             if away {
                 if dice.chance(0.22) {
                     away = false;

@@ -286,7 +286,9 @@ fn child(world: &World, index: u64, shared: &Shared, older: Option<&Child>) -> C
     let traits = traits(shared, &mut dice, case);
     let onset = onset(&traits, case, &mut dice);
     let cohort = cohort(birth, &mut dice);
-    let enters = enters(onset, case, &mut dice);
+    // Nobody waits for a grade that lies in the future: every child has been in school.
+    let latest = i16::from(KINDERGARTEN) + world.last_fall - cohort;
+    let enters = enters(onset, case, &mut dice).min(latest.max(0) as Grade);
     let renamed = renamed(world, &last, shared.group, birth, &mut dice, case);
     let english = shared.language != 0 && dice.chance(0.62);
     Child {
@@ -400,10 +402,10 @@ fn traits(shared: &Shared, dice: &mut Dice, case: Option<&Case>) -> Traits {
 }
 
 fn onset(traits: &Traits, case: Option<&Case>, dice: &mut Dice) -> Option<Onset> {
-    let probability = 0.19 - traits.ability.clamp(-2.0, 2.0) * 0.05;
+    let probability = 0.215 - traits.ability.clamp(-2.0, 2.0) * 0.05;
     let forced = case.is_some_and(|case| case.iep);
     if !forced && !dice.chance(probability) {
-        let section_504 = dice.chance(0.06);
+        let section_504 = dice.chance(0.13);
         return section_504.then(|| Onset { grade: grade(dice.between(1, 11) as u8), disability: 1, section_504 });
     }
     if forced {

@@ -39,10 +39,10 @@ pub const SERVICES: usize = 11;
 
 /// Disabilities by place; the second one is the commonest of adolescents with plans under section 504, too.
 pub const DISABILITIES: [Disability; 12] = [
-    disability("08", [0.01, 0.33], [2.5, 11.0], &[(9, 0.2), (0, 0.1)], 0.035),
+    disability("08", [0.01, 0.40], [2.5, 11.0], &[(9, 0.2), (0, 0.1)], 0.035),
     disability("14", [0.01, 0.20], [2.0, 10.0], &[(0, 0.3), (8, 0.3), (4, 0.1)], 0.04),
     disability("03", [0.30, 0.14], [0.5, 2.5], &[(9, 1.0)], 0.20),
-    disability("11", [0.22, 0.09], [5.0, 26.0], &[(9, 0.8), (4, 0.5), (8, 0.3), (10, 0.3)], 0.008),
+    disability("11", [0.15, 0.08], [5.0, 26.0], &[(9, 0.8), (4, 0.5), (8, 0.3), (10, 0.3)], 0.008),
     disability("05", [0.01, 0.08], [4.0, 27.0], &[(0, 0.8), (8, 0.7), (5, 0.3), (10, 0.3)], 0.03),
     disability("01", [0.02, 0.03], [14.0, 29.0], &[(9, 0.7), (4, 0.5), (10, 0.6)], 0.002),
     disability("13", [0.40, 0.00], [3.0, 14.0], &[(9, 0.7), (4, 0.5)], 0.06),
@@ -188,7 +188,7 @@ impl Story {
         let age = year.fall - child.birth.year() as i16;
         if self.disability == DELAY && age >= 6 {
             // Developmental delay is a finding of early years; a re-evaluation names what it was.
-            self.disability = [2, LEARNING, AUTISM, 8][dice.weighted(&[0.4, 0.3, 0.2, 0.1])];
+            self.disability = [2, LEARNING, AUTISM, 8][dice.weighted(&[0.35, 0.4, 0.13, 0.12])];
             self.evaluated = Some(october - Days::new(dice.between(30, 200) as u64));
         }
         let evaluated = match self.evaluated {

@@ -93,14 +93,9 @@ impl<'a> Fields<'a> {
         Err(Trouble::Refused)
     }
 
-    /// The text of a child.
-    pub fn text(&self, at: &'a Node, name: &str) -> Option<String> {
-        at.value(name).map(str::to_owned)
-    }
-
     /// The text of a child that must be there.
     pub fn required_text(&mut self, at: &'a Node, name: &str) -> Outcome<String> {
-        match self.text(at, name) {
+        match at.text_of(name) {
             Some(text) => Ok(text),
             None => self.refuse(at, name, "field.required", "This field is required and is missing or empty."),
         }

@@ -86,7 +86,7 @@ impl<'a> Guard<'a> {
         };
         let bytes = bytes.get(..taken).unwrap_or(bytes);
         let characters = |part: &[u8]| part.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u32;
-        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u32;
+        let lines = bytes.split(|byte| *byte == b'\n').skip(1).count() as u32;
         if lines == 0 {
             self.place.column = self.place.column.saturating_add(characters(bytes));
         } else {

@@ -52,7 +52,7 @@ pub(super) struct Session {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Program {
-    pub program_type: Option<String>,
+    pub kind: Option<String>,
     pub sponsor: Option<String>,
     pub services: Vec<String>,
 }
@@ -102,7 +102,7 @@ impl Entry {
                 Self::Course(c) => text(&c.title) + text(&c.subject) + text(&c.code),
                 Self::Session(_) => 0,
                 Self::Program(p) => {
-                    text(&p.program_type) + text(&p.sponsor) + p.services.iter().map(|s| s.len() + 24).sum::<usize>()
+                    text(&p.kind) + text(&p.sponsor) + p.services.iter().map(|s| s.len() + 24).sum::<usize>()
                 }
                 Self::Assessment(title) | Self::Family(title) => text(title),
                 Self::Parent(parent) => payload(parent),

@@ -214,7 +214,7 @@ impl Reading<'_, '_, '_> {
         let is_delete = waiting.purpose != Purpose::Load;
         match output {
             Output::Persons(persons) if is_delete => self.retract(persons, waiting),
-            Output::Persons(persons) => self.persons(persons, &waiting.record, findings),
+            Output::Persons(persons) => self.persons(persons, &waiting.record, &findings),
             // What only serves references is not forgotten: records read before rest on it.
             Output::Organization(..) | Output::Learned(..) if is_delete => {
                 self.pass(line, waiting.record.node.name, true)
@@ -234,10 +234,10 @@ impl Reading<'_, '_, '_> {
         }
     }
 
-    fn persons(&mut self, persons: Vec<Person>, record: &Record, findings: Vec<Finding>) -> Result<(), Early> {
+    fn persons(&mut self, persons: Vec<Person>, record: &Record, findings: &[Finding]) -> Result<(), Early> {
         for person in persons {
             let Person { state_id, introduces, facts } = person;
-            let mut findings = findings.clone();
+            let mut findings = findings.to_vec();
             let facts =
                 facts.into_iter().map(|fact| self.tell_apart(&state_id, fact, &record.node, &mut findings)).collect();
             self.counts.persons += 1;

@@ -37,6 +37,11 @@ impl Node {
         self.child(name).map(|child| child.text.as_str()).filter(|text| !text.is_empty())
     }
 
+    /// The same, owned.
+    pub fn text_of(&self, name: &str) -> Option<String> {
+        self.value(name).map(str::to_owned)
+    }
+
     /// The attribute of this name.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

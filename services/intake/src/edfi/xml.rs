@@ -126,7 +126,7 @@ impl<'a, 'c> RecordReader<'a, 'c> {
                     self.skip()?;
                 }
                 Markup::Start { node, .. } if node.name == "Action" && self.action.is_none() => {
-                    self.action = Some(self.purpose(&node)?)
+                    self.action = Some(self.purpose(&node)?);
                 }
                 Markup::Start { node, .. } => {
                     return Ok(Some(Head { node, purpose: self.action.unwrap_or(Purpose::Load) }));

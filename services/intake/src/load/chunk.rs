@@ -22,7 +22,13 @@ struct PersonRow {
 }
 
 /// Writes a chunk and counts its rows.
-pub(super) async fn write(tx: &mut Tx<'_, '_>, context: Context<'_>, info: &BatchInfo, items: Vec<Item>, tally: &mut Tally) -> Result<(), LoadError> {
+pub(super) async fn write(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    info: &BatchInfo,
+    items: Vec<Item>,
+    tally: &mut Tally,
+) -> Result<(), LoadError> {
     let max = context.limits.findings_max;
     let mut persons: Vec<PersonRow> = Vec::new();
     let mut organizations: Vec<OrganizationName> = Vec::new();
@@ -78,7 +84,13 @@ fn organization(record: OrganizationRecord) -> OrganizationName {
     }
 }
 
-async fn write_organizations(tx: &mut Tx<'_, '_>, context: Context<'_>, info: &BatchInfo, names: &[OrganizationName], tally: &mut Tally) -> Result<(), LoadError> {
+async fn write_organizations(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    info: &BatchInfo,
+    names: &[OrganizationName],
+    tally: &mut Tally,
+) -> Result<(), LoadError> {
     if names.is_empty() {
         return Ok(());
     }
@@ -98,7 +110,8 @@ async fn write_persons(
     tally: &mut Tally,
     quarantine: &mut Vec<(u32, Masked<Vec<u8>>)>,
 ) -> Result<(), LoadError> {
-    let mentions: Vec<Mention<'_>> = rows.iter().map(|row| Mention { state_id: &row.state_id, introduces: row.introduces }).collect();
+    let mentions: Vec<Mention<'_>> =
+        rows.iter().map(|row| Mention { state_id: &row.state_id, introduces: row.introduces }).collect();
     let introduction = Introduction { sea: &info.sea, batch: info.batch, at: info.recorded_at };
     let resolved = resolve(tx, introduction, &mentions, context.entropy).await?;
     drop(mentions);
@@ -116,7 +129,8 @@ async fn write_persons(
     check_birth_dates(tx, context, &known, tally).await?;
     retract(tx, info, &known, tally).await?;
     let kept: Vec<&(SourcePersonId, PersonRow)> = known.iter().filter(|(_, row)| !row.retracts).collect();
-    let facts: Vec<(SourcePersonId, &Fact)> = kept.iter().flat_map(|(person, row)| row.facts.iter().map(move |fact| (*person, fact))).collect();
+    let facts: Vec<(SourcePersonId, &Fact)> =
+        kept.iter().flat_map(|(person, row)| row.facts.iter().map(move |fact| (*person, fact))).collect();
     let mut outcomes = history::record(tx, info.batch, &facts, context.tombstones).await?.into_iter();
     for (_, row) in kept {
         let of_row: Vec<Outcome> = outcomes.by_ref().take(row.facts.len()).collect();
@@ -139,11 +153,21 @@ fn count(line: u32, outcomes: &[Outcome], tally: &mut Tally, findings_max: usize
         tally.counts.unchanged += 1;
     }
     let mut tell = |rule: &str, message: &str| {
-        let finding = Finding { line, column: None, field: None, rule: rule.to_owned(), severity: Severity::Warning, message: message.to_owned() };
+        let finding = Finding {
+            line,
+            column: None,
+            field: None,
+            rule: rule.to_owned(),
+            severity: Severity::Warning,
+            message: message.to_owned(),
+        };
         tally.find(finding, findings_max);
     };
     if any(Outcome::PreliminaryAfterCertified) {
-        tell("certification.preliminary_after_certified", "the record is preliminary and differs from what the district has certified; the certified value stays in use");
+        tell(
+            "certification.preliminary_after_certified",
+            "the record is preliminary and differs from what the district has certified; the certified value stays in use",
+        );
     }
     if any(Outcome::Erased) {
         tell("record.erased", "the record was erased by order and is not taken in again");
@@ -161,8 +185,14 @@ fn unknown_person(line: u32) -> Finding {
     }
 }
 
-async fn check_birth_dates(tx: &mut Tx<'_, '_>, context: Context<'_>, rows: &[(SourcePersonId, PersonRow)], tally: &mut Tally) -> Result<(), LoadError> {
-    let claims: Vec<_> = rows.iter().filter_map(|(person, row)| Some((*person, row.claimed_birth_date.clone()?))).collect();
+async fn check_birth_dates(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    rows: &[(SourcePersonId, PersonRow)],
+    tally: &mut Tally,
+) -> Result<(), LoadError> {
+    let claims: Vec<_> =
+        rows.iter().filter_map(|(person, row)| Some((*person, row.claimed_birth_date.clone()?))).collect();
     if claims.is_empty() {
         return Ok(());
     }
@@ -183,7 +213,12 @@ async fn check_birth_dates(tx: &mut Tx<'_, '_>, context: Context<'_>, rows: &[(S
     Ok(())
 }
 
-async fn retract(tx: &mut Tx<'_, '_>, info: &BatchInfo, rows: &[(SourcePersonId, PersonRow)], tally: &mut Tally) -> Result<(), LoadError> {
+async fn retract(
+    tx: &mut Tx<'_, '_>,
+    info: &BatchInfo,
+    rows: &[(SourcePersonId, PersonRow)],
+    tally: &mut Tally,
+) -> Result<(), LoadError> {
     for (person, row) in rows.iter().filter(|(_, row)| row.retracts) {
         let facts: Vec<(SourcePersonId, &Fact)> = row.facts.iter().map(|fact| (*person, fact)).collect();
         let withdrawn = history::retract(tx, info.batch, &facts).await?;

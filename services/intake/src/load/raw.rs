@@ -28,7 +28,13 @@ pub(super) async fn digest(path: &Path) -> io::Result<([u8; 32], u64)> {
 }
 
 /// Keeps the file in compressed blocks, each a gzip member of its own: read one after the other they are the file.
-pub(super) async fn store(conn: &mut PgConnection, batch: BatchId, path: &Path, name: &str, block_bytes: usize) -> Result<(), LoadError> {
+pub(super) async fn store(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    path: &Path,
+    name: &str,
+    block_bytes: usize,
+) -> Result<(), LoadError> {
     let unreadable = |source| LoadError::File { file: name.to_owned(), source };
     let (sender, mut blocks) = mpsc::channel::<Vec<u8>>(1);
     let path: PathBuf = path.to_path_buf();

@@ -49,6 +49,11 @@ pub(super) fn place(layout: &Layout, record: &Record, text: &str, cells: &Cells)
     if names_known(record, &header) == 0 {
         return (None, vec![nothing_known(layout, text)]);
     }
+    if !names_all(record, &header)
+        && let Some(other) = super::drift::other_layouts(text, layout)
+    {
+        return (None, vec![other_layout(layout, &other)]);
+    }
     let mut findings = Vec::new();
     let simple: Vec<String> = header.iter().map(|name| simplified(name)).collect();
     let mut used = vec![false; header.len()];
@@ -80,6 +85,11 @@ pub(super) fn place(layout: &Layout, record: &Record, text: &str, cells: &Cells)
     let is_fatal = findings.iter().any(|finding| finding.severity == Severity::Fatal);
     let columns = (!is_fatal).then_some(Columns { count: header.len(), of_field });
     (columns, findings)
+}
+
+fn other_layout(layout: &Layout, other: &str) -> Finding {
+    let message = format!("the first line does not name the columns of {}: this is a file of {other}", layout.id);
+    Finding::new(1, "file.wrong_layout", Severity::Fatal, message)
 }
 
 fn nothing_known(layout: &Layout, line: &str) -> Finding {

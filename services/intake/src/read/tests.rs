@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{buffer::End, delimited::Cells, engine::fixed_cells};
+use super::{buffer::End, delimited::Cells, engine::cut as cut_fixed};
 use crate::{
     Layout, RecordWriter,
     layout::{FieldKind, Format},
@@ -16,7 +16,7 @@ fn cut(layout: &Layout, file: &str) -> Vec<String> {
     let body = if layout.has_header() { file.split_once(end).map_or("", |(_, body)| body) } else { file };
     let body = body.strip_suffix(end).expect("the record ends");
     let texts = match layout.format {
-        Format::Fixed { .. } => fixed_cells(record, body, Vec::new(), End::CrLf, 1).expect("it has its length").cells,
+        Format::Fixed { .. } => cut_fixed(record, body, Vec::new(), End::CrLf, 1).expect("it has its length").cells,
         Format::Delimited { delimiter, .. } => {
             let mut cells = Cells::default();
             cells.split(body, delimiter).expect("it can be cut");

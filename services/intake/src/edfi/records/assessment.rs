@@ -56,9 +56,9 @@ pub(super) fn student_assessment(fields: &mut Fields<'_>) -> Outcome<Output> {
     fact.set_some("assessment_family", text_value(family.map(str::to_owned)));
     fact.set_some("academic_subject", text_value(Some(subject.to_owned()).filter(|text| !text.is_empty())));
     let grade_level =
-        fields.text(node, "GradeLevelWhenAssessed").or_else(|| Some(grade.to_owned()).filter(|text| !text.is_empty()));
+        node.text_of("GradeLevelWhenAssessed").or_else(|| Some(grade.to_owned()).filter(|text| !text.is_empty()));
     fact.set_some("grade_level", text_value(grade_level));
-    let reason = fields.text(node, "ReasonNotTested");
+    let reason = node.text_of("ReasonNotTested");
     fact.set_some("reason_not_tested", text_value(reason));
     fact.set_some("attempt", node.value("RetestIndicator").and_then(attempt).map(Value::Integer));
     set_scores(fields, &mut fact);

@@ -16,7 +16,7 @@ pub(super) fn attendance_event(fields: &mut Fields<'_>) -> Outcome<Output> {
     let state_id = fields.student(node)?;
     let day = fields.required_date(node, "EventDate")?;
     let category = fields.required_text(node, "AttendanceEventCategory")?;
-    let kind = fields.text(node, "AttendanceEventType");
+    let kind = node.text_of("AttendanceEventType");
     let section = fields.reference(node, &["SectionReference"])?;
     let mut school = fields.organization(node, &["SchoolReference"])?;
     if let (None, Some(section)) = (school, section) {
@@ -37,11 +37,11 @@ pub(super) fn attendance_event(fields: &mut Fields<'_>) -> Outcome<Output> {
     fact.set("attendance_event_category", Value::Text(category.clone()));
     fact.set_some("attendance_event_type", text_value(kind.clone()));
     fact.set_some("class_period", text_value(class_period.map(str::to_owned)));
-    if let Some(reason) = fields.text(node, "AttendanceEventReason") {
+    if let Some(reason) = node.text_of("AttendanceEventReason") {
         let element = if names_other_agency(&reason) { "other_agency_event_reason" } else { "attendance_event_reason" };
         fact.set(element, Value::Text(reason));
     }
-    let environment = fields.text(node, "EducationalEnvironment");
+    let environment = node.text_of("EducationalEnvironment");
     fact.set_some("educational_environment", text_value(environment));
     let identity = [
         school.unwrap_or_default(),

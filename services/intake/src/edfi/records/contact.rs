@@ -71,7 +71,7 @@ pub(super) fn student_parent_association(fields: &mut Fields<'_>) -> Outcome<Out
     }
     fact.set("contact_id", Value::Text(parent.to_owned()));
     for (element, field) in [("relation", "Relation"), ("contact_restrictions", "ContactRestrictions")] {
-        let text = fields.text(node, field);
+        let text = node.text_of(field);
         fact.set_some(element, text_value(text));
     }
     for (element, field) in [

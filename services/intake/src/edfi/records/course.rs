@@ -24,8 +24,8 @@ pub(super) fn course(fields: &mut Fields<'_>) -> Outcome<Output> {
         .all("CourseCode")
         .find(|code| code.attribute("IdentificationSystem").is_some_and(|list| CODE_LISTS.contains(&list)));
     let course = Course {
-        title: fields.text(node, "CourseTitle"),
-        subject: fields.text(node, "SubjectArea"),
+        title: node.text_of("CourseTitle"),
+        subject: node.text_of("SubjectArea"),
         code: code.and_then(|code| code.value("ID")).map(str::to_owned),
     };
     Ok(Output::Learned(key(&[owner, &id]), Entry::Course(course)))
@@ -116,10 +116,10 @@ fn set_session<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder, record: &'a 
 
 fn set_outcome(fields: &mut Fields<'_>, fact: &mut FactBuilder) {
     let node = fields.node;
-    let status = fields.text(node, "CourseAttemptResult");
+    let status = node.text_of("CourseAttemptResult");
     fact.set_some("outcome_status", text_value(status));
-    let letter = fields.text(node, "FinalLetterGradeEarned");
-    let number = fields.text(node, "FinalNumericGradeEarned");
+    let letter = node.text_of("FinalLetterGradeEarned");
+    let number = node.text_of("FinalNumericGradeEarned");
     fact.set_some("numeric_grade", text_value(number.clone()));
     fact.set_some("outcome", text_value(letter.or(number)));
     let grade = node.child("GradeLevelWhenTaken").and_then(descriptor).map(str::to_owned);

@@ -28,8 +28,8 @@ pub(super) fn discipline_incident(fields: &mut Fields<'_>) -> Outcome<Output> {
         payload.extend(value.map(|value| (element.to_owned(), value)));
     };
     set(&mut shared, "incident_date", fields.date(node, "IncidentDate").map(Value::Date));
-    set(&mut shared, "incident_time", text_value(fields.text(node, "IncidentTime")));
-    set(&mut shared, "incident_location", text_value(fields.text(node, "IncidentLocation")));
+    set(&mut shared, "incident_time", text_value(node.text_of("IncidentTime")));
+    set(&mut shared, "incident_location", text_value(node.text_of("IncidentLocation")));
     let (first, rest) = behaviors(node);
     set(&mut shared, "incident_type", text_value(first));
     set(&mut shared, "incident_type_2", text_value(rest));
@@ -47,7 +47,7 @@ pub(super) fn student_discipline_incident_association(fields: &mut Fields<'_>) -
     let node = fields.node;
     let state_id = fields.student(node)?;
     let (owner, id) = incident_of(fields, node)?;
-    let role = fields.text(node, "StudentParticipationCode");
+    let role = node.text_of("StudentParticipationCode");
     if role.is_none() && fields.referents != Referents::DoNotMatter {
         fields.note(
             node,
@@ -136,7 +136,7 @@ fn set_sanctions<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder) -> Outcome
     fact.set_some("discipline_action_length", length.map(Value::Decimal));
     let served: Option<Decimal> = fields.decimal(node, "ActualDisciplineActionLength");
     fact.set_some("days_served", served.map(Value::Decimal));
-    let reason = fields.text(node, "DisciplineActionLengthDifferenceReason");
+    let reason = node.text_of("DisciplineActionLengthDifferenceReason");
     fact.set_some("discipline_action_length_difference_reason", text_value(reason));
     if let Some(school) = fields.organization(node, &["AssignmentSchoolReference"])? {
         fact.set("assignment_school_id", Value::Text(school.to_owned()));

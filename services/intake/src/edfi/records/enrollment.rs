@@ -22,13 +22,13 @@ pub(super) fn student_school_association(fields: &mut Fields<'_>) -> Outcome<Out
     fact.valid(fields.period(node, "ExitWithdrawDate", Some(entry), exit));
     fact.set("entry_date", Value::Date(entry));
     fact.set_some("exit_withdraw_date", exit.map(Value::Date));
-    let grade = fields.text(node, "EntryGradeLevel");
+    let grade = node.text_of("EntryGradeLevel");
     fact.set_some("grade_level", text_value(grade));
     for (element, guarded, field) in [
         ("entry_type", "other_agency_entry_type", "EntryType"),
         ("exit_withdraw_type", "other_agency_exit_type", "ExitWithdrawType"),
     ] {
-        if let Some(text) = fields.text(node, field) {
+        if let Some(text) = node.text_of(field) {
             fact.set(if names_other_agency(&text) { guarded } else { element }, Value::Text(text));
         }
     }

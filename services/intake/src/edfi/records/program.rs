@@ -16,8 +16,8 @@ pub(super) fn program(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
     let id = fields.required_text(node, "ProgramId")?;
     let program = Program {
-        program_type: fields.text(node, "ProgramType"),
-        sponsor: fields.text(node, "ProgramSponsor"),
+        kind: node.text_of("ProgramType"),
+        sponsor: node.text_of("ProgramSponsor"),
         services: services(node),
     };
     Ok(Output::Learned(id, Entry::Program(program)))
@@ -39,7 +39,7 @@ pub(super) fn student_special_education_program_association(fields: &mut Fields<
     let mut plan = FactBuilder::new(Domain::SpecialEducation, "association", fields.line());
     association.place(fields, &mut plan);
     plan.set("plan_type", Value::Text("IEP".to_owned()));
-    let setting = fields.text(node, "SpecialEducationSetting");
+    let setting = node.text_of("SpecialEducationSetting");
     plan.set_some("special_education_setting", text_value(setting));
     for (element, field) in
         [("special_education_hours", "SpecialEducationHoursPerWeek"), ("total_school_hours", "SchoolHoursPerWeek")]
@@ -108,14 +108,14 @@ fn participation(fields: &mut Fields<'_>, association: &Association<'_>) -> Outc
     fact.set_some("education_organization_id", text_value(association.organization.map(str::to_owned)));
     fact.set_some("begin_date", association.period.from().map(Value::Date));
     fact.set_some("end_date", association.period.to().map(Value::Date));
-    let reason = fields.text(node, "ReasonExited");
+    let reason = node.text_of("ReasonExited");
     fact.set_some("reason_exited", text_value(reason));
     let mut held = services(node);
     if let Some(Entry::Program(program)) = fields.index.find(Kind::Program, association.program) {
-        let is_guarded = program.program_type.as_deref().is_some_and(names_other_agency);
+        let is_guarded = program.kind.as_deref().is_some_and(names_other_agency);
         fact.set_some(
             if is_guarded { "other_agency_program_type" } else { "program_type" },
-            text_value(program.program_type.clone()),
+            text_value(program.kind.clone()),
         );
         fact.set_some("program_sponsor", text_value(program.sponsor.clone()));
         if held.is_empty() && !is_guarded {

@@ -16,7 +16,7 @@ use crate::item::Severity;
 
 pub(super) fn student(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
-    let Some(state_id) = fields.text(node, "StudentUniqueStateId") else {
+    let Some(state_id) = node.text_of("StudentUniqueStateId") else {
         return fields.refuse(
             node,
             "StudentUniqueStateId",
@@ -64,7 +64,7 @@ fn set_names(fields: &mut Fields<'_>, person: &mut FactBuilder) {
                 ("middle_name", "MiddleName"),
                 ("generation_code_suffix", "GenerationCodeSuffix"),
             ] {
-                let text = fields.text(name, field);
+                let text = name.text_of(field);
                 if text.is_none() && matches!(field, "LastSurname" | "FirstName") {
                     fields.note(
                         name,
@@ -90,7 +90,7 @@ fn set_names(fields: &mut Fields<'_>, person: &mut FactBuilder) {
 fn set_demographics(fields: &mut Fields<'_>, person: &mut FactBuilder) {
     let node = fields.node;
     let birth_date = node.child("BirthData").and_then(|birth| {
-        let town = fields.text(birth, "CityOfBirth");
+        let town = birth.text_of("CityOfBirth");
         person.set_some("birth_town", text_value(town));
         fields.date(birth, "BirthDate")
     });
@@ -104,12 +104,12 @@ fn set_demographics(fields: &mut Fields<'_>, person: &mut FactBuilder) {
         );
     }
     person.set_some("birth_date", birth_date.map(Value::Date));
-    let sex = fields.text(node, "Sex");
+    let sex = node.text_of("Sex");
     person.set_some("sex", text_value(sex));
     let hispanic = fields.boolean(node, "HispanicLatinoEthnicity");
     person.set_some("hispanic_latino_ethnicity", hispanic.map(Value::Boolean));
     person.set_some("races", list_value(texts(node, "Race", "RacialCategory")));
-    person.set_some("race_ethnicity", text_value(fields.text(node, "OldEthnicity")));
+    person.set_some("race_ethnicity", text_value(node.text_of("OldEthnicity")));
     let mut languages = texts(node, "HomeLanguages", "Language");
     if languages.is_empty() {
         languages = texts(node, "Languages", "Language");
@@ -121,9 +121,9 @@ fn set_status(fields: &mut Fields<'_>, person: &mut FactBuilder) {
     let node = fields.node;
     let disadvantaged = fields.boolean(node, "EconomicDisadvantaged");
     person.set_some("economic_disadvantaged", disadvantaged.map(Value::Boolean));
-    let meals = fields.text(node, "SchoolFoodServicesEligibility");
+    let meals = node.text_of("SchoolFoodServicesEligibility");
     person.set_some("meal_eligibility", text_value(meals));
-    let english = fields.text(node, "LimitedEnglishProficiency");
+    let english = node.text_of("LimitedEnglishProficiency");
     person.set_some("limited_english_proficiency", text_value(english));
     let characteristics =
         node.all("StudentCharacteristics").filter_map(|list| list.value("Characteristic").or_else(|| descriptor(list)));

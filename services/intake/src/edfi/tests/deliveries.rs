@@ -48,7 +48,6 @@ fn said(reading: &Reading) -> BTreeMap<String, usize> {
 fn the_first_daybreak_delivery_gives_one_fact_for_each_record() {
     let Some(control) = data("edfi-1.0-daybreak/base/MainControlFile.ctl") else { return };
     let reading = Reading::of(&control, &mut Index::new(Config::default().index_bytes_max));
-    eprintln!("{:#?}", said(&reading));
     check(
         &reading,
         &[
@@ -64,6 +63,12 @@ fn the_first_daybreak_delivery_gives_one_fact_for_each_record() {
             ("program participation", 6),
         ],
     );
+    let said = said(&reading);
+    let of = |rule: &str| said.iter().filter(|(name, _)| name.contains(rule)).map(|(_, count)| *count).sum::<usize>();
+    assert_eq!(
+        (of("file.checksum Warning"), of("control.missing_file Warning"), of(" Error"), of(" Fatal")),
+        (4, 2, 0, 0)
+    );
     let rejected = reading.items.iter().filter(|(_, item)| matches!(item, Item::Rejected { .. })).count();
     assert_eq!(rejected, 0);
     let introduced: BTreeSet<&str> = reading.facts(Domain::Student).into_iter().map(|(person, _)| person).collect();
@@ -76,7 +81,6 @@ fn the_first_daybreak_delivery_gives_one_fact_for_each_record() {
 fn the_ten_students_give_one_fact_for_each_record() {
     let Some(control) = data("edfi-1.0-ten-students-three-years/ControlFile.ctl") else { return };
     let reading = Reading::of(&control, &mut Index::new(Config::default().index_bytes_max));
-    eprintln!("{:#?}", said(&reading));
     check(
         &reading,
         &[
@@ -90,6 +94,10 @@ fn the_ten_students_give_one_fact_for_each_record() {
             ("discipline action", 75),
             ("program participation", 92),
         ],
+    );
+    assert_eq!(
+        said(&reading).into_iter().collect::<Vec<_>>(),
+        [("ControlFile.ctl control.missing_file Warning".to_owned(), 1)]
     );
 }
 
@@ -122,7 +130,7 @@ fn later_daybreak_deliveries_correct_and_add() {
                 match current.insert(key, fact.clone()) {
                     None => step.0 += 1,
                     Some(old) if old.payload == fact.payload && old.valid == fact.valid && old.lea == fact.lea => {
-                        step.1 += 1
+                        step.1 += 1;
                     }
                     Some(_) => step.2 += 1,
                 }

@@ -1,35 +1,13 @@
 //! Every layout against its sample: what it reads, and that it writes the same file again. Samples are found, not listed; a new
 //! layout without one fails.
 
-use std::{
-    fs,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-use intake::{Finding, Item, Layout, convert, layouts, read};
+use intake::{Finding, Item, convert, layouts};
 use model::Fact;
-use reference::tables::Tables;
 use serde_json::{Map, Value as Json, json};
 
-fn sample(layout: &Layout, extension: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("layouts").join(&layout.sea).join(format!("{}.{extension}", layout.id))
-}
-
-fn tables(layout: &Layout) -> &'static Tables {
-    Tables::builtin(&layout.sea).expect("its state has tables")
-}
-
-fn items(layout: &Layout, bytes: &[u8]) -> Vec<Item> {
-    let mut items = Vec::new();
-    let mut reader = bytes;
-    let mut sink = |item| {
-        items.push(item);
-        ControlFlow::Continue(())
-    };
-    read::read(&mut reader, layout, tables(layout), &mut sink).expect("memory can be read");
-    items
-}
+use crate::{items, sample, tables};
 
 fn fact(fact: &Fact) -> Json {
     let payload: Map<String, Json> = fact.payload.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
@@ -82,8 +60,12 @@ fn item(item: &Item) -> Json {
 fn every_sample_reads_as_expected() {
     let mut wrong = Vec::new();
     for layout in layouts::all() {
-        let bytes = fs::read(sample(layout, "sample")).unwrap_or_else(|error| panic!("{} has no sample: {error}", layout.id));
-        let found: String = items(layout, &bytes).iter().map(|read| serde_json::to_string_pretty(&item(read)).expect("plain") + "\n").collect();
+        let bytes =
+            fs::read(sample(layout, "sample")).unwrap_or_else(|error| panic!("{} has no sample: {error}", layout.id));
+        let found: String = items(layout, &bytes)
+            .iter()
+            .map(|read| serde_json::to_string_pretty(&item(read)).expect("plain") + "\n")
+            .collect();
         let expected = fs::read_to_string(sample(layout, "expected")).unwrap_or_default();
         if found != expected {
             let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.expected", layout.id));
@@ -100,11 +82,16 @@ fn samples_are_clean_and_written_again_byte_for_byte() {
         let bytes = fs::read(sample(layout, "sample")).expect("it has a sample");
         let (mut objects, mut findings) = (Vec::new(), Vec::new());
         let mut reader = bytes.as_slice();
-        let summary = convert::to_ndjson(&mut reader, layout, tables(layout), &mut objects, &mut |found| findings.push(found)).expect("memory can be read");
+        let summary =
+            convert::to_ndjson(&mut reader, layout, tables(layout), &mut objects, &mut |found| findings.push(found))
+                .expect("memory can be read");
         assert_eq!((summary.rejected, summary.refused), (0, false), "{}: {findings:#?}", layout.id);
         let mut again = Vec::new();
-        let written = convert::from_ndjson(&mut objects.as_slice(), layout, &mut again, &mut |found| panic!("{}: {found:?}", layout.id)).expect("memory can be written");
-        assert_eq!(written, summary.records, "{}", layout.id);
+        let written = convert::from_ndjson(&mut objects.as_slice(), layout, &mut again, &mut |found| {
+            panic!("{}: {found:?}", layout.id)
+        })
+        .expect("memory can be written");
+        assert_eq!(written, summary.rows_in, "{}", layout.id);
         assert_eq!(String::from_utf8_lossy(&again), String::from_utf8_lossy(&bytes), "{}", layout.id);
     }
 }

@@ -1,0 +1,383 @@
+//! What a command is given: an open database, the agreements, keys, clock and chance.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use agreements::{Act, Agreements, Approval, Digest, Interval, NewCertification, NewInstrument, Steward, Stewards};
+use anyhow::{Context as _, anyhow, bail};
+use chrono::{DateTime, Utc};
+use ed25519_dalek::SigningKey;
+use ::intake::TombstoneKey;
+use identity::roster::RosterLayout;
+use ledger::{KeyUse, Signer};
+use model::{Clock, ConsumerId, Entropy};
+use pg::{Access, Database, Role};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::Place,
+    keys::{Keys, public_key, write_new},
+    settings::{SANDBOX, Settings},
+    system::{SystemClock, SystemEntropy, data_folder, environment},
+};
+
+/// A consumer's documents.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// Its agreement, as text.
+    pub agreement: String,
+    /// Its roster layout; the SEA has none.
+    pub roster: Option<RosterLayout>,
+}
+
+macro_rules! shipped {
+    ($($id:literal: $roster:expr),*) => {
+        &[$(($id, include_str!(concat!("../../../deploy/consumers/", $id, "/agreement.toml")), $roster)),*]
+    };
+}
+
+/// The shipped consumers: agreement and roster layout.
+const SHIPPED: &[(&str, &str, Option<&str>)] = shipped! {
+    "cssd": Some(include_str!("../../../deploy/consumers/cssd/roster.toml")),
+    "dcf": Some(include_str!("../../../deploy/consumers/dcf/roster.toml")),
+    "education_unit": Some(include_str!("../../../deploy/consumers/education_unit/roster.toml")),
+    "sea": None
+};
+
+/// The two stewards of the sandbox.
+const SANDBOX_STEWARDS: [&str; 2] = ["sandbox_steward_1", "sandbox_steward_2"];
+
+/// Everything a command needs.
+pub struct App {
+    /// The configuration.
+    pub settings: Settings,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Keys.
+    pub keys: Keys,
+    /// The database.
+    pub database: Database,
+    /// The agreements.
+    pub agreements: Arc<Agreements>,
+    /// The consumers' documents.
+    pub consumers: BTreeMap<ConsumerId, Consumer>,
+    /// The secret of tombstones.
+    pub tombstones: TombstoneKey,
+    sandbox_keys: Vec<(String, SigningKey)>,
+}
+
+impl App {
+    /// Reads the configuration, opens the database (making it if needed) and, in the sandbox, puts the shipped agreements into force.
+    pub async fn open(place: &Place, access: Access) -> anyhow::Result<Self> {
+        let data = place.data.clone().unwrap_or_else(data_folder);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&data)
+            .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+        if place.sandbox && !data.join("config.toml").exists() {
+            write_new(&data.join("config.toml"), SANDBOX.as_bytes())?;
+        }
+        let settings = Settings::load(place.config.as_deref(), &data)?;
+        let keys = Keys::open(&data)?;
+        let tombstones = TombstoneKey::new(keys.secret("tombstones", &SystemEntropy)?);
+        let consumers = consumers(settings.consumers.folder.as_deref())?;
+        let (stewards, sandbox_keys) = stewards(&settings, &keys)?;
+        let database = Database::open(&settings.database, &data, &environment(), access, &SystemClock).await?;
+        let app = Self {
+            settings,
+            data,
+            keys,
+            database,
+            agreements: Arc::new(Agreements::new(stewards)),
+            consumers,
+            tombstones,
+            sandbox_keys,
+        };
+        app.prepare_reference().await?;
+        if app.settings.sandbox {
+            app.activate_shipped().await?;
+        }
+        Ok(app)
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> &pg::Pool {
+        self.database.pool()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &'static dyn Clock {
+        &SystemClock
+    }
+
+    /// Chance.
+    pub fn entropy(&self) -> &'static dyn Entropy {
+        &SystemEntropy
+    }
+
+    /// What disclosures need.
+    pub fn disclosure(&self) -> disclosure::Context<'_> {
+        disclosure::Context {
+            pool: self.pool(),
+            agreements: &self.agreements,
+            clock: self.clock(),
+            entropy: self.entropy(),
+        }
+    }
+
+    /// The documents of a consumer.
+    pub fn consumer(&self, id: &ConsumerId) -> anyhow::Result<&Consumer> {
+        let known = || self.consumers.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        self.consumers.get(id).ok_or_else(|| anyhow!("there is no consumer {id}; there are: {}", known()))
+    }
+
+    /// The roster layout of a consumer.
+    pub fn roster_layout(&self, id: &ConsumerId) -> anyhow::Result<&RosterLayout> {
+        self.consumer(id)?.roster.as_ref().ok_or_else(|| anyhow!("{id} sends no roster"))
+    }
+
+    /// Closes the database; the last to leave stops the embedded server.
+    pub async fn close(self) -> anyhow::Result<()> {
+        Ok(self.database.close().await?)
+    }
+
+    /// The ledger's signing key.
+    pub fn signer(&self) -> anyhow::Result<Signer> {
+        self.keys.signing_key("ledger", &SystemEntropy)?;
+        Ok(Signer::from_pem_file(&self.settings.ledger.origin, KeyUse::Log, &self.keys.path("ledger.pem"))?)
+    }
+
+    /// Gives committed ledger entries their place and signs a checkpoint, until nothing waits.
+    pub async fn sequence(&self) -> anyhow::Result<()> {
+        sequence(self.pool(), &self.signer()?).await
+    }
+
+    /// Sequences in the background until the token is cancelled.
+    pub fn sequence_in_background(&self, stop: CancellationToken) -> anyhow::Result<JoinHandle<()>> {
+        let (pool, signer) = (self.pool().clone(), self.signer()?);
+        let every = Duration::from_millis(self.settings.ledger.sequence_every_ms.max(50));
+        Ok(spawn(async move {
+            while !stop.is_cancelled() {
+                if let Err(error) = sequence(&pool, &signer).await {
+                    tracing::error!(error = &*error as &dyn std::error::Error, "the ledger could not be sequenced");
+                }
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(every) => {}
+                }
+            }
+        }))
+    }
+
+    /// Signs with both stewards of the sandbox; outside it, says what to do.
+    pub fn sandbox_approvals(&self, act: Act, digest: Digest, at: DateTime<Utc>) -> anyhow::Result<[Approval; 2]> {
+        let sign = |(name, key): &(String, SigningKey)| {
+            Approval::sign(self.agreements.stewards(), name, key, (act, digest), at)
+        };
+        match self.sandbox_keys.as_slice() {
+            [first, second] => Ok([sign(first)?, sign(second)?]),
+            _ => bail!("this needs the signed approvals of two stewards"),
+        }
+    }
+
+    /// Puts a document on file and into force with the sandbox's approvals.
+    pub async fn activate(&self, document: &str) -> anyhow::Result<(String, i32)> {
+        let at = self.clock().now();
+        let terms = agreements::parse(document).map_err(|error| agreement_error(&error))?;
+        let agreements = &*self.agreements;
+        let proposal = pg::run_tx(self.pool(), "cli.propose", Role::Agreements, |tx| {
+            Box::pin(async move { agreements.propose(tx, document, at).await })
+        })
+        .await
+        .map_err(|error| agreement_error(&error))?;
+        let active = pg::run_tx(self.pool(), "cli.active", Role::Agreements, |tx| {
+            let consumer = &terms.consumer;
+            Box::pin(async move { agreements.load_active(tx, consumer, at).await })
+        })
+        .await?;
+        if active.is_some_and(|active| active.digest() == proposal.digest) {
+            return Ok((proposal.agreement_id, proposal.version));
+        }
+        let approvals = self.sandbox_approvals(Act::Activate, proposal.digest, at)?;
+        pg::run_tx(self.pool(), "cli.activate", Role::Agreements, |tx| {
+            let (approvals, proposal) = (&approvals, &proposal);
+            Box::pin(async move {
+                for approval in approvals {
+                    agreements.approve(tx, Act::Activate, proposal.digest, approval).await?;
+                }
+                agreements.activate(tx, &proposal.agreement_id, proposal.version, at).await
+            })
+        })
+        .await?;
+        Ok((proposal.agreement_id, proposal.version))
+    }
+
+    /// Approves court orders that a roster reports with the sandbox's stewards; says how many wait when there is no sandbox.
+    pub async fn file_orders(&self, orders: &[NewInstrument]) -> anyhow::Result<(u64, u64)> {
+        if self.sandbox_keys.is_empty() {
+            return Ok((0, orders.len() as u64));
+        }
+        let at = self.clock().now();
+        let agreements = &*self.agreements;
+        let mut filed = 0;
+        for order in orders {
+            let approvals = self.sandbox_approvals(Act::RecordInstrument, order.digest()?, at)?;
+            let result = pg::run_tx(self.pool(), "cli.order", Role::Agreements, |tx| {
+                let approvals = &approvals;
+                Box::pin(async move { agreements.record_order(tx, order, approvals, SANDBOX_STEWARDS[0], at).await })
+            })
+            .await;
+            match result {
+                Ok(()) => filed += 1,
+                // The same order, reported again.
+                Err(agreements::Error::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((filed, 0))
+    }
+
+    /// The shipped organizations of Connecticut, once.
+    async fn prepare_reference(&self) -> anyhow::Result<()> {
+        let sea: model::Sea = "ct".parse()?;
+        let names = reference::shipped_organizations(sea.as_str())?;
+        let at = self.clock().now();
+        pg::run_tx(self.pool(), "cli.reference", Role::Reference, |tx| {
+            let (names, sea) = (&names, &sea);
+            Box::pin(async move {
+                reference::record_organizations(tx, sea, names, at).await?;
+                Ok::<_, PrepareError>(())
+            })
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The sandbox's agreements and the certification that the juvenile-justice basis needs.
+    async fn activate_shipped(&self) -> anyhow::Result<()> {
+        for (id, consumer) in &self.consumers {
+            self.activate(&consumer.agreement).await.with_context(|| format!("the agreement of {id}"))?;
+        }
+        let at = self.clock().now();
+        let agreements = &*self.agreements;
+        for id in self.consumers.keys() {
+            let certification = NewCertification {
+                consumer: id.clone(),
+                holder: "sandbox: the agency's head".to_owned(),
+                reference: "sandbox certification".to_owned(),
+                in_force: Interval { from: DateTime::UNIX_EPOCH, to: None },
+            };
+            pg::run_tx(self.pool(), "cli.certification", Role::Agreements, |tx| {
+                let certification = &certification;
+                Box::pin(
+                    async move { agreements.record_certification(tx, certification, SANDBOX_STEWARDS[0], at).await },
+                )
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why the preparation of the database failed.
+#[derive(Debug, thiserror::Error)]
+enum PrepareError {
+    #[error(transparent)]
+    Database(#[from] pg::Error),
+    #[error(transparent)]
+    Reference(#[from] reference::Error),
+}
+
+fn agreement_error(error: &agreements::Error) -> anyhow::Error {
+    match error {
+        agreements::Error::Document(findings) => {
+            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            anyhow!("the document has mistakes:\n  {}", lines.join("\n  "))
+        }
+        other => anyhow!("{other}"),
+    }
+}
+
+/// Gives committed ledger entries their place and signs a checkpoint, until nothing waits.
+async fn sequence(pool: &pg::Pool, signer: &Signer) -> anyhow::Result<()> {
+    loop {
+        let done = pg::run_tx(pool, "ledger.sequence", Role::Ledger, |tx| {
+            Box::pin(async move { ledger::sequence(tx, SEQUENCE_MAX).await })
+        })
+        .await?;
+        pg::crash::hit(pg::crash::CrashPoint::LedgerAfterSequence);
+        pg::run_tx(pool, "ledger.checkpoint", Role::Ledger, |tx| {
+            Box::pin(async move { ledger::checkpoint(tx, signer, &SystemClock).await })
+        })
+        .await?;
+        if !done.is_behind {
+            return Ok(());
+        }
+    }
+}
+
+/// Entries sequenced in one transaction.
+const SEQUENCE_MAX: u32 = 10_000;
+
+/// Starts a task that its handle's owner waits for.
+#[expect(clippy::disallowed_methods, reason = "the handle is kept and awaited by the caller")]
+pub fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) -> JoinHandle<()> {
+    tokio::spawn(task)
+}
+
+fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, Consumer>> {
+    let mut consumers = BTreeMap::new();
+    let mut add = |id: &str, agreement: String, roster: Option<&str>| -> anyhow::Result<()> {
+        let roster = roster
+            .map(RosterLayout::parse)
+            .transpose()
+            .map_err(|error| anyhow!("the roster layout of {id}: {error}"))?;
+        consumers.insert(id.parse()?, Consumer { agreement, roster });
+        Ok(())
+    };
+    let Some(folder) = folder else {
+        for (id, agreement, roster) in SHIPPED {
+            add(id, (*agreement).to_owned(), *roster)?;
+        }
+        return Ok(consumers);
+    };
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot read the folder of consumers {}", folder.display()))?
+    {
+        let path = entry?.path();
+        let (Some(id), true) = (path.file_name().and_then(|name| name.to_str()), path.is_dir()) else { continue };
+        let agreement =
+            fs::read_to_string(path.join("agreement.toml")).with_context(|| format!("the agreement of {id}"))?;
+        let roster = fs::read_to_string(path.join("roster.toml")).ok();
+        add(id, agreement, roster.as_deref())?;
+    }
+    Ok(consumers)
+}
+
+type SandboxKeys = Vec<(String, SigningKey)>;
+
+fn stewards(settings: &Settings, keys: &Keys) -> anyhow::Result<(Stewards, SandboxKeys)> {
+    let always = Interval { from: DateTime::UNIX_EPOCH, to: None };
+    let mut list = Vec::new();
+    let mut sandbox = Vec::new();
+    if settings.sandbox {
+        for name in SANDBOX_STEWARDS {
+            let key = keys.signing_key(name, &SystemEntropy)?;
+            list.push(Steward { id: name.to_owned(), key: key.verifying_key(), registered: always, sandbox: true });
+            sandbox.push((name.to_owned(), key));
+        }
+    }
+    for steward in &settings.steward {
+        let key = public_key(&steward.public_key_file)?;
+        list.push(Steward { id: steward.id.clone(), key, registered: always, sandbox: false });
+    }
+    Ok((Stewards::new(list)?, sandbox))
+}

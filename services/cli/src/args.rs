@@ -1,0 +1,353 @@
+//! What can be asked on the command line. Flags, exit codes and formats are a contract: others script against them.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use model::ConsumerId;
+
+/// Interagency exchange of longitudinal student histories.
+#[derive(Debug, Parser)]
+#[command(
+    name = "throughline",
+    version,
+    about,
+    after_help = "Exit codes: 0 done; 1 could not do the work; 2 wrong usage; 3 done, but a batch was refused or a check found something."
+)]
+pub struct Args {
+    #[command(flatten)]
+    pub place: Place,
+    /// Log filter, as in `info` or `disclosure=debug,warn`.
+    #[arg(long, global = true, default_value = "warn", env = "THROUGHLINE_LOG", hide_env = true)]
+    pub log: String,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where things are.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Place {
+    /// Configuration file; default: `config.toml` in the data folder, if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data folder: embedded database, keys, findings; default: the platform's.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Write the sandbox configuration into the data folder first, with two built-in stewards.
+    #[arg(long, global = true)]
+    pub sandbox: bool,
+    /// One JSON object per unit of work on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole exchange on an invented state.
+    Demo(Demo),
+    /// Serve the API.
+    Serve(Serve),
+    /// Invent a state of any size, in the state's own file formats.
+    Generate(Generate),
+    /// State files: load, check, convert, describe.
+    #[command(subcommand)]
+    Intake(Intake),
+    /// Matching people.
+    #[command(subcommand)]
+    Identity(Identity),
+    /// An agency's roster.
+    #[command(subcommand)]
+    Roster(Roster),
+    /// The nightly exchange.
+    #[command(subcommand)]
+    Exchange(Exchange),
+    /// A consumer's feed.
+    #[command(subcommand)]
+    Feed(Feed),
+    /// The Client School Records Summary.
+    #[command(subcommand)]
+    Summary(Summary),
+    /// Agreements.
+    #[command(subcommand)]
+    Agreement(Agreement),
+    /// The record of disclosures.
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// The database.
+    #[command(subcommand)]
+    Db(Db),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Demo {
+    /// Students of the invented state.
+    #[arg(long, default_value_t = 5_000)]
+    pub students: u64,
+    /// Seed: the same one gives the same state.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Folder for everything.
+    #[arg(long, default_value = "throughline-demo")]
+    pub dir: PathBuf,
+    /// Stop when the exchange is done, instead of serving.
+    #[arg(long)]
+    pub exit: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Serve {
+    /// Address of the API.
+    #[arg(long)]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Generate {
+    /// Children the state has ever registered.
+    #[arg(long)]
+    pub students: u64,
+    /// Seed.
+    #[arg(long)]
+    pub seed: u64,
+    /// Folder to write into.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// School years the files cover.
+    #[arg(long)]
+    pub years: Option<u16>,
+    /// Clients of each agency, as a share of the children.
+    #[arg(long)]
+    pub clients: Option<f64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Intake {
+    /// Load files, folders, .zip, .gz or Ed-Fi control files.
+    Load {
+        /// What to load.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The state that sent it.
+        #[arg(long, default_value = "ct")]
+        sea: model::Sea,
+        /// The layout; default: found out from folder, name and content.
+        #[arg(long)]
+        layout: Option<String>,
+    },
+    /// Say what is wrong with a file, without a database.
+    Check {
+        /// The file.
+        path: PathBuf,
+        /// The layout.
+        #[arg(long)]
+        layout: String,
+    },
+    /// Turn a file into NDJSON records, or NDJSON records into the file.
+    Convert {
+        /// The file.
+        path: PathBuf,
+        /// The layout.
+        #[arg(long)]
+        layout: String,
+        /// Into what.
+        #[arg(long)]
+        to: ConvertTo,
+        /// Where to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// List the layouts.
+    Layouts,
+    /// A layout as a page.
+    Describe {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ConvertTo {
+    /// Records as NDJSON with element names.
+    Ndjson,
+    /// Back to the state's file.
+    File,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Identity {
+    /// Link two CSV files, without a database.
+    Link {
+        /// The larger file.
+        #[arg(long)]
+        left: PathBuf,
+        /// The smaller file.
+        #[arg(long)]
+        right: PathBuf,
+        /// Pairs, as CSV.
+        #[arg(long)]
+        out: PathBuf,
+        /// A saved model: no training.
+        #[arg(long)]
+        model: Option<PathBuf>,
+        /// Save the model here.
+        #[arg(long)]
+        save_model: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Roster {
+    /// Take a roster.
+    Load {
+        /// The file.
+        file: PathBuf,
+        /// The agency.
+        #[arg(long)]
+        consumer: ConsumerId,
+        /// The day it speaks of; default: today.
+        #[arg(long)]
+        date: Option<NaiveDate>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Exchange {
+    /// Match, build the population, deliver files and summaries.
+    Run {
+        /// The agency.
+        #[arg(long)]
+        consumer: ConsumerId,
+        /// The day of the run; default: today.
+        #[arg(long)]
+        date: Option<NaiveDate>,
+        /// Where deliveries go; default: `out/<consumer>` beside the data folder.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Feed {
+    /// The consumer's whole feed as files with a manifest.
+    Export {
+        /// The consumer; `sea` for the SEA's own complete export.
+        #[arg(long)]
+        consumer: ConsumerId,
+        /// One office's part.
+        #[arg(long)]
+        office: Option<String>,
+        /// `ndjson` or `csv`.
+        #[arg(long)]
+        format: String,
+        /// The folder.
+        #[arg(long)]
+        out: PathBuf,
+        /// What was known then.
+        #[arg(long)]
+        as_of: Option<DateTime<Utc>>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Summary {
+    /// Make PDFs from JSON summaries, without a database.
+    Render {
+        /// A file or folder of `school-records-summary/1` JSON.
+        #[arg(long = "in")]
+        input: PathBuf,
+        /// A file or folder.
+        #[arg(long)]
+        out: PathBuf,
+        /// Threads.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Agreement {
+    /// Say every mistake of documents.
+    Check {
+        /// Documents.
+        #[arg(required = true)]
+        documents: Vec<PathBuf>,
+    },
+    /// Who may see what: a table.
+    Matrix {
+        /// Documents; default: the shipped ones.
+        documents: Vec<PathBuf>,
+    },
+    /// What a document changes.
+    Diff {
+        /// Before.
+        old: PathBuf,
+        /// After.
+        new: PathBuf,
+    },
+    /// Put a document on file and into force; in the sandbox the built-in stewards approve.
+    Activate {
+        /// The document.
+        document: PathBuf,
+    },
+    /// Stop an agreement at once.
+    Suspend {
+        /// Its id.
+        id: String,
+        /// Who.
+        #[arg(long)]
+        by: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Versions and their state.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Verify the ledger: the database, or exported tiles offline.
+    Verify {
+        /// A folder that `ledger export` wrote.
+        #[arg(long)]
+        tiles: Option<PathBuf>,
+        /// A checkpoint that was kept: the ledger must extend it.
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Export tiles, entries and the checkpoint.
+    Export {
+        /// The folder.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// A student's record of disclosures.
+    Disclosures {
+        /// The student, by the exchange's own id.
+        #[arg(long)]
+        student: uuid::Uuid,
+        /// `csv` or `json`.
+        #[arg(long, default_value = "csv")]
+        format: String,
+        /// `parent`, `eligible_student`, `district` or `auditor`.
+        #[arg(long, default_value = "auditor")]
+        audience: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Db {
+    /// Server, size, migrations, ledger health.
+    Status,
+    /// Apply missing migrations.
+    Migrate,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Read the configuration and say every mistake.
+    Check,
+}

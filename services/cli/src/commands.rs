@@ -1,0 +1,72 @@
+//! The commands, one module each. A command wires crates together and speaks with people; it holds no rule.
+
+mod agreement;
+mod config;
+mod db;
+mod demo;
+pub mod exchange;
+mod feed;
+mod generate;
+mod identity;
+pub mod intake;
+mod ledger;
+mod serve;
+mod summary;
+
+use pg::Access;
+
+use crate::{
+    app::App,
+    args::{Args, Command, Place},
+};
+
+/// How a command that did its work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// Everything is well.
+    Done = 0,
+    /// Done, but a batch was refused or a check found something.
+    Found = 3,
+}
+
+impl Outcome {
+    /// `Found` if something was found.
+    pub const fn of(found: bool) -> Self {
+        if found { Self::Found } else { Self::Done }
+    }
+}
+
+/// Runs what was asked.
+pub async fn run(args: Args) -> anyhow::Result<Outcome> {
+    let place = args.place;
+    match args.command {
+        Command::Demo(options) => demo::run(&place, &options).await,
+        Command::Serve(options) => serve::run(&place, &options).await,
+        Command::Generate(options) => generate::run(&place, &options),
+        Command::Intake(command) => intake::run(&place, command).await,
+        Command::Identity(command) => identity::run(&place, command),
+        Command::Roster(command) => exchange::roster(&place, command).await,
+        Command::Exchange(command) => exchange::run(&place, command).await,
+        Command::Feed(command) => feed::run(&place, command).await,
+        Command::Summary(command) => summary::run(&place, command),
+        Command::Agreement(command) => agreement::run(&place, command).await,
+        Command::Ledger(command) => ledger::run(&place, command).await,
+        Command::Db(command) => db::run(&place, &command).await,
+        Command::Config(command) => config::run(&place, &command),
+    }
+}
+
+/// Opens the database for a command, runs it, and closes the database whatever happened.
+pub async fn with_app<F, Fut>(place: &Place, command: F) -> anyhow::Result<Outcome>
+where
+    F: FnOnce(std::sync::Arc<App>) -> Fut,
+    Fut: Future<Output = anyhow::Result<Outcome>>,
+{
+    let app = std::sync::Arc::new(App::open(place, Access::Shared).await?);
+    let result = command(std::sync::Arc::clone(&app)).await;
+    if let Some(app) = std::sync::Arc::into_inner(app) {
+        app.close().await?;
+    }
+    result
+}

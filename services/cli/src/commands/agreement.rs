@@ -1,0 +1,118 @@
+//! `throughline agreement`.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use pg::Role;
+use serde_json::json;
+
+use super::{Outcome, with_app};
+use crate::{
+    args::{Agreement, Place},
+    console,
+};
+
+fn read(path: &PathBuf) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Checks, shows, compares and brings into force.
+pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
+    match command {
+        Agreement::Check { documents } => check(place, &documents),
+        Agreement::Matrix { documents } => matrix(place, &documents).await,
+        Agreement::Diff { old, new } => diff(&old, &new),
+        Agreement::Activate { document } => {
+            with_app(place, |app| async move {
+                let (id, version) = app.activate(&read(&document)?).await?;
+                console::line(place.json, format!("{id} version {version} is in force"));
+                Ok(Outcome::Done)
+            })
+            .await
+        }
+        Agreement::Suspend { id, by, reason } => {
+            with_app(place, |app| async move {
+                let at = app.clock().now();
+                let agreements = &*app.agreements;
+                pg::run_tx(app.pool(), "cli.suspend", Role::Agreements, |tx| {
+                    let (id, by, reason) = (&id, &by, &reason);
+                    Box::pin(async move { agreements.suspend(tx, id, (by, reason), at).await })
+                })
+                .await?;
+                console::line(place.json, format!("{id} is suspended: nothing more is disclosed under it"));
+                Ok(Outcome::Done)
+            })
+            .await
+        }
+        Agreement::List => list(place).await,
+    }
+}
+
+fn check(place: &Place, documents: &[PathBuf]) -> anyhow::Result<Outcome> {
+    let mut found = false;
+    for path in documents {
+        let checked = agreements::check(&read(path)?);
+        for finding in &checked.findings {
+            found = true;
+            if place.json {
+                console::json(&json!({ "file": path, "finding": finding.to_string() }))?;
+            } else {
+                console::line(false, format!("{}: {finding}", path.display()));
+            }
+        }
+        if checked.findings.is_empty() {
+            console::line(place.json, format!("{}: in order", path.display()));
+        }
+    }
+    Ok(Outcome::of(found))
+}
+
+async fn matrix(place: &Place, documents: &[PathBuf]) -> anyhow::Result<Outcome> {
+    let mut terms = Vec::new();
+    if documents.is_empty() {
+        return with_app(place, |app| async move {
+            let shipped: Result<Vec<_>, _> =
+                app.consumers.values().map(|consumer| agreements::parse(&consumer.agreement)).collect();
+            console::text(&agreements::matrix(&shipped?))?;
+            Ok(Outcome::Done)
+        })
+        .await;
+    }
+    for path in documents {
+        terms.push(agreements::parse(&read(path)?)?);
+    }
+    console::text(&agreements::matrix(&terms))?;
+    Ok(Outcome::Done)
+}
+
+fn diff(old: &PathBuf, new: &PathBuf) -> anyhow::Result<Outcome> {
+    let (old, new) = (agreements::parse(&read(old)?)?, agreements::parse(&read(new)?)?);
+    for line in agreements::diff(&old, &new)? {
+        console::line(false, line);
+    }
+    Ok(Outcome::Done)
+}
+
+async fn list(place: &Place) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        let agreements = &*app.agreements;
+        let versions = pg::run_tx(app.pool(), "cli.versions", Role::Agreements, |tx| {
+            Box::pin(async move { agreements.list_versions(tx).await })
+        })
+        .await?;
+        for version in versions {
+            let state = match (&version.activated_at, &version.ended_because) {
+                (None, _) => "on file".to_owned(),
+                (Some(at), None) => format!("in force since {at}"),
+                (Some(_), Some(why)) => why.clone(),
+            };
+            if place.json {
+                console::json(&json!({ "agreement": version.agreement_id, "version": version.version, "consumer": version.consumer, "state": state }))?;
+            } else {
+                console::line(false, format!("{} version {} ({}): {state}", version.agreement_id, version.version, version.consumer));
+            }
+        }
+        Ok(Outcome::Done)
+    })
+    .await
+}

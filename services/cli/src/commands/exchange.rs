@@ -1,0 +1,311 @@
+//! `throughline roster` and `throughline exchange`: an agency's night.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use agreements::{Actor, Delivery};
+use anyhow::{Context as _, anyhow};
+use chrono::NaiveDate;
+use disclosure::{Ask, Asker, Item, Repeat, RunTotals};
+use identity::matching::{self, MatchReport};
+use intake::roster;
+use model::ConsumerId;
+use pg::{Role, crash::CrashPoint};
+use serde_json::{Value as Json, json};
+use summary::{Origin, RenderOptions, Renderer, RendererOptions};
+
+use super::{Outcome, feed, with_app};
+use crate::{
+    app::App,
+    args::{Exchange, Place, Roster},
+    console::{self, Progress},
+};
+
+/// Clients disclosed with one ledger commit.
+pub const CHUNK: usize = 100;
+/// Clients read from the population at once.
+pub const PAGE: u32 = 1_000;
+/// The seed of matching: the same rosters and state give the same links.
+const MATCH_SEED: u64 = 1;
+
+/// Takes a roster.
+pub async fn roster(place: &Place, command: Roster) -> anyhow::Result<Outcome> {
+    let Roster::Load { file, consumer, date } = command;
+    with_app(place, |app| async move {
+        let report = take_roster(&app, &consumer, &file, date).await?;
+        let refused = !report["refused_reason"].is_null();
+        say_roster(place, &report)?;
+        Ok(Outcome::of(refused || report["refused"].as_u64().unwrap_or(0) > 0))
+    })
+    .await
+}
+
+fn say_roster(place: &Place, report: &Json) -> anyhow::Result<()> {
+    if place.json {
+        return console::json(report);
+    }
+    console::line(
+        false,
+        format!(
+            "roster {}: {} rows in, {} accepted, {} refused, {} changed, {} ended by absence",
+            report["file"],
+            report["rows_in"],
+            report["accepted"],
+            report["refused"],
+            report["changed"],
+            report["ended_by_absence"]
+        ),
+    );
+    if let Some(reason) = report["refused_reason"].as_str() {
+        console::line(false, format!("  refused as a whole: {reason}"));
+    }
+    for finding in report["findings"].as_array().into_iter().flatten() {
+        console::line(
+            false,
+            format!(
+                "  line {}, {}: {}",
+                finding["line"],
+                finding["column"].as_str().unwrap_or("row"),
+                finding["message"].as_str().unwrap_or_default()
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// Takes a roster file; gives its receipt.
+pub async fn take_roster(
+    app: &App,
+    consumer: &ConsumerId,
+    file: &Path,
+    date: Option<NaiveDate>,
+) -> anyhow::Result<Json> {
+    let layout = app.roster_layout(consumer)?;
+    let now = app.clock().now();
+    let date = date.unwrap_or_else(|| now.with_timezone(&layout.time_zone).date_naive());
+    let bytes = roster::read_file(file).with_context(|| format!("{}", file.display()))?;
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let taken = roster::take(app.pool(), &app.agreements, layout, (consumer, &name, &bytes), (date, now)).await?;
+    let (approved, waiting) = app.file_orders(&taken.orders).await?;
+    let r = &taken.receipt;
+    Ok(json!({
+        "roster": r.roster, "consumer": consumer, "file": name, "date": date, "rows_in": r.rows_in, "accepted": r.accepted, "refused": r.refused,
+        "changed": r.changed, "ended_by_absence": r.ended_by_absence, "seen_before": r.seen_before, "refused_reason": r.refused_reason,
+        "releases": taken.releases, "orders_approved": approved, "orders_waiting": waiting, "findings": r.findings,
+    }))
+}
+
+/// Matches an agency's clients with students and rebuilds its population.
+pub async fn match_clients(app: &App, consumer: &ConsumerId) -> anyhow::Result<(MatchReport, u64)> {
+    let input = pg::run_tx(app.pool(), "identity.load", Role::Identity, |tx| {
+        Box::pin(async move { matching::load(tx, consumer).await.map_err(MatchError::from) })
+    })
+    .await?;
+    let config = app.settings.matching.clone();
+    let progress = Progress::begin(&format!("match {consumer}"), 0);
+    let plan = tokio::task::spawn_blocking(move || matching::decide(&input, &config, MATCH_SEED, &|_, _, _| {}))
+        .await
+        .map_err(|_| anyhow!("matching stopped"))??;
+    let at = app.clock().now();
+    let result = pg::run_tx(app.pool(), "identity.match", Role::Identity, |tx| {
+        let plan = &plan;
+        Box::pin(async move {
+            let report = matching::store_plan(tx, consumer, plan, at).await?;
+            let intervals = identity::population::rebuild(tx, consumer).await?;
+            Ok::<_, MatchError>((report, intervals))
+        })
+    })
+    .await?;
+    progress.done(&format!(
+        "{} of {} clients matched, {} wait for a person",
+        result.0.matched, result.0.clients, result.0.waiting
+    ));
+    Ok(result)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum MatchError {
+    #[error(transparent)]
+    Database(#[from] pg::Error),
+    #[error("the matches could not be stored")]
+    Statement(#[from] sqlx::Error),
+}
+
+/// An agency's night: match, population, files, summaries, report.
+pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
+    let Exchange::Run { consumer, date, out } = command;
+    with_app(place, |app| async move {
+        let out = out.unwrap_or_else(|| app.data.with_file_name("out").join(consumer.as_str()));
+        let report = night(&app, &consumer, date, &out).await?;
+        if place.json {
+            console::json(&report)?;
+        } else {
+            console::line(
+                false,
+                format!(
+                    "{consumer}: {} clients matched, {} histories in files, {} summaries, {} unchanged, {} refused",
+                    report["matching"]["matched"],
+                    report["files"]["histories"],
+                    report["summaries"]["rendered"],
+                    report["summaries"]["unchanged"],
+                    report["summaries"]["refused"]
+                ),
+            );
+            console::line(false, format!("  delivered to {}", out.display()));
+        }
+        Ok(Outcome::Done)
+    })
+    .await
+}
+
+/// Runs a night for one consumer; the report is also written beside the deliveries.
+pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, out: &Path) -> anyhow::Result<Json> {
+    let layout = app.roster_layout(consumer)?;
+    let today = date.unwrap_or_else(|| app.clock().now().with_timezone(&layout.time_zone).date_naive());
+    let (matching, intervals) = match_clients(app, consumer).await?;
+    let folder = out.join(today.to_string());
+    let mut files = BTreeMap::new();
+    for format in feeds::formats::NAMES {
+        let target = folder.join(format);
+        if target.join("manifest.json").exists() {
+            // The same night again: what was delivered whole stays.
+            files.insert(
+                *format,
+                fs::read(target.join("manifest.json"))
+                    .ok()
+                    .and_then(|text| serde_json::from_slice::<Json>(&text).ok())
+                    .unwrap_or_default(),
+            );
+            continue;
+        }
+        files.insert(*format, serde_json::to_value(feed::export(app, consumer, None, format, &target, None).await?)?);
+    }
+    let summaries = summaries(app, consumer, today, &folder.join("summaries")).await?;
+    app.sequence().await?;
+    let proofs = write_proofs(app, &folder.join("summaries")).await?;
+    let report = json!({
+        "consumer": consumer, "date": today,
+        "matching": matching, "population_intervals": intervals,
+        "files": { "histories": files.values().next().map(|m| m["histories"].clone()), "refused": files.values().next().map(|m| m["refused"].clone()), "formats": feeds::formats::NAMES },
+        "summaries": summaries, "proofs": proofs,
+        "waiting_for_a_person": matching.waiting,
+    });
+    let path = folder.join("report.json");
+    fs::write(&path, serde_json::to_vec_pretty(&report)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(report)
+}
+
+/// Renders the summaries that changed, each recorded before its file exists. Files are named by disclosure id; the index tells whose they are.
+async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &Path) -> anyhow::Result<Json> {
+    fs::create_dir_all(folder)?;
+    let renderer = Renderer::new(&RendererOptions::default())?;
+    let ask = Ask {
+        consumer,
+        actor: Actor::ScheduledRun,
+        purpose: None,
+        delivery: Delivery::Pdf,
+        office: None,
+        as_of: None,
+        asker: Asker { system: Some("nightly exchange".to_owned()), ..Asker::default() },
+        run: Some(app.entropy().uuid()),
+        repeat: Repeat::WhenChanged,
+    };
+    let members = population(app, &ask).await?;
+    let progress = Progress::begin(&format!("summaries for {consumer}"), members.len() as u64);
+    let encode = |history: &disclosure::DisclosedHistory| {
+        let summary = summary::from_disclosure(history, today);
+        renderer.render(&summary, RenderOptions { origin: Origin::Exchange }).map_err(|error| error.to_string())
+    };
+    let (mut rendered, mut unchanged, mut refused) = (0_u64, 0_u64, BTreeMap::<&'static str, u64>::new());
+    let mut digest = feeds::RunDigest::default();
+    let mut index = Vec::new();
+    for (number, keys) in members.chunks(CHUNK).enumerate() {
+        for item in disclosure::disclose_chunk(app.disclosure(), &ask, keys, &encode).await? {
+            match item {
+                Item::Disclosed(disclosed) => {
+                    let history = &disclosed.history;
+                    let name = format!("{}.pdf", history.disclosure());
+                    write_whole(&folder.join(&name), &disclosed.bytes)?;
+                    digest.add(history.content_digest());
+                    index.push((history.person_key().expose().clone(), name, "new or changed"));
+                    rendered += 1;
+                }
+                Item::Unchanged { person_key } => {
+                    index.push((person_key.into_exposed(), String::new(), "checked today, unchanged since"));
+                    unchanged += 1;
+                }
+                Item::Refused { reason, .. } => *refused.entry(reason.code()).or_default() += 1,
+            }
+        }
+        progress.at(((number + 1) * CHUNK).min(members.len()) as u64);
+    }
+    if rendered > 0 {
+        disclosure::complete_run(
+            app.disclosure(),
+            &ask,
+            RunTotals { histories: rendered, withdrawals: 0, digest: digest.finish() },
+        )
+        .await?;
+    }
+    write_index(&folder.join("index.csv"), &index)?;
+    progress.done(&format!("{rendered} rendered, {unchanged} unchanged"));
+    Ok(
+        json!({ "rendered": rendered, "unchanged": unchanged, "refused": refused.values().sum::<u64>(), "refused_because": refused }),
+    )
+}
+
+/// The person ids of a consumer's population at this moment.
+pub async fn population(app: &App, ask: &Ask<'_>) -> anyhow::Result<Vec<String>> {
+    let mut keys: Vec<String> = Vec::new();
+    loop {
+        let after = keys.last().cloned().unwrap_or_default();
+        let page = disclosure::list_population(app.disclosure(), ask, &after, PAGE).await?;
+        let last = page.len() < PAGE as usize;
+        keys.extend(page.into_iter().map(|member| member.person_key.into_exposed()));
+        if last {
+            return Ok(keys);
+        }
+    }
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let part = path.with_extension("part");
+    fs::write(&part, bytes).with_context(|| format!("cannot write {}", part.display()))?;
+    pg::crash::hit(CrashPoint::DeliverBeforeRename);
+    fs::rename(&part, path).with_context(|| format!("cannot write {}", path.display()))?;
+    pg::crash::hit(CrashPoint::DeliverAfterRename);
+    Ok(())
+}
+
+fn write_index(path: &Path, rows: &[(String, String, &str)]) -> anyhow::Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(["person_id", "file", "state"])?;
+    for (person, file, state) in rows {
+        writer.write_record([person, file, *state])?;
+    }
+    write_whole(path, &writer.into_inner().map_err(|error| anyhow!("{error}"))?)
+}
+
+/// Writes the inclusion proof beside each document: `NAME.tlog-proof`.
+async fn write_proofs(app: &App, folder: &Path) -> anyhow::Result<u64> {
+    let mut written = 0;
+    let entries: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+    for path in entries {
+        let proof_path = path.with_extension("pdf.tlog-proof");
+        let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<uuid::Uuid>().ok());
+        let (Some(id), true, false) = (id, path.extension().is_some_and(|e| e == "pdf"), proof_path.exists()) else {
+            continue;
+        };
+        let proof = pg::run_tx(app.pool(), "ledger.inclusion", Role::Ledger, |tx| {
+            Box::pin(async move { ledger::inclusion(tx, model::DisclosureId(id)).await })
+        })
+        .await?;
+        write_whole(&proof_path, proof.to_string().as_bytes())?;
+        written += 1;
+    }
+    Ok(written)
+}

@@ -1,0 +1,85 @@
+//! Keys in the data folder: made at first need, readable by their owner only.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, anyhow};
+use ed25519_dalek::{
+    SigningKey, VerifyingKey,
+    pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, spki::der::pem::LineEnding},
+};
+use model::Entropy;
+
+/// The folder of keys.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    folder: PathBuf,
+}
+
+impl Keys {
+    /// Keys below a data folder, made if needed.
+    pub fn open(data: &Path) -> anyhow::Result<Self> {
+        let folder = data.join("keys");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("cannot make the folder of keys")?;
+        Ok(Self { folder })
+    }
+
+    /// The file of a key.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// 32 secret bytes by name, drawn at first need.
+    pub fn secret(&self, name: &str, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
+        let path = self.path(&format!("{name}.hex"));
+        if !path.exists() {
+            let mut secret = [0; 32];
+            entropy.fill(&mut secret);
+            write_new(&path, hex::encode(secret).as_bytes())?;
+        }
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read the secret {name}"))?;
+        let bytes = hex::decode(text.trim()).map_err(|_| anyhow!("the secret {name} is damaged"))?;
+        bytes.try_into().map_err(|_| anyhow!("the secret {name} is damaged"))
+    }
+
+    /// An Ed25519 key by name, drawn at first need, PKCS#8 PEM.
+    pub fn signing_key(&self, name: &str, entropy: &dyn Entropy) -> anyhow::Result<SigningKey> {
+        let path = self.path(&format!("{name}.pem"));
+        if !path.exists() {
+            let mut seed = [0; 32];
+            entropy.fill(&mut seed);
+            let pem = SigningKey::from_bytes(&seed)
+                .to_pkcs8_pem(LineEnding::LF)
+                .map_err(|error| anyhow!("cannot write the key {name}: {error}"))?;
+            write_new(&path, pem.as_bytes())?;
+        }
+        let pem = fs::read_to_string(&path).with_context(|| format!("cannot read the key {name}"))?;
+        SigningKey::from_pkcs8_pem(&pem).map_err(|error| anyhow!("the key {name} is damaged: {error}"))
+    }
+}
+
+/// A steward's public key.
+pub fn public_key(path: &Path) -> anyhow::Result<VerifyingKey> {
+    let pem = fs::read_to_string(path).with_context(|| format!("cannot read the public key {}", path.display()))?;
+    VerifyingKey::from_public_key_pem(&pem)
+        .map_err(|error| anyhow!("{} is no Ed25519 public key: {error}", path.display()))
+}
+
+/// Writes a file that must not exist, for its owner only: whole or not at all.
+pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let part = path.with_extension("part");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)
+        .with_context(|| format!("cannot write {}", part.display()))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,132 @@
+//! The configuration: one TOML file, read and checked as a whole before anything starts.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+/// Everything that can be set. Unknown names are refused.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Built-in stewards approve two-person acts, and every such approval says so. Never set it where real records are.
+    pub sandbox: bool,
+    /// The database.
+    pub database: pg::Config,
+    /// Loading files.
+    pub intake: intake::load::Limits,
+    /// Matching.
+    pub matching: identity::Config,
+    /// Agreements and rosters of consumers.
+    pub consumers: Consumers,
+    /// Stewards whose approvals count.
+    pub steward: Vec<StewardSetting>,
+    /// The ledger.
+    pub ledger: LedgerSettings,
+    /// The API.
+    pub server: ServerSettings,
+}
+
+/// Where consumers' documents are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Consumers {
+    /// A folder with one folder a consumer (`agreement.toml`, `roster.toml`); absent: the shipped ones.
+    pub folder: Option<PathBuf>,
+}
+
+/// A steward.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StewardSetting {
+    /// A short name, recorded with each approval.
+    pub id: String,
+    /// The Ed25519 public key, PEM.
+    pub public_key_file: PathBuf,
+}
+
+/// The ledger.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerSettings {
+    /// The log's name in checkpoints: a schema-less address under the operator's control.
+    pub origin: String,
+    /// Milliseconds between two rounds of the sequencer.
+    pub sequence_every_ms: u64,
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self { origin: "throughline.test/ledger".to_owned(), sequence_every_ms: 500 }
+    }
+}
+
+/// The API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// Address and port; port 0 takes a free one.
+    pub listen: String,
+    /// Folder with `server.pem`, `server.key`, `client-ca.pem`; absent: `certs` in the data folder.
+    pub certificates: Option<PathBuf>,
+    /// Server reflection: for development.
+    pub reflection: bool,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:50051".to_owned(), certificates: None, reflection: false }
+    }
+}
+
+impl Settings {
+    /// Reads the configuration: the file named, else `config.toml` in the data folder, else the defaults.
+    pub fn load(file: Option<&Path>, data: &Path) -> anyhow::Result<Self> {
+        let standard = data.join("config.toml");
+        let path = match file {
+            Some(path) => path.to_owned(),
+            None if standard.exists() => standard,
+            None => return Ok(Self::default()),
+        };
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let settings: Self =
+            toml::from_str(&text).with_context(|| format!("the configuration {} has a mistake", path.display()))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Says every mistake at once.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let mut wrong = Vec::new();
+        if !(0.0..=1.0).contains(&self.intake.quarantined_share_max) {
+            wrong.push("intake.quarantined_share_max lies between 0 and 1".to_owned());
+        }
+        if self.intake.chunk_rows == 0 || self.intake.raw_block_bytes == 0 {
+            wrong.push("intake.chunk_rows and intake.raw_block_bytes are greater than 0".to_owned());
+        }
+        if let Err(error) = self.matching.check() {
+            wrong.push(format!("matching: {error}"));
+        }
+        if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
+            wrong.push("server.listen is an address and port, such as 127.0.0.1:50051".to_owned());
+        }
+        if self.sandbox && !self.steward.is_empty() {
+            wrong.push(
+                "the sandbox has its own stewards: a configuration with registered stewards is no sandbox".to_owned(),
+            );
+        }
+        if wrong.is_empty() { Ok(()) } else { bail!("the configuration has mistakes:\n  {}", wrong.join("\n  ")) }
+    }
+}
+
+/// The sandbox configuration, as `--sandbox` writes it.
+pub const SANDBOX: &str = "\
+# Sandbox: for trying the exchange out. Two built-in stewards approve two-person acts; each approval says so in the ledger.
+# Never use this configuration where real records are.
+sandbox = true
+
+[server]
+listen = \"127.0.0.1:50051\"
+reflection = true
+";

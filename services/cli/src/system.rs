@@ -1,0 +1,63 @@
+//! The ambient world, in one place: clock, random bytes, environment, logging.
+
+use chrono::{DateTime, Utc};
+use model::{Clock, Entropy};
+use rand::TryRngCore as _;
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// The operating system's random bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        if rand::rngs::OsRng.try_fill_bytes(bytes).is_err() {
+            // Without random bytes ids and salts would be guessable: nothing may go on.
+            std::process::abort();
+        }
+    }
+}
+
+/// Logs go to standard error; never a record's content.
+pub fn start_logging(filter: &str) {
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).init();
+}
+
+/// Arms the crash point that `THROUGHLINE_CRASH_AT=name[:passage]` names, for tests that kill the process.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in this crate only")]
+pub fn arm_crash_point() -> anyhow::Result<()> {
+    let Ok(text) = std::env::var("THROUGHLINE_CRASH_AT") else { return Ok(()) };
+    let armed: pg::crash::Armed = text.parse().map_err(|error| anyhow::anyhow!("THROUGHLINE_CRASH_AT: {error}"))?;
+    pg::crash::arm(armed);
+    Ok(())
+}
+
+/// Where programs of PostgreSQL may be found.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in this crate only")]
+pub fn environment() -> pg::Environment {
+    pg::Environment {
+        search_path: std::env::var_os("PATH"),
+        bin_dir: std::env::var_os("PG_BINDIR").map(std::path::PathBuf::from),
+    }
+}
+
+/// The platform's data folder for this program.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in this crate only")]
+pub fn data_folder() -> std::path::PathBuf {
+    let base = std::env::var_os("XDG_DATA_HOME")
+        .map(std::path::PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".local/share")));
+    base.unwrap_or_else(|| std::path::PathBuf::from("/var/lib")).join("throughline")
+}

@@ -1,0 +1,156 @@
+//! A delivery: files in a folder, whole or not at all, and a manifest that counts and hashes them.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use disclosure::DisclosedHistory;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Error, RunDigest,
+    formats::{self, Format},
+};
+
+/// The manifest's name. A delivery without it is not complete.
+pub const MANIFEST: &str = "manifest.json";
+
+/// A file under its temporary name, hashed as it is written.
+pub(crate) struct PartFile {
+    path: PathBuf,
+    part: PathBuf,
+    out: BufWriter<File>,
+    hash: Sha256,
+    bytes: u64,
+    rows: u64,
+}
+
+impl PartFile {
+    pub(crate) fn create(folder: &Path, name: &str) -> Result<Self, Error> {
+        let path = folder.join(name);
+        let part = folder.join(format!("{name}.part"));
+        let file = File::create(&part).map_err(|source| Error::File { path: part.clone(), source })?;
+        Ok(Self { path, part, out: BufWriter::with_capacity(1 << 18, file), hash: Sha256::new(), bytes: 0, rows: 0 })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8], rows: u64) -> Result<(), Error> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.rows += rows;
+        self.out.write_all(bytes).map_err(|source| Error::File { path: self.part.clone(), source })
+    }
+
+    /// Makes the bytes durable and gives the file its name.
+    pub(crate) fn finish(self) -> Result<FileEntry, Error> {
+        let failed = |source| Error::File { path: self.part.clone(), source };
+        let file = self.out.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_all().map_err(failed)?;
+        fs::rename(&self.part, &self.path).map_err(failed)?;
+        Ok(FileEntry {
+            name: self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            bytes: self.bytes,
+            rows: self.rows,
+            sha256: hex::encode(self.hash.finalize()),
+        })
+    }
+}
+
+/// A delivered file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileEntry {
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows, headers apart.
+    pub rows: u64,
+    /// SHA-256 of its bytes, hex.
+    pub sha256: String,
+}
+
+/// What a delivery holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Manifest {
+    /// `delivery-manifest/1`.
+    pub format: &'static str,
+    /// The recipient.
+    pub consumer: String,
+    /// The office, if it is one office's part.
+    pub office: Option<String>,
+    /// The run.
+    pub run: String,
+    /// The agreement and its version.
+    pub agreement: String,
+    /// When the run began (RFC 3339).
+    pub created_at: String,
+    /// What was known then (RFC 3339).
+    pub as_of: String,
+    /// Histories disclosed.
+    pub histories: u64,
+    /// Clients for whom nothing may be disclosed at present.
+    pub refused: u64,
+    /// SHA-256 over the content digests in order, hex: the run's completion entry in the ledger holds the same.
+    pub digest: String,
+    /// The files.
+    pub files: Vec<FileEntry>,
+}
+
+/// A delivery under way.
+pub struct Delivery {
+    folder: PathBuf,
+    format: Box<dyn Format>,
+    digest: RunDigest,
+    histories: u64,
+}
+
+impl Delivery {
+    /// Begins a delivery of one format in a folder, which is made if needed. A manifest from before is taken away first: from
+    /// here until [`Delivery::finish`] the folder holds no complete delivery.
+    pub fn begin(folder: &Path, format: &str) -> Result<Self, Error> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::File { path, source }
+        };
+        fs::create_dir_all(folder).map_err(failed(folder))?;
+        let manifest = folder.join(MANIFEST);
+        match fs::remove_file(&manifest) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&manifest)(error)),
+            _ => {}
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            format: formats::begin(format, folder)?,
+            digest: RunDigest::default(),
+            histories: 0,
+        })
+    }
+
+    /// Adds a history. It must have been recorded in the ledger: only then does one exist.
+    pub fn add(&mut self, history: &DisclosedHistory) -> Result<(), Error> {
+        self.format.write(history)?;
+        self.digest.add(history.content_digest());
+        self.histories += 1;
+        Ok(())
+    }
+
+    /// The digest and count so far.
+    pub fn totals(&self) -> ([u8; 32], u64) {
+        (self.digest.finish(), self.histories)
+    }
+
+    /// Completes the files, then writes the manifest, last.
+    pub fn finish(self, mut manifest: Manifest) -> Result<Manifest, Error> {
+        manifest.histories = self.histories;
+        manifest.digest = hex::encode(self.digest.finish());
+        manifest.files = self.format.finish()?;
+        let mut file = PartFile::create(&self.folder, MANIFEST)?;
+        let mut text = serde_json::to_vec_pretty(&manifest).map_err(Error::Manifest)?;
+        text.push(b'\n');
+        file.write(&text, 0)?;
+        file.finish()?;
+        Ok(manifest)
+    }
+}

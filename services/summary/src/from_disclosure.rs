@@ -1,0 +1,360 @@
+//! From a disclosed history to the summary: the one way into a document that the exchange issues.
+//!
+//! Nothing is looked up and nothing added: what the disclosure withholds is absent here, by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::model::{Decimal, Domain, Row, Section, SectionState, Value};
+use chrono::NaiveDate;
+use disclosure::DisclosedHistory;
+use domains::definition;
+
+use crate::model::{
+    AttendanceRow, Block, Cell, Client, Content, Current, DisciplineRow, Format, History, Provenance, Recent, Record,
+    SchoolRow, SpecialEducationRow, State, Summary, TestRow,
+};
+
+/// The summary of a disclosed history. The report date is the caller's: the day of the run that last changed the content.
+pub fn from_disclosure(history: &DisclosedHistory, report_date: NaiveDate) -> Summary {
+    let section = |domain| history.find_section(domain);
+    let enrollment = section(Domain::Enrollment);
+    let schools = block(enrollment, SCHOOL_FIELDS, school_row);
+    let attendance = block(section(Domain::Attendance).map(years_only).as_ref(), ATTENDANCE_FIELDS, attendance_row);
+    let special_ed = block(section(Domain::SpecialEducation), SPECIAL_EDUCATION_FIELDS, special_education_row);
+    let tests = tests(section(Domain::Assessment));
+    let discipline = block(section(Domain::Discipline), DISCIPLINE_FIELDS, discipline_row);
+    Summary {
+        format: Format,
+        report_date,
+        client: client(section(Domain::Student)),
+        summary: current(enrollment, section(Domain::Student)),
+        recent: Recent {
+            attendance: newest(&attendance, |row| row.year.value().cloned()),
+            special_ed: newest(&special_ed, |row| row.year.value().cloned()),
+            tests: newest(&tests, |row| row.year.value().cloned()),
+            discipline: newest(&discipline, |row| row.date.value().copied()),
+        },
+        history: History { schools, attendance, special_ed, tests, discipline },
+        notice: Some(history.notice().to_owned()).filter(|text| !text.is_empty()),
+        agreement: Some(history.agreement_title().to_owned()),
+        recipient: Some(history.recipient().to_owned()),
+        withheld: withheld(history),
+        code: Some(history.disclosure().to_string()),
+    }
+}
+
+/// The labels of what the agreement withholds and the summary would otherwise show; whole domains by their heading.
+fn withheld(history: &DisclosedHistory) -> Vec<String> {
+    let mut labels = Vec::new();
+    for section in history.sections() {
+        let domain = definition(section.domain);
+        if section.state == SectionState::NotPermitted {
+            labels.push(domain.label.to_owned());
+            continue;
+        }
+        let names = section.withheld.iter().filter_map(|name| domain.find_element(name));
+        labels.extend(names.map(|element| format!("{}: {}", domain.label, element.label)));
+    }
+    labels
+}
+
+fn cell<T>(row: &Row, element: &str, read: impl Fn(&Value) -> Option<T>) -> Cell<T> {
+    match row.find(element) {
+        Some(Value::Suppressed) => Cell::Suppressed,
+        Some(value) => read(value).map_or(Cell::Absent, Cell::Value),
+        None => Cell::Absent,
+    }
+}
+
+fn text(row: &Row, element: &str) -> Cell<String> {
+    cell(row, element, |value| value.as_text().map(str::to_owned))
+}
+
+fn date(row: &Row, element: &str) -> Cell<NaiveDate> {
+    cell(row, element, Value::as_date)
+}
+
+fn number(row: &Row, element: &str) -> Cell<Decimal> {
+    cell(row, element, |value| value.as_decimal().or_else(|| value.as_integer().map(|n| Decimal(n * Decimal::SCALE))))
+}
+
+/// A field of the page and the element it shows.
+type Fields = &'static [(&'static str, &'static str)];
+
+const SCHOOL_FIELDS: Fields = &[
+    ("school", "school_name"),
+    ("district", "local_education_agency_name"),
+    ("entry_date", "entry_date"),
+    ("exit_date", "exit_withdraw_date"),
+    ("exit_reason", "exit_withdraw_type"),
+];
+const ATTENDANCE_FIELDS: Fields = &[
+    ("school", "school_name"),
+    ("district", "local_education_agency_name"),
+    ("town", "town_name"),
+    ("year", "school_year"),
+    ("scheduled", "days_scheduled"),
+    ("attended", "days_attended"),
+    ("pct", "attendance_rate"),
+];
+const SPECIAL_EDUCATION_FIELDS: Fields = &[
+    ("school", "school_name"),
+    ("district", "local_education_agency_name"),
+    ("year", "school_year"),
+    ("disability", "primary_disability"),
+    ("hours", "special_education_hours"),
+];
+const TEST_FIELDS: Fields = &[
+    ("school", "school_name"),
+    ("district", "local_education_agency_name"),
+    ("year", "school_year"),
+    ("type", "assessment_family"),
+];
+const DISCIPLINE_FIELDS: Fields = &[
+    ("school", "school_name"),
+    ("district", "local_education_agency_name"),
+    ("date", "incident_date"),
+    ("type", "incident_type"),
+    ("sanction", "discipline_action"),
+    ("days", "discipline_action_length"),
+];
+
+fn not_permitted(section: &Section, fields: Fields) -> BTreeSet<String> {
+    let withheld = |element: &str| section.withheld.contains(&element);
+    fields.iter().filter(|(_, element)| withheld(element)).map(|(field, _)| (*field).to_owned()).collect()
+}
+
+/// When the newest of the rows was reported, and by whom.
+fn provenance(rows: &[Row]) -> Provenance {
+    let newest = rows.iter().max_by_key(|row| (row.source.recorded_on, row.source.batch));
+    Provenance {
+        as_reported_on: newest.and_then(|row| row.source.recorded_on),
+        reported_by: newest.and_then(|row| row.find_text("local_education_agency_name")).map(str::to_owned),
+    }
+}
+
+fn block<T: Record>(section: Option<&Section>, fields: Fields, row: impl Fn(&Row) -> T) -> Block<T> {
+    let Some(section) = section else { return Block::default() };
+    let content = match section.state {
+        SectionState::NotPermitted => Content::NotPermitted,
+        SectionState::NotReported => Content::NotReported,
+        SectionState::Reported if section.rows.is_empty() => Content::NotReported,
+        SectionState::Reported => Content::Reported(section.rows.iter().map(row).collect()),
+    };
+    let not_permitted =
+        if section.state == SectionState::NotPermitted { BTreeSet::new() } else { not_permitted(section, fields) };
+    Block { content, provenance: provenance(&section.rows), not_permitted }
+}
+
+/// The rows of the newest value of a key; a block's state and provenance are the history's.
+fn newest<T: Clone, K: Ord>(block: &Block<T>, key: impl Fn(&T) -> Option<K>) -> Block<T> {
+    let content = match &block.content {
+        Content::Reported(rows) => {
+            let latest = rows.iter().filter_map(&key).max();
+            Content::Reported(rows.iter().filter(|row| latest.is_some() && key(row) == latest).cloned().collect())
+        }
+        Content::NotReported => Content::NotReported,
+        Content::NotPermitted => Content::NotPermitted,
+        Content::Suppressed => Content::Suppressed,
+    };
+    Block { content, provenance: block.provenance.clone(), not_permitted: block.not_permitted.clone() }
+}
+
+fn school_row(row: &Row) -> SchoolRow {
+    SchoolRow {
+        school: text(row, "school_name"),
+        district: text(row, "local_education_agency_name"),
+        entry_date: date(row, "entry_date"),
+        exit_date: date(row, "exit_withdraw_date"),
+        exit_reason: text(row, "exit_withdraw_type"),
+    }
+}
+
+/// Rows that speak of whole years: months and events are not on this page.
+fn years_only(section: &Section) -> Section {
+    let mut section = section.clone();
+    section.rows.retain(|row| row.find("days_scheduled").is_some() && row.find("month").is_none());
+    section
+}
+
+fn attendance_row(row: &Row) -> AttendanceRow {
+    let percent = |value: &Value| value.as_decimal().map(|rate| Decimal(rate.0 * 100));
+    AttendanceRow {
+        school: text(row, "school_name"),
+        district: text(row, "local_education_agency_name"),
+        town: text(row, "town_name"),
+        year: text(row, "school_year"),
+        scheduled: number(row, "days_scheduled"),
+        attended: number(row, "days_attended"),
+        pct: cell(row, "attendance_rate", percent),
+    }
+}
+
+fn special_education_row(row: &Row) -> SpecialEducationRow {
+    SpecialEducationRow {
+        school: text(row, "school_name"),
+        district: text(row, "local_education_agency_name"),
+        year: text(row, "school_year"),
+        disability: text(row, "primary_disability"),
+        hours: number(row, "special_education_hours"),
+    }
+}
+
+fn discipline_row(row: &Row) -> DisciplineRow {
+    DisciplineRow {
+        school: text(row, "school_name"),
+        district: text(row, "local_education_agency_name"),
+        date: date(row, "incident_date"),
+        kind: text(row, "incident_type"),
+        sanction: text(row, "discipline_action"),
+        days: number(row, "discipline_action_length"),
+    }
+}
+
+/// The four columns of the page; a subject that fits none of them is not on this page.
+#[derive(Clone, Copy)]
+enum Subject {
+    Writing,
+    Reading,
+    Math,
+    Science,
+}
+
+impl Subject {
+    fn of(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let has = |part: &str| name.contains(part);
+        if has("writing") && !has("reading") {
+            Some(Self::Writing)
+        } else if has("math") {
+            Some(Self::Math)
+        } else if has("science") {
+            Some(Self::Science)
+        } else if has("reading") || has("english") || has("ela") || has("language arts") || has("ebrw") {
+            Some(Self::Reading)
+        } else {
+            None
+        }
+    }
+}
+
+/// One row a school year, test and school, the subjects beside each other; of several attempts the last one reported stands.
+fn tests(section: Option<&Section>) -> Block<TestRow> {
+    let shell = block(section, TEST_FIELDS, |_| TestRow::default());
+    let (Some(section), Content::Reported(_)) = (section, &shell.content) else { return shell };
+    let mut rows: BTreeMap<(String, String, String), TestRow> = BTreeMap::new();
+    for row in &section.rows {
+        let Some(subject) = row.find_text("academic_subject").and_then(Subject::of) else { continue };
+        let part = |element: &str| row.find_text(element).unwrap_or_default().to_owned();
+        let test =
+            rows.entry((part("school_year"), part("assessment_family"), part("school_name"))).or_insert_with(|| {
+                TestRow {
+                    school: text(row, "school_name"),
+                    district: text(row, "local_education_agency_name"),
+                    year: text(row, "school_year"),
+                    kind: text(row, "assessment_family"),
+                    ..TestRow::default()
+                }
+            });
+        let (score, level) = (number(row, "scale_score"), text(row, "performance_level"));
+        match subject {
+            Subject::Writing => (test.writing, test.writing_level) = (score, level),
+            Subject::Reading => (test.reading, test.reading_level) = (score, level),
+            Subject::Math => (test.math, test.math_level) = (score, level),
+            Subject::Science => (test.science, test.science_level) = (score, level),
+        }
+    }
+    let content = if rows.is_empty() { Content::NotReported } else { Content::Reported(rows.into_values().collect()) };
+    Block { content, ..shell }
+}
+
+const fn state(section: &Section) -> State {
+    match section.state {
+        SectionState::Reported => State::Reported,
+        SectionState::NotReported => State::NotReported,
+        SectionState::NotPermitted => State::NotPermitted,
+    }
+}
+
+/// The identifiers and names learned last.
+fn client(section: Option<&Section>) -> Client {
+    let Some(section) = section else { return Client { state: State::NotReported, ..Client::default() } };
+    let Some(row) = section.rows.iter().max_by_key(|row| (row.source.batch, row.source.line)) else {
+        return Client { state: state(section), ..Client::default() };
+    };
+    let withheld = |element: &str| section.withheld.contains(&element);
+    let name_withheld = withheld("last_surname") && withheld("first_name");
+    let fields: Fields =
+        &[("dob", "birth_date"), ("sasid", "state_id"), ("gender", "sex"), ("race_ethnicity", "race_ethnicity")];
+    let mut not_permitted = not_permitted(section, fields);
+    if name_withheld {
+        not_permitted.insert("name".to_owned());
+    }
+    Client {
+        lang: None,
+        state: state(section),
+        as_reported_on: row.source.recorded_on,
+        reported_by: None,
+        not_permitted,
+        name: if name_withheld { Cell::Absent } else { full_name(row) },
+        dob: date(row, "birth_date"),
+        sasid: text(row, "state_id"),
+        gender: text(row, "sex"),
+        race_ethnicity: text(row, "race_ethnicity"),
+    }
+}
+
+/// Family name with suffix, then given names.
+fn full_name(row: &Row) -> Cell<String> {
+    let part = |element: &str| row.find_text(element).map(str::trim).filter(|text| !text.is_empty());
+    let join = |parts: [Option<&str>; 2]| parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let family = join([part("last_surname"), part("generation_code_suffix")]);
+    let given = join([part("first_name"), part("middle_name")]);
+    match (family.is_empty(), given.is_empty()) {
+        (true, true) => Cell::Absent,
+        (false, false) => Cell::Value(format!("{family}, {given}")),
+        _ => Cell::Value(family + &given),
+    }
+}
+
+/// The latest enrollment in a line.
+fn current(enrollment: Option<&Section>, student: Option<&Section>) -> Current {
+    let Some(section) = enrollment else { return Current { state: State::NotReported, ..Current::default() } };
+    // The spell that has not ended and began last; else the one that ended last.
+    let order = |row: &Row| (row.find("exit_withdraw_date").is_none(), row.find_date("entry_date"), row.source.batch);
+    let Some(row) = section.rows.iter().max_by_key(|row| order(row)) else {
+        return Current { state: state(section), ..Current::default() };
+    };
+    let fields: Fields = &[
+        ("school", "school_name"),
+        ("district", "local_education_agency_name"),
+        ("grade", "grade_level"),
+        ("free_lunch", "meal_eligibility"),
+        ("special_ed", "special_education"),
+        ("language", "language"),
+    ];
+    let language = match text(row, "language") {
+        Cell::Absent => student
+            .and_then(|s| s.rows.iter().rev().find(|row| row.find("language").is_some()))
+            .map_or(Cell::Absent, |row| text(row, "language")),
+        cell => cell,
+    };
+    let mut not_permitted = not_permitted(section, fields);
+    if !language.is_absent() {
+        not_permitted.remove("language");
+    }
+    Current {
+        state: state(section),
+        as_reported_on: row.source.recorded_on,
+        reported_by: row.find_text("local_education_agency_name").map(str::to_owned),
+        not_permitted,
+        school: text(row, "school_name"),
+        district: text(row, "local_education_agency_name"),
+        grade: text(row, "grade_level"),
+        free_lunch: text(row, "meal_eligibility"),
+        special_ed: cell(row, "special_education", |value| {
+            value.as_boolean().map(|yes| if yes { "Yes" } else { "No" }.to_owned())
+        }),
+        language,
+    }
+}
