@@ -1,0 +1,513 @@
+//! Agreements against a real database, and against somebody who writes rows past the program.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use agreements::{
+    Act, Actor, Agreements, Approval, Authority, Delivery, ElementSet, Ended, Error, Instrument, InstrumentKind,
+    Interval, LegalBasis, NewCertification, NewInstrument, Phase, Reason, Request, Steward, Stewards, Subject, decide,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use ed25519_dalek::SigningKey;
+use model::{ConsumerId, Domain, Entropy as _, Masked, SeededEntropy};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+
+// ---- a database of its own per test ----------------------------------------------------------------------------------
+
+/// A file of the project.
+fn file(path: &str) -> String {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.ancestors().find(|folder| folder.join("migrations").is_dir()).unwrap();
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+struct Db {
+    admin_url: String,
+    name: String,
+    conn: PgConnection,
+}
+
+impl Db {
+    async fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let env = file(".env");
+        let admin_url =
+            env.lines().find_map(|line| line.strip_prefix("DATABASE_URL=")).unwrap().trim_matches('"').to_owned();
+        let name = format!("agreements_t_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut admin = PgConnection::connect(&admin_url).await.unwrap();
+        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        let mut conn =
+            PgConnection::connect(&admin_url.replacen("/throughline?", &format!("/{name}?"), 1)).await.unwrap();
+        for name in ["20261121000100_pg_roles.sql", "20261121000600_agreements_tables.sql"] {
+            conn.execute(AssertSqlSafe(file(&format!("migrations/{name}")))).await.unwrap();
+        }
+        Self { admin_url, name, conn }
+    }
+
+    async fn run(&mut self, sql: &str) {
+        self.conn.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+    }
+
+    async fn drop(self) {
+        self.conn.close().await.unwrap();
+        let mut admin = PgConnection::connect(&self.admin_url).await.unwrap();
+        admin.execute(AssertSqlSafe(format!("DROP DATABASE {}", self.name))).await.unwrap();
+    }
+}
+
+// ---- people, papers, documents ---------------------------------------------------------------------------------------
+
+/// The text of a shipped agreement.
+fn shipped(consumer: &str) -> String {
+    file(&format!("deploy/consumers/{consumer}/agreement.toml"))
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    at("2026-03-01T12:00:00Z")
+}
+
+fn consumer(id: &str) -> ConsumerId {
+    id.parse().unwrap()
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn agreements() -> Agreements {
+    let steward = |id: &str, seed: u8| Steward {
+        id: id.to_owned(),
+        key: key(seed).verifying_key(),
+        registered: Interval { from: at("2026-01-01T00:00:00Z"), to: None },
+        sandbox: seed == 2,
+    };
+    Agreements::new(Stewards::new([steward("ann", 1), steward("ben", 2), steward("cat", 3)]).unwrap())
+}
+
+fn signed(
+    agreements: &Agreements,
+    who: &str,
+    seed: u8,
+    what: (Act, agreements::Digest),
+    when: DateTime<Utc>,
+) -> Approval {
+    Approval::sign(agreements.stewards(), who, &key(seed), what, when).unwrap()
+}
+
+/// Proposes, has ann and ben approve, and activates.
+async fn activate(
+    agreements: &Agreements,
+    conn: &mut PgConnection,
+    document: &str,
+    when: DateTime<Utc>,
+) -> Result<DateTime<Utc>, Error> {
+    let proposal = agreements.propose(conn, document, when).await?;
+    for (who, seed) in [("ann", 1), ("ben", 2)] {
+        let approval = signed(agreements, who, seed, (Act::Activate, proposal.digest), when);
+        agreements.approve(conn, Act::Activate, proposal.digest, &approval).await?;
+    }
+    agreements.activate(conn, &proposal.agreement_id, proposal.version, when).await
+}
+
+fn second_version(document: &str, valid_from: &str) -> String {
+    let first = document.lines().find(|line| line.starts_with("valid_from")).unwrap();
+    document
+        .replace("version = 1", "version = 2")
+        .replace(first, &format!("valid_from = {valid_from}"))
+        .replace("days = 365", "days = 180")
+        + "\n[[amendment]]\nversion = 2\non = 2026-02-01\ntext = \"Shorter retention.\"\n"
+}
+
+// ---- the tests -------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn two_stewards_bring_a_version_into_force() {
+    let mut db = Db::new().await;
+    let agreements = agreements();
+    let dcf = consumer("dcf");
+    assert!(agreements.load_active(&mut db.conn, &dcf, now()).await.unwrap().is_none());
+
+    let proposal = agreements.propose(&mut db.conn, &shipped("dcf"), now()).await.unwrap();
+    assert_eq!(
+        agreements.propose(&mut db.conn, &shipped("dcf"), now()).await.unwrap(),
+        proposal,
+        "again changes nothing"
+    );
+    let other = shipped("dcf").replace("days = 365", "days = 364");
+    assert!(matches!(agreements.propose(&mut db.conn, &other, now()).await, Err(Error::Conflict(_))));
+
+    let alone = signed(&agreements, "ann", 1, (Act::Activate, proposal.digest), now());
+    agreements.approve(&mut db.conn, Act::Activate, proposal.digest, &alone).await.unwrap();
+    let again = signed(&agreements, "ann", 1, (Act::Activate, proposal.digest), now() - TimeDelta::hours(1));
+    agreements.approve(&mut db.conn, Act::Activate, proposal.digest, &again).await.unwrap();
+    let refused = agreements.activate(&mut db.conn, "dcf_mou", 1, now()).await;
+    assert!(matches!(refused, Err(Error::Precondition(_))), "one person twice is one person");
+
+    assert_eq!(activate(&agreements, &mut db.conn, &shipped("dcf"), now()).await.unwrap(), now());
+    let active = agreements.load_active(&mut db.conn, &dcf, now()).await.unwrap().unwrap();
+    assert_eq!((active.terms().id.as_str(), active.digest()), ("dcf_mou", proposal.digest));
+    assert_eq!(active.approved_by(), &["ann".to_owned(), "ben".to_owned()]);
+    assert!(active.has_sandbox_approval(), "ben's key is the program's");
+    assert_eq!(
+        activate(&agreements, &mut db.conn, &shipped("dcf"), now() + TimeDelta::days(1)).await.unwrap(),
+        now(),
+        "it stays so"
+    );
+    assert!(agreements.load_active(&mut db.conn, &dcf, now() - TimeDelta::seconds(1)).await.unwrap().is_none());
+    db.drop().await;
+}
+
+#[tokio::test]
+async fn a_suspended_agreement_comes_back_only_with_new_approvals() {
+    let mut db = Db::new().await;
+    let agreements = agreements();
+    let dcf = consumer("dcf");
+    activate(&agreements, &mut db.conn, &shipped("dcf"), now()).await.unwrap();
+    let stopped = now() + TimeDelta::hours(1);
+    agreements.suspend(&mut db.conn, "dcf_mou", ("cat", "a complaint is looked into"), stopped).await.unwrap();
+    let active = agreements.load_active(&mut db.conn, &dcf, stopped).await.unwrap().unwrap();
+    assert_eq!(active.ended(), Some((stopped, Ended::Suspended)));
+    let again = agreements.suspend(&mut db.conn, "dcf_mou", ("cat", "twice"), stopped).await;
+    assert!(matches!(again, Err(Error::NotFound(_))));
+
+    let later = stopped + TimeDelta::hours(1);
+    let stale = agreements.activate(&mut db.conn, "dcf_mou", 1, later).await;
+    assert!(matches!(stale, Err(Error::Precondition(_))), "{stale:?}");
+    let back = db.conn.execute("UPDATE agreements.activation SET ended_at = NULL, ended_because = NULL").await;
+    assert!(back.is_err(), "a suspension is never taken back");
+    activate(&agreements, &mut db.conn, &shipped("dcf"), later).await.unwrap();
+    let active = agreements.load_active(&mut db.conn, &dcf, later).await.unwrap().unwrap();
+    assert_eq!(active.ended(), None);
+    let between = agreements.load_active(&mut db.conn, &dcf, later - TimeDelta::seconds(1)).await.unwrap().unwrap();
+    assert!(between.ended().is_some(), "what was stopped then stays stopped then");
+    db.drop().await;
+}
+
+#[tokio::test]
+async fn an_amendment_takes_over_when_its_validity_begins() {
+    let mut db = Db::new().await;
+    let agreements = agreements();
+    let dcf = consumer("dcf");
+    activate(&agreements, &mut db.conn, &shipped("dcf"), now()).await.unwrap();
+    let begins = activate(
+        &agreements,
+        &mut db.conn,
+        &second_version(&shipped("dcf"), "2026-06-01"),
+        now() + TimeDelta::hours(1),
+    )
+    .await
+    .unwrap();
+    assert_eq!(begins, at("2026-06-01T04:00:00Z"), "midnight in New York");
+    let retention =
+        async |conn: &mut PgConnection, when| {
+            agreements.load_active(conn, &dcf, when).await.unwrap().map(|active| {
+                (active.terms().retention.days, active.ended().is_some_and(|(ended_at, _)| ended_at <= when))
+            })
+        };
+    assert_eq!(retention(&mut db.conn, begins - TimeDelta::microseconds(1)).await, Some((365, false)));
+    assert_eq!(retention(&mut db.conn, begins).await, Some((180, false)));
+    let first = agreements.activate(&mut db.conn, "dcf_mou", 1, begins).await;
+    assert!(matches!(first, Err(Error::Conflict(_))), "the first version does not come back");
+
+    // Stopping the agreement stops both, the one to come included.
+    agreements.suspend(&mut db.conn, "dcf_mou", ("cat", "stop"), now() + TimeDelta::hours(2)).await.unwrap();
+    assert_eq!(retention(&mut db.conn, now() + TimeDelta::hours(2)).await, Some((365, true)));
+    assert_eq!(retention(&mut db.conn, begins).await, Some((180, true)));
+    db.drop().await;
+}
+
+/// Each row is something a superuser might do; what is loaded afterwards is refused.
+#[tokio::test]
+async fn rows_written_past_the_program_activate_nothing() {
+    let swap = "SET session_replication_role = replica;
+        UPDATE agreements.version SET canonical = replace(canonical, '\"days\":365', '\"days\":9999');
+        UPDATE agreements.version SET digest = sha256(convert_to(canonical, 'UTF8'));";
+    let tampering = [
+        "UPDATE agreements.approval SET signature = sha512('forged')",
+        "UPDATE agreements.term SET elements = array_append(elements, 'arrested') WHERE domain = 6",
+        "UPDATE agreements.term SET requires_authority = true, evidence = NULL, basis_rank = 7",
+        "DELETE FROM agreements.term WHERE domain = 4",
+        "ALTER TABLE agreements.version DROP CONSTRAINT version_digest_of_canonical;
+         UPDATE agreements.version SET canonical = replace(canonical, '\"days\":365', '\"days\":9999')",
+        "SET session_replication_role = replica; UPDATE agreements.activation SET consumer = 'dcf'",
+        "SET session_replication_role = replica; UPDATE agreements.activation SET second_steward = 'ann'",
+        "SET session_replication_role = replica;
+         ALTER TABLE agreements.activation DROP CONSTRAINT activation_check;
+         UPDATE agreements.activation SET activated_at = activated_at - interval '1 day'",
+    ];
+    for sql in tampering.iter().map(|sql| (*sql).to_owned()).chain([
+        format!("ALTER TABLE agreements.version DROP CONSTRAINT version_digest_of_canonical; {swap}"),
+        format!(
+            "{swap} UPDATE agreements.approval SET digest = (SELECT digest FROM agreements.version);
+            UPDATE agreements.activation SET digest = (SELECT digest FROM agreements.version)"
+        ),
+    ]) {
+        let mut db = Db::new().await;
+        activate(&agreements(), &mut db.conn, &shipped("dcf"), now()).await.unwrap();
+        db.conn.execute("ALTER TABLE agreements.activation DROP CONSTRAINT activation_by_two").await.unwrap();
+        db.run(&sql.replace("consumer = 'dcf'", "consumer = 'cssd'")).await;
+        let who = consumer(if sql.contains("consumer = 'dcf'") { "cssd" } else { "dcf" });
+        let loaded = agreements().load_active(&mut db.conn, &who, now()).await;
+        // Nothing at all is an answer too: an approval that is gone takes its activation with it.
+        assert!(matches!(loaded, Err(Error::Corrupt(_)) | Ok(None)), "{sql}: {loaded:?}");
+        db.drop().await;
+    }
+}
+
+#[tokio::test]
+async fn papers_open_a_clients_records_and_only_theirs() {
+    let mut db = Db::new().await;
+    let agreements = agreements();
+    activate(&agreements, &mut db.conn, &shipped("cssd"), now()).await.unwrap();
+    let cssd = consumer("cssd");
+    let month = Interval { from: now(), to: Some(now() + TimeDelta::days(30)) };
+    let paper = |kind, person: &str| NewInstrument {
+        kind,
+        consumer: cssd.clone(),
+        person_key: Masked::new(person.to_owned()),
+        reference: "J-1".to_owned(),
+        reason: "custody hearing".to_owned(),
+        in_force: month,
+    };
+    let order = paper(InstrumentKind::CourtOrder, "C1");
+    let digest = order.digest().unwrap();
+    let ann = signed(&agreements, "ann", 1, (Act::RecordInstrument, digest), now());
+    let cat = signed(&agreements, "cat", 3, (Act::RecordInstrument, digest), now());
+    let pair = [ann.clone(), cat];
+    let alone = agreements.record_order(&mut db.conn, &order, &[ann.clone(), ann], "ann", now()).await;
+    assert!(matches!(alone, Err(Error::Precondition(_))));
+    agreements.record_order(&mut db.conn, &order, &pair, "ann", now()).await.unwrap();
+    agreements.record_order(&mut db.conn, &order, &pair, "ann", now()).await.unwrap();
+    let elsewhere =
+        agreements.record_order(&mut db.conn, &paper(InstrumentKind::CourtOrder, "C2"), &pair, "ann", now()).await;
+    assert!(matches!(elsewhere, Err(Error::Precondition(_))), "approved for another client");
+
+    let releases = [paper(InstrumentKind::ParentRelease, "C2"), paper(InstrumentKind::StudentRelease, "C3")];
+    assert_eq!(agreements.record_releases(&mut db.conn, &releases, "ann", now()).await.unwrap(), 2);
+    assert_eq!(agreements.record_releases(&mut db.conn, &releases, "ann", now()).await.unwrap(), 0);
+    let as_release = agreements.record_releases(&mut db.conn, &[order], "ann", now()).await;
+    assert!(matches!(as_release, Err(Error::Invalid(_))));
+
+    let keys: Vec<String> = ["C1", "C2", "C3", "C4"].map(str::to_owned).into();
+    let held = agreements.load_instruments(&mut db.conn, &cssd, &keys).await.unwrap();
+    assert_eq!(held.keys().collect::<Vec<_>>(), ["C1", "C2", "C3"]);
+    assert_eq!(held["C1"], [Instrument { kind: InstrumentKind::CourtOrder, in_force: month }]);
+    assert!(agreements.load_instruments(&mut db.conn, &consumer("dcf"), &keys).await.unwrap().is_empty());
+    let revoked = now() + TimeDelta::days(1);
+    agreements.revoke_instrument(&mut db.conn, releases[0].digest().unwrap(), revoked).await.unwrap();
+    let held = agreements.load_instruments(&mut db.conn, &cssd, &keys).await.unwrap();
+    assert_eq!(held["C2"][0].in_force.to, Some(revoked));
+
+    // Row security: a transaction of one consumer does not see another's papers; without a consumer, none.
+    for (setting, expect) in [("cssd", 3_i64), ("dcf", 0), ("", 0)] {
+        let mut tx = db.conn.begin().await.unwrap();
+        tx.execute(AssertSqlSafe(format!(
+            "SET LOCAL throughline.consumer = '{setting}'; SET LOCAL ROLE throughline_disclosure"
+        )))
+        .await
+        .unwrap();
+        let row = tx.fetch_one("SELECT count(DISTINCT person_key) FROM agreements.rule").await.unwrap();
+        assert_eq!(row.get::<i64, _>(0), expect, "{setting}");
+        assert!(tx.execute("INSERT INTO agreements.approval DEFAULT VALUES").await.is_err());
+    }
+
+    // An order written past the program opens nothing: whoever loads it is told.
+    db.run("SET session_replication_role = replica").await;
+    db.run("UPDATE agreements.instrument SET person_key = 'C4' WHERE kind = 'court_order'").await;
+    let forged = agreements.load_instruments(&mut db.conn, &cssd, &keys).await;
+    assert!(matches!(forged, Err(Error::Corrupt(_))));
+    db.drop().await;
+}
+
+// ---- the view against the decision -----------------------------------------------------------------------------------
+
+/// The condition under which a population interval meets a rule, as the statement that reads states it.
+const JOINED: &str = "
+    SELECT r.legal_basis, r.domain, r.elements, r.basis_rank
+    FROM agreements.rule AS r
+    CROSS JOIN LATERAL UNNEST($3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+        AS p (legal_basis, phase, from_at, to_at)
+    WHERE r.consumer = $1
+        AND (r.person_key IS NULL OR r.person_key = $2)
+        AND (NOT r.requires_authority OR r.legal_basis = p.legal_basis)
+        AND (NOT r.requires_pre_adjudication OR p.phase = 'pre_adjudication')
+        AND (NOT r.ends_at_majority OR $7 < $8)
+        AND (NOT r.begins_at_majority OR $8 <= $7)
+        AND r.valid_from <= $7 AND (r.valid_to IS NULL OR $7 < r.valid_to)
+        AND $9 = ANY (r.purposes) AND 'stream' = ANY (r.deliveries)
+        AND p.from_at <= $7 AND (p.to_at IS NULL OR $7 < p.to_at)";
+
+struct Dice(SeededEntropy);
+
+impl Dice {
+    fn below(&self, sides: u8) -> u8 {
+        let mut byte = [0];
+        self.0.fill(&mut byte);
+        byte[0] % sides
+    }
+
+    fn pick<'a, T>(&self, from: &'a [T]) -> &'a T {
+        &from[usize::from(self.below(u8::try_from(from.len()).unwrap()))]
+    }
+
+    fn instant(&self) -> DateTime<Utc> {
+        now() + TimeDelta::days(i64::from(self.below(40)) - 20)
+    }
+
+    fn interval(&self) -> Interval {
+        let from = self.instant();
+        let to = (self.below(3) > 0).then(|| from + TimeDelta::days(i64::from(self.below(30)) + 1));
+        Interval { from, to }
+    }
+}
+
+#[tokio::test]
+async fn the_view_and_the_decision_give_one_answer() {
+    let mut db = Db::new().await;
+    let agreements = agreements();
+    let dice = Dice(SeededEntropy::new(20_261_121));
+    let parties = [("dcf", "case_planning"), ("cssd", "service_planning"), ("education_unit", "education_oversight")];
+    for (party, _) in parties {
+        activate(&agreements, &mut db.conn, &shipped(party), now() - TimeDelta::days(25)).await.unwrap();
+    }
+    agreements.suspend(&mut db.conn, "dcf_mou", ("cat", "stop"), now() + TimeDelta::days(10)).await.unwrap();
+    let (mut granted, mut denied) = (0, 0);
+    for round in 0..600 {
+        let (party, purpose) = *dice.pick(&parties);
+        let who = consumer(party);
+        let person = format!("P{round}");
+        if dice.below(40) == 0 {
+            let certification = NewCertification {
+                consumer: who.clone(),
+                holder: "director".to_owned(),
+                reference: person.clone(),
+                in_force: Interval { to: Some(now() + TimeDelta::days(41)), ..dice.interval() },
+            };
+            let id = agreements.record_certification(&mut db.conn, &certification, "ann", now()).await.unwrap();
+            if dice.below(3) == 0 {
+                agreements.revoke_certification(&mut db.conn, id, dice.instant()).await.unwrap();
+            }
+        }
+        for _ in 0..dice.below(4) {
+            file_paper(&agreements, &mut db.conn, &dice, (&who, &person)).await;
+        }
+        let bases = [LegalBasis::UninterruptedScholars, LegalBasis::JuvenileJustice, LegalBasis::ParentConsent];
+        let authorities: Vec<Authority> = (0..=dice.below(3))
+            .map(|_| Authority {
+                legal_basis: Some(*dice.pick(&bases)),
+                phase: *dice.pick(&[None, Some(Phase::PreAdjudication), Some(Phase::Adjudicated)]),
+                office: None,
+                officer: None,
+                released: dice.interval(),
+            })
+            .collect();
+        let majority_at = (dice.below(6) > 0).then(|| dice.instant());
+        let when = dice.instant();
+
+        let by_view = joined(&mut db.conn, (&who, &person, purpose), &authorities, majority_at, when).await;
+        let instruments = agreements.load_instruments(&mut db.conn, &who, &[person.clone()]).await.unwrap();
+        let active = agreements.load_active(&mut db.conn, &who, when).await.unwrap();
+        let request = Request {
+            consumer: &who,
+            actor: Actor::ScheduledRun,
+            purpose,
+            delivery: Delivery::Stream,
+            office: None,
+            elements: ElementSet::all(),
+        };
+        let subject = Subject {
+            authorities: &authorities,
+            instruments: instruments.get(&person).map_or(&[], Vec::as_slice),
+            majority_at,
+        };
+        let by_decision = active
+            .map_or(Err(Reason::NoAgreement), |active| {
+                decide(&request, &subject, &active, when).map_err(|denial| denial.reason)
+            })
+            .map(|grant| (grant.legal_basis(), grant.elements()));
+        if by_decision.is_ok() {
+            granted += 1;
+        } else {
+            denied += 1;
+        }
+        assert_eq!(by_decision.ok(), by_view, "{party} {person} at {when}");
+    }
+    assert!(granted > 50 && denied > 50, "{granted} granted, {denied} denied: the dice tell nothing");
+    db.drop().await;
+}
+
+/// Puts a random paper on file, and perhaps revokes it.
+async fn file_paper(agreements: &Agreements, conn: &mut PgConnection, dice: &Dice, (who, person): (&ConsumerId, &str)) {
+    let kind = *dice.pick(InstrumentKind::ALL);
+    let mut in_force = dice.interval();
+    if kind.needs_approval() {
+        in_force.to = in_force.to.or(Some(in_force.from + TimeDelta::days(9)));
+    }
+    let paper = NewInstrument {
+        kind,
+        consumer: who.clone(),
+        person_key: Masked::new(person.to_owned()),
+        reference: "R-1".to_owned(),
+        reason: "random".to_owned(),
+        in_force,
+    };
+    let digest = paper.digest().unwrap();
+    if kind.needs_approval() {
+        let what = (Act::RecordInstrument, digest);
+        let pair = [signed(agreements, "ann", 1, what, now()), signed(agreements, "cat", 3, what, now())];
+        agreements.record_order(conn, &paper, &pair, "ann", now()).await.unwrap();
+    } else {
+        agreements.record_releases(conn, &[paper], "ann", now()).await.unwrap();
+    }
+    if dice.below(4) == 0 {
+        // The same paper twice is one paper, and may be revoked already.
+        let _ = agreements.revoke_instrument(conn, digest, dice.instant()).await;
+    }
+}
+
+async fn joined(
+    conn: &mut PgConnection,
+    (who, person, purpose): (&ConsumerId, &str, &str),
+    authorities: &[Authority],
+    majority_at: Option<DateTime<Utc>>,
+    when: DateTime<Utc>,
+) -> Option<(LegalBasis, ElementSet)> {
+    let texts = |pick: &dyn Fn(&Authority) -> Option<&'static str>| authorities.iter().map(pick).collect::<Vec<_>>();
+    let rows = sqlx::query(JOINED)
+        .bind(who.as_str())
+        .bind(person)
+        .bind(texts(&|one| one.legal_basis.map(LegalBasis::as_str)))
+        .bind(texts(&|one| one.phase.map(Phase::as_str)))
+        .bind(authorities.iter().map(|one| one.released.from).collect::<Vec<_>>())
+        .bind(authorities.iter().map(|one| one.released.to).collect::<Vec<_>>())
+        .bind(when)
+        .bind(majority_at)
+        .bind(purpose)
+        .fetch_all(conn)
+        .await
+        .unwrap();
+    let first = rows.iter().map(|row| row.get::<i16, _>("basis_rank")).min()?;
+    let mut law = None;
+    let mut set = ElementSet::EMPTY;
+    for row in rows.iter().filter(|row| row.get::<i16, _>("basis_rank") == first) {
+        law = row.get::<&str, _>("legal_basis").parse().ok();
+        let domain = Domain::from_code(row.get("domain")).unwrap();
+        for name in row.get::<Vec<String>, _>("elements") {
+            set.insert(domains::find_element(&format!("{domain}.{name}")).unwrap());
+        }
+    }
+    Some((law?, set))
+}
+
+#[test]
+fn agreements_are_shared_between_tasks() {
+    fn check<T: Send + Sync>() {}
+    check::<Agreements>();
+    check::<Arc<agreements::InForce>>();
+}

@@ -1,0 +1,189 @@
+//! Rules of the house that a compiler does not know: layers, sizes, table ownership.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Layer of each crate, and what a crate of layer 4 and above may import beside what the layer rule gives.
+const LAYERS: &[(&str, u8)] = &[
+    ("model", 0),
+    ("proto", 0),
+    ("domains", 1),
+    ("pg", 1),
+    ("reference", 2),
+    ("identity", 2),
+    ("history", 2),
+    ("agreements", 2),
+    ("ledger", 2),
+    ("scheduler", 2),
+    ("intake", 3),
+    ("disclosure", 3),
+    ("summary", 4),
+    ("feeds", 5),
+    ("api", 6),
+    ("portal", 6),
+    ("cli", 7),
+    ("tests", 8),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn manifests() -> BTreeMap<String, toml::Table> {
+    let mut found = BTreeMap::new();
+    let services = fs::read_dir(root().join("services")).expect("services");
+    let folders = services.map(|entry| entry.expect("entry").path()).chain([root().join("proto"), root().join("tests")]);
+    for folder in folders {
+        let Ok(text) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+        let manifest: toml::Table = text.parse().expect("a manifest");
+        let name = manifest["package"]["name"].as_str().expect("a name").to_owned();
+        found.insert(name, manifest);
+    }
+    found
+}
+
+fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
+    let of = |section: &str| manifest.get(section).and_then(toml::Value::as_table).map(|t| t.keys().cloned().collect::<Vec<_>>());
+    ["dependencies", "build-dependencies"].into_iter().filter_map(of).flatten().collect()
+}
+
+/// The dependency table: lower layers only, never its own, never up; and from layer 4 on only what is named.
+fn may_import(name: &str, other: &str) -> bool {
+    let layer = |of: &str| LAYERS.iter().find(|(n, _)| *n == of).map(|(_, layer)| *layer);
+    let (Some(own), Some(its)) = (layer(name), layer(other)) else { return false };
+    if its >= own {
+        return false;
+    }
+    match name {
+        "pg" => other == "model",
+        "domains" => matches!(other, "model" | "proto"),
+        "summary" => its <= 1 || other == "disclosure",
+        "feeds" => its <= 1 || matches!(other, "disclosure" | "summary"),
+        "api" | "portal" | "cli" => other != "history",
+        "tests" => true,
+        _ => own < 2 || own > 3 || other != "proto",
+    }
+}
+
+#[test]
+fn crates_import_lower_layers_only() {
+    let manifests = manifests();
+    let mut wrong = Vec::new();
+    for (name, manifest) in &manifests {
+        assert!(LAYERS.iter().any(|(known, _)| known == name), "{name} has no layer");
+        for other in dependencies(manifest).iter().filter(|other| manifests.contains_key(*other)) {
+            if !may_import(name, other) {
+                wrong.push(format!("{name} -> {other}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the layers: {wrong:?}");
+}
+
+#[test]
+fn transports_and_sql_stay_in_their_crates() {
+    let fenced: &[(&str, &[&str])] = &[
+        ("tonic", &["proto", "api", "cli", "tests"]),
+        ("axum", &["portal", "cli"]),
+        ("clap", &["cli"]),
+        ("anyhow", &["cli", "tests"]),
+        ("history", &["intake", "tests"]),
+    ];
+    for (name, manifest) in manifests() {
+        let dependencies = dependencies(&manifest);
+        for (what, allowed) in fenced {
+            assert!(!dependencies.contains(*what) || allowed.contains(&name.as_str()), "{name} imports {what}");
+        }
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("target") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["services", "proto", "tests"] {
+        sources(&root().join(folder), &mut found);
+    }
+    found
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    const LINES_MAX: usize = 800;
+    for path in all_sources() {
+        let lines = fs::read_to_string(&path).expect("a source").lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}
+
+/// Whose tables a crate's statements may name.
+fn schemas_of(name: &str) -> &'static [&'static str] {
+    match name {
+        "reference" => &["reference"],
+        "identity" => &["identity"],
+        "history" => &["history"],
+        "agreements" => &["agreements"],
+        "ledger" => &["ledger"],
+        "intake" => &["intake"],
+        "disclosure" => &["disclosure"],
+        "scheduler" => &["scheduler"],
+        _ => &[],
+    }
+}
+
+/// The published views that disclosure joins beside its own tables.
+const PUBLISHED: [&str; 3] = ["identity.population", "agreements.rule", "history.disclosable"];
+
+#[test]
+fn statements_touch_their_own_tables_only() {
+    const SCHEMAS: [&str; 9] = ["reference", "identity", "history", "agreements", "ledger", "intake", "disclosure", "scheduler", "feeds"];
+    let mut wrong = Vec::new();
+    for path in all_sources() {
+        let relative = path.strip_prefix(root()).unwrap_or(&path).to_owned();
+        let mut parts = relative.components().skip(1);
+        let name = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
+        let text = fs::read_to_string(&path).expect("a source");
+        if !text.contains("sqlx::query") || relative.starts_with("tests") || relative.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
+        let in_store = relative.components().any(|part| part.as_os_str().to_string_lossy().starts_with("store"));
+        if name != "pg" && !in_store {
+            wrong.push(format!("{}: SQL outside a store", relative.display()));
+        }
+        for line in text.lines() {
+            for schema in SCHEMAS {
+                for keyword in ["FROM ", "JOIN ", "INTO ", "UPDATE "] {
+                    let Some(at) = line.find(&format!("{keyword}{schema}.")) else { continue };
+                    let table: String = line[at + keyword.len()..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_')).collect();
+                    let published = name == "disclosure" && PUBLISHED.contains(&table.as_str());
+                    if !schemas_of(&name).contains(&schema) && !published {
+                        wrong.push(format!("{}: {table}", relative.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "statements against the table of owners: {wrong:#?}");
+}
+
+#[test]
+fn documents_name_no_machine() {
+    for file in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+        for word in ["/work/", "/root/", "../shared"] {
+            assert!(!text.contains(word), "{file} names {word}");
+        }
+    }
+}
