@@ -9,7 +9,9 @@
 //! This module is blocking; [`crate::Database`] calls it from a blocking thread.
 
 mod account;
+mod birth;
 mod layout;
+mod locks;
 mod process;
 mod programs;
 mod settings;
@@ -18,7 +20,7 @@ mod words;
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _, Write as _},
+    io,
     os::{
         fd::AsRawFd as _,
         unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
@@ -34,12 +36,7 @@ use rustix::process::Signal;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    account::Account,
-    layout::Layout,
-    programs::{MAJOR_MIN, Programs},
-    settings::Machine,
-};
+use self::{account::Account, layout::Layout, programs::Programs, settings::Machine};
 use crate::{Embedded, Problem};
 
 /// The role that initialises the cluster and migrates.
@@ -104,23 +101,23 @@ impl Cluster {
         let home = fs::canonicalize(home).map_err(|error| not_permitted(home, &error))?;
         let layout = Layout::new(&home);
         let alone_lock = match access {
-            Access::Alone => Some(lock_alone(&layout)?),
+            Access::Alone => Some(locks::lock_alone(&layout)?),
             Access::Shared => None,
         };
         let account = account::server_account(&config.server_user)?;
         let found = programs::find(config.bin_dir.as_deref(), environment)?;
 
         let patience = Duration::from_millis(config.start_timeout_ms);
-        let change = lock_for_change(&layout, patience)?;
-        let users_lock = open_lock(&layout.users_lock)?;
+        let change = locks::lock_for_change(&layout, patience)?;
+        let users_lock = locks::open_lock(&layout.users_lock)?;
         users_lock.lock_shared().map_err(|error| not_permitted(&layout.users_lock, &error))?;
 
         let programs = if layout.data.exists() {
-            matching_programs(&layout, found)?
+            birth::matching_programs(&layout, found)?
         } else {
             let preferred = found.into_iter().next();
             let programs = preferred.ok_or_else(|| Problem::NoPrograms { looked_in: String::new() })?;
-            initialise(&layout, &programs, account.as_ref())?;
+            birth::initialise(&layout, &programs, account.as_ref())?;
             programs
         };
         let (socket_dir, socket_dir_handle) = reachable_socket_dir(&layout)?;
@@ -216,7 +213,7 @@ impl Cluster {
     }
 
     fn revive(&self) -> Result<(), Problem> {
-        let _change = lock_for_change(&self.layout, Duration::from_millis(self.config.start_timeout_ms))?;
+        let _change = locks::lock_for_change(&self.layout, Duration::from_millis(self.config.start_timeout_ms))?;
         self.run()
     }
 
@@ -313,7 +310,7 @@ impl Cluster {
             return Ok(());
         };
         let patience = Duration::from_millis(self.config.start_timeout_ms);
-        let _change = lock_for_change(&self.layout, patience)?;
+        let _change = locks::lock_for_change(&self.layout, patience)?;
         users_lock.unlock().map_err(|error| not_permitted(&self.layout.users_lock, &error))?;
         match users_lock.try_lock() {
             Ok(()) => self.shut_down(),
@@ -366,55 +363,6 @@ fn running_postmaster(data: &Path) -> Result<Option<process::Postmaster>, Proble
     Ok(found.filter(|postmaster| process::is_alive(postmaster.pid, data)))
 }
 
-/// The programs of the version that wrote the cluster.
-fn matching_programs(layout: &Layout, found: Vec<Programs>) -> Result<Programs, Problem> {
-    let version = layout.data.join("PG_VERSION");
-    let wrote = match fs::read_to_string(&version) {
-        Ok(text) => text.trim().to_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Problem::NotACluster { folder: layout.data.clone() });
-        }
-        Err(error) => return Err(not_permitted(&version, &error)),
-    };
-    let have = found.iter().map(|programs| programs.major.to_string()).collect::<Vec<_>>().join(", ");
-    found.into_iter().find(|programs| programs.major.to_string() == wrote).ok_or_else(|| Problem::OtherFormat {
-        folder: layout.data.clone(),
-        found: wrote,
-        have,
-    })
-}
-
-/// Makes a cluster beside its final place and moves it there when it is whole.
-fn initialise(layout: &Layout, programs: &Programs, account: Option<&Account>) -> Result<(), Problem> {
-    debug_assert!(programs.major >= MAJOR_MIN);
-    if Machine::measure(&layout.home).disk_free_mib < DISK_FREE_MIN_MIB * 4 {
-        return Err(words::disk_full(&layout.home));
-    }
-    match fs::remove_dir_all(&layout.unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(not_permitted(&layout.unfinished, &error));
-        }
-        _ => {}
-    }
-    create_private_dir(&layout.unfinished)?;
-    hand_over(&layout.unfinished, 0o700, account)?;
-    let output = process::for_cluster(&programs.command("initdb"), &layout.unfinished, account)
-        .and_then(|mut command| {
-            command
-                .args(["-U", SUPERUSER, "--auth=peer", "--encoding=UTF8"])
-                // Bytes decide order (the same everywhere, and fast), Unicode decides what a letter is.
-                .args(["--locale=C", "--lc-ctype=C.UTF-8", "--data-checksums", "--no-instructions"])
-                .output()
-        })
-        .map_err(|error| Problem::NoTool { program: "initdb".to_owned(), why: error.to_string() })?;
-    if !output.status.success() {
-        let _ = fs::remove_dir_all(&layout.unfinished);
-        return Err(words::problem(&String::from_utf8_lossy(&output.stderr), layout));
-    }
-    fs::rename(&layout.unfinished, &layout.data).map_err(|error| not_permitted(&layout.data, &error))?;
-    sync_folder(&layout.home)
-}
-
 /// The socket's folder under a name that fits into a socket address: its own, or one through a handle of this process.
 fn reachable_socket_dir(layout: &Layout) -> Result<(PathBuf, Option<File>), Problem> {
     let direct = layout.socket_dir();
@@ -431,53 +379,6 @@ fn reachable_socket_dir(layout: &Layout) -> Result<(PathBuf, Option<File>), Prob
     } else {
         Err(Problem::PathTooLong { folder: layout.home.clone(), limit: SOCKET_PATH_MAX })
     }
-}
-
-/// Takes the folder for this process alone and writes its number down for whoever is refused.
-fn lock_alone(layout: &Layout) -> Result<File, Problem> {
-    let mut file = open_lock(&layout.alone_lock)?;
-    match file.try_lock() {
-        Ok(()) => {
-            let written =
-                file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-            written.map_err(|error| not_permitted(&layout.alone_lock, &error))?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let _ = file.take(20).read_to_string(&mut pid);
-            let pid = if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() };
-            Err(Problem::InUse { folder: layout.home.clone(), pid })
-        }
-        Err(TryLockError::Error(error)) => Err(not_permitted(&layout.alone_lock, &error)),
-    }
-}
-
-/// The lock around starting and stopping; waits for whoever is at it.
-fn lock_for_change(layout: &Layout, patience: Duration) -> Result<File, Problem> {
-    let file = open_lock(&layout.change_lock)?;
-    let deadline = Instant::now() + patience;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(POLL),
-            Err(TryLockError::WouldBlock) => {
-                return Err(Problem::Busy { folder: layout.home.clone(), seconds: patience.as_secs() });
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(not_permitted(&layout.change_lock, &error));
-            }
-        }
-    }
-}
-
-fn open_lock(path: &Path) -> Result<File, Problem> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(|error| {
-        match error.kind() {
-            io::ErrorKind::StorageFull => words::disk_full(path.parent().unwrap_or(path)),
-            _ => not_permitted(path, &error),
-        }
-    })
 }
 
 fn create_private_dir(path: &Path) -> Result<(), Problem> {
@@ -501,10 +402,6 @@ fn remove_if_present(path: &Path) -> Result<(), Problem> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(not_permitted(path, &error)),
         _ => Ok(()),
     }
-}
-
-fn sync_folder(path: &Path) -> Result<(), Problem> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| not_permitted(path, &error))
 }
 
 fn log_length(log: &Path) -> u64 {
