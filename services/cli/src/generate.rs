@@ -186,12 +186,7 @@ pub fn run(options: &Options, progress: &dyn Fn(&str, u64, u64)) -> anyhow::Resu
         let previous = std::mem::take(&mut made);
         let (written, next) = rayon::join(
             || previous.into_iter().try_for_each(|batch| files.add(batch?)),
-            || {
-                (first..last)
-                    .into_par_iter()
-                    .map(|number| batch(&world, options, number, blocks))
-                    .collect()
-            },
+            || (first..last).into_par_iter().map(|number| batch(&world, options, number, blocks)).collect(),
         );
         written?;
         made = next;
@@ -215,7 +210,7 @@ fn opening(world: &World) -> anyhow::Result<Batch> {
     let mut batch = Batch::new(Damages { share: 0.0, dice: Dice::new(world.seed, Purpose::Damage, u64::MAX >> 4) });
     state::write_organizations(world, &mut batch)?;
     roster::write_headings(world, &mut batch);
-    truth::begin(&mut batch);
+    truth::begin(&mut batch)?;
     Ok(batch)
 }
 

@@ -68,7 +68,9 @@ pub fn incidents(world: &World, child: &Child, life: &Life, dice: &mut Dice) -> 
     let mut all = Vec::new();
     for year in &life.years {
         let mean = expected(child, year.grade, year.fall);
-        let count = dice.poisson(mean).min(8);
+        let shown = child.case.is_some_and(|case| case.expunged);
+        let least = usize::from(shown && year.fall + 1 == world.last_fall);
+        let count = dice.poisson(mean).clamp(least, 8);
         let calendar = world.calendar(year.fall);
         let mut days: Vec<NaiveDate> = (0..count)
             .map(|_| calendar.day(dice.below(calendar.days_in_session())))

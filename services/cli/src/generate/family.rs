@@ -44,7 +44,7 @@ pub fn addresses(
         let during = (date(fall, 9, 10), date(fall + 1, 5, 25));
         for ((from, to), within, out) in [(summer, 0.045, 0.008), (during, 0.030, 0.005)] {
             if away {
-                if dice.chance(0.22) {
+                if dice.chance(0.30) {
                     away = false;
                     let town = world.places.draw_town(dice);
                     all.push(moved(world, dice.day(from, to), Some(town), dice));

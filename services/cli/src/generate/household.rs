@@ -286,9 +286,8 @@ fn child(world: &World, index: u64, shared: &Shared, older: Option<&Child>) -> C
     let traits = traits(shared, &mut dice, case);
     let onset = onset(&traits, case, &mut dice);
     let cohort = cohort(birth, &mut dice);
-    // Nobody waits for a grade that lies in the future: every child has been in school.
     let latest = i16::from(KINDERGARTEN) + world.last_fall - cohort;
-    let enters = enters(onset, case, &mut dice).min(latest.max(0) as Grade);
+    let enters = enters(onset, case, latest.max(0) as Grade, &mut dice);
     let renamed = renamed(world, &last, shared.group, birth, &mut dice, case);
     let english = shared.language != 0 && dice.chance(0.62);
     Child {
@@ -338,7 +337,10 @@ fn birth(world: &World, older: Option<&Child>, dice: &mut Dice) -> NaiveDate {
             if dice.chance(past / (past + 14.0)) {
                 dice.between(i64::from(first) - 12, i64::from(now) - 1) as i16
             } else {
-                dice.between(i64::from(now), i64::from(last) + 1) as i16
+                // Half as many are in pre-kindergarten only.
+                let upcoming = dice.chance(1.0 / 27.0);
+                let fall = dice.between(i64::from(now), i64::from(last)) as i16;
+                if upcoming { last + 1 } else { fall }
             }
         }
     };
@@ -369,19 +371,22 @@ fn cohort(birth: NaiveDate, dice: &mut Dice) -> i16 {
     fall
 }
 
-fn enters(onset: Option<Onset>, case: Option<&Case>, dice: &mut Dice) -> Grade {
+/// The grade of a child's first public school year in the state; `latest` is the one it is due in now, so every child has been
+/// in school.
+fn enters(onset: Option<Onset>, case: Option<&Case>, latest: Grade, dice: &mut Dice) -> Grade {
     let early = onset.is_some_and(|onset| onset.grade == P3);
     if early {
         return P3;
     }
     if case.is_some() {
-        return KINDERGARTEN;
+        return KINDERGARTEN.min(latest);
     }
-    match dice.weighted(&[0.36, 0.50, 0.14]) {
+    let enters = match dice.weighted(&[0.34, 0.46, 0.20]) {
         0 => PK,
         1 => KINDERGARTEN,
-        _ => grade(dice.between(1, 10) as u8),
-    }
+        _ => grade(dice.between(1, i64::from(latest.clamp(3, 12)) - 2) as u8),
+    };
+    enters.min(latest)
 }
 
 fn traits(shared: &Shared, dice: &mut Dice, case: Option<&Case>) -> Traits {
@@ -402,7 +407,7 @@ fn traits(shared: &Shared, dice: &mut Dice, case: Option<&Case>) -> Traits {
 }
 
 fn onset(traits: &Traits, case: Option<&Case>, dice: &mut Dice) -> Option<Onset> {
-    let probability = 0.215 - traits.ability.clamp(-2.0, 2.0) * 0.05;
+    let probability = 0.245 - traits.ability.clamp(-2.0, 2.0) * 0.05;
     let forced = case.is_some_and(|case| case.iep);
     if !forced && !dice.chance(probability) {
         let section_504 = dice.chance(0.13);

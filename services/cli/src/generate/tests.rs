@@ -89,3 +89,54 @@ fn files_of_the_state_have_no_errors_but_the_listed_ones() {
     assert!(missed.is_empty(), "bad rows that were not found: {missed:?}");
     assert!(warnings.is_empty(), "{warnings:?}");
 }
+
+/// The true lives of the demonstration cases, by the name of the case.
+fn cases(files: &BTreeMap<PathBuf, Vec<u8>>) -> BTreeMap<String, serde_json::Value> {
+    let read = |name: &str| -> Vec<serde_json::Value> {
+        String::from_utf8_lossy(&files[Path::new(name)])
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    };
+    let students = read("truth/students.ndjson");
+    read("truth/cases.ndjson")
+        .into_iter()
+        .map(|case| {
+            let name = case["case"].as_str().expect("a name").to_owned();
+            let student = students[case["child"].as_u64().expect("a child") as usize].clone();
+            (name, student)
+        })
+        .collect()
+}
+
+fn stints(student: &serde_json::Value) -> Vec<&serde_json::Value> {
+    let years = student["years"].as_array().expect("years");
+    years.iter().flat_map(|year| year["stints"].as_array().expect("stints")).collect()
+}
+
+#[test]
+fn cases_show_what_they_say() {
+    for seed in [1, 2, 3] {
+        let cases = cases(&made(60, seed, 1));
+        assert_eq!(cases.len(), super::cases::CASES.len());
+        let facility = |case: &str, prefix: &str| {
+            stints(&cases[case]).iter().any(|s| s["facility_2"].as_str().is_some_and(|f| f.starts_with(prefix)))
+        };
+        assert!(facility("detained", "348") && facility("education_unit_release", "348"));
+        assert!(facility("child_welfare_facility", "347"));
+        assert!(stints(&cases["correctional"]).iter().any(|s| s["district"] == "336"));
+        let exits = |case: &str, kind: &str| stints(&cases[case]).iter().any(|s| s["exit"]["type"] == kind);
+        assert!(exits("away_and_back", "03") && exits("moved_away", "03") && exits("deceased", "16"));
+        let sasids = |case: &str| cases[case]["sasids"].as_array().expect("sasids").clone();
+        assert_eq!(sasids("two_sasids").len(), 2);
+        assert_eq!(sasids("shared_sasid_younger")[0]["sasid"], sasids("shared_sasid_elder")[0]["sasid"]);
+        let incidents = cases["expunged_discipline"]["incidents"].as_array().expect("incidents");
+        assert!(incidents.iter().any(|i| i["expunged"] == true), "seed {seed}");
+        let attendance = cases["corrected_attendance"]["attendance"].as_array().expect("attendance");
+        assert!(attendance.iter().any(|a| !a["first_reported"].is_null()));
+        assert_eq!(cases["twin_client"]["birth_date"], cases["twin_stranger"]["birth_date"]);
+        for (name, student) in &cases {
+            assert!(!student["years"].as_array().expect("years").is_empty(), "{name}");
+        }
+    }
+}

@@ -5,19 +5,15 @@ use serde::{Serialize, Serializer};
 
 use super::World;
 use super::agency::Client;
-use super::cases::Restricted;
+use super::cases::{Consumer, Restricted};
 use super::life::{Closes, Program, Stint, Year};
+use super::places::{COURTS, DCF_OFFICES};
 use super::sink::{Batch, FileKey, push_iso};
 use super::special_education::{DISABILITIES, PlanKind};
 use super::state::Record;
 
 const fn key(part: &'static str) -> FileKey {
-    FileKey {
-        folder: "truth",
-        fall: 0,
-        part,
-        extension: "ndjson",
-    }
+    FileKey { folder: "truth", fall: 0, part, extension: "ndjson" }
 }
 
 fn line(batch: &mut Batch, part: &'static str, value: &impl Serialize) -> anyhow::Result<()> {
@@ -181,18 +177,32 @@ struct TrueRestriction<'a> {
 
 impl<'a> TrueClient<'a> {
     fn of(client: &'a Client) -> Self {
-        Self {
-            consumer: client.consumer.id(),
-            person_id: &client.person_id,
-        }
+        Self { consumer: client.consumer.id(), person_id: &client.person_id }
     }
 }
 
-/// Makes sure that every file is there, rows or none.
-pub fn begin(batch: &mut Batch) {
+#[derive(Serialize)]
+struct Office<'a> {
+    consumer: &'a str,
+    office: &'a str,
+    name: &'a str,
+    region: Option<&'a str>,
+}
+
+/// Writes the agencies' offices, and makes sure that every file is there, rows or none.
+pub fn begin(batch: &mut Batch) -> anyhow::Result<()> {
     for part in ["students", "links", "restrictions", "cases"] {
         batch.heading(key(part), "");
     }
+    for (office, name, _) in COURTS {
+        let consumer = Consumer::Cssd.id();
+        line(batch, "offices", &Office { consumer, office, name, region: None })?;
+    }
+    for (region, name, _) in DCF_OFFICES {
+        let office = Office { consumer: Consumer::Dcf.id(), office: name, name, region: Some(region) };
+        line(batch, "offices", &office)?;
+    }
+    Ok(())
 }
 
 /// Writes all that is true of a child.
@@ -245,20 +255,12 @@ fn student<'a>(world: &'a World, record: &'a Record<'_>) -> TrueStudent<'a> {
         child: child.index,
         household: record.household.number,
         twin: child.twin,
-        sasids: ids
-            .map(|(from, sasid)| TrueSasid {
-                sasid,
-                from_fall: (*from > 0).then_some(*from),
-            })
-            .collect(),
+        sasids: ids.map(|(from, sasid)| TrueSasid { sasid, from_fall: (*from > 0).then_some(*from) }).collect(),
         first_name: &child.first,
         middle_name: &child.middle,
         last_name: &child.last,
         suffix: child.suffix,
-        renamed: child.renamed.as_ref().map(|(from, name)| TrueName {
-            from: Day(*from),
-            last_name: name,
-        }),
+        renamed: child.renamed.as_ref().map(|(from, name)| TrueName { from: Day(*from), last_name: name }),
         birth_date: Day(child.birth),
         sex: child.sex.code(),
         died: record.life.died,
@@ -293,10 +295,7 @@ fn stint<'a>(world: &'a World, stint: &Stint) -> TrueStint<'a> {
         from: Day(stint.from),
         to: Day(stint.to),
         exit: match stint.closes {
-            Closes::Exit(day, kind) => Some(TrueExit {
-                date: Day(day),
-                kind,
-            }),
+            Closes::Exit(day, kind) => Some(TrueExit { date: Day(day), kind }),
             Closes::Open => None,
         },
     }

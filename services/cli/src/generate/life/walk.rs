@@ -153,7 +153,9 @@ impl Walk<'_> {
             self.leave_after_last_year(kind);
         }
         self.family_away |= family;
-        self.grade = (self.grade + 1).min(grade(12));
+        // Who would have finished elsewhere does not come back.
+        self.done = self.grade >= grade(12);
+        self.grade += 1;
         false
     }
 
@@ -485,7 +487,8 @@ impl Walk<'_> {
             self.learner = !self.dice.chance(0.13 + ability * 0.05);
         }
         let Some(place) = self.place else {
-            self.grade = (self.grade + 1).min(grade(12));
+            self.done = self.grade >= grade(12);
+            self.grade += 1;
             return;
         };
         let age = calendar.last.year() - self.child.birth.year();
