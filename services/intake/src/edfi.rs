@@ -8,7 +8,8 @@
 //! or address is followed, and everything has a limit ([`Config`]).
 //!
 //! What one record needs of another (the name of a parent, the date of an incident, the district of a school) is found in
-//! the [`Index`]; a record whose counterpart never comes is refused, so that no poorer fact replaces a better one.
+//! the [`Index`]. A contact without its parent, or a participation without its incident, is refused, so that no poorer fact
+//! replaces a better one; titles of courses and the like are found if this delivery or an earlier one described them.
 //! The natural key of a fact is the record's own identity in the source and nothing that was looked up.
 //!
 //! Start with [`read_delivery`], then `records` for what each kind of record gives.

@@ -5,12 +5,13 @@ use std::{collections::HashMap, fmt};
 
 use chrono::NaiveDate;
 use model::{Payload, SchoolYear};
+use serde::{Deserialize, Serialize};
 
 use super::node::Node;
-use crate::item::OrganizationRecord;
+use crate::{Error, OrganizationRecord};
 
 /// What kind of organization stands behind an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum OrganizationKind {
     School,
     District,
@@ -29,13 +30,13 @@ impl OrganizationKind {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Organization {
     pub kind: OrganizationKind,
     pub parent: Option<String>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Course {
     pub title: Option<String>,
     pub subject: Option<String>,
@@ -43,14 +44,14 @@ pub(super) struct Course {
     pub code: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
     pub school_year: Option<SchoolYear>,
     pub begin: Option<NaiveDate>,
     pub end: Option<NaiveDate>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Program {
     pub kind: Option<String>,
     pub sponsor: Option<String>,
@@ -58,7 +59,7 @@ pub(super) struct Program {
 }
 
 /// Something a later record may refer to.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) enum Entry {
     Organization(Organization),
     Course(Course),
@@ -69,8 +70,10 @@ pub(super) enum Entry {
     /// A family of tests: the title of the family it belongs to.
     Family(Option<String>),
     /// A parent: elements of the contact domain.
+    #[serde(skip)]
     Parent(Payload),
     /// An incident: elements of the discipline domain, as far as every participant may see them, and those about the offender.
+    #[serde(skip)]
     Incident {
         shared: Payload,
         offender: Payload,
@@ -176,6 +179,28 @@ impl Index {
         let parent = record.parent_code.clone().filter(|_| !own_parent);
         // A full index only means that the district of some records stays unknown.
         let _ = self.insert(key(&[&record.code]), Entry::Organization(Organization { kind, parent }));
+    }
+
+    /// What is known of organizations, courses, sessions, programs and tests, to be kept for the next delivery of the same
+    /// source: it may refer to them without describing them again. Parents and incidents are left out: they are records
+    /// of persons, and belong in no store but history.
+    pub fn export(&self) -> Result<Vec<u8>, Error> {
+        let is_personal = |kind: Kind| matches!(kind, Kind::Parent | Kind::Incident);
+        let kept = self.entries.iter().filter(|((kind, _), _)| !is_personal(*kind));
+        let mut kept: Vec<(&str, &Entry)> = kept.map(|((_, key), entry)| (key.as_str(), entry)).collect();
+        kept.sort_by_key(|(key, entry)| (entry.kind() as u8, *key));
+        serde_json::to_vec(&kept)
+            .map_err(|_| Error::Corrupt("what an Ed-Fi delivery described cannot be kept".to_owned()))
+    }
+
+    /// Takes in what [`Self::export`] gave.
+    pub fn import(&mut self, kept: &[u8]) -> Result<(), Error> {
+        let broken = || Error::Corrupt("what was kept of earlier Ed-Fi deliveries cannot be read".to_owned());
+        let kept: Vec<(String, Entry)> = serde_json::from_slice(kept).map_err(|_| broken())?;
+        for (key, entry) in kept {
+            self.insert(key, entry).map_err(|IndexFull| broken())?;
+        }
+        Ok(())
     }
 
     /// Remembers something; a later entry of the same identity replaces the earlier.

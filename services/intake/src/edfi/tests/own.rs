@@ -433,3 +433,20 @@ fn organizations_known_before_place_a_delivery_without_any() {
     let reading = Reading::of(&control("second"), &mut index);
     assert!(reading.facts(Domain::Attendance).iter().all(|(_, fact)| fact.lea.as_deref() == Some("9001")));
 }
+
+#[test]
+fn an_index_kept_between_deliveries_knows_what_is_nobodys_record() {
+    let mut index = new_index();
+    Reading::of(&control("first"), &mut index);
+    let kept = index.export().unwrap();
+    let text = String::from_utf8(kept.clone()).unwrap();
+    for value in ["Parenta", "555-0101", "Fighting", "Club"] {
+        assert!(!text.contains(value), "{value}");
+    }
+    let mut later = new_index();
+    later.import(&kept).unwrap();
+    assert_eq!(later.export().unwrap(), kept);
+    let reading = Reading::of(&control("second"), &mut later);
+    assert!(reading.facts(Domain::Attendance).iter().all(|(_, fact)| fact.lea.as_deref() == Some("9001")));
+    assert!(later.import(b"[[1]]").is_err());
+}
