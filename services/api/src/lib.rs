@@ -1,1 +1,66 @@
-//! Placeholder.
+//! The API: gRPC over mutual TLS.
+//!
+//! A transport and nothing more: each method finds out who calls, converts the request, calls one function of a crate below,
+//! and converts the answer back. Who a caller is, its certificate says; what it may have, the agreement decides in
+//! `disclosure`, in the transaction that records it. No rule lives here, and no caller is known by name.
+//!
+//! What holds for every method:
+//! - TLS 1.3, with a certificate that the client authority signed and that exactly one consumer's agreement names.
+//! - Every size, count and wait has a limit in [`Limits`]; a bad or slow peer disturbs nobody else.
+//! - Errors are translated in one place, `status`; they carry a reason that programs can read and no personal data.
+//!
+//! Start with [`serve`], then `history` (the simplest service) and `feed` (the only stream).
+
+mod caller;
+mod config;
+mod convert;
+mod error;
+mod feed;
+mod health;
+mod history;
+mod incoming;
+mod ledger;
+mod roster;
+mod server;
+mod shared;
+mod status;
+mod tls;
+
+use std::sync::Arc;
+
+use agreements::{Agreements, System};
+pub use config::{Limits, Server};
+pub use error::Error;
+use identity::roster::RosterLayout;
+use model::{Clock, ConsumerId, Entropy};
+pub use server::serve;
+pub use tls::Tls;
+
+/// What the services work with.
+#[derive(Clone)]
+pub struct Deps {
+    /// The database.
+    pub pool: pg::Pool,
+    /// The agreements, as far as registered stewards vouch for them.
+    pub agreements: Arc<Agreements>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance: runs, incidents, disclosure ids and salts.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who may call, and as what.
+    pub consumers: Vec<Consumer>,
+    /// Seals the resume tokens of feeds.
+    pub tokens: feeds::token::TokenSeal,
+}
+
+/// A party that may call.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// Its id.
+    pub id: ConsumerId,
+    /// Its systems, as its agreement's document names them. They tell who calls; whether the agreement in force still names
+    /// the system is decided with every disclosure.
+    pub systems: Vec<System>,
+    /// How its rosters read, if it sends any.
+    pub roster: Option<RosterLayout>,
+}

@@ -10,6 +10,7 @@
 //! [`access_chunk`] and [`record_access`].
 
 mod access;
+mod acknowledge;
 mod assemble;
 mod chunk;
 mod disclosed;
@@ -21,6 +22,7 @@ mod store;
 use std::sync::Arc;
 
 pub use access::{access_chunk, list_students, record_access};
+pub use acknowledge::acknowledge;
 use agreements::{Actor, Agreements, Delivery};
 use chrono::{DateTime, Utc};
 pub use chunk::{Item, Member, RunTotals, complete_run, disclose_chunk, list_population};

@@ -322,3 +322,28 @@ pub(crate) async fn record_delivered(
     .await?;
     Ok(())
 }
+
+/// Moves a receiver's acknowledged position forward, never back; gives where it is now.
+pub(crate) async fn record_acknowledged(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    run: Uuid,
+    position: i64,
+    at: DateTime<Utc>,
+) -> Result<i64, Error> {
+    let greatest = sqlx::query_scalar!(
+        "-- disclosure.record_acknowledged
+        INSERT INTO disclosure.acknowledged AS a (consumer, run_id, position, acknowledged_at)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (consumer, run_id) DO UPDATE SET position = GREATEST(a.position, EXCLUDED.position),
+            acknowledged_at = CASE WHEN a.position < EXCLUDED.position THEN EXCLUDED.acknowledged_at ELSE a.acknowledged_at END
+        RETURNING a.position",
+        consumer.as_str(),
+        run,
+        position,
+        at,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(greatest)
+}

@@ -92,7 +92,7 @@ pub struct Manifest {
     pub histories: u64,
     /// Clients for whom nothing may be disclosed at present.
     pub refused: u64,
-    /// SHA-256 over the content digests in order, hex: the run's completion entry in the ledger holds the same.
+    /// The chain over the content digests in order ([`RunDigest`]), hex: the run's completion entry in the ledger holds the same.
     pub digest: String,
     /// The files.
     pub files: Vec<FileEntry>,

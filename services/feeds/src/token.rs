@@ -14,8 +14,14 @@ pub struct Token {
     pub after: String,
     /// The office the feed is for; empty: all.
     pub office: String,
+    /// The purpose the feed is for; empty: the agreement's first.
+    pub purpose: String,
     /// The agreement version's digest the run began under.
     pub grant: [u8; 32],
+    /// Histories sent so far.
+    pub histories: u64,
+    /// The run's digest so far.
+    pub digest: [u8; 32],
 }
 
 /// A token is not one of ours, or is another caller's, or was cut.
@@ -66,7 +72,9 @@ impl TokenSeal {
         body.extend_from_slice(token.run.as_bytes());
         body.extend_from_slice(&token.position.to_be_bytes());
         body.extend_from_slice(&token.grant);
-        for text in [&token.after, &token.office] {
+        body.extend_from_slice(&token.histories.to_be_bytes());
+        body.extend_from_slice(&token.digest);
+        for text in [&token.after, &token.office, &token.purpose] {
             body.extend_from_slice(&(text.len() as u32).to_be_bytes());
             body.extend_from_slice(text.as_bytes());
         }
@@ -96,11 +104,18 @@ impl TokenSeal {
         let run = Uuid::from_slice(take(16)?).map_err(|_| TokenError)?;
         let position = u64::from_be_bytes(take(8)?.try_into().map_err(|_| TokenError)?);
         let grant = take(32)?.try_into().map_err(|_| TokenError)?;
+        let histories = u64::from_be_bytes(take(8)?.try_into().map_err(|_| TokenError)?);
+        let digest = take(32)?.try_into().map_err(|_| TokenError)?;
         let mut text = || {
             let length = u32::from_be_bytes(take(4)?.try_into().map_err(|_| TokenError)?) as usize;
             String::from_utf8(take(length)?.to_vec()).map_err(|_| TokenError)
         };
-        Ok(Token { run, position, after: text()?, office: text()?, grant })
+        let (after, office, purpose) = (text()?, text()?, text()?);
+        if rest.is_empty() {
+            Ok(Token { run, position, after, office, purpose, grant, histories, digest })
+        } else {
+            Err(TokenError)
+        }
     }
 }
 
@@ -116,7 +131,10 @@ mod tests {
             position: 42,
             after: "1001".to_owned(),
             office: "Hartford".to_owned(),
+            purpose: String::new(),
             grant: [3; 32],
+            histories: 41,
+            digest: [4; 32],
         };
         let bytes = seal.seal("cssd", &token);
         assert_eq!(seal.open("cssd", &bytes), Ok(token));

@@ -88,6 +88,12 @@ impl SignedCheckpoint {
     }
 }
 
+/// The size that a checkpoint of our own states; nobody's signature is checked.
+pub fn size_of(text: &str) -> Result<u64, NoteError> {
+    let note: Note = text.parse()?;
+    Ok(parse_body(note.text())?.size)
+}
+
 /// Reads the body of a checkpoint. Extension lines are allowed and ignored.
 pub(crate) fn parse_body(text: &str) -> Result<Checkpoint, NoteError> {
     let mut lines = text.strip_suffix('\n').ok_or(NoteError::NotACheckpoint("its last line does not end"))?.split('\n');

@@ -34,7 +34,7 @@ mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{DisclosureId, StudentId};
+use model::{ConsumerId, DisclosureId, StudentId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -164,6 +164,18 @@ pub async fn count_of_run(conn: &mut PgConnection, run: Uuid, kind: Kind) -> Res
 /// The text of the last signed checkpoint.
 pub async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Option<String>, Error> {
     Ok(store::sequence::find_last_checkpoint(conn).await?.map(|stored| stored.note))
+}
+
+/// The text of the checkpoint of a tree of exactly this size, if one was signed.
+pub async fn find_checkpoint(conn: &mut PgConnection, size: u64) -> Result<Option<String>, Error> {
+    let found = store::sequence::list_checkpoints(conn, size.checked_sub(1), size).await?;
+    Ok(found.into_iter().next().map(|stored| stored.note))
+}
+
+/// The party to which an entry's disclosure was made, or whose request it records; `None`: there is no such entry.
+pub async fn find_party(conn: &mut PgConnection, id: DisclosureId) -> Result<Option<ConsumerId>, Error> {
+    let stored = store::read::find_party(conn, id).await?;
+    stored.map(|party| party.parse().map_err(|_| Error::Corrupt("a stored entry cannot be read"))).transpose()
 }
 
 /// The proof that an entry is in the ledger, up to the last checkpoint. A precondition fails while the entry has no position or

@@ -210,6 +210,21 @@ pub(crate) async fn find_provable(conn: &mut PgConnection, id: DisclosureId) -> 
     .transpose()
 }
 
+/// The consumer that an entry's terms name.
+pub(crate) async fn find_party(conn: &mut PgConnection, id: DisclosureId) -> Result<Option<String>, Error> {
+    let consumer = sqlx::query_scalar!(
+        "-- ledger.find_party
+        SELECT t.consumer
+        FROM ledger.entry AS e
+        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
+        WHERE e.entry_id = $1",
+        id.0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(consumer)
+}
+
 /// The leaves of a range, with the leaf hash that stands in the tree.
 pub(crate) async fn list_leaves(conn: &mut PgConnection, from: u64, to: u64) -> Result<Vec<(Leaf, Hash)>, Error> {
     let rows = sqlx::query!(

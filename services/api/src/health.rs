@@ -1,0 +1,57 @@
+//! Health: green while the exchange can serve and record.
+
+use std::{sync::Arc, time::Duration};
+
+use pg::Role;
+use proto::{
+    feed::v1::feed_service_server::SERVICE_NAME as FEED, history::v1::history_service_server::SERVICE_NAME as HISTORY,
+    ledger::v1::ledger_service_server::SERVICE_NAME as LEDGER,
+    roster::v1::roster_service_server::SERVICE_NAME as ROSTER,
+};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::shared::Shared;
+
+/// The services that are red when nothing could be recorded; the empty name is the server as a whole.
+const SERVICES: [&str; 5] = ["", HISTORY, FEED, LEDGER, ROSTER];
+
+/// Looks from time to time, until the server stops.
+pub(crate) async fn watch(shared: Arc<Shared>, reporter: HealthReporter) {
+    let every = Duration::from_millis(shared.limits.health_interval_ms);
+    loop {
+        let status = if is_green(&shared).await { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in SERVICES {
+            reporter.set_service_status(service, status).await;
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => break,
+            () = tokio::time::sleep(every) => {}
+        }
+    }
+    for service in SERVICES {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
+    }
+}
+
+async fn is_green(shared: &Shared) -> bool {
+    let clock = &*shared.deps.clock;
+    let health = pg::run_tx(&shared.deps.pool, "api.health", Role::Ledger, |tx| {
+        Box::pin(async move { ledger::health(tx, clock).await })
+    })
+    .await;
+    match health {
+        Ok(health) if health.is_green() => true,
+        Ok(health) => {
+            tracing::warn!(
+                ledger.unsequenced = health.unsequenced,
+                ledger.lag_ms = health.lag.num_milliseconds(),
+                "the ledger's sequencer is behind"
+            );
+            false
+        }
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the ledger cannot be reached");
+            false
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `RosterService`: an agency's list of its clients.
+
+use std::sync::Arc;
+
+use proto::roster::v1::{
+    RosterFinding, SubmitRosterRequest, SubmitRosterResponse, roster_service_server::RosterService,
+};
+use tonic::{Request, Response, Status};
+
+use crate::{caller::Caller, convert, shared::Shared, status::Failure};
+
+/// The service.
+pub(crate) struct Roster(pub(crate) Arc<Shared>);
+
+#[tonic::async_trait]
+impl RosterService for Roster {
+    #[tracing::instrument(name = "api.submit_roster", skip_all)]
+    async fn submit_roster(
+        &self,
+        request: Request<SubmitRosterRequest>,
+    ) -> Result<Response<SubmitRosterResponse>, Status> {
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.roster_timeout_ms, async move {
+                let caller = shared.caller(&request)?;
+                submit(shared, &caller, request.into_inner()).await
+            })
+            .await
+    }
+}
+
+async fn submit(
+    shared: &Shared,
+    caller: &Caller,
+    request: SubmitRosterRequest,
+) -> Result<SubmitRosterResponse, Failure> {
+    let consumer = caller.consumer();
+    let layout = consumer.roster.as_ref().ok_or(Failure::Precondition {
+        reason: "NO_ROSTER_LAYOUT",
+        what: "it is not agreed how this consumer's rosters read",
+    })?;
+    convert::uuid("request_id", &request.request_id)?;
+    let date = convert::day("roster_date", request.roster_date)?;
+    if request.content.is_empty() {
+        return Err(Failure::Invalid { field: "content", what: "a CSV file with a header line" });
+    }
+    let deps = &shared.deps;
+    let name = format!("submitted for {date}.csv");
+    let file = (&consumer.id, name.as_str(), request.content.as_slice());
+    let taken = intake::roster::take(&deps.pool, &deps.agreements, layout, file, (date, deps.clock.now())).await?;
+    let receipt = taken.receipt;
+    tracing::info!(
+        consumer = %consumer.id,
+        roster.rows_in = receipt.rows_in,
+        roster.accepted = receipt.accepted,
+        roster.orders_waiting = taken.orders.len(),
+        "a roster was taken"
+    );
+    Ok(SubmitRosterResponse {
+        rows_in: convert::count(receipt.rows_in),
+        accepted: convert::count(receipt.accepted),
+        refused: convert::count(receipt.refused),
+        findings: receipt
+            .findings
+            .into_iter()
+            .map(|finding| RosterFinding {
+                line: convert::count(finding.line),
+                column: finding.column.unwrap_or_default(),
+                rule: finding.rule.to_owned(),
+                message: finding.message,
+            })
+            .collect(),
+        refused_reason: receipt.refused_reason.unwrap_or_default(),
+        seen_before: receipt.seen_before,
+    })
+}

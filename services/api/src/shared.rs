@@ -1,0 +1,78 @@
+//! What all services share: what they work with, who calls, and how an answer is given.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use model::ConsumerId;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Request, Response, Status};
+
+use crate::{Consumer, Deps, Limits, caller::Caller, status::Failure, tls::Peer};
+
+/// What all services share.
+pub(crate) struct Shared {
+    pub(crate) deps: Deps,
+    pub(crate) limits: Limits,
+    /// Tasks of streams; the server waits for them.
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when the server stops.
+    pub(crate) stop: CancellationToken,
+    consumers: Vec<Arc<Consumer>>,
+    feeds: BTreeMap<ConsumerId, Arc<Semaphore>>,
+}
+
+impl Shared {
+    pub(crate) fn new(deps: Deps, limits: Limits, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        let feeds = deps
+            .consumers
+            .iter()
+            .map(|consumer| (consumer.id.clone(), Arc::new(Semaphore::new(limits.feeds_per_consumer_max))))
+            .collect();
+        let consumers = deps.consumers.iter().cloned().map(Arc::new).collect();
+        Self { deps, limits, tasks, stop, consumers, feeds }
+    }
+
+    /// Who calls. Asked first, before anything of the request is looked at.
+    pub(crate) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Failure> {
+        let peer = request.extensions().get::<Arc<Peer>>().ok_or(Failure::Unauthenticated)?;
+        Caller::resolve(&self.consumers, peer).ok_or(Failure::Unauthenticated)
+    }
+
+    /// What disclosures need.
+    pub(crate) fn disclosure(&self) -> disclosure::Context<'_> {
+        disclosure::Context {
+            pool: &self.deps.pool,
+            agreements: &self.deps.agreements,
+            clock: &*self.deps.clock,
+            entropy: &*self.deps.entropy,
+        }
+    }
+
+    /// A place among the feeds a consumer may have open.
+    pub(crate) fn take_feed(&self, consumer: &ConsumerId) -> Result<OwnedSemaphorePermit, Failure> {
+        const FULL: Failure = Failure::Busy("this consumer has as many feeds open as it may");
+        let places = self.feeds.get(consumer).ok_or(Failure::Unauthenticated)?;
+        Arc::clone(places).try_acquire_owned().map_err(|_| FULL)
+    }
+
+    /// Gives an answer within a time, or says why there is none.
+    pub(crate) async fn answer<T>(
+        &self,
+        limit_ms: u64,
+        work: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<Response<T>, Status> {
+        let answer = match timeout(Duration::from_millis(limit_ms), work).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::TooLate),
+        };
+        answer.map(Response::new).map_err(|failure| self.status(failure))
+    }
+
+    /// The status of a failure.
+    pub(crate) fn status(&self, failure: Failure) -> Status {
+        failure.into_status(&*self.deps.entropy)
+    }
+}
