@@ -334,7 +334,8 @@ impl Cluster {
             }
             process::signal(postmaster.pid, how).map_err(|error| not_permitted(&self.layout.data, &error))?;
             let deadline = Instant::now() + Duration::from_millis(limit_ms);
-            while self.is_running() && Instant::now() < deadline {
+            // The process, not its pid file: that goes a moment earlier.
+            while process::is_alive(postmaster.pid, &self.layout.data) && Instant::now() < deadline {
                 thread::sleep(POLL);
             }
         }
