@@ -98,6 +98,7 @@ fn read(reader: &mut Reader, root: &mut Node<'_>) -> Option<Terms> {
     let bases = each(reader, bases, read_basis);
     let access = reader.table(root, "access").and_then(|node| read_access(reader, node));
     let nodes = reader.tables(root, "clause");
+    let places: Vec<usize> = nodes.iter().map(Node::at).collect();
     let context = clause::Context {
         purposes: purposes.iter().flatten().map(|purpose| purpose.id.as_str()).collect(),
         bases: bases.iter().flatten().map(|basis| basis.law).collect(),
@@ -142,7 +143,7 @@ fn read(reader: &mut Reader, root: &mut Node<'_>) -> Option<Terms> {
         audience: audience?,
         amendments: amendments?,
     };
-    rules::check(reader, root, &terms);
+    rules::check(reader, root, &terms, &places);
     Some(terms)
 }
 

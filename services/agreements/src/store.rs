@@ -265,7 +265,8 @@ pub(crate) struct Head {
     pub(crate) ended_at: Option<Instant>,
     pub(crate) ended_because: Option<String>,
     pub(crate) approvals: [Approval; 2],
-    /// When the agreement was last suspended before this activation.
+    /// When the agreement was last suspended before this activation. The suspension that ended this one, and with it
+    /// others, is not before it.
     pub(crate) suspended_before: Option<Instant>,
 }
 
@@ -282,7 +283,8 @@ pub(crate) async fn find_head(
             (SELECT max(x.end_recorded_at)
                 FROM agreements.activation AS x
                 WHERE x.agreement_id = a.agreement_id AND x.ended_because = 'suspended'
-                    AND x.activation_id < a.activation_id) AS suspended_before
+                    AND x.activation_id < a.activation_id
+                    AND x.end_recorded_at IS DISTINCT FROM a.end_recorded_at) AS suspended_before
         FROM agreements.activation AS a
         JOIN agreements.approval AS p ON p.digest = a.digest AND p.act = a.act AND p.steward = a.first_steward
             AND p.given_at = a.first_given_at

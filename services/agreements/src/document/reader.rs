@@ -113,6 +113,18 @@ impl Reader {
         self.findings.push(finding);
     }
 
+    /// A mistake of a clause as a whole.
+    pub(super) fn wrong_clause(&mut self, clause: &str, at: usize, message: impl Into<String>) {
+        let line = self.line(at);
+        self.findings.push(Finding {
+            severity: Severity::Error,
+            line,
+            clause: Some(clause.to_owned()),
+            field: String::new(),
+            message: message.into(),
+        });
+    }
+
     fn missing(&mut self, node: &Node<'_>, key: &str) {
         self.wrong(node, key, node.at, "is missing");
     }

@@ -36,12 +36,13 @@ pub(super) fn check_audience(reader: &mut Reader, node: &Node<'_>, audiences: Au
     }
 }
 
-pub(super) fn check(reader: &mut Reader, root: &Node<'_>, terms: &Terms) {
+/// `places` is where each clause stands.
+pub(super) fn check(reader: &mut Reader, root: &Node<'_>, terms: &Terms, places: &[usize]) {
     check_parties(reader, root, terms);
     check_names(reader, root, terms);
     check_population(reader, root, terms);
     check_access(reader, root, terms);
-    check_clauses(reader, root, terms);
+    check_clauses(reader, root, terms, places);
     check_order_of_bases(reader, root, terms);
     check_amendments(reader, root, terms);
 }
@@ -90,49 +91,39 @@ fn check_access(reader: &mut Reader, root: &Node<'_>, terms: &Terms) {
     }
 }
 
-fn check_clauses(reader: &mut Reader, root: &Node<'_>, terms: &Terms) {
-    for basis in &terms.bases {
-        for purpose in &terms.purposes {
-            let speaking: Vec<&Clause> =
-                terms.clauses.iter().filter(|clause| clause.speaks(basis.law, &purpose.id)).collect();
-            check_one_clause_a_domain(reader, root, &speaking, (basis.law, &purpose.id));
-            let elements = terms.elements(basis.law, &purpose.id);
-            if elements.is_empty() {
-                let at = root.place("clause");
-                let message = format!("no clause discloses anything for {} on the basis {}", purpose.id, basis.law);
-                reader.doubtful(root, "clause", at, message);
-            }
-            if !elements.is_empty_in(Domain::Mobility) && elements.is_empty_in(Domain::Enrollment) {
-                let at = root.place("clause");
-                let message = format!(
-                    "mobility is computed from disclosed enrollment, and for {} on the basis {} no clause discloses enrollment",
-                    purpose.id, basis.law
-                );
-                reader.wrong(root, "clause", at, message);
-            }
+fn check_clauses(reader: &mut Reader, root: &Node<'_>, terms: &Terms, places: &[usize]) {
+    for (law, purpose) in terms.bases.iter().flat_map(|basis| terms.purposes.iter().map(|one| (basis.law, &one.id))) {
+        let speaking: Vec<(&Clause, usize)> = terms
+            .clauses
+            .iter()
+            .zip(places.iter().copied())
+            .filter(|(clause, _)| clause.speaks(law, purpose))
+            .collect();
+        if speaking.is_empty() {
+            let at = root.place("clause");
+            let message = format!("no clause discloses anything for {purpose} on the basis {law}");
+            reader.doubtful(root, "clause", at, message);
+        }
+        check_one_clause_a_domain(reader, &speaking, (law, purpose));
+        let about = |domain| speaking.iter().find(|(clause, _)| !clause.elements.is_empty_in(domain));
+        if let (Some((clause, at)), None) = (about(Domain::Mobility), about(Domain::Enrollment)) {
+            let message = format!(
+                "mobility is computed from disclosed enrollment, and for {purpose} on the basis {law} no clause discloses enrollment"
+            );
+            reader.wrong_clause(&clause.id, *at, message);
         }
     }
 }
 
-fn check_one_clause_a_domain(
-    reader: &mut Reader,
-    root: &Node<'_>,
-    speaking: &[&Clause],
-    (law, purpose): (LegalBasis, &str),
-) {
+fn check_one_clause_a_domain(reader: &mut Reader, speaking: &[(&Clause, usize)], (law, purpose): (LegalBasis, &str)) {
     for domain in Domain::ALL {
-        let about: Vec<&str> = speaking
-            .iter()
-            .filter(|clause| !clause.elements.is_empty_in(domain))
-            .map(|clause| clause.id.as_str())
-            .collect();
-        if about.len() > 1 {
-            let at = root.place("clause");
-            let message = format!(
-                "clauses {} all speak about {domain} for {purpose} on the basis {law}; exactly one may",
-                about.join(" and ")
-            );
-            reader.wrong(root, "clause", at, message);
+        let mut about = speaking.iter().filter(|(clause, _)| !clause.elements.is_empty_in(domain));
+        let first = about.next();
+        for (clause, at) in about {
+            let other = first.map_or("", |(first, _)| &first.id);
+            let message =
+                format!("speaks about {domain} for {purpose} on the basis {law}, and so does {other}; one may");
+            reader.wrong_clause(&clause.id, *at, message);
         }
     }
 }
