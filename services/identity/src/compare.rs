@@ -26,7 +26,7 @@ impl Observed {
     /// A field that is missing on a side says nothing.
     pub(crate) const MISSING: Self = Self { comparison: ComparisonId::MAX, level: 0, frequency: 0.0 };
 
-    pub(crate) fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(self) -> bool {
         self.comparison == ComparisonId::MAX
     }
 

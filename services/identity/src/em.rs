@@ -134,7 +134,9 @@ fn learn_strangers(corpus: &Corpus, seed: u64, config: &Config, model: &mut Mode
         })
         .collect();
     let mut counts = [[0.0; LEVELS_MAX]; COMPARISON_COUNT];
-    chunks.iter().for_each(|chunk| add(&mut counts, chunk));
+    for chunk in &chunks {
+        add(&mut counts, chunk);
+    }
     model.trained.random_pairs = pairs as u64;
     for (at, comparison) in COMPARISONS.iter().enumerate() {
         let seen: f64 = counts[at].iter().sum();

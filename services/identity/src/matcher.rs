@@ -51,9 +51,11 @@ impl Levels {
     const MISSING: u16 = u16::MAX;
 
     fn of(features: &Features) -> Self {
-        let codes = features.observed.map(|observed| match observed.is_missing() {
-            true => Self::MISSING,
-            false => u16::from(observed.comparison) << 8 | u16::from(observed.level),
+        let codes = features.observed.map(|observed| {
+            if observed.is_missing() {
+                return Self::MISSING;
+            }
+            u16::from(observed.comparison) << 8 | u16::from(observed.level)
         });
         Self { codes, swapped: features.swapped }
     }

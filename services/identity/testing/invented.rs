@@ -276,7 +276,7 @@ fn families(names: &NamePool, towns: &Towns, wanted: usize, rng: &mut ChaCha8Rng
                 if !used.contains(&first) && alike {
                     break;
                 }
-                first = names.given[group][sex].draw(rng).to_owned();
+                names.given[group][sex].draw(rng).clone_into(&mut first);
             }
             if used.contains(&first) {
                 continue;
@@ -366,21 +366,12 @@ fn roster_record(
         name.first = typo(&name.first, rng);
     }
     if other_first {
-        name.first = names.given[child.group][child.sex].draw(rng).to_owned();
+        names.given[child.group][child.sex].draw(rng).clone_into(&mut name.first);
     }
     if two_first && !name.middle.is_empty() {
         name.first = format!("{} {}", name.first, std::mem::take(&mut name.middle));
     }
-    let parts: Vec<String> = name.last.split(['-', ' ']).map(str::to_owned).collect();
-    if parts.len() == 2 && part {
-        name.last = match rng.random_range(0..4) {
-            0 | 1 => parts[0].clone(),
-            2 => parts[1].clone(),
-            _ => format!("{} {}", parts[1], parts[0]),
-        };
-    } else if parts.len() == 2 {
-        name.last = parts.join([" ", "-", ""][rng.random_range(0..3)]);
-    }
+    name.last = compound(&name.last, part, rng);
     if changed {
         let new = names.surnames[child.group].draw(rng).to_owned();
         name.last = if rng.random_bool(0.3) { format!("{}-{new}", name.last) } else { new };
@@ -408,6 +399,19 @@ fn roster_record(
         home.street = typo(&home.street, rng);
     }
     person(id, name, birth, if no_sex { "" } else { sex }, if no_race { "" } else { race }, home)
+}
+
+/// A compound surname as somebody else writes it: with one part, the other way round, or joined otherwise.
+fn compound(last: &str, changed: bool, rng: &mut ChaCha8Rng) -> String {
+    let Some((first, second)) = last.split_once(['-', ' ']) else { return last.to_owned() };
+    if !changed {
+        return [first, second].join([" ", "-", ""][rng.random_range(0..3)]);
+    }
+    match rng.random_range(0..4) {
+        0 | 1 => first.to_owned(),
+        2 => second.to_owned(),
+        _ => format!("{second} {first}"),
+    }
 }
 
 fn nickname(first: &str, rng: &mut ChaCha8Rng) -> String {

@@ -205,9 +205,9 @@ fn name_keys(pass: Pass, role: Role, names: &NameKeys<'_>, table: &Table, record
         Pass::LastFirstStart => push([names.last(), names.start(names.first, 3), none]),
         Pass::FirstZip => zips().for_each(|zip| push([names.first(), Some(zip), none])),
         Pass::LastPartYearInitial => {
-            births.iter().for_each(|birth| {
-                names.parts(names.last).for_each(|part| push([Some(part), year(birth), names.initial()]))
-            });
+            for birth in births {
+                names.parts(names.last).for_each(|part| push([Some(part), year(birth), names.initial()]));
+            }
         }
         Pass::LastZip => zips().for_each(|zip| push([names.last(), Some(zip), none])),
         Pass::FirstLastStart => push([names.first(), names.start(names.last, 3), none]),
@@ -216,12 +216,13 @@ fn name_keys(pass: Pass, role: Role, names: &NameKeys<'_>, table: &Table, record
             .parts(names.first)
             .for_each(|first| names.parts(names.last).for_each(|last| push([Some(first), Some(last), none]))),
         Pass::NicknameLast => names.roots().for_each(|root| push([Some(root), names.last(), none])),
-        Pass::Address => places
-            .iter()
-            .filter(|place| !place.street.house.is_none() && !place.street.name.is_none())
-            .for_each(|place| {
-                push([Some(u64::from(place.street.house.0)), Some(u64::from(place.street.name.0)), names.initial()])
-            }),
+        Pass::Address => {
+            for street in places.iter().map(|place| place.street) {
+                if !street.house.is_none() && !street.name.is_none() {
+                    push([Some(u64::from(street.house.0)), Some(u64::from(street.name.0)), names.initial()]);
+                }
+            }
+        }
         _ => {}
     }
 }

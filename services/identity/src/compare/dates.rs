@@ -6,21 +6,13 @@ use crate::levels::{self, birth};
 use crate::normalise::DateCode;
 
 impl Comparer<'_> {
-    /// The best pair of dates.
+    /// The likest pair of dates.
     pub(super) fn birth(&self, a: &[DateCode], b: &[DateCode]) -> Option<(Observed, DateCode, DateCode)> {
-        let mut best: Option<(f64, Observed, DateCode, DateCode)> = None;
-        for left in a {
-            for right in b {
-                let level = birth_level(*left, *right);
-                let frequency = if level == birth::EXACT { self.corpus.frequencies.birth(*left) } else { 0.0 };
-                let observed = Observed::with(levels::BIRTH, level, frequency);
-                let bits = self.weights.bits(observed);
-                if best.is_none_or(|(known, ..)| bits > known) {
-                    best = Some((bits, observed, *left, *right));
-                }
-            }
-        }
-        best.map(|(_, observed, left, right)| (observed, left, right))
+        let pairs = a.iter().flat_map(|left| b.iter().map(move |right| (birth_level(*left, *right), *left, *right)));
+        let (level, left, right) =
+            pairs.min_by_key(|(level, left, right)| (*level, *left.min(right), *left.max(right)))?;
+        let frequency = if level == birth::EXACT { self.corpus.frequencies.birth(left) } else { 0.0 };
+        Some((Observed::with(levels::BIRTH, level, frequency), left, right))
     }
 }
 

@@ -55,8 +55,10 @@ impl Comparer<'_> {
         for left in a {
             for right in b {
                 let straight = self.straight(left, right, births, cache);
-                let crosswise = self.may_be_swapped(left, right, &straight).then(|| self.swapped(left, right, cache));
-                for reading in std::iter::once(straight).chain(crosswise) {
+                let crosswise = self.may_be_swapped(left, right, &straight);
+                // Either side may be the one that has its names the wrong way round.
+                let crosswise = crosswise.then(|| [self.swapped(left, right, cache), self.swapped(right, left, cache)]);
+                for reading in std::iter::once(straight).chain(crosswise.into_iter().flatten()) {
                     let mut bits = if reading.swapped { self.weights.swap_bits } else { 0.0 };
                     for observed in [reading.first, reading.last, reading.middle, reading.suffix] {
                         bits += self.weights.bits(observed);
@@ -80,19 +82,22 @@ impl Comparer<'_> {
         let mut first = self.first(a.first, b.first, births, cache);
         let mut last = self.last(a.last, b.last, cache);
         let mut middle = self.middle(a.middle, b.middle, cache);
-        if !first.is_missing() && first.level >= first::SIMILAR {
-            if let Some(word) = self.moved(a.first, b.middle).or_else(|| self.moved(b.first, a.middle)) {
-                let frequency = self.corpus.frequencies.first(word, None).max(self.corpus.frequencies.middle(word));
-                first = Observed::with(first.comparison, first::MIDDLE, frequency);
-                middle = Observed::MISSING;
-            }
+        let moved = |one: NameId, other: NameId| self.moved(one, b.middle).or_else(|| self.moved(other, a.middle));
+        if let Some(word) = moved(a.first, b.first)
+            && !first.is_missing()
+            && first.level >= first::SIMILAR
+        {
+            let frequency = self.corpus.frequencies.first(word, None).max(self.corpus.frequencies.middle(word));
+            first = Observed::with(first.comparison, first::MIDDLE, frequency);
+            middle = Observed::MISSING;
         }
-        if !last.is_missing() && last.level >= last::SIMILAR {
-            if let Some(word) = self.moved(a.last, b.middle).or_else(|| self.moved(b.last, a.middle)) {
-                let frequency = self.corpus.frequencies.last(word).max(self.corpus.frequencies.middle(word));
-                last = Observed::with(last.comparison, last::MIDDLE, frequency);
-                middle = Observed::MISSING;
-            }
+        if let Some(word) = moved(a.last, b.last)
+            && !last.is_missing()
+            && last.level >= last::SIMILAR
+        {
+            let frequency = self.corpus.frequencies.last(word).max(self.corpus.frequencies.middle(word));
+            last = Observed::with(last.comparison, last::MIDDLE, frequency);
+            middle = Observed::MISSING;
         }
         let exact =
             first.level == first::EXACT && last.level == last::EXACT && !first.is_missing() && !last.is_missing();
@@ -118,8 +123,8 @@ impl Comparer<'_> {
         initial(a.first) == initial(b.last) && initial(a.last) == initial(b.first)
     }
 
-    /// The crosswise reading. Which side is the wrong way round is unknown, so a word counts as common as it is in
-    /// either place.
+    /// The crosswise reading in which `a` has its names the right way round. A word counts as common as it is in either
+    /// place.
     fn swapped(&self, a: &NameEntry, b: &NameEntry, cache: &mut LikenessCache) -> NameReading {
         let frequencies = &self.corpus.frequencies;
         let either = |mut observed: Observed, name: NameId| {

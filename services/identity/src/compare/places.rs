@@ -42,7 +42,7 @@ impl Comparer<'_> {
         let same_house = !a.street.house.is_none() && a.street.house == b.street.house;
         let same_zip = zips && a.zip == b.zip;
         let same_town = towns && self.near(a.town, b.town, cache);
-        let apart = (zips && !same_zip || !zips) && (towns && !same_town || !towns) && (zips || towns);
+        let apart = (zips || towns) && !same_zip && !same_town;
         let (level, frequency) = if same_street && same_house {
             (place::ADDRESS, 0.0)
         } else if same_street && !apart {

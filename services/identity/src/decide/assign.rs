@@ -11,6 +11,8 @@ use super::Edge;
 const EXACT_MAX: usize = 120;
 /// Rounds of exchanges in a larger group.
 const EXCHANGES_MAX: usize = 20;
+/// No partner.
+const NOBODY: usize = usize::MAX;
 
 /// Whether each edge belongs to the best matching, in order. Edges that are less likely than "no partner" never do.
 pub(crate) fn best_matching(edges: &[Edge]) -> Vec<bool> {
@@ -27,7 +29,9 @@ pub(crate) fn best_matching(edges: &[Edge]) -> Vec<bool> {
         } else {
             problem.greedy()
         };
-        picks.into_iter().for_each(|at| chosen[at] = true);
+        for at in picks {
+            chosen[at] = true;
+        }
     }
     chosen
 }
@@ -149,7 +153,6 @@ impl Problem {
     fn greedy(&self) -> Vec<usize> {
         let mut order: Vec<_> = self.gain.iter().collect();
         order.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(b.0)));
-        const NOBODY: usize = usize::MAX;
         let mut partner = vec![NOBODY; self.records.len()];
         let mut holder = vec![NOBODY; self.candidates.len()];
         for ((record, candidate), _) in order {

@@ -35,7 +35,7 @@ const PROGRESS_ROWS: u64 = 50_000;
 
 /// What reading a file came to.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct Read {
     pub rows: u64,
     pub refused: u64,
     pub findings: Vec<Finding>,
@@ -51,7 +51,7 @@ pub(super) fn read(
     builder: &mut CorpusBuilder,
     config: &Config,
     progress: Progress<'_>,
-) -> Result<Rows, Error> {
+) -> Result<Read, Error> {
     let file = std::fs::File::open(path).map_err(|source| Error::file(path, "opened", source))?;
     let bytes = file.metadata().map_err(|source| Error::file(path, "read", source))?.len();
     let mut reader =
@@ -67,16 +67,16 @@ pub(super) fn read(
     }
     let header = Header { places: places(&record, path)?, columns: record.len() };
     let mut loader =
-        Loader { path, side, builder, config, header, rows: Rows::default(), ids: FoldSet::default(), open: None };
+        Loader { path, side, builder, config, header, read: Read::default(), ids: FoldSet::default(), open: None };
     while next(&mut reader, &mut record, path)? {
         loader.row(&record)?;
-        if loader.rows.rows % PROGRESS_ROWS == 0 {
+        if loader.read.rows.is_multiple_of(PROGRESS_ROWS) {
             progress(stage, reader.position().byte(), bytes);
         }
     }
     loader.close();
     progress(stage, bytes, bytes);
-    Ok(loader.rows)
+    Ok(loader.read)
 }
 
 fn next(reader: &mut csv::Reader<std::fs::File>, record: &mut ByteRecord, path: &Path) -> Result<bool, Error> {
@@ -108,6 +108,14 @@ fn places(header: &ByteRecord, path: &Path) -> Result<Places, Error> {
             None => wrong.push(format!("unknown column {name:?}")),
         }
     }
+    if places.iter().all(Option::is_none) {
+        // Perhaps a file without header: its first row is about somebody and must not be repeated here.
+        let columns = COLUMNS.join(", ");
+        return Err(Error::Invalid(format!(
+            "{}: the first line names no known column; columns are: {columns}",
+            path.display()
+        )));
+    }
     if places[ID].is_none() {
         wrong.push("column id is missing".to_owned());
     }
@@ -135,7 +143,7 @@ struct Loader<'a> {
     builder: &'a mut CorpusBuilder,
     config: &'a Config,
     header: Header,
-    rows: Rows,
+    read: Read,
     ids: FoldSet<u64>,
     open: Option<Open>,
 }
@@ -146,7 +154,7 @@ impl Loader<'_> {
         if record.len() == 1 && record.get(0).is_some_and(|field| field.trim_ascii().is_empty()) {
             return Ok(());
         }
-        self.rows.rows += 1;
+        self.read.rows += 1;
         if record.len() != self.header.columns {
             self.refuse(line, ID, Rule::ColumnCount);
             return Ok(());
@@ -207,14 +215,14 @@ impl Loader<'_> {
     }
 
     fn refuse(&mut self, line: u64, column: usize, rule: Rule) {
-        self.rows.refused += 1;
+        self.read.refused += 1;
         self.find(line, column, rule);
     }
 
     fn find(&mut self, line: u64, column: usize, rule: Rule) {
-        self.rows.findings_total += 1;
-        if self.rows.findings.len() < self.config.findings_max {
-            self.rows.findings.push(Finding {
+        self.read.findings_total += 1;
+        if self.read.findings.len() < self.config.findings_max {
+            self.read.findings.push(Finding {
                 file: self.path.to_path_buf(),
                 line,
                 column: COLUMNS[column],

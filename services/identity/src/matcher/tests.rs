@@ -1,1 +1,112 @@
+use super::Matcher;
+use crate::{Config, Corpus, LinkResult, Outcome, Person, PersonName, Side};
+use chrono::{Days, NaiveDate};
 
+/// Families of invented children, each twice, the second time a little differently.
+fn people() -> (Vec<Person>, Vec<Person>) {
+    let (firsts, lasts) = (
+        ["Ori", "Kelo", "Mira", "Sano", "Tavi", "Jessa", "Bruno", "Wenda", "Quill"],
+        ["Anders", "Muster", "Beispiel", "Exempel", "Ejemplo", "Primer"],
+    );
+    let start = NaiveDate::from_ymd_opt(2003, 1, 1).expect("a date");
+    let make = |at: usize, side: &str, wobble: usize| {
+        let last = format!(
+            "{}{}{}",
+            lasts[at % 6],
+            ["a", "en", "it", "ova", "ik"][at / 6 % 5],
+            ["", "sko", "brun", "dal"][at / 30 % 4]
+        );
+        let first = format!("{}{}", firsts[at * 5 % 9], ["", "lo", "win", "ta"][at / 9 % 4]);
+        let name = PersonName {
+            first: if wobble == 3 { first[..3].to_owned() } else { first },
+            last: if wobble == 5 { format!("{last}-Smid") } else { last },
+            ..PersonName::default()
+        };
+        let birth = start + Days::new((at as u64 / 3 * 7_919) % 5000 + u64::from(wobble == 7));
+        Person { id: format!("{side}{at}"), names: vec![name], birth_dates: vec![birth], ..Person::default() }
+    };
+    ((0..1200).map(|at| make(at, "L", 0)).collect(), (100..500).map(|at| make(at, "R", at % 9)).collect())
+}
+
+fn link(left: &[Person], right: &[Person], threads: usize) -> (Corpus, Matcher, LinkResult) {
+    let corpus = Corpus::of(left, right);
+    let config = Config { threads, random_pairs: 50_000, ..Config::default() };
+    let matcher = Matcher::train(&corpus, 3, &config, &|_, _, _| {}).expect("trained");
+    let result = matcher.link(&corpus, &|_, _, _| {}).expect("linked");
+    (corpus, matcher, result)
+}
+
+#[test]
+fn the_same_input_gives_the_same_result_on_any_number_of_threads() {
+    let (left, right) = people();
+    let (_, _, one) = link(&left, &right, 1);
+    assert!(one.report.matches > 300, "{:?}", one.report);
+    for threads in [1, 2, 3] {
+        assert_eq!(link(&left, &right, threads).2, one);
+    }
+}
+
+#[test]
+fn matches_are_one_to_one() {
+    let (left, right) = people();
+    let result = link(&left, &right, 2).2;
+    let matches: Vec<_> = result.pairs.iter().filter(|pair| pair.outcome == Outcome::Match).collect();
+    for side in [|pair: &&crate::Pair| pair.left, |pair: &&crate::Pair| pair.right] {
+        let mut seen: Vec<_> = matches.iter().map(side).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), matches.len());
+    }
+}
+
+#[test]
+fn the_order_of_rows_does_not_change_who_is_linked() {
+    let (left, right) = people();
+    let named = |(corpus, _, result): &(Corpus, Matcher, LinkResult)| {
+        let mut pairs: Vec<_> = result
+            .pairs
+            .iter()
+            .map(|pair| {
+                (
+                    corpus.id(Side::Left, pair.left).to_owned(),
+                    corpus.id(Side::Right, pair.right).to_owned(),
+                    pair.outcome,
+                )
+            })
+            .collect();
+        pairs.sort();
+        pairs
+    };
+    let matcher_there = link(&left, &right, 2);
+    let back: Vec<_> = left.iter().rev().cloned().collect();
+    let corpus = Corpus::of(&back, right.iter().rev());
+    let result = matcher_there.1.link(&corpus, &|_, _, _| {}).expect("linked");
+    assert_eq!(named(&(corpus, matcher_there.1.clone(), result)), named(&matcher_there));
+}
+
+#[test]
+fn every_listed_score_is_the_sum_of_its_explanation() {
+    let (left, right) = people();
+    let (corpus, matcher, result) = link(&left, &right, 2);
+    for pair in &result.pairs {
+        let explanation = matcher.explain(&corpus, pair.left, pair.right).expect("in range");
+        let sum: f64 = explanation.parts.iter().map(|part| part.bits).sum();
+        assert!((sum - pair.score_bits).abs() < 1e-9, "{sum} {}", pair.score_bits);
+        assert!(pair.levels.names().iter().all(|(comparison, level)| {
+            explanation.parts.iter().any(|part| part.comparison == *comparison && part.level == *level)
+        }));
+    }
+    assert!(matcher.explain(&corpus, u32::MAX, 0).is_none());
+}
+
+#[test]
+fn the_report_counts_what_was_decided() {
+    let (left, right) = people();
+    let result = link(&left, &right, 2).2;
+    let count = |outcome| result.pairs.iter().filter(|pair| pair.outcome == outcome).count() as u64;
+    assert_eq!((result.report.matches, result.report.reviews), (count(Outcome::Match), count(Outcome::Review)));
+    assert_eq!((result.report.left, result.report.right), (1200, 400));
+    assert!(result.report.expected_wrong < 0.5);
+    let named = result.report.passes.iter().find(|pass| pass.pass == "birth date").expect("a pass");
+    assert!(named.pairs > 0 && named.matches_found > 0);
+}
