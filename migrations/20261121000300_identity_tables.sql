@@ -57,10 +57,10 @@ CREATE TABLE identity.roster (
     received_at timestamptz NOT NULL,
     rows_in integer NOT NULL,
     accepted integer NOT NULL,
-    refused integer NOT NULL,
-    UNIQUE (consumer, sha256)
+    refused integer NOT NULL
 );
-COMMENT ON TABLE identity.roster IS 'A roster an agency sent.';
+CREATE INDEX roster_consumer ON identity.roster (consumer, roster_date);
+COMMENT ON TABLE identity.roster IS 'A roster an agency sent. Two of different days may be byte for byte the same.';
 
 CREATE TABLE identity.client (
     client_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -39,7 +39,7 @@ CREATE TABLE history.fact (
 COMMENT ON TABLE history.fact IS 'One thing a state reported about one source person. Immutable but for the mark of what superseded it.';
 COMMENT ON COLUMN history.fact.natural_key IS '128 bits that name what the fact is about within its person: the same key in a later batch supersedes.';
 COMMENT ON COLUMN history.fact.superseded_batch IS 'The batch that replaced or retracted it; NULL while current. Equal to recorded_batch: replaced within its own file, or preliminary after certified.';
-COMMENT ON COLUMN history.fact.restriction IS '1: the source says expunged.';
+COMMENT ON COLUMN history.fact.restriction IS '1: the source says expunged; the mark goes back to every earlier version of the fact.';
 COMMENT ON COLUMN history.fact.line IS 'The line or record of the file, from 1.';
 COMMENT ON COLUMN history.fact.payload IS 'Element values by name: canonical JSON, checked against the domain''s definition before it is stored.';
 

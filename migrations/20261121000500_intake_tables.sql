@@ -56,11 +56,13 @@ COMMENT ON TABLE intake.finding IS 'What was wrong, by line, column, field and r
 
 CREATE TABLE intake.quarantine (
     batch_id bigint NOT NULL REFERENCES intake.batch,
+    row_number integer NOT NULL,
     line integer NOT NULL,
     raw bytea NOT NULL,
-    PRIMARY KEY (batch_id, line)
+    PRIMARY KEY (batch_id, row_number)
 );
 COMMENT ON TABLE intake.quarantine IS 'Rows that were not loaded, as received.';
+COMMENT ON COLUMN intake.quarantine.row_number IS 'From 1 within the batch: several records may begin on one line.';
 
 GRANT USAGE ON SCHEMA intake TO throughline_intake, throughline_steward;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA intake TO throughline_intake;

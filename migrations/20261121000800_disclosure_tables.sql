@@ -12,9 +12,11 @@ CREATE TABLE disclosure.delivered (
     student_id uuid NOT NULL,
     disclosure_id uuid NOT NULL,
     content_digest bytea NOT NULL CHECK (octet_length(content_digest) = 32),
-    delivered_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    delivered_at timestamptz,
     PRIMARY KEY (consumer, person_key, delivery)
 );
+COMMENT ON COLUMN disclosure.delivered.delivered_at IS 'When it was delivered whole; NULL: recorded, and perhaps lost on the way: it is sent again.';
 COMMENT ON TABLE disclosure.delivered IS 'The content a consumer received last of a client, by kind of delivery. Written with the ledger entry; says who must be recalled and what need not be sent again.';
 
 GRANT USAGE ON SCHEMA disclosure TO throughline_disclosure;

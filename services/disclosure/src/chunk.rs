@@ -11,7 +11,7 @@ use agreements::{
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use ledger::{Entry, Kind, Terms};
-use model::{Masked, StudentId};
+use model::{DisclosureId, Masked, StudentId};
 use pg::{Role, Tx, crash::CrashPoint};
 
 use crate::{
@@ -122,6 +122,19 @@ impl Item {
     fn disclosed(&self) -> Option<&Disclosed> {
         if let Self::Disclosed(disclosed) = self { Some(disclosed) } else { None }
     }
+}
+
+/// Notes that these disclosures have been delivered whole: until then their content is sent again.
+pub async fn confirm_delivered(context: Context<'_>, ask: &Ask<'_>, disclosures: &[DisclosureId]) -> Result<(), Error> {
+    let ids: Vec<uuid::Uuid> = disclosures.iter().map(|id| id.0).collect();
+    let at = context.clock.now();
+    pg::transaction("disclosure.confirm", Role::Disclosure)
+        .setting("consumer", ask.consumer.as_str())
+        .run(context.pool, |tx| {
+            let ids = &ids;
+            Box::pin(async move { store::confirm_delivered(tx, ask.consumer, ids, at).await })
+        })
+        .await
 }
 
 /// Records that a run is complete and what it sent.

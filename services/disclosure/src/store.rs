@@ -279,7 +279,7 @@ pub(crate) async fn list_delivered(
     let rows = sqlx::query!(
         "-- disclosure.list_delivered
         SELECT d.person_key, d.content_digest FROM disclosure.delivered AS d
-        WHERE d.consumer = $1 AND d.delivery = $2 AND d.person_key = ANY($3)",
+        WHERE d.consumer = $1 AND d.delivery = $2 AND d.person_key = ANY($3) AND d.delivered_at IS NOT NULL",
         consumer.as_str(),
         delivery,
         person_keys,
@@ -304,12 +304,13 @@ pub(crate) async fn record_delivered(
     let times: Vec<DateTime<Utc>> = histories().map(|history| history.decided_at()).collect();
     sqlx::query!(
         "-- disclosure.record_delivered
-        INSERT INTO disclosure.delivered (consumer, person_key, delivery, student_id, disclosure_id, content_digest, delivered_at)
-        SELECT $1, u.person_key, $2, u.student_id, u.disclosure_id, u.content_digest, u.delivered_at
+        INSERT INTO disclosure.delivered (consumer, person_key, delivery, student_id, disclosure_id, content_digest, recorded_at)
+        SELECT $1, u.person_key, $2, u.student_id, u.disclosure_id, u.content_digest, u.recorded_at
         FROM UNNEST($3::text[], $4::uuid[], $5::uuid[], $6::bytea[], $7::timestamptz[])
-            AS u (person_key, student_id, disclosure_id, content_digest, delivered_at)
+            AS u (person_key, student_id, disclosure_id, content_digest, recorded_at)
         ON CONFLICT (consumer, person_key, delivery) DO UPDATE SET student_id = EXCLUDED.student_id,
-            disclosure_id = EXCLUDED.disclosure_id, content_digest = EXCLUDED.content_digest, delivered_at = EXCLUDED.delivered_at",
+            disclosure_id = EXCLUDED.disclosure_id, content_digest = EXCLUDED.content_digest, recorded_at = EXCLUDED.recorded_at,
+            delivered_at = NULL",
         consumer.as_str(),
         delivery,
         &keys,
@@ -317,6 +318,20 @@ pub(crate) async fn record_delivered(
         &ids,
         &digests,
         &times,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes that these disclosures have arrived whole.
+pub(crate) async fn confirm_delivered(conn: &mut PgConnection, consumer: &ConsumerId, ids: &[Uuid], at: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "-- disclosure.confirm_delivered
+        UPDATE disclosure.delivered SET delivered_at = $3 WHERE consumer = $1 AND disclosure_id = ANY($2)",
+        consumer.as_str(),
+        ids,
+        at,
     )
     .execute(conn)
     .await?;

@@ -3,7 +3,12 @@
 //!
 //! `cargo bench -p intake --bench check`
 
-#![expect(clippy::disallowed_macros, clippy::print_stdout, clippy::expect_used, reason = "a bench prints what it measured")]
+#![expect(
+    clippy::disallowed_macros,
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a bench prints what it measured"
+)]
 
 use std::{hint::black_box, ops::ControlFlow, time::Instant};
 
@@ -27,7 +32,8 @@ fn main() {
                 findings += 1;
                 ControlFlow::Continue(())
             };
-            let summary = check::check_file(&mut file.as_slice(), layout, tables, &mut count).expect("memory can be read");
+            let summary =
+                check::check_file(&mut file.as_slice(), layout, tables, &mut count).expect("memory can be read");
             assert_eq!(findings, 0, "{id}");
             summary.rows_in
         });

@@ -138,12 +138,11 @@ fn holds(field: &Field) -> String {
     }
     let shown = |limit: i64| model::Decimal(limit).to_string();
     match (field.min, field.max) {
-        (Some(min), Some(max)) => text.push_str(&format!(", {} to {}", shown(min), shown(max))),
-        (Some(min), None) => text.push_str(&format!(", at least {}", shown(min))),
-        (None, Some(max)) => text.push_str(&format!(", at most {}", shown(max))),
-        (None, None) => {}
+        (Some(min), Some(max)) => format!("{text}, {} to {}", shown(min), shown(max)),
+        (Some(min), None) => format!("{text}, at least {}", shown(min)),
+        (None, Some(max)) => format!("{text}, at most {}", shown(max)),
+        (None, None) => text,
     }
-    text
 }
 
 fn letters(record: &Record, field: &Field) -> String {

@@ -97,6 +97,8 @@ pub struct LoadFile {
     pub layout: String,
     /// Reads it.
     pub produce: Produce,
+    /// Whether other files of its delivery need what it says, so that it is read even when its bytes were loaded before.
+    pub is_referred_to: bool,
 }
 
 /// What a load needs from outside.
@@ -157,6 +159,8 @@ pub struct Tally {
     counts: Counts,
     findings: Vec<Finding>,
     dropped: u64,
+    /// Rows kept in quarantine.
+    kept: u64,
     passed_kinds: BTreeMap<String, u64>,
     refused: Option<String>,
 }
@@ -195,7 +199,12 @@ pub async fn load(context: Context<'_>, file: &LoadFile) -> Result<Receipt, Load
         seen_before,
     };
     let done = match result {
-        Ok((batch, tally, seen_before)) => receipt(batch, tally, seen_before),
+        Ok((batch, tally, seen_before)) => {
+            if seen_before && file.is_referred_to {
+                read_for_reference(file.produce.clone()).await?;
+            }
+            receipt(batch, tally, seen_before)
+        }
         Err(LoadError::Refused(tally)) => {
             let batch = record_refusal(context, file, &tally, sha256, size_bytes).await?;
             receipt(batch, *tally, false)
@@ -273,6 +282,12 @@ fn load_in<'t>(
         pg::crash::hit(CrashPoint::IntakeBeforeCommit);
         Ok((batch, tally, false))
     })
+}
+
+/// Reads a file for what others of its delivery refer to, and drops its items.
+async fn read_for_reference(produce: Produce) -> Result<(), LoadError> {
+    let reader = tokio::task::spawn_blocking(move || produce(&mut |_| ControlFlow::Continue(())));
+    reader.await.map_err(|_| LoadError::Stopped)?.map_err(|error| LoadError::Read(Box::new(error)))
 }
 
 type Chunks = (mpsc::Receiver<Vec<Item>>, tokio::task::JoinHandle<Result<(), crate::Error>>);

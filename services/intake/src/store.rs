@@ -123,15 +123,18 @@ pub(crate) async fn insert_raw_block(
 pub(crate) async fn insert_quarantine(
     conn: &mut PgConnection,
     batch: BatchId,
+    first: i32,
     rows: &[(u32, Masked<Vec<u8>>)],
 ) -> Result<(), sqlx::Error> {
+    let numbers: Vec<i32> = (first..).take(rows.len()).collect();
     let lines: Vec<i32> = rows.iter().map(|(line, _)| i32::try_from(*line).unwrap_or(i32::MAX)).collect();
     let raw: Vec<Vec<u8>> = rows.iter().map(|(_, raw)| raw.expose().clone()).collect();
     sqlx::query!(
         "-- intake.insert_quarantine
-        INSERT INTO intake.quarantine (batch_id, line, raw) SELECT $1, u.line, u.raw FROM UNNEST($2::integer[], $3::bytea[]) AS u (line, raw)
-        ON CONFLICT (batch_id, line) DO NOTHING",
+        INSERT INTO intake.quarantine (batch_id, row_number, line, raw)
+        SELECT $1, u.row_number, u.line, u.raw FROM UNNEST($2::integer[], $3::integer[], $4::bytea[]) AS u (row_number, line, raw)",
         batch.0,
+        &numbers,
         &lines,
         &raw,
     )

@@ -224,6 +224,7 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
     let mut digest = feeds::RunDigest::default();
     let mut index = Vec::new();
     for (number, keys) in members.chunks(CHUNK).enumerate() {
+        let mut arrived = Vec::new();
         for item in disclosure::disclose_chunk(app.disclosure(), &ask, keys, &encode).await? {
             match item {
                 Item::Disclosed(disclosed) => {
@@ -232,6 +233,7 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
                     write_whole(&folder.join(&name), &disclosed.bytes)?;
                     digest.add(history.content_digest());
                     index.push((history.person_key().expose().clone(), name, "new or changed"));
+                    arrived.push(history.disclosure());
                     rendered += 1;
                 }
                 Item::Unchanged { person_key } => {
@@ -241,6 +243,7 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
                 Item::Refused { reason, .. } => *refused.entry(reason.code()).or_default() += 1,
             }
         }
+        disclosure::confirm_delivered(app.disclosure(), &ask, &arrived).await?;
         progress.at(((number + 1) * CHUNK).min(members.len()) as u64);
     }
     if rendered > 0 {

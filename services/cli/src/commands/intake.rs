@@ -265,6 +265,7 @@ fn layout_file(path: &Path, sea: &Sea, layout: &'static Layout) -> anyhow::Resul
                 open(&source).map_err(|error| intake::Error::unavailable("open the file", error.to_string()))?;
             read::read(&mut reader, layout, tables, sink).map(|_| ())
         }),
+        is_referred_to: false,
     })
 }
 
@@ -297,6 +298,7 @@ fn collect_edfi(control: &Path, sea: &Sea, files: &mut Vec<Found>) -> anyhow::Re
                 let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
                 edfi::read_file(&file, &mut index, &config, sink).map(|_| ())
             }),
+            is_referred_to: true,
         }));
     }
     Ok(())

@@ -220,7 +220,7 @@ impl Writer<'_> {
             View::SwappedDate => seen.birth = noise::swapped(seen.birth),
             View::OldSurname => seen.last.clone_from(&self.child.last),
             View::Doubtful => {
-                seen.birth = seen.birth + TimeDelta::days(365);
+                seen.birth += TimeDelta::days(365);
                 seen.last = noise::typo(&seen.last, dice);
                 seen.middle.clear();
             }

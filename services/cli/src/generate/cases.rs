@@ -110,6 +110,7 @@ pub enum Restricted {
 
 /// A case.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table: each column says yes or no by itself")]
 pub struct Case {
     /// Its name.
     pub name: &'static str,

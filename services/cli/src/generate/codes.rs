@@ -6,6 +6,7 @@ use super::places::{Grade, KINDERGARTEN, P3, PK};
 
 /// A type of incident.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table: each column says yes or no by itself")]
 pub struct IncidentType {
     /// Code of ED166.
     pub code: &'static str,
@@ -109,7 +110,7 @@ pub const fn grade_code(grade: Grade, fall: i16, district: usize) -> &'static st
         P3 => "P3",
         PK => "PK",
         KINDERGARTEN => {
-            if fall < 2015 && district % 3 == 0 {
+            if fall < 2015 && district.is_multiple_of(3) {
                 "KH"
             } else {
                 "KF"

@@ -134,12 +134,12 @@ fn schedule(world: &World, child: &Child, year: &Year, dice: &mut Dice) -> Vec<u
     wanted.push(("science", science));
     let social = if high { number - 8 + u8::from(number == 12) } else { 1 };
     wanted.push(("social_studies", social));
-    wanted.push(("physical", 1 + u8::from(high && number % 2 == 0)));
+    wanted.push(("physical", 1 + u8::from(high && number.is_multiple_of(2))));
     wanted.push(("arts", 1 + dice.below(if high { 4 } else { 2 }) as u8));
     if technical {
         wanted.push(("technical", 1 + (child.index % 7) as u8));
     } else if ability > -0.8 && number >= 7 {
-        let other = child.index % 4 == 0;
+        let other = child.index.is_multiple_of(4);
         let step = if high { number - 8 } else { 1 };
         let shift = if high { 4 } else { 1 };
         wanted.push(("language", step + u8::from(other) * shift));

@@ -92,10 +92,10 @@ pub fn incidents(world: &World, child: &Child, life: &Life, dice: &mut Dice) -> 
             });
         }
     }
-    if child.case.is_some_and(|case| case.expunged) {
-        if let Some(incident) = all.last_mut() {
-            incident.expunged = true;
-        }
+    if child.case.is_some_and(|case| case.expunged)
+        && let Some(incident) = all.last_mut()
+    {
+        incident.expunged = true;
     }
     all
 }

@@ -139,7 +139,7 @@ impl Child {
     pub const fn sex_code(&self, fall: i16) -> &'static str {
         match self.sex {
             Sex::NonBinary if fall < 2019 => {
-                if self.index % 2 == 0 {
+                if self.index.is_multiple_of(2) {
                     "F"
                 } else {
                     "M"
@@ -329,20 +329,17 @@ fn sex(dice: &mut Dice) -> Sex {
 /// Children now of school age are twice as many a year as those who have left since the first year.
 fn birth(world: &World, older: Option<&Child>, dice: &mut Dice) -> NaiveDate {
     let (first, last) = (world.first_fall, world.last_fall);
-    let fall = match older {
-        Some(older) => (older.cohort + dice.between(1, 4) as i16).min(last + 1),
-        None => {
-            let now = last - 12;
-            let past = f64::from(now - (first - 12)) * 0.45;
-            if dice.chance(past / (past + 14.0)) {
-                dice.between(i64::from(first) - 12, i64::from(now) - 1) as i16
-            } else {
-                // Half as many are in pre-kindergarten only.
-                let upcoming = dice.chance(1.0 / 27.0);
-                let fall = dice.between(i64::from(now), i64::from(last)) as i16;
-                if upcoming { last + 1 } else { fall }
-            }
-        }
+    let now = last - 12;
+    let past = f64::from(now - (first - 12)) * 0.45;
+    let fall = if let Some(older) = older {
+        (older.cohort + dice.between(1, 4) as i16).min(last + 1)
+    } else if dice.chance(past / (past + 13.5)) {
+        dice.between(i64::from(first) - 12, i64::from(now) - 1) as i16
+    } else if dice.chance(1.0 / 27.0) {
+        // Half as many are in pre-kindergarten only.
+        last + 1
+    } else {
+        dice.between(i64::from(now), i64::from(last)) as i16
     };
     let (from, to) = born_for(fall);
     dice.day(from, to)

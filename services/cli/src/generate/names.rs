@@ -121,12 +121,12 @@ impl Names {
 
     /// A first name.
     pub fn first(&self, group: usize, sex: Sex, dice: &mut Dice) -> &'static str {
-        let pools = match sex {
-            Sex::Female => &self.female,
-            Sex::Male => &self.male,
-            Sex::NonBinary if dice.chance(0.5) => &self.female,
-            Sex::NonBinary => &self.male,
+        let female = match sex {
+            Sex::Female => true,
+            Sex::Male => false,
+            Sex::NonBinary => dice.chance(0.5),
         };
+        let pools = if female { &self.female } else { &self.male };
         pools[group % GROUPS].draw(dice)
     }
 
@@ -151,7 +151,7 @@ pub fn suffix(sex: Sex, birth: chrono::NaiveDate, dice: &mut Dice) -> &'static s
         return "";
     }
     // The fashion of the year has nothing to do with it; any cut of the calendar does.
-    if birth.day() % 4 == 0 { dice.word(&["II", "III", "IV"]) } else { "Jr" }
+    if birth.day().is_multiple_of(4) { dice.word(&["II", "III", "IV"]) } else { "Jr" }
 }
 
 #[cfg(test)]

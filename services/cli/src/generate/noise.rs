@@ -132,11 +132,11 @@ pub fn names(
         last = world.names.surname(child.group, dice).to_owned();
         noise.push("other_surname");
     }
-    if dice.chance(0.09) {
-        if let Some(nickname) = world.names.nickname(&first, dice) {
-            nickname.clone_into(&mut first);
-            noise.push("nickname");
-        }
+    if dice.chance(0.09)
+        && let Some(nickname) = world.names.nickname(&first, dice)
+    {
+        nickname.clone_into(&mut first);
+        noise.push("nickname");
     }
     if dice.chance(0.05) {
         last = typo(&last, dice);

@@ -170,7 +170,7 @@ impl Story {
             kind,
             eligible: None,
             evaluated: None,
-            severity: (dice.unit() + dice.unit()) / 2.0,
+            severity: f64::midpoint(dice.unit(), dice.unit()),
             services,
             over: false,
         }

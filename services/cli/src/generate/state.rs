@@ -88,10 +88,10 @@ impl<'a> Record<'a> {
         let clients = agency::clients(world, child, &life, &identity);
         let care = agency::care(&clients);
         Self {
-            clients,
-            care,
             household,
             child,
+            clients,
+            care,
             life,
             identity,
             attendance,

@@ -184,7 +184,8 @@ impl<'a> TrueClient<'a> {
 #[derive(Serialize)]
 struct Office<'a> {
     consumer: &'a str,
-    office: &'a str,
+    #[serde(rename = "office")]
+    key: &'a str,
     name: &'a str,
     region: Option<&'a str>,
 }
@@ -196,10 +197,10 @@ pub fn begin(batch: &mut Batch) -> anyhow::Result<()> {
     }
     for (office, name, _) in COURTS {
         let consumer = Consumer::Cssd.id();
-        line(batch, "offices", &Office { consumer, office, name, region: None })?;
+        line(batch, "offices", &Office { consumer, key: office, name, region: None })?;
     }
     for (region, name, _) in DCF_OFFICES {
-        let office = Office { consumer: Consumer::Dcf.id(), office: name, name, region: Some(region) };
+        let office = Office { consumer: Consumer::Dcf.id(), key: name, name, region: Some(region) };
         line(batch, "offices", &office)?;
     }
     Ok(())

@@ -68,7 +68,9 @@ pub(super) async fn write(
     write_organizations(tx, context, info, &organizations, tally).await?;
     write_persons(tx, context, info, persons, tally, &mut quarantine).await?;
     tx.act_as(Role::Intake).await?;
-    store::insert_quarantine(tx, info.batch, &quarantine).await?;
+    let first = i32::try_from(tally.kept).unwrap_or(i32::MAX).saturating_add(1);
+    store::insert_quarantine(tx, info.batch, first, &quarantine).await?;
+    tally.kept += quarantine.len() as u64;
     Ok(())
 }
 

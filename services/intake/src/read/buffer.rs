@@ -41,7 +41,7 @@ pub(super) enum End {
     /// With carriage return and line feed.
     CrLf,
     /// With the file.
-    EndOfFile,
+    File,
 }
 
 /// What comes next.
@@ -138,7 +138,7 @@ impl<'r> Buffer<'r> {
             }
         }
         let length = self.filled().len().saturating_sub(offset);
-        Ok(if length == 0 { Next::End } else { Next::Line(Line { length, consumed: length, end: End::EndOfFile }) })
+        Ok(if length == 0 { Next::End } else { Next::Line(Line { length, consumed: length, end: End::File }) })
     }
 
     /// Goes past the rest of a line, whatever its length.
@@ -188,7 +188,7 @@ mod tests {
             let expect: Vec<_> = expect.iter().map(|(t, e)| ((*t).to_owned(), *e)).collect();
             assert_eq!(lines(text.as_bytes()), expect);
         }
-        check("a\r\nb\nc", &[("a", End::CrLf), ("b", End::LineFeed), ("c", End::EndOfFile)]);
+        check("a\r\nb\nc", &[("a", End::CrLf), ("b", End::LineFeed), ("c", End::File)]);
         check("\n\r\n", &[("", End::LineFeed), ("", End::CrLf)]);
         check("", &[]);
     }

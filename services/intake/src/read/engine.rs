@@ -208,13 +208,13 @@ impl Engine<'_, '_> {
     fn is_blank(&self, line: Line) -> bool {
         let bytes = self.buffer.filled().get(..line.length).unwrap_or_default();
         // Some systems end a file with the old end-of-file character.
-        bytes.iter().all(|byte| *byte == b' ') || (bytes == [0x1a] && line.end == End::EndOfFile)
+        bytes.iter().all(|byte| *byte == b' ') || (bytes == [0x1a] && line.end == End::File)
     }
 
     fn advance(&mut self, line: Line) {
         self.line += 1;
         let expected = match line.end {
-            End::EndOfFile => true,
+            End::File => true,
             End::CrLf => self.plan.layout.line_end == LineEnd::CrLf,
             End::LineFeed => self.plan.layout.line_end == LineEnd::Lf,
         };

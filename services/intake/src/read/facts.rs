@@ -97,7 +97,7 @@ impl<'a> Checkpoint<'a> {
             let kind = definition(rule.domain).find_element(element).map_or(ValueKind::Text, |e| e.kind);
             builder.set_some(element, self.value(setting, kind));
         }
-        builder.build().map_err(|error| Finding::new(self.line, "fact.invalid", Severity::Error, error.to_string()))
+        builder.into_fact().map_err(|error| Finding::new(self.line, "fact.invalid", Severity::Error, error.to_string()))
     }
 
     fn days(&self, days: Days) -> Result<Period, Finding> {

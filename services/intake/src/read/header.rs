@@ -113,20 +113,13 @@ fn missing_column(wanted: &str, header: &[&str], used: &[bool]) -> Finding {
         .map(|(column, name)| (distance(&simplified(wanted), &simplified(name)), column, *name))
         .min()
         .filter(|(distance, ..)| *distance <= 3.max(wanted.len() / 3));
-    match nearest {
-        Some((_, column, name)) => {
-            let message = format!(
-                "the column is called {} where {} is expected: it has been renamed",
-                quoted(name),
-                quoted(wanted)
-            );
-            Finding::new(1, "header.renamed", Severity::Fatal, message).at_column(column as u32 + 1)
-        }
-        None => {
-            let message = format!("the column {} is missing from the header", quoted(wanted));
-            Finding::new(1, "header.missing_column", Severity::Fatal, message)
-        }
+    if let Some((_, column, name)) = nearest {
+        let (found, expected) = (quoted(name), quoted(wanted));
+        let message = format!("the column is called {found} where {expected} is expected: it has been renamed");
+        return Finding::new(1, "header.renamed", Severity::Fatal, message).at_column(column as u32 + 1);
     }
+    let message = format!("the column {} is missing from the header", quoted(wanted));
+    Finding::new(1, "header.missing_column", Severity::Fatal, message)
 }
 
 /// Letters to add, drop or replace to make one word of another.

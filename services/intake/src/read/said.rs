@@ -70,7 +70,7 @@ pub(super) fn extra_columns(line: u32) -> Finding {
 
 pub(super) fn wrong_length(record: &Record, length: usize, end: End, line: u32) -> Finding {
     let wanted = record.length;
-    if end == End::EndOfFile && length < wanted {
+    if end == End::File && length < wanted {
         let message = format!(
             "the file ends in the middle of this record, after {length} of {wanted} characters: it was cut off; send it again"
         );

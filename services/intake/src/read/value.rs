@@ -9,6 +9,15 @@ use crate::layout::{DateForm, FieldKind};
 /// Years that a date in a school record can have.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2100;
 
+/// A cell without the blanks around it.
+pub(super) fn trimmed(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let begin = bytes.iter().position(|byte| *byte != b' ').unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| *byte != b' ').map_or(begin, |last| last + 1);
+    // Both ends stand beside an ASCII byte, so they are ends of characters.
+    text.get(begin..end).unwrap_or_default()
+}
+
 /// Text in NFC, as it is stored.
 pub(super) fn nfc(text: &str) -> String {
     if text.is_ascii() || is_nfc(text) { text.to_owned() } else { text.nfc().collect() }

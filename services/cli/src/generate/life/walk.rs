@@ -19,6 +19,7 @@ struct Place {
     registered: NaiveDate,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "states that do not exclude each other")]
 struct Walk<'a> {
     world: &'a World,
     household: &'a Household,
@@ -83,7 +84,7 @@ impl Walk<'_> {
     /// The summer before a year; says whether the child begins it in school.
     fn summer(&mut self, calendar: &Calendar) -> bool {
         if !self.at_home(calendar.first) {
-            let abroad = self.child.home % 5 == 0;
+            let abroad = self.child.home.is_multiple_of(5);
             let kind = if abroad { exit::ABROAD } else { exit::OTHER_STATE };
             return self.elsewhere(kind, true);
         }
@@ -125,10 +126,9 @@ impl Walk<'_> {
 
     /// The district unregisters the child as of the last day of the last year.
     fn leave_after_last_year(&mut self, kind: &'static str) {
-        if let Some(stint) = self.years.last_mut().and_then(|y| y.stints.last_mut()) {
-            if stint.closes == Closes::Open {
-                stint.closes = Closes::Exit(stint.to, kind);
-            }
+        let last = self.years.last_mut().and_then(|y| y.stints.last_mut());
+        if let Some(stint) = last.filter(|stint| stint.closes == Closes::Open) {
+            stint.closes = Closes::Exit(stint.to, kind);
         }
         self.place = None;
     }

@@ -56,7 +56,7 @@ struct Line<'a> {
 
 /// Writes the records of a life.
 pub fn write(world: &World, batch: &mut Batch, record: &Record<'_>) -> anyhow::Result<()> {
-    let mut late: Option<(i16, usize)> = None;
+    let mut late: Option<usize> = None;
     for (place, year) in record.life.years.iter().enumerate() {
         let line = |stint| Line {
             child: record.child,
@@ -73,23 +73,21 @@ pub fn write(world: &World, batch: &mut Batch, record: &Record<'_>) -> anyhow::R
             } else {
                 write_line(world, batch, PART, 'C', &line(stint))?;
             }
-            if let Some((_, earlier)) = late.take() {
+            if let Some(earlier) = late.take() {
                 write_line(world, batch, PART, 'U', &line(&year.stints[earlier]))?;
             }
             let Closes::Exit(day, _) = stint.closes else { continue };
             let next = year.stints.get(at + 1);
             if next.is_some_and(|next| next.from <= day) {
-                late = Some((year.fall, at));
+                late = Some(at);
             } else {
                 write_line(world, batch, PART, 'U', &line(stint))?;
             }
         }
-        if let Some((_, corrected)) = record.identity.misreported {
-            if let (true, Some(stint)) = (corrected == year.fall, year.stints.last()) {
-                if stint.closes == Closes::Open {
-                    write_line(world, batch, CORRECTIONS, 'C', &line(stint))?;
-                }
-            }
+        let corrected = record.identity.misreported.is_some_and(|(_, fall)| fall == year.fall);
+        let present = year.stints.last().filter(|stint| stint.closes == Closes::Open);
+        if let (true, Some(stint)) = (corrected, present) {
+            write_line(world, batch, CORRECTIONS, 'C', &line(stint))?;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::{
         delimited::Cells,
         facts::Checkpoint,
         header::Columns,
-        said,
+        said, value,
     },
 };
 
@@ -28,7 +28,7 @@ struct Extent {
 
 impl Extent {
     fn of(line: Line) -> Self {
-        Self { length: line.length, lines: Vec::new(), ends_file: line.end == End::EndOfFile }
+        Self { length: line.length, lines: Vec::new(), ends_file: line.end == End::File }
     }
 }
 
@@ -89,7 +89,7 @@ impl Engine<'_, '_> {
         }
         let mut values = used_again(std::mem::take(spare));
         let text_of = |column: &Option<usize>| column.map_or("", |column| cells.get(decoded.text, column));
-        values.extend(columns.of_field.iter().map(|column| text_of(column).trim_matches(' ')));
+        values.extend(columns.of_field.iter().map(|column| value::trimmed(text_of(column))));
         let checked = check(record_plan, &values, number, notes);
         let record =
             Checkpoint { plan: record_plan, tables: plan.tables, cells: &values, year: checked.year, line: number };
@@ -104,18 +104,18 @@ impl Engine<'_, '_> {
         let begun = self.buffer.filled().get(..first.length).unwrap_or_default();
         let mut quotes = count_quotes(begun);
         // A quote in the middle of a cell stands for itself: a line that can be cut alone is a record alone.
-        if quotes % 2 == 0 || self.cells.split(&String::from_utf8_lossy(begun), delimiter).is_ok() {
+        if quotes.is_multiple_of(2) || self.cells.split(&String::from_utf8_lossy(begun), delimiter).is_ok() {
             return Ok(extent);
         }
         let mut consumed = first.consumed;
-        while quotes % 2 == 1 && extent.lines.len() < LINES_IN_RECORD_MAX {
+        while !quotes.is_multiple_of(2) && extent.lines.len() < LINES_IN_RECORD_MAX {
             let Next::Line(line) = self.buffer.line_at(consumed)? else {
                 // No end in sight: the first line stands alone.
                 return Ok(Extent::of(first));
             };
             quotes += count_quotes(self.buffer.filled().get(consumed..consumed + line.length).unwrap_or_default());
             extent.length = consumed + line.length;
-            extent.ends_file = line.end == End::EndOfFile;
+            extent.ends_file = line.end == End::File;
             extent.lines.push(line);
             consumed += line.consumed;
         }
@@ -146,7 +146,7 @@ fn fit(columns: &Columns, cells: &Cells, text: &str, line: u32, extent: &Extent)
     if found == wanted {
         return Ok(Fitting::Exactly);
     }
-    if found > wanted && (wanted..found).all(|cell| cells.get(text, cell).trim_matches(' ').is_empty()) {
+    if found > wanted && (wanted..found).all(|cell| value::trimmed(cells.get(text, cell)).is_empty()) {
         return Ok(Fitting::BlankColumnsMore);
     }
     if found < wanted && extent.ends_file {

@@ -11,7 +11,7 @@ use crate::{
         drift,
         facts::Checkpoint,
         plan::{Plan, RecordPlan},
-        said,
+        said, value,
     },
 };
 
@@ -95,14 +95,14 @@ pub(crate) fn cut<'t>(
         for field in &record.fields {
             let span = field.span.start..field.span.start + field.span.length;
             let cell = text.get(span).ok_or_else(|| said::wrong_length(record, length, end, line))?;
-            cells.push(cell.trim_matches(' '));
+            cells.push(value::trimmed(cell));
         }
     } else {
         let starts: Vec<usize> = text.char_indices().map(|(start, _)| start).chain([text.len()]).collect();
         let at = |position: usize| starts.get(position).copied().unwrap_or(text.len());
         for field in &record.fields {
             let span = at(field.span.start)..at(field.span.start + field.span.length);
-            cells.push(text.get(span).unwrap_or_default().trim_matches(' '));
+            cells.push(value::trimmed(text.get(span).unwrap_or_default()));
         }
     }
     Ok(Cut { cells, by_bytes })
