@@ -139,30 +139,35 @@ impl FactBuilder {
     ///
     /// The student domain keeps the reporting district in the envelope only, so its key reads it there.
     pub fn build(&self) -> Result<Fact, FactError> {
+        self.clone().into_fact()
+    }
+
+    /// [`FactBuilder::build`] for a builder that is not needed again.
+    pub fn into_fact(mut self) -> Result<Fact, FactError> {
         let domain = self.domain;
         let kind = definition(domain)
             .find_kind(&self.kind)
             .ok_or_else(|| FactError::UnknownKind { domain, kind: self.kind.clone() })?;
         let mut parts: Vec<String> = kind.key.iter().map(|element| self.key_value(element)).collect();
-        parts.extend(self.extra_key.iter().cloned());
+        parts.append(&mut self.extra_key);
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        let mut payload = self.payload.clone();
+        let natural_key = NaturalKey::of(domain, &self.kind, &parts);
         if domain == Domain::Student {
-            payload.remove("local_education_agency_id");
-            payload.remove("school_id");
+            self.payload.remove("local_education_agency_id");
+            self.payload.remove("school_id");
         }
         let fact = Fact {
             domain,
-            kind: self.kind.clone(),
-            natural_key: NaturalKey::of(domain, &self.kind, &parts),
+            kind: self.kind,
+            natural_key,
             school_year: self.school_year,
             valid: self.valid,
-            lea: self.lea.clone(),
-            facility: self.facility.clone(),
+            lea: self.lea,
+            facility: self.facility,
             certification: self.certification,
             restriction: self.restriction,
             line: self.line,
-            payload,
+            payload: self.payload,
         };
         check(&fact)?;
         Ok(fact)
