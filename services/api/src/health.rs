@@ -15,6 +15,13 @@ use crate::shared::Shared;
 /// The services that are red when nothing could be recorded; the empty name is the server as a whole.
 const SERVICES: [&str; 5] = ["", HISTORY, FEED, LEDGER, ROSTER];
 
+/// Red, until it is known to be otherwise.
+pub(crate) async fn close(reporter: &HealthReporter) {
+    for service in SERVICES {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
+    }
+}
+
 /// Looks from time to time, until the server stops.
 pub(crate) async fn watch(shared: Arc<Shared>, reporter: HealthReporter) {
     let every = Duration::from_millis(shared.limits.health_interval_ms);
@@ -28,9 +35,7 @@ pub(crate) async fn watch(shared: Arc<Shared>, reporter: HealthReporter) {
             () = tokio::time::sleep(every) => {}
         }
     }
-    for service in SERVICES {
-        reporter.set_service_status(service, ServingStatus::NotServing).await;
-    }
+    close(&reporter).await;
 }
 
 async fn is_green(shared: &Shared) -> bool {

@@ -39,6 +39,7 @@ pub async fn serve(
     let shared = Arc::new(Shared::new(deps, config.limits.clone(), tasks.clone(), stop.clone()));
     let incoming = incoming::accept(listener, acceptor, &config.limits, &tasks, stop.clone());
     let (reporter, health_service) = tonic_health::server::health_reporter();
+    health::close(&reporter).await;
     tasks.spawn(health::watch(Arc::clone(&shared), reporter));
     let router = services(&shared, config)?.add_service(health_service);
     let serving = router.serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.clone().cancelled_owned());

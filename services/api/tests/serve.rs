@@ -1,0 +1,355 @@
+//! The transport on its own: who gets in, what they are told when nothing can be answered, and how it ends. The database
+//! is away throughout; what needs one is tested with one.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use agreements::{Agreements, Stewards, System};
+use api::{Consumer, Deps, Limits, Server, Tls};
+use chrono::{DateTime, Utc};
+use feeds::token::{Token, TokenSeal};
+use model::{FixedClock, SeededEntropy};
+use proto::{
+    feed::v1::{AckFeedRequest, StreamFeedRequest, feed_service_client::FeedServiceClient},
+    history::v1::{GetHistoryRequest, history_service_client::HistoryServiceClient},
+    ledger::v1::{GetCheckpointRequest, GetInclusionProofRequest, ledger_service_client::LedgerServiceClient},
+    roster::v1::{SubmitRosterRequest, roster_service_client::RosterServiceClient},
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+};
+use rustls::{ClientConfig, NamedGroup, ProtocolVersion, RootCertStore, SupportedProtocolVersion, version};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsConnector;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{
+    Code, Status,
+    transport::{Certificate, Channel, ClientTlsConfig, Identity},
+};
+use tonic_types::StatusExt as _;
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+/// A certificate and its key, PEM.
+#[derive(Clone)]
+struct Bearer(String, String);
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn bearer(name: &str, usage: ExtendedKeyUsagePurpose, authority: &Authority) -> Bearer {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.extended_key_usages = vec![usage];
+    Bearer(params.signed_by(&key, authority).unwrap().pem(), key.serialize_pem())
+}
+
+/// A running server and everything to call it with.
+struct World {
+    at: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    server_ca: String,
+    known: Bearer,
+    unlisted: Bearer,
+    stranger: Bearer,
+}
+
+const NAME: &str = "one.consumers.example.test";
+
+impl World {
+    async fn start(limits: Limits, reflection: bool) -> Self {
+        let (servers, callers, strangers) = (authority(), authority(), authority());
+        let server = bearer("localhost", ExtendedKeyUsagePurpose::ServerAuth, &servers);
+        let tls = Tls {
+            certificates: server.0.into_bytes(),
+            key: server.1.into_bytes(),
+            client_authorities: callers.pem().into_bytes(),
+            revocations: None,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let config = Server { reflection, limits, ..Server::default() };
+        let ends = stop.clone();
+        tasks.spawn(async move { api::serve(deps(), &config, &tls, listener, ends).await.unwrap() });
+        tasks.close();
+        let client = |name, authority| bearer(name, ExtendedKeyUsagePurpose::ClientAuth, authority);
+        Self {
+            at,
+            stop,
+            tasks,
+            server_ca: servers.pem(),
+            known: client(NAME, &callers),
+            unlisted: client("nobody.example.test", &callers),
+            stranger: client(NAME, &strangers),
+        }
+    }
+
+    async fn connect(&self, bearer: Option<&Bearer>) -> Result<Channel, tonic::transport::Error> {
+        let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&self.server_ca));
+        if let Some(Bearer(certificate, key)) = bearer {
+            tls = tls.identity(Identity::from_pem(certificate, key));
+        }
+        let url = format!("https://localhost:{}", self.at.port());
+        Channel::from_shared(url).unwrap().tls_config(tls)?.connect().await
+    }
+
+    /// A bare TLS connection of a known caller, of one version.
+    async fn handshake(
+        &self,
+        version: &'static SupportedProtocolVersion,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.server_ca.as_bytes()).unwrap()).unwrap();
+        let certificate = CertificateDer::from_pem_slice(self.known.0.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(self.known.1.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(vec![certificate], key)
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(self.at).await?;
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(20), self.tasks.wait()).await.expect("the server ends");
+    }
+}
+
+fn deps() -> Deps {
+    let away = sqlx::postgres::PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(1);
+    let pool = sqlx::postgres::PgPoolOptions::new().acquire_timeout(Duration::from_millis(200)).connect_lazy_with(away);
+    let system = System { name: "its system".to_owned(), san: Some(NAME.to_owned()), fingerprint: None };
+    Deps {
+        pool,
+        agreements: Arc::new(Agreements::new(Stewards::new(Vec::new()).unwrap())),
+        clock: Arc::new(FixedClock(DateTime::<Utc>::UNIX_EPOCH)),
+        entropy: Arc::new(SeededEntropy::new(1)),
+        consumers: vec![Consumer { id: "one".parse().unwrap(), systems: vec![system], roster: None }],
+        tokens: seal(),
+    }
+}
+
+fn seal() -> TokenSeal {
+    TokenSeal::new([9; 32])
+}
+
+fn reason(status: &Status) -> String {
+    let details = status.get_error_details();
+    let info = details.error_info().expect("every status has a reason");
+    assert_eq!(info.domain, "throughline");
+    info.reason.clone()
+}
+
+fn field(status: &Status) -> String {
+    let details = status.get_error_details();
+    details.bad_request().expect("the field is named").field_violations[0].field.clone()
+}
+
+fn history(person_id: &str, request_id: &str) -> GetHistoryRequest {
+    GetHistoryRequest { person_id: person_id.to_owned(), request_id: request_id.to_owned(), ..Default::default() }
+}
+
+#[tokio::test]
+async fn only_tls_1_3_with_a_hybrid_key_exchange_is_spoken() {
+    let world = World::start(Limits::default(), false).await;
+    let stream = world.handshake(&version::TLS13).await.unwrap();
+    let (_, tls) = stream.get_ref();
+    assert_eq!(tls.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+    assert_eq!(tls.alpn_protocol(), Some(b"h2".as_slice()));
+    assert_eq!(tls.negotiated_key_exchange_group().map(|group| group.name()), Some(NamedGroup::X25519MLKEM768));
+    drop(stream);
+    assert!(world.handshake(&version::TLS12).await.is_err());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_caller_is_who_its_certificate_says_and_nobody_else() {
+    let world = World::start(Limits::default(), true).await;
+    let ask = async |bearer: Option<&Bearer>| {
+        let channel = world.connect(bearer).await.map_err(|_| None)?;
+        let answer = LedgerServiceClient::new(channel).get_checkpoint(GetCheckpointRequest {}).await;
+        Err::<(), _>(answer.err())
+    };
+    // TLS 1.3 tells a client of its refusal with the first answer: either way nothing is answered.
+    for nobody in [None, Some(&world.stranger)] {
+        let error = ask(nobody).await.unwrap_err();
+        assert!(error.is_none_or(|status| status.get_error_details().error_info().is_none()));
+    }
+    let unlisted = ask(Some(&world.unlisted)).await.unwrap_err().expect("it is answered");
+    assert_eq!((unlisted.code(), reason(&unlisted).as_str()), (Code::Unauthenticated, "UNKNOWN_CERTIFICATE"));
+    let known = ask(Some(&world.known)).await.unwrap_err().expect("it is answered");
+    assert_eq!(known.code(), Code::Unavailable);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn every_method_asks_who_calls_before_it_looks_at_the_request() {
+    let world = World::start(Limits::default(), false).await;
+    let channel = world.connect(Some(&world.unlisted)).await.unwrap();
+    let wrong = || "no uuid".to_owned();
+    let mut feeds = FeedServiceClient::new(channel.clone());
+    let mut ledger = LedgerServiceClient::new(channel.clone());
+    let refused = [
+        HistoryServiceClient::new(channel.clone()).get_history(history("", &wrong())).await.unwrap_err(),
+        feeds.stream_feed(StreamFeedRequest { resume_token: vec![1], ..Default::default() }).await.unwrap_err(),
+        feeds.ack_feed(AckFeedRequest { request_id: wrong(), ..Default::default() }).await.unwrap_err(),
+        ledger.get_checkpoint(GetCheckpointRequest {}).await.unwrap_err(),
+        ledger.get_inclusion_proof(GetInclusionProofRequest { disclosure_id: wrong() }).await.unwrap_err(),
+        ledger
+            .get_consistency_proof(proto::ledger::v1::GetConsistencyProofRequest { old_size: -1, new_size: -1 })
+            .await
+            .unwrap_err(),
+        RosterServiceClient::new(channel).submit_roster(SubmitRosterRequest::default()).await.unwrap_err(),
+    ];
+    for status in refused {
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, "UNKNOWN_CERTIFICATE"));
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_said_by_field() {
+    let world = World::start(Limits::default(), false).await;
+    let channel = world.connect(Some(&world.known)).await.unwrap();
+    let check = |status: Status, expected: &str| {
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
+        assert_eq!(field(&status), expected);
+    };
+    let mut histories = HistoryServiceClient::new(channel.clone());
+    check(histories.get_history(history("1", "no uuid")).await.unwrap_err(), "request_id");
+    check(histories.get_history(history("", "")).await.unwrap_err(), "person_id");
+    check(histories.get_history(history("1\u{0}2", "")).await.unwrap_err(), "person_id");
+    let mut feeds = FeedServiceClient::new(channel.clone());
+    let token = Token {
+        run: uuid::Uuid::nil(),
+        position: 1,
+        after: "1".to_owned(),
+        office: String::new(),
+        purpose: String::new(),
+        grant: [0; 32],
+        histories: 1,
+        digest: [0; 32],
+    };
+    for resume_token in [b"no token".to_vec(), seal().seal("two", &token)] {
+        check(
+            feeds.ack_feed(AckFeedRequest { resume_token, request_id: String::new() }).await.unwrap_err(),
+            "resume_token",
+        );
+    }
+    let long = GetHistoryRequest { person_id: "1".repeat(100_000), ..Default::default() };
+    assert_eq!(histories.get_history(long).await.unwrap_err().code(), Code::OutOfRange);
+    let roster = RosterServiceClient::new(channel).submit_roster(SubmitRosterRequest::default()).await.unwrap_err();
+    assert_eq!((roster.code(), reason(&roster).as_str()), (Code::FailedPrecondition, "NO_ROSTER_LAYOUT"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_says_when_to_come_again_and_nothing_of_us() {
+    let world = World::start(Limits::default(), false).await;
+    let channel = world.connect(Some(&world.known)).await.unwrap();
+    let status = HistoryServiceClient::new(channel).get_history(history("1001", "")).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "UNAVAILABLE"));
+    assert!(status.get_error_details().retry_info().is_some_and(|retry| retry.retry_delay.is_some()));
+    let told = format!("{status:?}");
+    for secret in ["1001", "127.0.0.1", "postgres", "pool", "connection"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn bad_peers_disturb_nobody() {
+    let limits = Limits { handshake_timeout_ms: 300, handshakes_max: 4, connections_max: 2, ..Limits::default() };
+    let world = World::start(limits, false).await;
+    let mut bad = Vec::new();
+    for number in 0..20_u8 {
+        let mut stream = TcpStream::connect(world.at).await.unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        }
+        bad.push(stream);
+    }
+    let first = world.connect(Some(&world.known)).await.unwrap();
+    let second = world.connect(Some(&world.known)).await.unwrap();
+    for channel in [&first, &second] {
+        let status =
+            LedgerServiceClient::new(channel.clone()).get_checkpoint(GetCheckpointRequest {}).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+    }
+    // The places are taken: a third connection is closed, and there is room again when one is given up.
+    let mut third = world.handshake(&version::TLS13).await.unwrap();
+    let closed = third.read(&mut [0; 16]).await;
+    assert!(closed.is_err() || closed.is_ok_and(|read| read == 0));
+    drop((first, bad));
+    let mut attempt = Err(());
+    for _ in 0..50 {
+        let Ok(channel) = world.connect(Some(&world.known)).await else { continue };
+        let answer = LedgerServiceClient::new(channel).get_checkpoint(GetCheckpointRequest {}).await;
+        attempt = answer.map(|_| ()).or_else(|status| if reason_if_any(&status).is_some() { Ok(()) } else { Err(()) });
+        if attempt.is_ok() {
+            break;
+        }
+    }
+    attempt.expect("a place was given back");
+    world.end().await;
+}
+
+fn reason_if_any(status: &Status) -> Option<String> {
+    status.get_error_details().error_info().map(|info| info.reason.clone())
+}
+
+#[tokio::test]
+async fn health_is_red_without_a_database_and_reflection_is_off_unless_asked_for() {
+    use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest,
+    };
+    for reflection in [false, true] {
+        let world = World::start(Limits { health_interval_ms: 50, ..Limits::default() }, reflection).await;
+        let channel = world.connect(Some(&world.known)).await.unwrap();
+        let mut health = HealthClient::new(channel.clone());
+        let mut watch = health
+            .watch(HealthCheckRequest { service: "throughline.history.v1.HistoryService".to_owned() })
+            .await
+            .unwrap()
+            .into_inner();
+        let red = async {
+            while let Some(update) = watch.message().await.unwrap() {
+                if update.status() == ServingStatus::NotServing {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), red).await.expect("it turns red");
+        let request = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let answer = ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::iter([request])).await;
+        match (reflection, answer) {
+            (false, Err(status)) => assert_eq!(status.code(), Code::Unimplemented),
+            (true, Ok(mut answers)) => {
+                let listed = format!("{:?}", answers.get_mut().message().await.unwrap());
+                assert!(listed.contains("throughline.feed.v1.FeedService"), "{listed}");
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+        drop(watch);
+        world.end().await;
+    }
+}
