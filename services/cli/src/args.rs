@@ -101,7 +101,7 @@ pub struct Demo {
 pub struct Serve {
     /// Address of the API.
     #[arg(long)]
-    pub listen: Option<String>,
+    pub listen: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, ClapArgs)]

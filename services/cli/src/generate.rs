@@ -93,23 +93,8 @@ pub struct FileReport {
 /// What was written.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Children.
-    pub students: u64,
     /// Files in the order of their names.
     pub files: Vec<FileReport>,
-}
-
-impl Report {
-    /// Bytes of all files.
-    pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
-    }
-
-    /// Rows of the state's files.
-    pub fn state_rows(&self) -> u64 {
-        let state = |file: &&FileReport| file.path.starts_with("state");
-        self.files.iter().filter(state).map(|file| file.rows).sum()
-    }
 }
 
 /// All that children have in common.
@@ -197,7 +182,6 @@ pub fn run(options: &Options, progress: &dyn Fn(&str, u64, u64)) -> anyhow::Resu
     progress("students", options.students, options.students);
     let written = files.finish()?;
     Ok(Report {
-        students: options.students,
         files: written
             .into_iter()
             .map(|file| FileReport { path: file.path, rows: file.rows, bytes: file.bytes })

@@ -4,6 +4,7 @@
 
 mod app;
 mod args;
+mod certs;
 mod commands;
 mod console;
 mod generate;

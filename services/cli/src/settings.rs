@@ -24,7 +24,7 @@ pub struct Settings {
     /// The ledger.
     pub ledger: LedgerSettings,
     /// The API.
-    pub server: ServerSettings,
+    pub server: api::Server,
 }
 
 /// Where consumers' documents are.
@@ -61,24 +61,6 @@ impl Default for LedgerSettings {
     }
 }
 
-/// The API.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServerSettings {
-    /// Address and port; port 0 takes a free one.
-    pub listen: String,
-    /// Folder with `server.pem`, `server.key`, `client-ca.pem`; absent: `certs` in the data folder.
-    pub certificates: Option<PathBuf>,
-    /// Server reflection: for development.
-    pub reflection: bool,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self { listen: "127.0.0.1:50051".to_owned(), certificates: None, reflection: false }
-    }
-}
-
 impl Settings {
     /// Reads the configuration: the file named, else `config.toml` in the data folder, else the defaults.
     pub fn load(file: Option<&Path>, data: &Path) -> anyhow::Result<Self> {
@@ -108,9 +90,10 @@ impl Settings {
         if let Err(error) = self.matching.check() {
             wrong.push(format!("matching: {error}"));
         }
-        if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
-            wrong.push("server.listen is an address and port, such as 127.0.0.1:50051".to_owned());
+        if let Err(error) = self.server.check() {
+            wrong.push(format!("server: {error}"));
         }
+        wrong.extend(self.database.mistakes());
         if self.sandbox && !self.steward.is_empty() {
             wrong.push(
                 "the sandbox has its own stewards: a configuration with registered stewards is no sandbox".to_owned(),

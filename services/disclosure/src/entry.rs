@@ -62,7 +62,7 @@ pub(crate) fn terms_of(grant: &Grant) -> Result<Arc<Terms>, Error> {
     Ok(Arc::new(Terms::new(parts)?))
 }
 
-/// The terms of a refusal or of a run: what was asked, under what, with nothing granted.
+/// The terms of a refusal, of a run, or of the SEA's own access: what was asked, under what, with nothing granted.
 pub(crate) fn terms_of_ask(consumer: &ConsumerId, in_force: Option<&InForce>) -> Result<Arc<Terms>, Error> {
     let clause = in_force.map(|in_force| Clause {
         agreement: in_force.terms().id.clone(),
@@ -72,7 +72,7 @@ pub(crate) fn terms_of_ask(consumer: &ConsumerId, in_force: Option<&InForce>) ->
     let parts = TermsParts {
         consumer: consumer.clone(),
         party: in_force.map_or_else(|| consumer.to_string(), |in_force| in_force.terms().recipient().to_owned()),
-        purpose: None,
+        purpose: in_force.and_then(|in_force| in_force.terms().purposes.first()).map(|purpose| purpose.text.clone()),
         legal_basis: None,
         clause,
         elements: BTreeSet::new(),

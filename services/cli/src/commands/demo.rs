@@ -139,7 +139,7 @@ fn say_where(app: &App, dir: &Path, as_json: bool) -> anyhow::Result<()> {
     let data = app.data.display();
     if as_json {
         return console::json(
-            &json!({ "state": dir.join("state"), "out": dir.join("out"), "data": app.data, "certificates": dir.join("certs"), "api": app.settings.server.listen }),
+            &json!({ "state": dir.join("state"), "out": dir.join("out"), "data": app.data, "certificates": app.data.join("certs"), "api": app.settings.server.listen.to_string() }),
         );
     }
     console::line(false, format!("\nstate files    {}", dir.join("state").display()));
@@ -149,7 +149,7 @@ fn say_where(app: &App, dir: &Path, as_json: bool) -> anyhow::Result<()> {
         format!("deliveries     {}/<consumer>/<date>/{{ndjson,csv,summaries}}", dir.join("out").display()),
     );
     console::line(false, format!("findings       {}", app.data.join("findings").display()));
-    console::line(false, format!("certificates   {}", dir.join("certs").display()));
+    console::line(false, format!("certificates   {}", app.data.join("certs").display()));
     console::line(false, format!("API            {} (gRPC, mutual TLS)", app.settings.server.listen));
     console::line(false, "\ntry:");
     console::line(false, format!("  {program} --data {data} ledger verify"));
