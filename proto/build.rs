@@ -21,7 +21,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     files.sort();
     let descriptors = protox::compile(&files, [&root])?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().boxed("throughline.feed.v1.StreamFeedResponse.event.history").build_transport(true).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .boxed("throughline.feed.v1.StreamFeedResponse.event.history")
+        .build_transport(true)
+        .compile_fds(descriptors)?;
     Ok(())
 }
 

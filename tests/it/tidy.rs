@@ -35,7 +35,8 @@ fn root() -> PathBuf {
 fn manifests() -> BTreeMap<String, toml::Table> {
     let mut found = BTreeMap::new();
     let services = fs::read_dir(root().join("services")).expect("services");
-    let folders = services.map(|entry| entry.expect("entry").path()).chain([root().join("proto"), root().join("tests")]);
+    let folders =
+        services.map(|entry| entry.expect("entry").path()).chain([root().join("proto"), root().join("tests")]);
     for folder in folders {
         let Ok(text) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
         let manifest: toml::Table = text.parse().expect("a manifest");
@@ -46,7 +47,9 @@ fn manifests() -> BTreeMap<String, toml::Table> {
 }
 
 fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
-    let of = |section: &str| manifest.get(section).and_then(toml::Value::as_table).map(|t| t.keys().cloned().collect::<Vec<_>>());
+    let of = |section: &str| {
+        manifest.get(section).and_then(toml::Value::as_table).map(|t| t.keys().cloned().collect::<Vec<_>>())
+    };
     ["dependencies", "build-dependencies"].into_iter().filter_map(of).flatten().collect()
 }
 
@@ -64,7 +67,7 @@ fn may_import(name: &str, other: &str) -> bool {
         "feeds" => its <= 1 || matches!(other, "disclosure" | "summary"),
         "api" | "portal" | "cli" => other != "history",
         "tests" => true,
-        _ => own < 2 || own > 3 || other != "proto",
+        _ => !(2..=3).contains(&own) || other != "proto",
     }
 }
 
@@ -148,14 +151,18 @@ const PUBLISHED: [&str; 3] = ["identity.population", "agreements.rule", "history
 
 #[test]
 fn statements_touch_their_own_tables_only() {
-    const SCHEMAS: [&str; 9] = ["reference", "identity", "history", "agreements", "ledger", "intake", "disclosure", "scheduler", "feeds"];
+    const SCHEMAS: [&str; 9] =
+        ["reference", "identity", "history", "agreements", "ledger", "intake", "disclosure", "scheduler", "feeds"];
     let mut wrong = Vec::new();
     for path in all_sources() {
         let relative = path.strip_prefix(root()).unwrap_or(&path).to_owned();
         let mut parts = relative.components().skip(1);
         let name = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
         let text = fs::read_to_string(&path).expect("a source");
-        if !text.contains("sqlx::query") || relative.starts_with("tests") || relative.components().any(|part| part.as_os_str() == "tests") {
+        if !text.contains("sqlx::query")
+            || relative.starts_with("tests")
+            || relative.components().any(|part| part.as_os_str() == "tests")
+        {
             continue;
         }
         let in_store = relative.components().any(|part| part.as_os_str().to_string_lossy().starts_with("store"));
@@ -166,7 +173,10 @@ fn statements_touch_their_own_tables_only() {
             for schema in SCHEMAS {
                 for keyword in ["FROM ", "JOIN ", "INTO ", "UPDATE "] {
                     let Some(at) = line.find(&format!("{keyword}{schema}.")) else { continue };
-                    let table: String = line[at + keyword.len()..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_')).collect();
+                    let table: String = line[at + keyword.len()..]
+                        .chars()
+                        .take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_'))
+                        .collect();
                     let published = name == "disclosure" && PUBLISHED.contains(&table.as_str());
                     if !schemas_of(&name).contains(&schema) && !published {
                         wrong.push(format!("{}: {table}", relative.display()));

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
+use ::intake::TombstoneKey;
 use agreements::{Act, Agreements, Approval, Digest, Interval, NewCertification, NewInstrument, Steward, Stewards};
 use anyhow::{Context as _, anyhow, bail};
 use chrono::{DateTime, Utc};
 use ed25519_dalek::SigningKey;
-use ::intake::TombstoneKey;
 use identity::roster::RosterLayout;
 use ledger::{KeyUse, Signer};
 use model::{Clock, ConsumerId, Entropy};
@@ -114,11 +114,13 @@ impl App {
     }
 
     /// The clock.
+    #[expect(clippy::unused_self, reason = "a command asks its app for everything it needs")]
     pub fn clock(&self) -> &'static dyn Clock {
         &SystemClock
     }
 
     /// Chance.
+    #[expect(clippy::unused_self, reason = "a command asks its app for everything it needs")]
     pub fn entropy(&self) -> &'static dyn Entropy {
         &SystemEntropy
     }

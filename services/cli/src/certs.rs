@@ -61,7 +61,7 @@ pub fn prepare(folder: &Path, bearers: &[Bearer<'_>], now: DateTime<Utc>) -> any
     let mut sums = format!("# good until {last} for {whom}\n");
     for (name, text) in &files {
         write(folder, name, text)?;
-        sums.push_str(&format!("{}  {name}\n", hex::encode(Sha256::digest(text))));
+        sums.push_str(&[&hex::encode(Sha256::digest(text)), "  ", name.as_ref(), "\n"].concat());
     }
     write(folder, SUMS, &sums)
 }
@@ -145,7 +145,7 @@ fn params(name: &str, names: Vec<String>, from: NaiveDate, last: NaiveDate) -> R
 /// Writes a file, whole or not at all; a key for its owner only.
 fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     let (path, part) = (folder.join(name), folder.join(format!("{name}.part")));
-    let mode = if name.ends_with(".key") { 0o600 } else { 0o644 };
+    let mode = if Path::new(name).extension().is_some_and(|extension| extension == "key") { 0o600 } else { 0o644 };
     let cannot = || format!("cannot write {}", path.display());
     // A part left behind by an earlier run has an earlier run's mode.
     fs::remove_file(&part)

@@ -1,6 +1,6 @@
 //! What people see: bars on a terminal, plain lines elsewhere, JSON when asked. Results go to standard output, progress to standard error.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own output")]
+#![expect(clippy::disallowed_macros, reason = "the command line's own output")]
 
 use std::{
     io::{IsTerminal as _, Write as _},

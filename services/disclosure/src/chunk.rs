@@ -238,13 +238,13 @@ pub(crate) async fn decide_and_read(
                     continue;
                 }
                 let bytes: Arc<[u8]> = encode(&history).map_err(Error::Encode)?.into();
-                let terms = match terms_by_basis.get(grant.legal_basis().as_str()) {
-                    Some(terms) => Arc::clone(terms),
-                    None => {
-                        let terms = entry::terms_of(&grant)?;
-                        terms_by_basis.insert(grant.legal_basis().as_str(), Arc::clone(&terms));
-                        terms
-                    }
+                let basis = grant.legal_basis().as_str();
+                let terms = if let Some(terms) = terms_by_basis.get(basis) {
+                    Arc::clone(terms)
+                } else {
+                    let terms = entry::terms_of(&grant)?;
+                    terms_by_basis.insert(basis, Arc::clone(&terms));
+                    terms
                 };
                 entries.push(entry::disclosure(ask, terms, id, student, &bytes, at, context.entropy));
                 items.push(Item::Disclosed(Box::new(Disclosed { history, bytes })));

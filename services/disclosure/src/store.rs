@@ -301,7 +301,7 @@ pub(crate) async fn record_delivered(
     let students: Vec<Uuid> = histories().map(|history| history.student().0).collect();
     let ids: Vec<Uuid> = histories().map(|history| history.disclosure().0).collect();
     let digests: Vec<Vec<u8>> = histories().map(|history| history.content_digest().to_vec()).collect();
-    let times: Vec<DateTime<Utc>> = histories().map(|history| history.decided_at()).collect();
+    let times: Vec<DateTime<Utc>> = histories().map(crate::DisclosedHistory::decided_at).collect();
     sqlx::query!(
         "-- disclosure.record_delivered
         INSERT INTO disclosure.delivered (consumer, person_key, delivery, student_id, disclosure_id, content_digest, recorded_at)
@@ -325,7 +325,12 @@ pub(crate) async fn record_delivered(
 }
 
 /// Notes that these disclosures have arrived whole.
-pub(crate) async fn confirm_delivered(conn: &mut PgConnection, consumer: &ConsumerId, ids: &[Uuid], at: DateTime<Utc>) -> Result<(), Error> {
+pub(crate) async fn confirm_delivered(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    ids: &[Uuid],
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
     sqlx::query!(
         "-- disclosure.confirm_delivered
         UPDATE disclosure.delivered SET delivered_at = $3 WHERE consumer = $1 AND disclosure_id = ANY($2)",

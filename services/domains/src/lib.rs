@@ -29,7 +29,7 @@ pub use definition::{Definition, Kind};
 pub use fact_builder::{FactBuilder, FactError, check};
 pub use fold::{derive_mobility, fold};
 use model::{Domain, Element};
-pub use stored::{Organization, Organizations, StoredFact};
+pub use stored::{Organization, Organizations, OtherAgencyRule, StoredFact};
 
 /// The definition of a domain.
 pub const fn definition(domain: Domain) -> &'static Definition {

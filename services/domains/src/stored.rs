@@ -92,9 +92,19 @@ pub struct Organization {
 #[derive(Clone, Debug, Default)]
 pub struct Organizations {
     by_code: HashMap<(String, String), Vec<Organization>>,
+    other_agency: Option<OtherAgencyRule>,
 }
 
+/// Tells by state and code alone whether an organization is another agency's.
+pub type OtherAgencyRule = fn(&str, &str) -> bool;
+
 impl Organizations {
+    /// None yet, and a rule by which another agency's organization is known even where the list lacks it: a facility that nobody
+    /// has listed yet, or a list as of a day before it was taken in.
+    pub fn with_rule(other_agency: OtherAgencyRule) -> Self {
+        Self { by_code: HashMap::new(), other_agency: Some(other_agency) }
+    }
+
     /// Adds a name of an organization.
     pub fn insert(&mut self, sea: &str, code: &str, organization: Organization) {
         self.by_code.entry((sea.to_owned(), code.to_owned())).or_default().push(organization);
@@ -117,6 +127,10 @@ impl Organizations {
 
     /// Whether the code is a facility or district of another agency.
     pub fn reveals_other_agency(&self, sea: &str, code: &str) -> bool {
-        self.by_code.get(&(sea.to_owned(), code.to_owned())).is_some_and(|names| names.iter().any(|o| o.other_agency))
+        self.other_agency.is_some_and(|rule| rule(sea, code))
+            || self
+                .by_code
+                .get(&(sea.to_owned(), code.to_owned()))
+                .is_some_and(|names| names.iter().any(|o| o.other_agency))
     }
 }

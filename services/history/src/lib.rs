@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 pub use error::Error;
-use model::{BatchId, Domain, Fact, Sea, SourcePersonId};
+use model::{BatchId, Domain, Fact, Restriction, Sea, SourcePersonId};
 use sqlx::PgConnection;
 pub use supersede::Outcome;
 
@@ -41,7 +41,7 @@ pub async fn open_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<(),
 ///
 /// A fact whose key is new is inserted; one that says what the current fact says is left; one that says something else supersedes it; a
 /// preliminary one never supersedes a certified one (it is kept, superseded from the start); one whose key bears a tombstone
-/// is not stored. Call it with chunks of a bounded size inside the batch's one transaction.
+/// is not stored. One that the source marks expunged takes every earlier version with it, so that no as-of reading brings one back. Call it with chunks of a bounded size inside the batch's one transaction.
 pub async fn record(
     conn: &mut PgConnection,
     batch: BatchId,
@@ -60,6 +60,9 @@ pub async fn record(
         let plan = supersede::plan(&of_domain, &current, batch, &erased);
         store::mark_superseded(conn, domain, batch, &plan.superseded).await?;
         store::insert_facts(conn, domain, batch, &of_domain, &plan.inserted).await?;
+        let inserted = plan.inserted.iter().filter_map(|insert| of_domain.get(insert.place).copied());
+        let expunged: Vec<_> = inserted.filter(|(_, fact)| fact.restriction != Restriction::None).collect();
+        store::restrict_versions(conn, domain, &expunged).await?;
         for (place, outcome) in chosen.iter().zip(&plan.outcomes) {
             if let (Some(slot), Some((person, _))) = (outcomes.get_mut(*place), facts.get(*place)) {
                 *slot = *outcome;

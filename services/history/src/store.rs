@@ -213,6 +213,31 @@ pub(crate) async fn insert_facts(
     Ok(())
 }
 
+/// Puts the source's restriction on every version of these facts, earlier ones and the current one included.
+pub(crate) async fn restrict_versions(
+    conn: &mut PgConnection,
+    domain: Domain,
+    facts: &[(SourcePersonId, &Fact)],
+) -> Result<(), Error> {
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let persons: Vec<i64> = facts.iter().map(|(person, _)| person.0).collect();
+    let keys: Vec<Uuid> = facts.iter().map(|(_, fact)| Uuid::from_bytes(fact.natural_key.0)).collect();
+    sqlx::query!(
+        "-- history.restrict_versions
+        UPDATE history.fact AS f SET restriction = 1
+        FROM UNNEST($2::bigint[], $3::uuid[]) AS u (person, key)
+        WHERE f.source_person_id = u.person AND f.domain = $1 AND f.natural_key = u.key AND f.restriction = 0",
+        domain.code(),
+        &persons,
+        &keys,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 pub(crate) async fn insert_touched(
     conn: &mut PgConnection,
     batch: BatchId,

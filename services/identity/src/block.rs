@@ -50,19 +50,49 @@ pub(crate) struct Index<'a> {
 struct Blocks {
     /// Key in the upper half, record in the lower, sorted.
     entries: Vec<u64>,
+    /// Where the entries begin whose keys start with the same bits: keys are hashes, so a few entries share a start.
+    starts: Vec<u32>,
+    /// Bits of a key that `starts` leaves out.
+    shift: u32,
     /// For passes with large blocks: what the names look like, in the order of the entries, so that most of a block is
     /// passed over without touching the records.
     screens: Vec<Screen>,
 }
 
 impl Blocks {
+    fn new(entries: Vec<u64>, screens: Vec<Screen>) -> Self {
+        let bits = (entries.len() / ENTRIES_PER_START).max(1).ilog2();
+        let shift = Key::BITS - bits;
+        let mut starts = vec![0_u32; (1 << bits) + 1];
+        for entry in &entries {
+            starts[start_of((*entry >> 32) as Key, shift) + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        Self { entries, starts, shift, screens }
+    }
+
     fn range(&self, key: Key) -> std::ops::Range<usize> {
-        let from = self.entries.partition_point(|entry| (*entry >> 32) < u64::from(key));
-        let length = self.entries[from..].partition_point(|entry| (*entry >> 32) == u64::from(key));
-        from..from + length
+        if self.entries.is_empty() {
+            return 0..0;
+        }
+        let start = start_of(key, self.shift);
+        let (from, to) = (self.starts[start] as usize, self.starts[start + 1] as usize);
+        let near = &self.entries[from..to];
+        let first = from + near.partition_point(|entry| (*entry >> 32) < u64::from(key));
+        let length = self.entries[first..to].partition_point(|entry| (*entry >> 32) == u64::from(key));
+        first..first + length
     }
 }
 
+fn start_of(key: Key, shift: u32) -> usize {
+    // A shift by all 32 bits would overflow; then there is one start for all keys.
+    key.checked_shr(shift).unwrap_or(0) as usize
+}
+
+/// Entries that share a start, on average: about a cache line of them.
+const ENTRIES_PER_START: usize = 8;
 const FILTER_BITS: usize = 1 << 23;
 
 impl<'a> Index<'a> {
@@ -140,13 +170,18 @@ impl<'a> Index<'a> {
 fn index_pass(pass: Pass, glance: Glance, lexicon: &Lexicon, asking: &Table, indexed: &Table) -> Blocks {
     let mut keys = Vec::new();
     let mut wanted = vec![0_u64; FILTER_BITS / 64];
+    let mut asked = 0;
     for record in 0..asking.len() {
         keys.clear();
         keys_of(pass, Role::Asking, lexicon, asking, record, &mut keys);
+        asked += keys.len();
         for key in &keys {
             let bit = *key as usize % FILTER_BITS;
             wanted[bit / 64] |= 1 << (bit % 64);
         }
+    }
+    if asked == 0 {
+        return Blocks::default();
     }
     let mut entries = Vec::new();
     for record in 0..indexed.len() {
@@ -163,16 +198,16 @@ fn index_pass(pass: Pass, glance: Glance, lexicon: &Lexicon, asking: &Table, ind
     entries.dedup();
     if glance == Glance::None {
         entries.shrink_to_fit();
-        return Blocks { entries, screens: Vec::new() };
+        return Blocks::new(entries, Vec::new());
     }
-    let mut blocks = Blocks::default();
+    let (mut repeated, mut screens) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
     for entry in entries {
         for screen in screens_of(lexicon, indexed, entry as u32 as usize) {
-            blocks.entries.push(entry);
-            blocks.screens.push(screen);
+            repeated.push(entry);
+            screens.push(screen);
         }
     }
-    blocks
+    Blocks::new(repeated, screens)
 }
 
 #[cfg(test)]

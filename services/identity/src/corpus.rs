@@ -28,6 +28,10 @@ pub(crate) struct NameEntry {
     pub suffix: Suffix,
 }
 
+impl NameEntry {
+    const MISSING: Self = Self { first: NameId::NONE, middle: NameId::NONE, last: NameId::NONE, suffix: Suffix::None };
+}
+
 /// One address of one person, interned.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PlaceEntry {
@@ -39,15 +43,51 @@ pub(crate) struct PlaceEntry {
 
 pub(crate) const NO_ZIP: u32 = u32::MAX;
 
-/// Where a person's lists end, and what there is one of. Kept together, because comparing touches all of it at once.
+impl PlaceEntry {
+    const MISSING: Self =
+        Self { street: StreetIds { house: WordId::NONE, name: WordId::NONE }, town: WordId::NONE, zip: NO_ZIP };
+}
+
+/// A person in one cache line. Most people have one name, one birth date and one address, and comparing them reads
+/// nothing else; who has more of anything has it in `Table::more`.
 #[derive(Clone, Copy)]
 struct Row {
-    names: u32,
-    births: u32,
-    places: u32,
-    sasids: u32,
+    name: NameEntry,
+    place: PlaceEntry,
+    sasid: u64,
+    birth: DateCode,
     race: NameId,
+    /// Position in `Table::more`, or `NO_MORE`.
+    more: u32,
     sex: u8,
+    has_name: bool,
+    has_place: bool,
+}
+
+const NO_MORE: u32 = u32::MAX;
+/// No birth date, no SASID.
+const NONE: u32 = 0;
+
+/// Everything of a person who has several of something.
+#[derive(Default, Clone)]
+struct More {
+    names: Vec<NameEntry>,
+    births: Vec<DateCode>,
+    places: Vec<PlaceEntry>,
+    sasids: Vec<u64>,
+}
+
+impl More {
+    fn is_single(&self) -> bool {
+        self.names.len() < 2 && self.births.len() < 2 && self.places.len() < 2 && self.sasids.len() < 2
+    }
+
+    fn clear(&mut self) {
+        self.names.clear();
+        self.births.clear();
+        self.places.clear();
+        self.sasids.clear();
+    }
 }
 
 /// The persons of one side.
@@ -56,10 +96,9 @@ pub(crate) struct Table {
     id_text: String,
     id_end: Vec<u32>,
     rows: Vec<Row>,
-    sasids: Vec<u64>,
-    names: Vec<NameEntry>,
-    births: Vec<DateCode>,
-    places: Vec<PlaceEntry>,
+    more: Vec<More>,
+    /// The person whose names, dates, places and ids are being added.
+    open: More,
 }
 
 impl Table {
@@ -72,24 +111,36 @@ impl Table {
         &self.id_text[start..self.id_end[index] as usize]
     }
 
-    fn start(&self, index: usize, end: impl Fn(&Row) -> u32) -> usize {
-        if index == 0 { 0 } else { end(&self.rows[index - 1]) as usize }
-    }
-
     pub(crate) fn sasids(&self, index: usize) -> &[u64] {
-        &self.sasids[self.start(index, |row| row.sasids)..self.rows[index].sasids as usize]
+        let row = &self.rows[index];
+        match self.more.get(row.more as usize) {
+            Some(more) => &more.sasids,
+            None => of_one(&row.sasid, row.sasid != u64::from(NONE)),
+        }
     }
 
     pub(crate) fn names(&self, index: usize) -> &[NameEntry] {
-        &self.names[self.start(index, |row| row.names)..self.rows[index].names as usize]
+        let row = &self.rows[index];
+        match self.more.get(row.more as usize) {
+            Some(more) => &more.names,
+            None => of_one(&row.name, row.has_name),
+        }
     }
 
     pub(crate) fn births(&self, index: usize) -> &[DateCode] {
-        &self.births[self.start(index, |row| row.births)..self.rows[index].births as usize]
+        let row = &self.rows[index];
+        match self.more.get(row.more as usize) {
+            Some(more) => &more.births,
+            None => of_one(&row.birth, row.birth != NONE),
+        }
     }
 
     pub(crate) fn places(&self, index: usize) -> &[PlaceEntry] {
-        &self.places[self.start(index, |row| row.places)..self.rows[index].places as usize]
+        let row = &self.rows[index];
+        match self.more.get(row.more as usize) {
+            Some(more) => &more.places,
+            None => of_one(&row.place, row.has_place),
+        }
     }
 
     /// `M`, `F`, `X`, or 0 when missing.
@@ -101,24 +152,36 @@ impl Table {
         self.rows[index].race
     }
 
-    /// Ends the person whose names, dates, places and ids were added.
+    /// Ends the open person.
     fn close(&mut self, id: &str, sex: u8, race: NameId) {
+        let open = &mut self.open;
+        let more = if open.is_single() { NO_MORE } else { self.more.len() as u32 };
         self.rows.push(Row {
-            names: self.names.len() as u32,
-            births: self.births.len() as u32,
-            places: self.places.len() as u32,
-            sasids: self.sasids.len() as u32,
+            name: open.names.first().copied().unwrap_or(NameEntry::MISSING),
+            place: open.places.first().copied().unwrap_or(PlaceEntry::MISSING),
+            sasid: open.sasids.first().copied().unwrap_or(u64::from(NONE)),
+            birth: open.births.first().copied().unwrap_or(NONE),
             race,
+            more,
             sex,
+            has_name: !open.names.is_empty(),
+            has_place: !open.places.is_empty(),
         });
+        if more != NO_MORE {
+            self.more.push(open.clone());
+        }
+        open.clear();
         self.id_text.push_str(id);
         self.id_end.push(self.id_text.len() as u32);
     }
 }
 
-/// Adds to the list of the person being built, unless it is there already.
-fn add<T: PartialEq>(items: &mut Vec<T>, start: Option<u32>, item: T) {
-    if !items[start.unwrap_or(0) as usize..].contains(&item) {
+fn of_one<T>(item: &T, is_there: bool) -> &[T] {
+    if is_there { std::slice::from_ref(item) } else { &[] }
+}
+
+fn add<T: PartialEq>(items: &mut Vec<T>, item: T) {
+    if !items.contains(&item) {
         items.push(item);
     }
 }
@@ -193,8 +256,7 @@ impl CorpusBuilder {
             .find(|suffix| *suffix != Suffix::None)
             .unwrap_or_default();
         if !(first.is_none() && middle.is_none() && last.is_none()) {
-            let table = self.table(side);
-            add(&mut table.names, table.rows.last().map(|row| row.names), NameEntry { first, middle, last, suffix });
+            add(&mut self.table(side).open.names, NameEntry { first, middle, last, suffix });
         }
     }
 
@@ -205,8 +267,7 @@ impl CorpusBuilder {
     }
 
     pub(crate) fn add_birth_code(&mut self, side: Side, code: DateCode) {
-        let table = self.table(side);
-        add(&mut table.births, table.rows.last().map(|row| row.births), code);
+        add(&mut self.table(side).open.births, code);
     }
 
     pub(crate) fn add_address(&mut self, side: Side, street: &str, town: &str, zip: &str) {
@@ -214,15 +275,13 @@ impl CorpusBuilder {
         let town = self.lexicon.town(town);
         let zip = normalise::parse_zip(zip).unwrap_or(NO_ZIP);
         if !(street.name.is_none() && town.is_none() && zip == NO_ZIP) {
-            let table = self.table(side);
-            add(&mut table.places, table.rows.last().map(|row| row.places), PlaceEntry { street, town, zip });
+            add(&mut self.table(side).open.places, PlaceEntry { street, town, zip });
         }
     }
 
     pub(crate) fn add_sasid(&mut self, side: Side, sasid: &str) {
         if let Some(number) = normalise::parse_sasid(sasid) {
-            let table = self.table(side);
-            add(&mut table.sasids, table.rows.last().map(|row| row.sasids), number);
+            add(&mut self.table(side).open.sasids, number);
         }
     }
 

@@ -51,7 +51,7 @@ pub struct RosterReceipt {
     pub ended_by_absence: u64,
     /// What was wrong.
     pub findings: Vec<RosterFinding>,
-    /// The same bytes had come before: nothing was done.
+    /// The same bytes had come before for the same day, and nothing newer of that day since: nothing was done.
     pub seen_before: bool,
     /// Why the roster as a whole was refused, if it was.
     pub refused_reason: Option<String>,
@@ -76,7 +76,8 @@ pub async fn take_roster(
         seen_before: false,
         refused_reason: None,
     };
-    if let Some((id, rows_in, accepted, refused)) = store::find_roster(conn, file.consumer, &file.sha256).await? {
+    let seen = store::find_roster(conn, file.consumer, &file.sha256, file.roster_date).await?;
+    if let Some((id, rows_in, accepted, refused)) = seen {
         let count = |n: i32| u64::from(n.unsigned_abs());
         return Ok(RosterReceipt {
             roster: id,

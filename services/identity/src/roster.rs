@@ -334,10 +334,12 @@ impl RosterLayout {
         ];
         names.extend(optional.into_iter().flatten().map(String::as_str));
         names.extend(a.key.iter().map(String::as_str));
-        names.extend([Some(&a.legal_basis), a.phase.as_ref(), a.instrument.as_ref()].into_iter().flatten().filter_map(|coded| match coded {
-            Coded::Column { column, .. } => Some(column.as_str()),
-            Coded::Constant(_) => None,
-        }));
+        names.extend([Some(&a.legal_basis), a.phase.as_ref(), a.instrument.as_ref()].into_iter().flatten().filter_map(
+            |coded| match coded {
+                Coded::Column { column, .. } => Some(column.as_str()),
+                Coded::Constant(_) => None,
+            },
+        ));
         names.sort_unstable();
         names.dedup();
         names

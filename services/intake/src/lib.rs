@@ -22,8 +22,8 @@ mod store;
 mod write;
 
 pub use error::Error;
-pub use item::{Finding, Item, OrganizationRecord, Severity};
-pub use layout::{Field, FieldKind, Format, Layout, Record, Requirement, Status};
 /// The secret of tombstones, for whoever wires a load.
 pub use history::TombstoneKey;
+pub use item::{Finding, Item, OrganizationRecord, Severity};
+pub use layout::{Field, FieldKind, Format, Layout, Record, Requirement, Status};
 pub use write::RecordWriter;

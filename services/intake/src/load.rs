@@ -166,6 +166,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    fn find_all(&mut self, findings: Vec<Finding>, max: usize) {
+        for finding in findings {
+            self.find(finding, max);
+        }
+    }
+
     fn find(&mut self, finding: Finding, max: usize) {
         if finding.severity == Severity::Fatal && self.refused.is_none() {
             self.refused = Some(finding.message.clone());
@@ -223,7 +229,7 @@ pub async fn load(context: Context<'_>, file: &LoadFile) -> Result<Receipt, Load
 }
 
 /// One statement of a load works on one chunk: it may take longer than an ordinary one.
-const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
+const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Chunks that may wait between the reader and the database.
 const CHUNKS_WAITING_MAX: usize = 2;

@@ -88,7 +88,7 @@ pub async fn load_organizations(conn: &mut PgConnection, as_of: DateTime<Utc>) -
     )
     .fetch_all(conn)
     .await?;
-    let mut organizations = Organizations::default();
+    let mut organizations = Organizations::with_rule(|sea, code| other_agency(sea, code).is_some());
     for row in rows {
         let valid = Period::new(Some(row.valid_from), row.valid_to).unwrap_or(Period::ALWAYS);
         let organization = Organization {

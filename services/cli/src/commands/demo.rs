@@ -51,7 +51,7 @@ fn invent(options: &Demo, dir: &Path) -> anyhow::Result<()> {
     let progress = Progress::begin("invent a state", options.students);
     let report =
         generate::run(&generate::Options::new(options.students, options.seed, dir.to_owned()), &|_, done, _| {
-            progress.at(done)
+            progress.at(done);
         })?;
     progress.done(&format!("{} files", report.files.len()));
     fs::write(done, wanted)?;

@@ -49,7 +49,10 @@ pub fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
         );
     }
     for finding in &report.findings {
-        console::line(place.json, format!("{}, line {}, {}: {}", finding.file.display(), finding.line, finding.column, finding.message));
+        console::line(
+            place.json,
+            format!("{}, line {}, {}: {}", finding.file.display(), finding.line, finding.column, finding.message),
+        );
     }
     Ok(Outcome::of(report.findings_total > 0))
 }

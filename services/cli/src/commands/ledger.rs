@@ -27,16 +27,15 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
                     )?],
                     None => Vec::new(),
                 };
-                let report = match tiles {
-                    Some(folder) => ledger::verify_folder(&folder, &trusted, &kept)?,
-                    None => {
-                        app.sequence().await?;
-                        let (trusted, kept) = (&trusted, &kept);
-                        pg::run_tx(app.pool(), "ledger.verify", Role::Ledger, |tx| {
-                            Box::pin(async move { ledger::verify(tx, trusted, kept).await })
-                        })
-                        .await?
-                    }
+                let report = if let Some(folder) = tiles {
+                    ledger::verify_folder(&folder, &trusted, &kept)?
+                } else {
+                    app.sequence().await?;
+                    let (trusted, kept) = (&trusted, &kept);
+                    pg::run_tx(app.pool(), "ledger.verify", Role::Ledger, |tx| {
+                        Box::pin(async move { ledger::verify(tx, trusted, kept).await })
+                    })
+                    .await?
                 };
                 say(place, &report)
             }

@@ -28,7 +28,10 @@ pub async fn run(place: &Place, options: &Serve) -> anyhow::Result<Outcome> {
 
 async fn serve(app: &Arc<App>, options: &Serve, as_json: bool) -> anyhow::Result<Outcome> {
     let folder = certificates(app)?;
-    let read = |name: &str| std::fs::read(folder.join(name)).with_context(|| format!("cannot read the certificate file {name} in {}", folder.display()));
+    let read = |name: &str| {
+        std::fs::read(folder.join(name))
+            .with_context(|| format!("cannot read the certificate file {name} in {}", folder.display()))
+    };
     let tls = api::Tls {
         certificates: read("server.pem")?,
         key: read("server.key")?,
@@ -36,7 +39,9 @@ async fn serve(app: &Arc<App>, options: &Serve, as_json: bool) -> anyhow::Result
         revocations: None,
     };
     let address = options.listen.unwrap_or(app.settings.server.listen);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}: is another instance running?"))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is another instance running?"))?;
     let stop = CancellationToken::new();
     let sequencer = app.sequence_in_background(stop.clone())?;
     let address = listener.local_addr()?;
@@ -62,8 +67,12 @@ fn certificates(app: &App) -> anyhow::Result<PathBuf> {
     let folder = app.settings.server.certificates.clone().unwrap_or_else(|| app.data.join("certs"));
     if app.settings.sandbox {
         let names = systems(app)?;
-        let bearers: Vec<certs::Bearer<'_>> =
-            names.iter().filter_map(|(id, systems)| Some(certs::Bearer { name: id, san: systems.iter().find_map(|s| s.san.as_deref())? })).collect();
+        let bearers: Vec<certs::Bearer<'_>> = names
+            .iter()
+            .filter_map(|(id, systems)| {
+                Some(certs::Bearer { name: id, san: systems.iter().find_map(|s| s.san.as_deref())? })
+            })
+            .collect();
         certs::prepare(&folder, &bearers, app.clock().now())?;
     }
     Ok(folder)
@@ -72,7 +81,8 @@ fn certificates(app: &App) -> anyhow::Result<PathBuf> {
 /// The systems that each consumer's agreement names.
 fn systems(app: &App) -> anyhow::Result<Vec<(String, Vec<agreements::System>)>> {
     let of = |(id, documents): (&model::ConsumerId, &crate::app::Consumer)| {
-        let terms = agreements::parse(&documents.agreement).map_err(|error| anyhow!("the agreement of {id}: {error}"))?;
+        let terms =
+            agreements::parse(&documents.agreement).map_err(|error| anyhow!("the agreement of {id}: {error}"))?;
         Ok((id.to_string(), terms.access.systems))
     };
     app.consumers.iter().map(of).collect()
@@ -96,7 +106,8 @@ fn deps(app: &App) -> anyhow::Result<api::Deps> {
 
 async fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

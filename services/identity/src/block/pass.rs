@@ -131,7 +131,9 @@ impl NameKeys<'_> {
         let lexicon = self.lexicon;
         let mut parts = [None; 5];
         if let Some(name) = name {
-            for (place, word) in parts.iter_mut().zip(name.words().chain(std::iter::once(name.joined))) {
+            // A name of one word is its only part.
+            let joined = std::iter::once(name.joined).filter(|_| name.is_compound());
+            for (place, word) in parts.iter_mut().zip(name.words().chain(joined)) {
                 *place = (lexicon.word(word).letters > 1).then_some(u64::from(word.0));
             }
         }

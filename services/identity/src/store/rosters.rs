@@ -30,16 +30,25 @@ pub(crate) async fn lock_consumer(conn: &mut PgConnection, consumer: &ConsumerId
     Ok(())
 }
 
+/// The roster of the same day and the same bytes, if it is still that day's last word. The same bytes for a later day are a
+/// roster of their own: between the two, others may have said something else.
 pub(crate) async fn find_roster(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
     sha256: &[u8; 32],
+    roster_date: NaiveDate,
 ) -> Result<Option<(i64, i32, i32, i32)>, sqlx::Error> {
     let row = sqlx::query!(
         "-- identity.find_roster
-        SELECT r.roster_id, r.rows_in, r.accepted, r.refused FROM identity.roster AS r WHERE r.consumer = $1 AND r.sha256 = $2",
+        SELECT r.roster_id, r.rows_in, r.accepted, r.refused
+        FROM identity.roster AS r
+        WHERE r.consumer = $1 AND r.sha256 = $2 AND r.roster_date = $3
+            AND NOT EXISTS (
+                SELECT FROM identity.roster AS l WHERE l.consumer = $1 AND l.roster_date = $3 AND l.roster_id > r.roster_id
+            )",
         consumer.as_str(),
         sha256,
+        roster_date,
     )
     .fetch_optional(conn)
     .await?;

@@ -36,7 +36,7 @@ pub(super) async fn write(
     for item in items {
         match item {
             Item::Person { line, state_id, claimed_birth_date, facts, introduces, raw, findings } => {
-                findings.into_iter().for_each(|finding| tally.find(finding, max));
+                tally.find_all(findings, max);
                 persons.push(PersonRow { line, state_id, claimed_birth_date, facts, introduces, retracts: false, raw });
             }
             Item::Retracted { line, state_id, facts } => persons.push(PersonRow {
@@ -49,7 +49,7 @@ pub(super) async fn write(
                 raw: Masked::default(),
             }),
             Item::Organization { record, findings, .. } => {
-                findings.into_iter().for_each(|finding| tally.find(finding, max));
+                tally.find_all(findings, max);
                 organizations.push(organization(record));
             }
             Item::Passed { kind, .. } => {
@@ -57,7 +57,7 @@ pub(super) async fn write(
                 *tally.passed_kinds.entry(kind).or_default() += 1;
             }
             Item::Rejected { line, raw, findings } => {
-                findings.into_iter().for_each(|finding| tally.find(finding, max));
+                tally.find_all(findings, max);
                 tally.counts.rows_in += 1;
                 tally.counts.quarantined += 1;
                 quarantine.push((line, raw));

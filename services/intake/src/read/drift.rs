@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Finding, Layout, Severity,
-    layout::{Format, Record},
+    layout::{FieldKind, Format, Record},
     layouts,
 };
 
@@ -117,8 +117,14 @@ pub(crate) fn misfit(layout: &Layout, sample: &[u8]) -> Option<Finding> {
         let message = format!("none of the first {count} lines has {wanted} {unit}: this is no file of {}", layout.id);
         return Some(Finding::new(1, "file.wrong_layout", Severity::Fatal, message));
     }
+    let marker = match record.fields.last().map(|field| &field.kind) {
+        Some(FieldKind::Constant(marker)) => marker.len(),
+        _ => 0,
+    };
     let how = if first > wanted {
         "a column has been added or widened"
+    } else if marker > 0 && first + marker == wanted {
+        "the end of record marker is missing, or a column has been narrowed"
     } else {
         "a column has been dropped or narrowed, or blanks at the end were cut off"
     };

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Finding, Severity,
-    layout::{LineEnd, Record},
+    layout::{FieldKind, LineEnd, Record},
 };
 
 pub(super) fn not_utf8() -> Finding {
@@ -76,7 +76,13 @@ pub(super) fn wrong_length(record: &Record, length: usize, end: End, line: u32) 
         );
         return Finding::new(line, "file.truncated", Severity::Error, message);
     }
-    let message = format!("the line has {length} characters where {wanted} are expected");
+    let marker = match record.fields.last().map(|field| &field.kind) {
+        Some(FieldKind::Constant(marker)) if length + marker.len() == wanted => {
+            format!(": the end of record marker \"{marker}\" is missing, or a value is too short")
+        }
+        _ => String::new(),
+    };
+    let message = format!("the line has {length} characters where {wanted} are expected{marker}");
     Finding::new(line, "record.length", Severity::Error, message)
 }
 

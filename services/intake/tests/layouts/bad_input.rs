@@ -199,7 +199,8 @@ fn a_file_of_another_layout_is_named_before_anything_loads() {
 #[test]
 fn a_column_added_throughout_is_named_before_anything_loads() {
     let clean = text(layout("tcs-4.0")).repeat(2);
-    let widened = clean.lines().map(|line| [&line[..33], " ", &line[33..], "\r\n"].concat()).collect::<Vec<_>>().concat();
+    let widened =
+        clean.lines().map(|line| [&line[..33], " ", &line[33..], "\r\n"].concat()).collect::<Vec<_>>().concat();
     check_said("tcs-4.0", widened.as_bytes(), 0, &["1:- - file.record_length fatal"]);
 }
 

@@ -5,6 +5,7 @@
 mod bad_input;
 mod properties;
 mod samples;
+mod several_kinds;
 
 use std::{
     ops::ControlFlow,
