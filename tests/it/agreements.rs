@@ -1,9 +1,6 @@
 //! Agreements against a real database, and against somebody who writes rows past the program.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use agreements::{
     Act, Actor, Agreements, Approval, Authority, Delivery, ElementSet, Ended, Error, Instrument, InstrumentKind,
@@ -13,55 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use model::{ConsumerId, Domain, Entropy as _, Masked, SeededEntropy};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
-
-// ---- a database of its own per test ----------------------------------------------------------------------------------
-
-/// A file of the project.
-fn file(path: &str) -> String {
-    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.ancestors().find(|folder| folder.join("migrations").is_dir()).unwrap();
-    std::fs::read_to_string(root.join(path)).unwrap()
-}
-
-struct Db {
-    admin_url: String,
-    name: String,
-    conn: PgConnection,
-}
-
-impl Db {
-    async fn new() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let env = file(".env");
-        let admin_url =
-            env.lines().find_map(|line| line.strip_prefix("DATABASE_URL=")).unwrap().trim_matches('"').to_owned();
-        let name = format!("agreements_t_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let mut admin = PgConnection::connect(&admin_url).await.unwrap();
-        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-        let mut conn =
-            PgConnection::connect(&admin_url.replacen("/throughline?", &format!("/{name}?"), 1)).await.unwrap();
-        for name in ["20261121000100_pg_roles.sql", "20261121000600_agreements_tables.sql"] {
-            conn.execute(AssertSqlSafe(file(&format!("migrations/{name}")))).await.unwrap();
-        }
-        Self { admin_url, name, conn }
-    }
-
-    async fn run(&mut self, sql: &str) {
-        self.conn.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
-    }
-
-    async fn drop(self) {
-        self.conn.close().await.unwrap();
-        let mut admin = PgConnection::connect(&self.admin_url).await.unwrap();
-        admin.execute(AssertSqlSafe(format!("DROP DATABASE {}", self.name))).await.unwrap();
-    }
-}
+use tests::{TestDatabase, project_file};
 
 // ---- people, papers, documents ---------------------------------------------------------------------------------------
 
 /// The text of a shipped agreement.
 fn shipped(consumer: &str) -> String {
-    file(&format!("deploy/consumers/{consumer}/agreement.toml"))
+    project_file(&format!("deploy/consumers/{consumer}/agreement.toml"))
 }
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -128,81 +83,74 @@ fn second_version(document: &str, valid_from: &str) -> String {
 
 #[tokio::test]
 async fn two_stewards_bring_a_version_into_force() {
-    let mut db = Db::new().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let agreements = agreements();
     let dcf = consumer("dcf");
-    assert!(agreements.load_active(&mut db.conn, &dcf, now()).await.unwrap().is_none());
+    assert!(agreements.load_active(&mut conn, &dcf, now()).await.unwrap().is_none());
 
-    let proposal = agreements.propose(&mut db.conn, &shipped("dcf"), now()).await.unwrap();
-    assert_eq!(
-        agreements.propose(&mut db.conn, &shipped("dcf"), now()).await.unwrap(),
-        proposal,
-        "again changes nothing"
-    );
+    let proposal = agreements.propose(&mut conn, &shipped("dcf"), now()).await.unwrap();
+    assert_eq!(agreements.propose(&mut conn, &shipped("dcf"), now()).await.unwrap(), proposal, "again changes nothing");
     let other = shipped("dcf").replace("days = 365", "days = 364");
-    assert!(matches!(agreements.propose(&mut db.conn, &other, now()).await, Err(Error::Conflict(_))));
+    assert!(matches!(agreements.propose(&mut conn, &other, now()).await, Err(Error::Conflict(_))));
 
     let alone = signed(&agreements, "ann", 1, (Act::Activate, proposal.digest), now());
-    agreements.approve(&mut db.conn, Act::Activate, proposal.digest, &alone).await.unwrap();
+    agreements.approve(&mut conn, Act::Activate, proposal.digest, &alone).await.unwrap();
     let again = signed(&agreements, "ann", 1, (Act::Activate, proposal.digest), now() - TimeDelta::hours(1));
-    agreements.approve(&mut db.conn, Act::Activate, proposal.digest, &again).await.unwrap();
-    let refused = agreements.activate(&mut db.conn, "dcf_mou", 1, now()).await;
+    agreements.approve(&mut conn, Act::Activate, proposal.digest, &again).await.unwrap();
+    let refused = agreements.activate(&mut conn, "dcf_mou", 1, now()).await;
     assert!(matches!(refused, Err(Error::Precondition(_))), "one person twice is one person");
 
-    assert_eq!(activate(&agreements, &mut db.conn, &shipped("dcf"), now()).await.unwrap(), now());
-    let active = agreements.load_active(&mut db.conn, &dcf, now()).await.unwrap().unwrap();
+    assert_eq!(activate(&agreements, &mut conn, &shipped("dcf"), now()).await.unwrap(), now());
+    let active = agreements.load_active(&mut conn, &dcf, now()).await.unwrap().unwrap();
     assert_eq!((active.terms().id.as_str(), active.digest()), ("dcf_mou", proposal.digest));
     assert_eq!(active.approved_by(), &["ann".to_owned(), "ben".to_owned()]);
     assert!(active.has_sandbox_approval(), "ben's key is the program's");
     assert_eq!(
-        activate(&agreements, &mut db.conn, &shipped("dcf"), now() + TimeDelta::days(1)).await.unwrap(),
+        activate(&agreements, &mut conn, &shipped("dcf"), now() + TimeDelta::days(1)).await.unwrap(),
         now(),
         "it stays so"
     );
-    assert!(agreements.load_active(&mut db.conn, &dcf, now() - TimeDelta::seconds(1)).await.unwrap().is_none());
-    db.drop().await;
+    assert!(agreements.load_active(&mut conn, &dcf, now() - TimeDelta::seconds(1)).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn a_suspended_agreement_comes_back_only_with_new_approvals() {
-    let mut db = Db::new().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let agreements = agreements();
     let dcf = consumer("dcf");
-    activate(&agreements, &mut db.conn, &shipped("dcf"), now()).await.unwrap();
+    activate(&agreements, &mut conn, &shipped("dcf"), now()).await.unwrap();
     let stopped = now() + TimeDelta::hours(1);
-    agreements.suspend(&mut db.conn, "dcf_mou", ("cat", "a complaint is looked into"), stopped).await.unwrap();
-    let active = agreements.load_active(&mut db.conn, &dcf, stopped).await.unwrap().unwrap();
+    agreements.suspend(&mut conn, "dcf_mou", ("cat", "a complaint is looked into"), stopped).await.unwrap();
+    let active = agreements.load_active(&mut conn, &dcf, stopped).await.unwrap().unwrap();
     assert_eq!(active.ended(), Some((stopped, Ended::Suspended)));
-    let again = agreements.suspend(&mut db.conn, "dcf_mou", ("cat", "twice"), stopped).await;
+    let again = agreements.suspend(&mut conn, "dcf_mou", ("cat", "twice"), stopped).await;
     assert!(matches!(again, Err(Error::NotFound(_))));
 
     let later = stopped + TimeDelta::hours(1);
-    let stale = agreements.activate(&mut db.conn, "dcf_mou", 1, later).await;
+    let stale = agreements.activate(&mut conn, "dcf_mou", 1, later).await;
     assert!(matches!(stale, Err(Error::Precondition(_))), "{stale:?}");
-    let back = db.conn.execute("UPDATE agreements.activation SET ended_at = NULL, ended_because = NULL").await;
+    let back = conn.execute("UPDATE agreements.activation SET ended_at = NULL, ended_because = NULL").await;
     assert!(back.is_err(), "a suspension is never taken back");
-    activate(&agreements, &mut db.conn, &shipped("dcf"), later).await.unwrap();
-    let active = agreements.load_active(&mut db.conn, &dcf, later).await.unwrap().unwrap();
+    activate(&agreements, &mut conn, &shipped("dcf"), later).await.unwrap();
+    let active = agreements.load_active(&mut conn, &dcf, later).await.unwrap().unwrap();
     assert_eq!(active.ended(), None);
-    let between = agreements.load_active(&mut db.conn, &dcf, later - TimeDelta::seconds(1)).await.unwrap().unwrap();
+    let between = agreements.load_active(&mut conn, &dcf, later - TimeDelta::seconds(1)).await.unwrap().unwrap();
     assert!(between.ended().is_some(), "what was stopped then stays stopped then");
-    db.drop().await;
 }
 
 #[tokio::test]
 async fn an_amendment_takes_over_when_its_validity_begins() {
-    let mut db = Db::new().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let agreements = agreements();
     let dcf = consumer("dcf");
-    activate(&agreements, &mut db.conn, &shipped("dcf"), now()).await.unwrap();
-    let begins = activate(
-        &agreements,
-        &mut db.conn,
-        &second_version(&shipped("dcf"), "2026-06-01"),
-        now() + TimeDelta::hours(1),
-    )
-    .await
-    .unwrap();
+    activate(&agreements, &mut conn, &shipped("dcf"), now()).await.unwrap();
+    let begins =
+        activate(&agreements, &mut conn, &second_version(&shipped("dcf"), "2026-06-01"), now() + TimeDelta::hours(1))
+            .await
+            .unwrap();
     assert_eq!(begins, at("2026-06-01T04:00:00Z"), "midnight in New York");
     let retention =
         async |conn: &mut PgConnection, when| {
@@ -210,16 +158,15 @@ async fn an_amendment_takes_over_when_its_validity_begins() {
                 (active.terms().retention.days, active.ended().is_some_and(|(ended_at, _)| ended_at <= when))
             })
         };
-    assert_eq!(retention(&mut db.conn, begins - TimeDelta::microseconds(1)).await, Some((365, false)));
-    assert_eq!(retention(&mut db.conn, begins).await, Some((180, false)));
-    let first = agreements.activate(&mut db.conn, "dcf_mou", 1, begins).await;
+    assert_eq!(retention(&mut conn, begins - TimeDelta::microseconds(1)).await, Some((365, false)));
+    assert_eq!(retention(&mut conn, begins).await, Some((180, false)));
+    let first = agreements.activate(&mut conn, "dcf_mou", 1, begins).await;
     assert!(matches!(first, Err(Error::Conflict(_))), "the first version does not come back");
 
     // Stopping the agreement stops both, the one to come included.
-    agreements.suspend(&mut db.conn, "dcf_mou", ("cat", "stop"), now() + TimeDelta::hours(2)).await.unwrap();
-    assert_eq!(retention(&mut db.conn, now() + TimeDelta::hours(2)).await, Some((365, true)));
-    assert_eq!(retention(&mut db.conn, begins).await, Some((180, true)));
-    db.drop().await;
+    agreements.suspend(&mut conn, "dcf_mou", ("cat", "stop"), now() + TimeDelta::hours(2)).await.unwrap();
+    assert_eq!(retention(&mut conn, now() + TimeDelta::hours(2)).await, Some((365, true)));
+    assert_eq!(retention(&mut conn, begins).await, Some((180, true)));
 }
 
 /// Each row is something a superuser might do; what is loaded afterwards is refused.
@@ -246,30 +193,33 @@ async fn rows_written_past_the_program_activate_nothing() {
             UPDATE agreements.activation SET digest = (SELECT digest FROM agreements.version)"
         ),
     ]) {
-        let mut db = Db::new().await;
-        activate(&agreements(), &mut db.conn, &shipped("dcf"), now()).await.unwrap();
+        let db = TestDatabase::new().await;
+        let mut conn = db.superuser().await;
+        activate(&agreements(), &mut conn, &shipped("dcf"), now()).await.unwrap();
         // Somebody who may do this is not held back by constraints either.
         for (table, name) in [
             ("activation", "activation_by_two"),
             ("activation", "activation_check"),
             ("version", "version_digest_of_canonical"),
         ] {
-            db.run(&format!("ALTER TABLE agreements.{table} DROP CONSTRAINT {name}")).await;
+            conn.execute(AssertSqlSafe(format!("ALTER TABLE agreements.{table} DROP CONSTRAINT {name}")))
+                .await
+                .unwrap();
         }
-        db.run(&sql).await;
+        conn.execute(AssertSqlSafe(sql.as_str())).await.unwrap();
         let who = consumer(if sql.contains("consumer = 'cssd'") { "cssd" } else { "dcf" });
-        let loaded = agreements().load_active(&mut db.conn, &who, now()).await;
+        let loaded = agreements().load_active(&mut conn, &who, now()).await;
         // Nothing at all is an answer too: an approval that is gone takes its activation with it.
         assert!(matches!(loaded, Err(Error::Corrupt(_)) | Ok(None)), "{sql}: {loaded:?}");
-        db.drop().await;
     }
 }
 
 #[tokio::test]
 async fn papers_open_a_clients_records_and_only_theirs() {
-    let mut db = Db::new().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let agreements = agreements();
-    activate(&agreements, &mut db.conn, &shipped("cssd"), now()).await.unwrap();
+    activate(&agreements, &mut conn, &shipped("cssd"), now()).await.unwrap();
     let cssd = consumer("cssd");
     let month = Interval { from: now(), to: Some(now() + TimeDelta::days(30)) };
     let paper = |kind, person: &str| NewInstrument {
@@ -285,33 +235,33 @@ async fn papers_open_a_clients_records_and_only_theirs() {
     let ann = signed(&agreements, "ann", 1, (Act::RecordInstrument, digest), now());
     let cat = signed(&agreements, "cat", 3, (Act::RecordInstrument, digest), now());
     let pair = [ann.clone(), cat];
-    let alone = agreements.record_order(&mut db.conn, &order, &[ann.clone(), ann], "ann", now()).await;
+    let alone = agreements.record_order(&mut conn, &order, &[ann.clone(), ann], "ann", now()).await;
     assert!(matches!(alone, Err(Error::Precondition(_))));
-    agreements.record_order(&mut db.conn, &order, &pair, "ann", now()).await.unwrap();
-    agreements.record_order(&mut db.conn, &order, &pair, "ann", now()).await.unwrap();
+    agreements.record_order(&mut conn, &order, &pair, "ann", now()).await.unwrap();
+    agreements.record_order(&mut conn, &order, &pair, "ann", now()).await.unwrap();
     let elsewhere =
-        agreements.record_order(&mut db.conn, &paper(InstrumentKind::CourtOrder, "C2"), &pair, "ann", now()).await;
+        agreements.record_order(&mut conn, &paper(InstrumentKind::CourtOrder, "C2"), &pair, "ann", now()).await;
     assert!(matches!(elsewhere, Err(Error::Precondition(_))), "approved for another client");
 
     let releases = [paper(InstrumentKind::ParentRelease, "C2"), paper(InstrumentKind::StudentRelease, "C3")];
-    assert_eq!(agreements.record_releases(&mut db.conn, &releases, "ann", now()).await.unwrap(), 2);
-    assert_eq!(agreements.record_releases(&mut db.conn, &releases, "ann", now()).await.unwrap(), 0);
-    let as_release = agreements.record_releases(&mut db.conn, &[order], "ann", now()).await;
+    assert_eq!(agreements.record_releases(&mut conn, &releases, "ann", now()).await.unwrap(), 2);
+    assert_eq!(agreements.record_releases(&mut conn, &releases, "ann", now()).await.unwrap(), 0);
+    let as_release = agreements.record_releases(&mut conn, &[order], "ann", now()).await;
     assert!(matches!(as_release, Err(Error::Invalid(_))));
 
     let keys: Vec<String> = ["C1", "C2", "C3", "C4"].map(str::to_owned).into();
-    let held = agreements.load_instruments(&mut db.conn, &cssd, &keys).await.unwrap();
+    let held = agreements.load_instruments(&mut conn, &cssd, &keys).await.unwrap();
     assert_eq!(held.keys().collect::<Vec<_>>(), ["C1", "C2", "C3"]);
     assert_eq!(held["C1"], [Instrument { kind: InstrumentKind::CourtOrder, in_force: month }]);
-    assert!(agreements.load_instruments(&mut db.conn, &consumer("dcf"), &keys).await.unwrap().is_empty());
+    assert!(agreements.load_instruments(&mut conn, &consumer("dcf"), &keys).await.unwrap().is_empty());
     let revoked = now() + TimeDelta::days(1);
-    agreements.revoke_instrument(&mut db.conn, releases[0].digest().unwrap(), revoked).await.unwrap();
-    let held = agreements.load_instruments(&mut db.conn, &cssd, &keys).await.unwrap();
+    agreements.revoke_instrument(&mut conn, releases[0].digest().unwrap(), revoked).await.unwrap();
+    let held = agreements.load_instruments(&mut conn, &cssd, &keys).await.unwrap();
     assert_eq!(held["C2"][0].in_force.to, Some(revoked));
 
     // Row security: a transaction of one consumer does not see another's papers; without a consumer, none.
     for (setting, expect) in [("cssd", 3_i64), ("dcf", 0), ("", 0)] {
-        let mut tx = db.conn.begin().await.unwrap();
+        let mut tx = conn.begin().await.unwrap();
         tx.execute(AssertSqlSafe(format!(
             "SET LOCAL throughline.consumer = '{setting}'; SET LOCAL ROLE throughline_disclosure"
         )))
@@ -323,11 +273,12 @@ async fn papers_open_a_clients_records_and_only_theirs() {
     }
 
     // An order written past the program opens nothing: whoever loads it is told.
-    db.run("SET session_replication_role = replica").await;
-    db.run("UPDATE agreements.instrument SET person_key = 'C4' WHERE kind = 'court_order'").await;
-    let forged = agreements.load_instruments(&mut db.conn, &cssd, &keys).await;
+    conn.execute(AssertSqlSafe("SET session_replication_role = replica")).await.unwrap();
+    conn.execute(AssertSqlSafe("UPDATE agreements.instrument SET person_key = 'C4' WHERE kind = 'court_order'"))
+        .await
+        .unwrap();
+    let forged = agreements.load_instruments(&mut conn, &cssd, &keys).await;
     assert!(matches!(forged, Err(Error::Corrupt(_))));
-    db.drop().await;
 }
 
 // ---- the view against the decision -----------------------------------------------------------------------------------
@@ -358,14 +309,15 @@ impl Dice {
 
 #[tokio::test]
 async fn the_view_and_the_decision_give_one_answer() {
-    let mut db = Db::new().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let agreements = agreements();
     let dice = Dice(SeededEntropy::new(20_261_121));
     let parties = [("dcf", "case_planning"), ("cssd", "service_planning"), ("education_unit", "education_oversight")];
     for (party, _) in parties {
-        activate(&agreements, &mut db.conn, &shipped(party), now() - TimeDelta::days(25)).await.unwrap();
+        activate(&agreements, &mut conn, &shipped(party), now() - TimeDelta::days(25)).await.unwrap();
     }
-    agreements.suspend(&mut db.conn, "dcf_mou", ("cat", "stop"), now() + TimeDelta::days(10)).await.unwrap();
+    agreements.suspend(&mut conn, "dcf_mou", ("cat", "stop"), now() + TimeDelta::days(10)).await.unwrap();
     let (mut granted, mut denied) = (0, 0);
     for round in 0..600 {
         let (party, purpose) = *dice.pick(&parties);
@@ -378,13 +330,13 @@ async fn the_view_and_the_decision_give_one_answer() {
                 reference: person.clone(),
                 in_force: Interval { to: Some(now() + TimeDelta::days(41)), ..dice.interval() },
             };
-            let id = agreements.record_certification(&mut db.conn, &certification, "ann", now()).await.unwrap();
+            let id = agreements.record_certification(&mut conn, &certification, "ann", now()).await.unwrap();
             if dice.below(3) == 0 {
-                agreements.revoke_certification(&mut db.conn, id, dice.instant()).await.unwrap();
+                agreements.revoke_certification(&mut conn, id, dice.instant()).await.unwrap();
             }
         }
         for _ in 0..dice.below(4) {
-            file_paper(&agreements, &mut db.conn, &dice, (&who, &person)).await;
+            file_paper(&agreements, &mut conn, &dice, (&who, &person)).await;
         }
         let bases = [LegalBasis::UninterruptedScholars, LegalBasis::JuvenileJustice, LegalBasis::ParentConsent];
         let authorities: Vec<Authority> = (0..=dice.below(3))
@@ -399,9 +351,9 @@ async fn the_view_and_the_decision_give_one_answer() {
         let majority_at = (dice.below(6) > 0).then(|| dice.instant());
         let when = dice.instant();
 
-        let by_view = joined(&mut db.conn, (&who, &person, purpose), &authorities, majority_at, when).await;
-        let instruments = agreements.load_instruments(&mut db.conn, &who, std::slice::from_ref(&person)).await.unwrap();
-        let active = agreements.load_active(&mut db.conn, &who, when).await.unwrap();
+        let by_view = joined(&mut conn, (&who, &person, purpose), &authorities, majority_at, when).await;
+        let instruments = agreements.load_instruments(&mut conn, &who, std::slice::from_ref(&person)).await.unwrap();
+        let active = agreements.load_active(&mut conn, &who, when).await.unwrap();
         let request = Request {
             consumer: &who,
             actor: Actor::ScheduledRun,
@@ -428,7 +380,6 @@ async fn the_view_and_the_decision_give_one_answer() {
         assert_eq!(by_decision.ok(), by_view, "{party} {person} at {when}");
     }
     assert!(granted > 50 && denied > 50, "{granted} granted, {denied} denied: the dice tell nothing");
-    db.drop().await;
 }
 
 /// Puts a random paper on file, and perhaps revokes it.

@@ -13,51 +13,8 @@ use ledger::{
 };
 use model::{DisclosureId, FixedClock, Masked, SeededEntropy, StudentId};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+use tests::TestDatabase;
 use uuid::Uuid;
-
-// ---- temporary harness: a database of its own per test -------------------------------------------------------------
-
-struct Db {
-    url: String,
-}
-
-impl Db {
-    async fn new() -> Self {
-        let env = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../.env")).unwrap();
-        let admin = env.lines().find_map(|l| l.strip_prefix("DATABASE_URL=")).unwrap().trim_matches('"').to_owned();
-        let name =
-            format!("ledger_t_{}_{:x}", std::process::id(), SeededEntropy::new(fresh()).uuid_of().as_u128() as u32);
-        let mut conn = PgConnection::connect(&admin).await.unwrap();
-        conn.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-        let url = admin.replacen("/throughline?", &format!("/{name}?"), 1);
-        let db = Self { url };
-        let mut conn = db.conn().await;
-        for file in ["20261121000100_pg_roles.sql", "20261121000700_ledger_tables.sql"] {
-            let sql =
-                std::fs::read_to_string(format!("{}/../migrations/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-            conn.execute(AssertSqlSafe(sql)).await.unwrap();
-        }
-        db
-    }
-
-    async fn conn(&self) -> PgConnection {
-        PgConnection::connect(&self.url).await.unwrap()
-    }
-}
-
-fn fresh() -> u64 {
-    static N: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    N.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + u64::from(std::process::id()) * 1000
-}
-
-trait UuidOf {
-    fn uuid_of(&self) -> Uuid;
-}
-impl UuidOf for SeededEntropy {
-    fn uuid_of(&self) -> Uuid {
-        model::disclosure_id(self).0
-    }
-}
 
 // ---- the tests ---------------------------------------------------------------------------------------------------
 
@@ -133,7 +90,7 @@ async fn sequence_all(conn: &mut PgConnection) -> u64 {
         if ledger::health(conn, &FixedClock(at(0))).await.unwrap().unsequenced == 0 {
             return size;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
     }
 }
 
@@ -168,8 +125,8 @@ async fn id_at(conn: &mut PgConnection, leaf_index: i64) -> DisclosureId {
 
 #[tokio::test]
 async fn an_honest_ledger_is_content_at_every_size() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     assert!(report(&mut conn, &[]).await.is_content());
     let mut kept = Vec::new();
     for (from, to) in [(0, 1), (1, 255), (255, 256), (256, 700), (700, 5_000)] {
@@ -184,8 +141,8 @@ async fn an_honest_ledger_is_content_at_every_size() {
 
 #[tokio::test]
 async fn single_entries_and_chunks_are_recorded_alike() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let mut full = entry(1);
     full.run = Some(Uuid::from_u128(9));
     full.count = Some(3);
@@ -215,8 +172,8 @@ async fn single_entries_and_chunks_are_recorded_alike() {
 /// Every column of every row, edited one at a time by a superuser: verification names the entry.
 #[tokio::test]
 async fn any_update_by_a_superuser_is_located() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     grow(&mut conn, 0, 300).await;
     let victim = id_at(&mut conn, 271).await;
     let parts = |parts: &[Part]| Finding::EntryAltered { leaf_index: 271, entry: victim, parts: parts.to_vec() };
@@ -270,8 +227,8 @@ async fn any_update_by_a_superuser_is_located() {
 
 #[tokio::test]
 async fn other_attacks_are_located_too() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     grow(&mut conn, 0, 600).await;
     let victim = id_at(&mut conn, 300).await;
     // Each attack, what it must show, and how it is undone.
@@ -366,8 +323,8 @@ async fn other_attacks_are_located_too() {
 /// The last entries are cut everywhere, checkpoints too: only the kept one tells.
 #[tokio::test]
 async fn a_cut_tail_shows_against_a_checkpoint_that_a_consumer_kept() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let early = grow(&mut conn, 0, 500).await;
     let kept = grow(&mut conn, 500, 520).await;
     attack(
@@ -395,8 +352,8 @@ async fn a_cut_tail_shows_against_a_checkpoint_that_a_consumer_kept() {
 /// An entry is changed and everything after it recomputed and signed with the ledger's own key.
 #[tokio::test]
 async fn a_recomputed_ledger_shows_against_a_checkpoint_that_a_consumer_kept() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let early = grow(&mut conn, 0, 100).await;
     let kept = grow(&mut conn, 100, 600).await;
     let dir = tempfile::tempdir().unwrap();
@@ -433,8 +390,8 @@ async fn a_recomputed_ledger_shows_against_a_checkpoint_that_a_consumer_kept() {
 /// The trap: a transaction that began early and commits late.
 #[tokio::test]
 async fn an_entry_that_commits_late_is_never_passed_over() {
-    let db = Db::new().await;
-    let (mut early, mut late, mut third) = (db.conn().await, db.conn().await, db.conn().await);
+    let db = TestDatabase::new().await;
+    let (mut early, mut late, mut third) = (db.superuser().await, db.superuser().await, db.superuser().await);
     let mut slow = early.begin().await.unwrap();
     ledger::record_one(&mut slow, &entry(1)).await.unwrap();
     // Its terms are in flight: others use terms of their own, or they would wait for it.
@@ -454,14 +411,14 @@ async fn an_entry_that_commits_late_is_never_passed_over() {
 /// Many writers of single entries and chunks, some of whom roll back, beside a sequencer that never rests.
 #[tokio::test]
 async fn every_committed_entry_is_in_the_tree() {
-    let db = Arc::new(Db::new().await);
-    let mut warm = db.conn().await;
+    let db = Arc::new(TestDatabase::new().await);
+    let mut warm = db.superuser().await;
     ledger::record_one(&mut warm, &entry(999_999)).await.unwrap();
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..8_u64 {
         let db = Arc::clone(&db);
         writers.spawn(async move {
-            let mut conn = db.conn().await;
+            let mut conn = db.superuser().await;
             let mut committed = 0;
             for round in 0..30_u64 {
                 let from = writer * 100_000 + round * 100;
@@ -488,7 +445,7 @@ async fn every_committed_entry_is_in_the_tree() {
     for _ in 0..2 {
         let db = Arc::clone(&db);
         rivals.spawn(async move {
-            let mut conn = db.conn().await;
+            let mut conn = db.superuser().await;
             for _ in 0..120 {
                 let mut tx = conn.begin().await.unwrap();
                 ledger::sequence(&mut tx, 1_000).await.unwrap();
@@ -512,8 +469,8 @@ async fn every_committed_entry_is_in_the_tree() {
 
 #[tokio::test]
 async fn proofs_hold_and_documents_are_recognised() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     ledger::record_one(&mut conn, &entry(0)).await.unwrap();
     assert!(matches!(ledger::inclusion(&mut conn, entry(0).id).await, Err(Error::Precondition(_))));
     let old = grow(&mut conn, 1, 300).await;
@@ -532,8 +489,8 @@ async fn proofs_hold_and_documents_are_recognised() {
 
 #[tokio::test]
 async fn an_export_grows_and_verifies_offline() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(ledger::export(&mut conn, dir.path(), &trusted(), Details::Omit).await, Err(Error::NotFound(_))));
     let mut kept = Vec::new();
@@ -559,8 +516,8 @@ async fn an_export_grows_and_verifies_offline() {
 
 #[tokio::test]
 async fn a_record_of_disclosures_shows_each_audience_its_own() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let student = StudentId(Uuid::from_u128(3));
     ledger::record_chunk(&mut conn, &entries(0, 21)).await.unwrap();
     let auditor = ledger::disclosures_of(&mut conn, student, Audience::Auditor, None, 100).await.unwrap();
@@ -597,8 +554,8 @@ async fn a_record_of_disclosures_shows_each_audience_its_own() {
 
 #[tokio::test]
 async fn erased_detail_leaves_every_proof_standing() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     let kept = grow(&mut conn, 0, 50).await;
     let gone: BTreeSet<DisclosureId> = [3, 4].map(|number| entry(number).id).into();
     let mut erasure = entry(1_000);
@@ -637,8 +594,8 @@ async fn erased_detail_leaves_every_proof_standing() {
 
 #[tokio::test]
 async fn the_ledger_role_may_add_and_read_and_nothing_else() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     conn.execute("SET ROLE throughline_ledger").await.unwrap();
     grow(&mut conn, 0, 300).await;
     assert!(report(&mut conn, &[]).await.is_content());
@@ -670,8 +627,8 @@ async fn the_ledger_role_may_add_and_read_and_nothing_else() {
 
 #[tokio::test]
 async fn a_restored_database_begins_an_era_or_stops() {
-    let db = Db::new().await;
-    let mut conn = db.conn().await;
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
     grow(&mut conn, 0, 10).await;
     // As after a restore into a younger cluster: recorded transaction ids lie ahead of the cluster's.
     attack(

@@ -1,0 +1,143 @@
+//! Files into the store: counts add up, nothing is half-loaded, and the bytes as received can be had back.
+
+use std::io::Read as _;
+
+use chrono::TimeDelta;
+use intake::load::{Counts, Limits};
+use sqlx::{Executor as _, Row as _};
+
+use crate::world::{OTHER, STUDENT, World, file_of, loaded_at, offense, registration, snapshot, with};
+
+fn adds_up(counts: &Counts) -> bool {
+    counts.rows_in == counts.loaded + counts.unchanged + counts.superseded + counts.quarantined
+}
+
+#[tokio::test]
+async fn the_same_bytes_twice_change_nothing() {
+    let world = World::new(&[]).await;
+    let bytes = file_of("sasid-2.1x", &[registration(STUDENT), registration(OTHER)]);
+    let first = world.load_bytes("sasid-2.1x", &bytes, loaded_at()).await;
+    assert_eq!((first.counts.rows_in, first.counts.loaded, first.seen_before), (2, 2, false), "{:?}", first.findings);
+    assert!(adds_up(&first.counts));
+    let facts = world.count("SELECT count(*) FROM history.fact").await;
+    assert!(facts >= 4, "a registration says who and where");
+    let again = world.load_bytes("sasid-2.1x", &bytes, loaded_at() + TimeDelta::days(1)).await;
+    assert_eq!((again.batch, again.seen_before), (first.batch, true));
+    assert!(adds_up(&again.counts));
+    assert_eq!(world.count("SELECT count(*) FROM history.fact").await, facts);
+    assert_eq!(world.count("SELECT count(*) FROM intake.batch").await, 1);
+}
+
+#[tokio::test]
+async fn a_corrected_file_supersedes_only_what_changed() {
+    let world = World::new(&[]).await;
+    world.load("ct-discipline", &[offense(STUDENT), offense(OTHER)], loaded_at()).await;
+    let corrected = with(&offense(OTHER), &[("days_sanctioned_primary", "3")]);
+    let later = loaded_at() + TimeDelta::days(1);
+    let receipt = world.load("ct-discipline", &[offense(STUDENT), corrected], later).await;
+    assert_eq!((receipt.counts.unchanged, receipt.counts.superseded, receipt.counts.loaded), (1, 1, 0));
+    assert!(adds_up(&receipt.counts));
+    assert_eq!(world.count("SELECT count(*) FROM history.fact WHERE superseded_batch IS NULL").await, 2);
+    let sql = format!("SELECT count(*) FROM history.fact WHERE superseded_batch = {}", receipt.batch.0);
+    assert_eq!(world.count(&sql).await, 1);
+    let touched = format!("SELECT count(*) FROM history.touched WHERE batch_id = {}", receipt.batch.0);
+    assert_eq!(world.count(&touched).await, 1, "a nightly run looks at whom the batch changed");
+}
+
+#[tokio::test]
+async fn a_preliminary_record_never_displaces_a_certified_one() {
+    let world = World::new(&[]).await;
+    world.load("ct-discipline", &[offense(STUDENT)], loaded_at()).await;
+    let preliminary = with(&offense(STUDENT), &[("certification_flag", "0"), ("days_sanctioned_primary", "9")]);
+    let receipt = world.load("ct-discipline", &[preliminary], loaded_at() + TimeDelta::days(1)).await;
+    assert!(adds_up(&receipt.counts));
+    assert!(receipt.findings.iter().any(|f| f.rule == "certification.preliminary_after_certified"));
+    let current = "SELECT (payload ->> 'discipline_action_length')::numeric::bigint FROM history.fact WHERE superseded_batch IS NULL";
+    assert_eq!(world.count(current).await, 2);
+    assert_eq!(world.count("SELECT count(*) FROM history.fact").await, 2, "both are kept");
+}
+
+#[tokio::test]
+async fn an_expunged_record_takes_its_earlier_versions_with_it() {
+    let world = World::new(&[]).await;
+    let expunged = with(&offense(STUDENT), &[("expunged", "1")]);
+    let preliminary = with(&offense(OTHER), &[("expunged", "1"), ("certification_flag", "0")]);
+    world.load("ct-discipline", &[offense(STUDENT), offense(OTHER)], loaded_at()).await;
+    assert_eq!(world.count("SELECT count(*) FROM history.fact WHERE restriction = 0").await, 2);
+    world.load("ct-discipline", &[expunged, preliminary], loaded_at() + TimeDelta::days(1)).await;
+    assert_eq!(world.count("SELECT count(*) FROM history.fact WHERE restriction = 0").await, 0);
+}
+
+#[tokio::test]
+async fn a_bad_file_is_refused_whole_and_entered_with_its_findings() {
+    let world = World::new(&[]).await;
+    let bad = with(&offense(OTHER), &[("incident_date", "2024-02-31")]);
+    let bytes = file_of("ct-discipline", &[offense(STUDENT), bad.clone(), bad]);
+    let receipt = world.load_bytes("ct-discipline", &bytes, loaded_at()).await;
+    assert!(receipt.refused.is_some() && !receipt.findings.is_empty());
+    for empty in ["history.fact", "history.batch", "identity.source_person", "identity.student"] {
+        assert_eq!(world.count(&format!("SELECT count(*) FROM {empty}")).await, 0, "{empty}");
+    }
+    let entered = "SELECT count(*) FROM intake.batch WHERE state = 'refused' AND refused_reason IS NOT NULL";
+    assert_eq!(world.count(entered).await, 1);
+    let findings = i64::try_from(receipt.findings.len()).unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM intake.finding").await, findings);
+    // Refused bytes may come again: they are judged again, not passed over.
+    let again = world.load_bytes("ct-discipline", &bytes, loaded_at()).await;
+    assert!(again.refused.is_some() && !again.seen_before);
+}
+
+#[tokio::test]
+async fn the_file_can_be_had_back_byte_for_byte() {
+    let world = World::new(&[]).await;
+    let bytes = file_of("ct-discipline", &[offense(STUDENT), offense(OTHER)]);
+    let limits = Limits { raw_block_bytes: 100, ..Limits::default() };
+    let receipt = world.load_within("ct-discipline", &bytes, loaded_at(), &limits).await;
+    let mut conn = world.db.superuser().await;
+    let rows = conn.fetch_all("SELECT bytes FROM intake.raw_block ORDER BY batch_id, block").await.unwrap();
+    assert_eq!(rows.len(), bytes.len().div_ceil(100));
+    let stored: Vec<u8> = rows.iter().flat_map(|row| row.get::<Vec<u8>, _>(0)).collect();
+    let mut unpacked = Vec::new();
+    flate2::read::MultiGzDecoder::new(stored.as_slice()).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, bytes);
+    assert_eq!(receipt.size_bytes, bytes.len() as u64);
+}
+
+#[tokio::test]
+async fn a_record_about_nobody_known_waits_in_quarantine() {
+    let world = World::new(&[]).await;
+    // Ed-Fi records refer to students; here a reader of the test's own gives two such items.
+    world.load("sasid-2.1x", &[registration(STUDENT)], loaded_at()).await;
+    let receipt = world.load_items(vec![refers_to(STUDENT, 1), refers_to(OTHER, 2)], 0.9).await;
+    assert_eq!((receipt.counts.rows_in, receipt.counts.loaded, receipt.counts.quarantined), (2, 1, 1));
+    assert!(receipt.findings.iter().any(|f| f.rule == "person.unknown" && f.line == 2));
+    assert_eq!(world.count("SELECT count(*) FROM intake.quarantine WHERE line = 2 AND raw = 'as received'").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM identity.source_person").await, 1);
+}
+
+#[tokio::test]
+async fn one_file_may_correct_itself() {
+    let world = World::new(&[]).await;
+    let changed = with(&snapshot(STUDENT), &[("meal_type", "R")]);
+    let limits = Limits { chunk_rows: 1, ..Limits::default() };
+    let bytes = file_of("ct-student", &[snapshot(STUDENT), changed]);
+    let receipt = world.load_within("ct-student", &bytes, loaded_at(), &limits).await;
+    assert!(adds_up(&receipt.counts) && receipt.refused.is_none(), "{:?}", receipt.findings);
+    let current = "SELECT count(*) FROM history.fact WHERE domain = 2 AND superseded_batch IS NULL";
+    assert_eq!(world.count(current).await, 1, "whatever the size of chunks, one fact is current under a key");
+}
+
+fn refers_to(state_id: &str, line: u32) -> intake::Item {
+    use model::{Domain, Masked, SchoolYear};
+    let mut builder = domains::FactBuilder::new(Domain::Attendance, "year", line);
+    builder.lea("064").facility("0646311").school_year(SchoolYear(2024));
+    intake::Item::Person {
+        line,
+        state_id: Masked::new(state_id.to_owned()),
+        claimed_birth_date: None,
+        facts: vec![builder.build().unwrap()],
+        introduces: false,
+        raw: Masked::new(b"as received".to_vec()),
+        findings: Vec::new(),
+    }
+}
