@@ -240,21 +240,21 @@ const COLUMNS: [&str; 11] =
 
 fn write_world(world: &Invented, folder: &Path) -> Result<()> {
     for (file, people) in [("left.csv", &world.left), ("right.csv", &world.right)] {
-        let mut writer = csv::Writer::from_path(folder.join(file)).expect("a file");
-        writer.write_record(COLUMNS).expect("written");
+        let mut writer = csv::Writer::from_path(folder.join(file))?;
+        writer.write_record(COLUMNS)?;
         for person in people {
             let (name, home) = (&person.names[0], &person.addresses[0]);
             let birth = person.birth_dates.first().map(ToString::to_string).unwrap_or_default();
             let [sex, race] = [&person.sex, &person.race].map(|value| value.as_deref().unwrap_or(""));
             let (first, middle, last, suffix) = (&name.first, &name.middle, &name.last, &name.suffix);
             let row = [&person.id, first, middle, last, suffix, &birth, sex, race, &home.street, &home.town, &home.zip];
-            writer.write_record(row).expect("written");
+            writer.write_record(row)?;
         }
     }
-    let mut truth = csv::Writer::from_path(folder.join("truth.csv")).expect("a file");
+    let mut truth = csv::Writer::from_path(folder.join("truth.csv"))?;
     for (right, left) in world.truth.iter().enumerate() {
         let left = left.map_or("", |left| world.left[left as usize].id.as_str());
-        truth.write_record([world.right[right].id.as_str(), left]).expect("written");
+        truth.write_record([world.right[right].id.as_str(), left])?;
     }
     Ok(())
 }
