@@ -55,6 +55,10 @@ struct Home {
 
 impl Home {
     fn of(fact: &StoredFact) -> Option<Self> {
+        // An exit says where the student was, not where they are: it is no home.
+        if fact.kind == "unregister" {
+            return None;
+        }
         Some(Self {
             person: fact.source_person,
             day: order_day(fact),
@@ -63,15 +67,23 @@ impl Home {
         })
     }
 
+    /// The nearest that names a school, else the nearest that names the district alone: an exit does not say which school it ends.
     fn nearest<'a>(homes: &'a [Self], fact: &StoredFact, nexus: Option<&str>) -> Option<&'a Self> {
         let day = order_day(fact);
-        let candidates = || {
-            homes.iter().filter(|home| home.person == fact.source_person && nexus.is_none_or(|code| home.lea == code))
+        let nearest = |needs_school: bool| {
+            let candidates = || {
+                homes.iter().filter(|home| {
+                    home.person == fact.source_person
+                        && nexus.is_none_or(|code| home.lea == code)
+                        && (!needs_school || home.facility.is_some())
+                })
+            };
+            candidates()
+                .filter(|home| home.day <= day)
+                .max_by_key(|home| home.day)
+                .or_else(|| candidates().min_by_key(|home| home.day))
         };
-        candidates()
-            .filter(|home| home.day <= day)
-            .max_by_key(|home| home.day)
-            .or_else(|| candidates().min_by_key(|home| home.day))
+        nearest(true).or_else(|| nearest(false))
     }
 }
 
@@ -87,7 +99,8 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
     };
     set(&mut fact.payload, "local_education_agency_id", lea.as_ref());
     set(&mut fact.payload, "school_id", facility.as_ref());
-    for element in ["school_name", "town_name", "local_education_agency_name"] {
+    // Why and how the stay began and ended, and the facility's own number for the student, belong to the stay.
+    for element in ["school_name", "town_name", "local_education_agency_name", "exit_withdraw_type", "exit_status", "district_student_id"] {
         fact.payload.remove(element);
     }
     let domain = definition(fact.domain);
