@@ -1,0 +1,337 @@
+//! What leaves, and what must not: each test is an attempt to get something that the agreement does not give.
+
+use std::collections::BTreeSet;
+
+use agreements::{Act, InstrumentKind, Interval, NewInstrument, Reason};
+use chrono::TimeDelta;
+use disclosure::{Error, Item};
+use model::{Domain, FixedClock, Masked, SectionState, StudentId};
+use sha2::{Digest as _, Sha256};
+use tests::{moment, project_file};
+use uuid::Uuid;
+
+use crate::world::{
+    OTHER, Record, STUDENT, World, ask_of, at, consumer, encode, in_care, loaded_at, offense, reason, registration,
+    snapshot, supervised, with,
+};
+
+/// One student with a history, a client of DCF as `D1`.
+async fn one_in_care(consumers: &[&str]) -> World {
+    let world = World::new(consumers).await;
+    world.load("sasid-2.1x", &[registration(STUDENT), registration(OTHER)], loaded_at()).await;
+    world.load("ct-student", &[snapshot(STUDENT), snapshot(OTHER)], loaded_at()).await;
+    world.load("ct-discipline", &[offense(STUDENT), offense(OTHER)], loaded_at()).await;
+    world.roster("dcf", "2026-11-19", &[in_care("D1", "2026-10-01", "2026-12-01")], loaded_at()).await;
+    world.link("dcf", "D1", STUDENT).await;
+    world
+}
+
+#[tokio::test]
+async fn a_client_is_disclosed_and_recorded_by_the_digest_of_the_bytes() {
+    let world = one_in_care(&["dcf"]).await;
+    let disclosed = world.ask("dcf", "D1", moment()).await.unwrap();
+    let text = String::from_utf8(disclosed.bytes.to_vec()).unwrap();
+    assert!(text.contains("Quince") && text.contains("0646311") && text.contains("Suspension"), "{text}");
+    let withheld = disclosed.history.find_section(Domain::Course).unwrap();
+    assert_eq!(
+        (withheld.state, withheld.rows.len()),
+        (SectionState::NotPermitted, 0),
+        "courses are not in the agreement"
+    );
+    let entries = world.entries().await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!((entries[0].kind.as_str(), entries[0].names_student), ("disclosure", true));
+    assert_eq!(entries[0].digest.as_deref(), Some(&Sha256::digest(&disclosed.bytes)[..]));
+}
+
+#[tokio::test]
+async fn somebody_elses_client_and_nobody_are_refused_alike() {
+    let world = one_in_care(&["dcf", "cssd"]).await;
+    world.roster("cssd", "2026-11-19", &[supervised("C1", "juvenile_justice", "pre_adjudication")], loaded_at()).await;
+    world.link("cssd", "C1", OTHER).await;
+    // The student is DCF's client, under DCF's id; CSSD asks by that id, by one it made up, and by the state's own.
+    let mut public = BTreeSet::new();
+    for person in ["D1", "X9", STUDENT] {
+        let refused = reason(world.ask("cssd", person, moment()).await);
+        assert!(refused.is_about_the_student());
+        public.insert((refused.public_code(), refused.public_words()));
+    }
+    assert_eq!(public.len(), 1, "{public:?}");
+    let entries = world.entries().await;
+    assert_eq!(entries.len(), 3);
+    assert!(entries.iter().all(|e| e.kind == "refusal" && !e.names_student && e.digest.is_none()));
+    assert!(world.ask("cssd", "C1", moment()).await.is_ok());
+}
+
+#[tokio::test]
+async fn nothing_is_disclosed_before_or_after_custody() {
+    let world = one_in_care(&["dcf"]).await;
+    let end = at("2026-12-02T05:00:00Z");
+    let begin = at("2026-10-01T04:00:00Z");
+    // Days are New York's; the ledger's time only moves forward.
+    assert!(reason(world.ask("dcf", "D1", begin - TimeDelta::microseconds(1)).await).is_about_the_student());
+    assert!(world.ask("dcf", "D1", end - TimeDelta::microseconds(1)).await.is_ok());
+    assert!(reason(world.ask("dcf", "D1", end).await).is_about_the_student());
+    // A clock set back does not reopen it: the ledger has seen later.
+    assert!(reason(world.ask("dcf", "D1", moment()).await).is_about_the_student());
+    // Nor does asking for what was known then.
+    let earlier = world.ask_as_of("dcf", "D1", end + TimeDelta::days(1), Some(moment())).await;
+    assert!(reason(earlier).is_about_the_student());
+}
+
+#[tokio::test]
+async fn a_client_whom_the_roster_no_longer_names_is_gone() {
+    let world = one_in_care(&["dcf"]).await;
+    let (first, second) = (in_care("D1", "2026-10-01", ""), in_care("D2", "2026-10-01", ""));
+    world.roster("dcf", "2026-11-20", &[first.clone(), second.clone()], loaded_at()).await;
+    world.link("dcf", "D2", OTHER).await;
+    assert!(world.ask("dcf", "D2", moment()).await.is_ok());
+    // The bytes of an earlier day again, for a later one: the second client has left meanwhile.
+    world.roster("dcf", "2026-11-21", std::slice::from_ref(&first), moment()).await;
+    assert!(reason(world.ask("dcf", "D2", at("2026-11-21T12:00:00Z")).await).is_about_the_student());
+    world.roster("dcf", "2026-11-22", &[first.clone(), second], moment()).await;
+    assert!(world.ask("dcf", "D2", at("2026-11-22T12:00:00Z")).await.is_ok());
+    let again = world.roster("dcf", "2026-11-23", std::slice::from_ref(&first), moment()).await;
+    assert!(!again.receipt.seen_before);
+    assert!(reason(world.ask("dcf", "D2", at("2026-11-23T12:00:00Z")).await).is_about_the_student());
+    let twice = world.roster("dcf", "2026-11-23", &[first], moment()).await;
+    assert!(twice.receipt.seen_before, "the same day's bytes twice change nothing");
+    assert!(world.ask("dcf", "D1", at("2026-11-23T12:00:00Z")).await.is_ok());
+}
+
+#[tokio::test]
+async fn after_adjudication_it_takes_an_order_that_two_people_entered() {
+    let world = one_in_care(&["cssd"]).await;
+    let rows = [supervised("C1", "juvenile_justice", "adjudicated"), supervised("C2", "court_order", "adjudicated")];
+    let taken = world.roster("cssd", "2026-11-19", &rows, loaded_at()).await;
+    world.link("cssd", "C1", STUDENT).await;
+    world.link("cssd", "C2", OTHER).await;
+    assert_eq!(taken.orders.len(), 1, "an order that a roster reports waits for two people");
+    for person in ["C1", "C2"] {
+        assert!(reason(world.ask("cssd", person, moment()).await).is_about_the_student(), "{person}");
+    }
+    let order = NewInstrument {
+        kind: InstrumentKind::CourtOrder,
+        consumer: consumer("cssd"),
+        person_key: Masked::new("C1".to_owned()),
+        reference: "J-26-1".to_owned(),
+        reason: "disposition hearing".to_owned(),
+        in_force: Interval { from: moment(), to: Some(moment() + TimeDelta::days(30)) },
+    };
+    let [ann, ben] = world.approvals(Act::RecordInstrument, order.digest().unwrap(), moment());
+    let mut conn = world.db.superuser().await;
+    let alone = world.agreements.record_order(&mut conn, &order, &[ann.clone(), ann.clone()], "ann", moment()).await;
+    assert!(alone.is_err());
+    assert!(world.ask("cssd", "C1", moment()).await.is_err());
+    world.agreements.record_order(&mut conn, &order, &[ann, ben], "ann", moment()).await.unwrap();
+    let disclosed = world.ask("cssd", "C1", moment()).await.unwrap();
+    assert_eq!(disclosed.history.legal_basis(), "court_order");
+    assert!(world.ask("cssd", "C2", moment()).await.is_err(), "the order is about another client");
+    assert!(world.ask("cssd", "C1", moment() + TimeDelta::days(30)).await.is_err(), "the order has ended");
+    // An order moved to another client past the program stops everything.
+    world.force("SET session_replication_role = replica; UPDATE agreements.instrument SET person_key = 'C2', valid_to = '2099-01-01'").await;
+    let forged = world.ask("cssd", "C2", moment() + TimeDelta::days(30)).await;
+    assert!(matches!(forged, Err(Error::Agreements(_))), "{forged:?}");
+}
+
+#[tokio::test]
+async fn an_activation_without_signatures_discloses_nothing() {
+    let world = one_in_care(&[]).await;
+    assert_eq!(reason(world.ask("dcf", "D1", moment()).await), Reason::NoAgreement);
+    let mut conn = world.db.superuser().await;
+    let document = project_file("deploy/consumers/dcf/agreement.toml");
+    world.agreements.propose(&mut conn, &document, loaded_at()).await.unwrap();
+    assert_eq!(reason(world.ask("dcf", "D1", moment()).await), Reason::NoAgreement);
+    world.force(
+        "INSERT INTO agreements.approval (digest, act, steward, given_at, signature, sandbox)
+        SELECT v.digest, 'agreement.activate', s, v.recorded_at, sha512('forged'), false
+        FROM agreements.version AS v, UNNEST(ARRAY['ann', 'ben']) AS s;
+        INSERT INTO agreements.activation (agreement_id, version, consumer, digest, first_steward, first_given_at,
+            second_steward, second_given_at, activated_at)
+        SELECT v.agreement_id, v.version, v.consumer, v.digest, 'ann', v.recorded_at, 'ben', v.recorded_at, v.recorded_at
+        FROM agreements.version AS v",
+    )
+    .await;
+    let forged = world.ask("dcf", "D1", moment()).await;
+    assert!(matches!(forged, Err(Error::Agreements(_))), "{forged:?}");
+}
+
+#[tokio::test]
+async fn terms_widened_in_the_database_disclose_nothing() {
+    let world = one_in_care(&["dcf"]).await;
+    // The agreement is loaded and its plan kept; then somebody adds an element to the rows that the statement joins.
+    assert!(world.ask("dcf", "D1", moment()).await.is_ok());
+    world.force("UPDATE agreements.term SET elements = array_append(elements, 'arrested') WHERE domain = 6").await;
+    let widened = world.ask("dcf", "D1", moment()).await;
+    assert!(matches!(widened, Err(Error::Corrupt(_) | Error::Agreements(_))), "{widened:?}");
+    assert_eq!(world.entries().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_agreement_that_ended_discloses_nothing() {
+    let world = one_in_care(&["dcf", "cssd"]).await;
+    let mut conn = world.db.superuser().await;
+    assert!(world.ask("dcf", "D1", moment()).await.is_ok());
+    let stopped = moment() + TimeDelta::hours(1);
+    world.agreements.suspend(&mut conn, "dcf_mou", ("ann", "a complaint is looked into"), stopped).await.unwrap();
+    assert_eq!(reason(world.ask("dcf", "D1", stopped).await), Reason::AgreementSuspended);
+    let expired = at("2031-07-01T04:00:00Z");
+    assert_eq!(reason(world.ask("cssd", "D1", expired).await), Reason::AgreementExpired);
+}
+
+#[tokio::test]
+async fn a_sealed_person_is_disclosed_to_nobody() {
+    let world = one_in_care(&["dcf"]).await;
+    assert!(world.ask("dcf", "D1", moment()).await.is_ok());
+    world
+        .force(&format!(
+            "INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
+            SELECT p.source_person_id, 'sealed', tstzrange('{0}', NULL), 'O-1', 'ann', '{0}'
+            FROM identity.source_person AS p WHERE p.state_id = '{STUDENT}'",
+            moment()
+        ))
+        .await;
+    assert!(reason(world.ask("dcf", "D1", moment()).await).is_about_the_student());
+    let earlier = world.ask_as_of("dcf", "D1", moment(), Some(moment() - TimeDelta::days(1))).await;
+    assert!(reason(earlier).is_about_the_student(), "a seal is today's, whatever time is asked about");
+}
+
+#[tokio::test]
+async fn an_expunged_record_never_appears_again() {
+    let world = one_in_care(&["dcf"]).await;
+    let before = loaded_at() + TimeDelta::days(1);
+    let says =
+        |disclosed: &disclosure::Disclosed| String::from_utf8(disclosed.bytes.to_vec()).unwrap().contains("H-2024-17");
+    assert!(says(&world.ask("dcf", "D1", moment()).await.unwrap()));
+    let expunged = with(&offense(STUDENT), &[("expunged", "1")]);
+    world.load("ct-discipline", &[expunged], loaded_at() + TimeDelta::days(2)).await;
+    assert!(!says(&world.ask("dcf", "D1", moment()).await.unwrap()));
+    let earlier = world.ask_as_of("dcf", "D1", moment(), Some(before)).await.unwrap();
+    assert!(!says(&earlier), "nor in what was known before");
+    let clock = FixedClock(moment());
+    let sea = consumer("sea");
+    let students = disclosure::list_students(world.context(&clock), &ask_of(&sea), None, 10).await.unwrap();
+    let histories = disclosure::access_chunk(world.context(&clock), &ask_of(&sea), &students).await.unwrap();
+    let told =
+        histories.iter().filter(|history| String::from_utf8(encode(history).unwrap()).unwrap().contains("H-2024-17"));
+    assert_eq!(told.count(), 1, "the other student's incident alone");
+}
+
+/// What DCF and CSSD are told of the student and of the other, who differ in these records only.
+async fn twins(layout: &str, stay: &[Record<'_>], ordinary: &[Record<'_>]) {
+    let world = World::new(&["dcf", "cssd"]).await;
+    let both = |a: Record<'static>, b: Record<'static>| [a, b];
+    world.load("sasid-2.1x", &both(registration(STUDENT), registration(OTHER)), loaded_at()).await;
+    // Before the snapshots, so that what was learned last of the student is the same of both.
+    let records: Vec<Record<'_>> = stay.iter().chain(ordinary).cloned().collect();
+    world.load(layout, &records, loaded_at()).await;
+    world.load("ct-student", &both(snapshot(STUDENT), snapshot(OTHER)), loaded_at()).await;
+    let care = ["D1", "D2"].map(|person| in_care(person, "2026-10-01", ""));
+    world.roster("dcf", "2026-11-19", &care, loaded_at()).await;
+    let court = ["C1", "C2"].map(|person| supervised(person, "juvenile_justice", "pre_adjudication"));
+    world.roster("cssd", "2026-11-19", &court, loaded_at()).await;
+    for (who, first, second) in [("dcf", "D1", "D2"), ("cssd", "C1", "C2")] {
+        world.link(who, first, STUDENT).await;
+        world.link(who, second, OTHER).await;
+        // As of a day before organizations were taken in, and as of now.
+        for as_of in [Some(moment() - TimeDelta::days(5)), None] {
+            let told = async |person: &str, sasid: &str| {
+                let disclosed = world.ask_as_of(who, person, moment(), as_of).await.unwrap();
+                String::from_utf8(disclosed.bytes.to_vec()).unwrap().replace(sasid, "SASID")
+            };
+            let (with_stay, without) = (told(first, STUDENT).await, told(second, OTHER).await);
+            for marker in ["348", "Detention", "Judicial"] {
+                assert!(!with_stay.contains(marker), "{who} {as_of:?}: {marker} in {with_stay}");
+            }
+            assert_eq!(with_stay, without, "{who} {as_of:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_facility_of_another_agency_leaves_no_trace() {
+    let later = [("fall_of_year", "2025"), ("snapshot_date", "2025-10-01"), ("grade_code", "10")];
+    let marked = with(
+        &with(&snapshot(STUDENT), &later),
+        &[("facility_2_code", "3480115"), ("special_program_status", "08"), ("dcf_status", "1")],
+    );
+    twins("ct-student", &[marked], &[with(&snapshot(OTHER), &later)]).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_from_a_detention_centre_reads_as_the_home_districts() {
+    let later = [("fall_of_year", "2025"), ("snapshot_date", "2025-10-01"), ("grade_code", "10")];
+    let held =
+        with(&with(&snapshot(STUDENT), &later), &[("reporting_district", "348"), ("facility_1_code", "3480115")]);
+    twins("ct-student", &[held], &[with(&snapshot(OTHER), &later)]).await;
+}
+
+#[tokio::test]
+async fn a_stay_between_two_registrations_leaves_no_seam() {
+    let left = Record::from([
+        ("record_type", "U"),
+        ("sasid", STUDENT),
+        ("reporting_district", "064"),
+        ("birth_date", "03042010"),
+        ("exit_date", "01092025"),
+        ("exit_type", "02"),
+        ("exit_status", "02"),
+    ]);
+    let entry = "reporting_district_entry_date";
+    let held = with(
+        &registration(STUDENT),
+        &[("reporting_district", "348"), (entry, "01102025"), ("facility_code_1", "3480115")],
+    );
+    let released = with(&left, &[("reporting_district", "348"), ("exit_date", "02282025")]);
+    let back = with(&registration(STUDENT), &[(entry, "03032025")]);
+    twins("sasid-2.1x", &[left, held, released, back], &[]).await;
+}
+
+#[tokio::test]
+async fn the_sea_sees_everything_and_is_recorded() {
+    let world = one_in_care(&["sea"]).await;
+    let held = with(
+        &snapshot(STUDENT),
+        &[
+            ("fall_of_year", "2025"),
+            ("snapshot_date", "2025-10-01"),
+            ("facility_2_code", "3480115"),
+            ("special_program_status", "08"),
+        ],
+    );
+    world.load("ct-student", &[held], loaded_at() + TimeDelta::days(1)).await;
+    let (clock, sea) = (FixedClock(moment()), consumer("sea"));
+    let students: Vec<StudentId> =
+        disclosure::list_students(world.context(&clock), &ask_of(&sea), None, 10).await.unwrap();
+    assert_eq!(students.len(), 2);
+    let all: BTreeSet<StudentId> = students.iter().copied().collect();
+    disclosure::record_access(world.context(&clock), &ask_of(&sea), &all).await.unwrap();
+    let histories = disclosure::access_chunk(world.context(&clock), &ask_of(&sea), &students).await.unwrap();
+    let text: String = histories.iter().map(|history| String::from_utf8(encode(history).unwrap()).unwrap()).collect();
+    for told in ["3480115", "Bridgeport Detention Center", "arrested=false", STUDENT, OTHER] {
+        assert!(text.contains(told), "{told}");
+    }
+    assert!(histories.iter().all(|history| history.sections().iter().all(|section| section.withheld.is_empty())));
+    let entries = world.entries().await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!((entries[0].kind.as_str(), entries[0].names_student), ("access", false));
+    let one =
+        disclosure::access_chunk(world.context(&clock), &ask_of(&sea), &[StudentId(Uuid::from_u128(1))]).await.unwrap();
+    assert!(one[0].sections().iter().all(|section| section.rows.is_empty()), "nobody has no history");
+}
+
+#[tokio::test]
+async fn a_chunk_is_recorded_entry_by_entry_and_an_encoder_that_fails_keeps_all_back() {
+    let world = one_in_care(&["dcf"]).await;
+    let (clock, dcf) = (FixedClock(moment()), consumer("dcf"));
+    let keys = ["X1", "D1", "X2"].map(str::to_owned);
+    let fails = |_: &disclosure::DisclosedHistory| Err("full".to_owned());
+    let failed = disclosure::disclose_chunk(world.context(&clock), &ask_of(&dcf), &keys, &fails).await;
+    assert!(matches!(failed, Err(Error::Encode(_))));
+    assert!(world.entries().await.is_empty(), "nothing left, so nothing is recorded");
+    let items = disclosure::disclose_chunk(world.context(&clock), &ask_of(&dcf), &keys, &encode).await.unwrap();
+    assert!(matches!(items.as_slice(), [Item::Refused { .. }, Item::Disclosed(_), Item::Refused { .. }]), "{items:?}");
+    let entries = world.entries().await;
+    assert_eq!(entries.len(), 3);
+    assert_eq!(entries.iter().filter(|entry| entry.kind == "disclosure").count(), 1);
+}
