@@ -1,1 +1,10 @@
-//! Placeholder.
+//! The exchange against real databases: what it keeps, what it lets out, and what it refuses to whoever attacks it.
+
+mod agreements;
+mod concurrency;
+mod disclosure;
+mod fences;
+mod intake;
+mod ledger;
+mod tidy;
+mod world;
