@@ -255,24 +255,24 @@ struct Shared {
     last: String,
 }
 
-fn child(world: &World, index: u64, shared: &Shared, older: Option<&Child>) -> Child {
+fn child(world: &World, index: u64, shared: &Shared, sibling: Option<&Child>) -> Child {
     let mut dice = Dice::new(world.seed, Purpose::Person, index);
     let case = cases::find(index);
     let twin = match case {
         Some(case) => case.twin,
-        None => older.is_some() && dice.chance(0.035),
+        None => sibling.is_some() && dice.chance(0.035),
     };
     let sex = case.map_or_else(|| sex(&mut dice), |case| case.sex);
-    let birth = match (case, older) {
+    let birth = match (case, sibling) {
         (Some(case), _) => case.birth(world.as_of),
-        (None, Some(older)) if twin => older.birth,
-        (None, older) => birth(world, older, &mut dice),
+        (None, Some(sibling)) if twin => sibling.birth,
+        (None, sibling) => birth(world, sibling, &mut dice),
     };
     let first = case.map_or_else(
         || world.names.first(shared.group, sex, &mut dice).trim_end().to_owned(),
         |case| case.first.to_owned(),
     );
-    let half_sibling = older.is_some() && dice.chance(0.08);
+    let half_sibling = sibling.is_some() && dice.chance(0.08);
     let last = match case {
         Some(case) => case.last.to_owned(),
         None if half_sibling => world.names.family_surname(shared.group, &mut dice),
@@ -327,12 +327,15 @@ fn sex(dice: &mut Dice) -> Sex {
 }
 
 /// Children now of school age are twice as many a year as those who have left since the first year.
-fn birth(world: &World, older: Option<&Child>, dice: &mut Dice) -> NaiveDate {
+fn birth(world: &World, sibling: Option<&Child>, dice: &mut Dice) -> NaiveDate {
     let (first, last) = (world.first_fall, world.last_fall);
     let now = last - 12;
     let past = f64::from(now - (first - 12)) * 0.45;
-    let fall = if let Some(older) = older {
-        (older.cohort + dice.between(1, 4) as i16).min(last + 1)
+    let fall = if let Some(sibling) = sibling {
+        let apart = dice.between(1, 4) as i16;
+        let after = sibling.cohort + apart;
+        // Too young for school yet: it is the elder one, then.
+        if after > last { sibling.cohort - apart } else { after }
     } else if dice.chance(past / (past + 13.5)) {
         dice.between(i64::from(first) - 12, i64::from(now) - 1) as i16
     } else if dice.chance(1.0 / 27.0) {
