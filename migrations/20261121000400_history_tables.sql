@@ -70,7 +70,7 @@ CREATE TABLE history.restriction (
     source_person_id bigint NOT NULL,
     domain smallint NOT NULL,
     natural_key uuid,
-    kind text NOT NULL CHECK (kind IN ('sealed', 'expunged', 'confidential_address', 'legal_hold')),
+    kind text NOT NULL CHECK (kind IN ('sealed', 'protective_order', 'confidential_address', 'legal_hold')),
     in_force tstzrange NOT NULL CHECK (NOT isempty(in_force)),
     order_number text NOT NULL,
     decided_by text NOT NULL,

@@ -38,7 +38,8 @@ async fn as_role(
 }
 
 fn is_refused<T: std::fmt::Debug>(result: &Result<T, sqlx::Error>) -> bool {
-    let code = result.as_ref().err().and_then(|error| error.as_database_error()?.code().map(|code| code.into_owned()));
+    let code =
+        result.as_ref().err().and_then(|error| error.as_database_error()?.code().map(std::borrow::Cow::into_owned));
     code.as_deref() == Some("42501")
 }
 
@@ -88,9 +89,7 @@ async fn a_connection_goes_back_bare_whatever_happened() {
     let panicked = AssertUnwindSafe(grant().run(&pool, |tx| {
         Box::pin(async move {
             tx.execute("SELECT 1").await?;
-            if tx.is_in_transaction() {
-                panic!("on purpose");
-            }
+            assert!(!tx.is_in_transaction(), "on purpose");
             Ok::<(), pg::Error>(())
         })
     }))
@@ -153,11 +152,9 @@ async fn disclosure_sees_its_own_consumers_population_and_nothing_without_one() 
         let seen = as_role(&mut conn, "throughline_disclosure", &settings, sql).await.unwrap();
         assert_eq!(seen, expect, "{sql} with {settings:?}");
     }
-    let own = format!(
-        "SELECT count(*) FROM history.fact WHERE source_person_id <> (SELECT source_person_id FROM identity.released WHERE person_key = 'D1')"
-    );
+    let own = "SELECT count(*) FROM history.fact WHERE source_person_id <> (SELECT source_person_id FROM identity.released WHERE person_key = 'D1')";
     let settings = [("consumer", "dcf"), ("at", now.as_str())];
-    assert_eq!(as_role(&mut conn, "throughline_disclosure", &settings, &own).await.unwrap(), 0);
+    assert_eq!(as_role(&mut conn, "throughline_disclosure", &settings, own).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The exchange against real databases: what it keeps, what it lets out, and what it refuses to whoever attacks it.
 
 mod agreements;
+mod api;
 mod concurrency;
 mod disclosure;
 mod fences;

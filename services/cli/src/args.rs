@@ -196,6 +196,15 @@ pub enum Identity {
         #[arg(long)]
         save_model: Option<PathBuf>,
     },
+    /// Enter orders that restrict disclosure: NDJSON with `sasid`, `kind`, `domain`, `order_number`, `ordered_on`.
+    Restrict {
+        /// The orders.
+        #[arg(long = "in")]
+        input: PathBuf,
+        /// Whose identifiers they name.
+        #[arg(long, default_value = "ct")]
+        sea: model::Sea,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -317,6 +326,9 @@ pub enum Ledger {
         /// A checkpoint that was kept: the ledger must extend it.
         #[arg(long)]
         checkpoint: Option<PathBuf>,
+        /// The log's public key, as a file with one verifier key (with `--tiles`: no data folder is needed then).
+        #[arg(long)]
+        log_key: Option<PathBuf>,
     },
     /// Export tiles, entries and the checkpoint.
     Export {

@@ -45,7 +45,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Serve(options) => serve::run(&place, &options).await,
         Command::Generate(options) => generate::run(&place, &options),
         Command::Intake(command) => intake::run(&place, command).await,
-        Command::Identity(command) => identity::run(&place, command),
+        Command::Identity(command) => identity::run(&place, command).await,
         Command::Roster(command) => exchange::roster(&place, command).await,
         Command::Exchange(command) => exchange::run(&place, command).await,
         Command::Feed(command) => feed::run(&place, command).await,

@@ -29,7 +29,9 @@ pub const CHRONIC_ABSENCE_SHARE: model::Decimal = model::Decimal(1_000);
 /// Class-period events are events, never days.
 pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organizations) -> Vec<model::Row> {
     use model::{Decimal, Value};
-    let mut rows = crate::fold::plain(facts, organizations);
+    let joined = join_concealed(facts);
+    let facts: Vec<&crate::StoredFact> = joined.iter().collect();
+    let mut rows = crate::fold::plain(&facts, organizations);
     for row in &mut rows {
         let days = |element: &str| row.find(element).and_then(Value::as_integer);
         let (Some(scheduled), Some(attended)) = (days("days_scheduled"), days("days_attended")) else {
@@ -46,4 +48,31 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
         }
     }
     rows
+}
+
+/// Adds the days of a concealed stay to the home school's row of the same time: two rows would show the seam.
+fn join_concealed(facts: &[&crate::StoredFact]) -> Vec<crate::StoredFact> {
+    use model::Value;
+    let (concealed, mut joined): (Vec<crate::StoredFact>, Vec<crate::StoredFact>) =
+        facts.iter().map(|fact| (*fact).clone()).partition(|fact| fact.concealed);
+    for fact in concealed {
+        let same = |other: &&mut crate::StoredFact| {
+            (&other.kind, other.school_year, &other.facility, other.find("month"))
+                == (&fact.kind, fact.school_year, &fact.facility, fact.find("month"))
+        };
+        let Some(home) = joined.iter_mut().find(same).filter(|_| fact.find("days_scheduled").is_some()) else {
+            joined.push(fact);
+            continue;
+        };
+        for element in ["days_scheduled", "days_attended"] {
+            let days = |of: &crate::StoredFact| of.find(element).and_then(Value::as_integer);
+            if let (Some(own), Some(more)) = (days(home), days(&fact)) {
+                home.payload.insert(element.to_owned(), Value::Integer(own + more));
+            }
+        }
+        for derived in ["attendance_rate", "chronic_absenteeism"] {
+            home.payload.remove(derived);
+        }
+    }
+    joined
 }

@@ -100,7 +100,14 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
     set(&mut fact.payload, "local_education_agency_id", lea.as_ref());
     set(&mut fact.payload, "school_id", facility.as_ref());
     // Why and how the stay began and ended, and the facility's own number for the student, belong to the stay.
-    for element in ["school_name", "town_name", "local_education_agency_name", "exit_withdraw_type", "exit_status", "district_student_id"] {
+    for element in [
+        "school_name",
+        "town_name",
+        "local_education_agency_name",
+        "exit_withdraw_type",
+        "exit_status",
+        "district_student_id",
+    ] {
         fact.payload.remove(element);
     }
     let domain = definition(fact.domain);

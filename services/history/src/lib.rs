@@ -128,3 +128,15 @@ impl std::fmt::Debug for TombstoneKey {
         f.write_str("TombstoneKey(***)")
     }
 }
+
+/// Puts a domain of a person under a restriction from a moment on: nothing of it is disclosed outside the SEA while it is in force. The same
+/// order again changes nothing. Says whether it is new.
+pub async fn restrict(
+    conn: &mut PgConnection,
+    whose: (SourcePersonId, Domain),
+    order: (&str, &str, &str),
+    from: DateTime<Utc>,
+    at: DateTime<Utc>,
+) -> Result<bool, Error> {
+    Ok(store::insert_restriction(conn, whose, order, from, at).await? > 0)
+}

@@ -285,3 +285,32 @@ pub(crate) async fn list_tombstones(
     let erased = facts.iter().zip(&hashes).filter(|(_, hash)| found.contains(*hash));
     Ok(erased.map(|((person, fact), _)| (*person, fact.domain, fact.natural_key)).collect())
 }
+
+/// Puts a domain of a person under a restriction, once per order.
+pub(crate) async fn insert_restriction(
+    conn: &mut PgConnection,
+    (person, domain): (SourcePersonId, Domain),
+    (kind, order_number, decided_by): (&str, &str, &str),
+    from: chrono::DateTime<chrono::Utc>,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<u64, Error> {
+    let result = sqlx::query!(
+        "-- history.insert_restriction
+        INSERT INTO history.restriction (source_person_id, domain, kind, in_force, order_number, decided_by, recorded_at)
+        SELECT $1, $2, $3, tstzrange($4, NULL), $5, $6, $7
+        WHERE NOT EXISTS (
+            SELECT FROM history.restriction AS r
+            WHERE r.source_person_id = $1 AND r.domain = $2 AND r.kind = $3 AND r.order_number = $5
+        )",
+        person.0,
+        domain.code(),
+        kind,
+        from,
+        order_number,
+        decided_by,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}

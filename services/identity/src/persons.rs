@@ -75,3 +75,15 @@ pub async fn birth_date_differs(
     };
     Ok(claims.iter().filter(|claim| differs(claim)).map(|(person, _)| *person).collect())
 }
+
+/// Puts a whole person under a restriction from a moment on: nothing of them is disclosed outside the SEA while it is in force. The same
+/// order again changes nothing. Says whether it is new.
+pub async fn restrict(
+    conn: &mut PgConnection,
+    person: SourcePersonId,
+    (kind, order_number, decided_by): (&str, &str, &str),
+    from: DateTime<Utc>,
+    at: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    Ok(store::insert_restriction(conn, person.0, (kind, order_number, decided_by), from, at).await? > 0)
+}

@@ -17,6 +17,7 @@ mod layout;
 pub mod layouts;
 pub mod load;
 pub mod read;
+pub mod restriction;
 pub mod roster;
 mod store;
 mod write;

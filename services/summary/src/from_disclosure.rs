@@ -321,7 +321,10 @@ fn full_name(row: &Row) -> Cell<String> {
 fn current(enrollment: Option<&Section>, student: Option<&Section>) -> Current {
     let Some(section) = enrollment else { return Current { state: State::NotReported, ..Current::default() } };
     // The spell that has not ended and began last; else the one that ended last.
-    let order = |row: &Row| (row.find("exit_withdraw_date").is_none(), row.find_date("entry_date"), row.source.batch);
+    let has_ended = |row: &Row| {
+        row.find("exit_withdraw_date").is_some() || row.find_text("exit_basis") == Some("exit date not reported")
+    };
+    let order = |row: &Row| (!has_ended(row), row.find_date("entry_date"), row.source.batch);
     let Some(row) = section.rows.iter().max_by_key(|row| order(row)) else {
         return Current { state: state(section), ..Current::default() };
     };

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use model::ConsumerId;
 use serde_json::json;
 
-use super::{Outcome, exchange, feed, intake, with_app};
+use super::{Outcome, exchange, feed, identity, intake, with_app};
 use crate::{
     app::App,
     args::{Demo, Place},
@@ -69,6 +69,11 @@ async fn play(app: &App, dir: &Path, as_json: bool) -> anyhow::Result<()> {
             totals.files, totals.rows, totals.quarantined, totals.refused
         ),
     );
+    let orders = dir.join("truth/restrictions.ndjson");
+    if orders.exists() {
+        let (in_force, _) = identity::restrict(app, &orders, &sea).await?;
+        console::line(as_json, format!("{in_force} court orders restrict disclosure"));
+    }
     for consumer in app.consumers.iter().filter(|(_, documents)| documents.roster.is_some()).map(|(id, _)| id) {
         let mut last = None;
         for (date, file) in rosters(&dir.join("rosters").join(consumer.as_str()))? {

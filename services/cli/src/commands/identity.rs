@@ -1,17 +1,36 @@
 //! `throughline identity`.
 
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use intake::restriction::{Entered, Order};
+use model::Masked;
 use serde_json::json;
 
-use super::Outcome;
+use super::{Outcome, with_app};
 use crate::{
+    app::App,
     args::{Identity, Place},
     console::{self, Progress},
     settings::Settings,
 };
 
-/// Links two files.
-pub fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
-    let Identity::Link { left, right, out, model, save_model } = command;
+/// Links two files, or enters restrictions.
+pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
+    let (left, right, out, model, save_model) = match command {
+        Identity::Link { left, right, out, model, save_model } => (left, right, out, model, save_model),
+        Identity::Restrict { input, sea } => {
+            return with_app(place, |app| async move {
+                let counts = restrict(&app, &input, &sea).await?;
+                console::line(
+                    place.json,
+                    format!("{} restrictions in force, {} of persons the exchange does not know", counts.0, counts.1),
+                );
+                Ok(Outcome::of(counts.1 > 0))
+            })
+            .await;
+        }
+    };
     let data = place.data.clone().unwrap_or_else(crate::system::data_folder);
     let settings = Settings::load(place.config.as_deref(), &data)?;
     let progress = Progress::begin("link", 0);
@@ -55,4 +74,43 @@ pub fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
         );
     }
     Ok(Outcome::of(report.findings_total > 0))
+}
+
+/// An order as a line of NDJSON gives it. Lines of other shapes are refused.
+#[derive(serde::Deserialize)]
+struct OrderLine {
+    sasid: String,
+    kind: String,
+    domain: Option<model::Domain>,
+    order_number: Option<String>,
+    ordered_on: Option<chrono::NaiveDate>,
+}
+
+/// Enters the orders of a file; gives how many are in force and how many name nobody known. A record that a court had erased is sealed, until
+/// it is erased.
+pub async fn restrict(app: &App, input: &Path, sea: &model::Sea) -> anyhow::Result<(u64, u64)> {
+    let text = std::fs::read_to_string(input).with_context(|| format!("cannot read {}", input.display()))?;
+    let zone = chrono_tz::America::New_York;
+    let at = app.clock().now();
+    let (mut in_force, mut unknown) = (0, 0);
+    for (number, line) in text.lines().enumerate() {
+        let order: OrderLine =
+            serde_json::from_str(line).map_err(|error| anyhow!("{}, line {}: {error}", input.display(), number + 1))?;
+        // What the state's own file marks needs no order.
+        let (Some(order_number), Some(ordered_on)) = (order.order_number, order.ordered_on) else { continue };
+        let kind = if order.kind == "erased" { "sealed".to_owned() } else { order.kind };
+        let order = Order {
+            sea: sea.clone(),
+            state_id: Masked::new(order.sasid),
+            kind,
+            domain: order.domain,
+            ordered_on,
+            order_number,
+        };
+        match intake::restriction::restrict(app.pool(), &order, zone, "steward", at).await? {
+            Entered::New | Entered::Known => in_force += 1,
+            Entered::Unknown => unknown += 1,
+        }
+    }
+    Ok((in_force, unknown))
 }

@@ -1,6 +1,6 @@
 //! `throughline ledger`.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, anyhow};
 use ledger::{Audience, Details, Report, SignedCheckpoint, VerifierKey, to_csv, to_json};
@@ -14,19 +14,21 @@ use crate::{
     console,
 };
 
-/// Verifies, exports and lists.
+/// Verifies, exports and lists. With `--tiles` and `--log-key` nothing but the files is needed.
 pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
+    if let Ledger::Verify { tiles: Some(folder), checkpoint, log_key: Some(log_key) } = &command {
+        let text = fs::read_to_string(log_key).with_context(|| format!("cannot read {}", log_key.display()))?;
+        let key: VerifierKey =
+            text.trim().parse().map_err(|error| anyhow!("{} is no verifier key: {error}", log_key.display()))?;
+        let trusted = [key];
+        let kept = kept(checkpoint.as_deref(), &trusted)?;
+        return say(place, &ledger::verify_folder(folder, &trusted, &kept)?);
+    }
     with_app(place, |app| async move {
         let trusted = [app.signer()?.public().clone()];
         match command {
-            Ledger::Verify { tiles, checkpoint } => {
-                let kept = match checkpoint {
-                    Some(path) => vec![open_checkpoint(
-                        &fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?,
-                        &trusted,
-                    )?],
-                    None => Vec::new(),
-                };
+            Ledger::Verify { tiles, checkpoint, .. } => {
+                let kept = kept(checkpoint.as_deref(), &trusted)?;
                 let report = if let Some(folder) = tiles {
                     ledger::verify_folder(&folder, &trusted, &kept)?
                 } else {
@@ -46,7 +48,12 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
                     Box::pin(async move { ledger::export(tx, out_dir, trusted, Details::Omit).await })
                 })
                 .await?;
-                console::line(place.json, format!("exported to {}; keep its checkpoint", out.display()));
+                let [key] = &trusted;
+                fs::write(out.join("log-key.txt"), format!("{key}\n"))?;
+                console::line(
+                    place.json,
+                    format!("exported to {}; keep its checkpoint and log-key.txt elsewhere", out.display()),
+                );
                 Ok(Outcome::Done)
             }
             Ledger::Disclosures { student, format, audience } => {
@@ -76,8 +83,12 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
     .await
 }
 
-fn open_checkpoint(text: &str, trusted: &[VerifierKey]) -> anyhow::Result<SignedCheckpoint> {
-    SignedCheckpoint::open(text, trusted).map_err(|error| anyhow!("the kept checkpoint cannot be used: {error}"))
+/// The checkpoint that was kept, if one was.
+fn kept(path: Option<&Path>, trusted: &[VerifierKey]) -> anyhow::Result<Vec<SignedCheckpoint>> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let open = SignedCheckpoint::open(&text, trusted);
+    Ok(vec![open.map_err(|error| anyhow!("the kept checkpoint cannot be used: {error}"))?])
 }
 
 fn say(place: &Place, report: &Report) -> anyhow::Result<Outcome> {

@@ -69,7 +69,11 @@ impl Spell {
     pub(super) fn compare(&self, other: &Self) -> Ordering {
         let key = |spell: &Self| {
             (
-                spell.entry.or_else(|| spell.origin.school_year.map(SchoolYear::first_day)),
+                // A stay without any date (a change record) is placed where it was learned.
+                spell
+                    .entry
+                    .or_else(|| spell.origin.school_year.map(SchoolYear::first_day))
+                    .or(spell.origin.source.recorded_on),
                 spell.exit.unwrap_or(NaiveDate::MAX),
             )
         };
@@ -155,7 +159,8 @@ fn end_implied(spells: &mut [Spell]) {
     let entries: Vec<(Option<String>, Option<NaiveDate>)> =
         spells.iter().map(|s| (s.lea().map(str::to_owned), s.entry)).collect();
     for (index, spell) in spells.iter_mut().enumerate() {
-        if spell.exit.is_some() {
+        // An exit that the source reported without a day stays without one.
+        if spell.ended {
             continue;
         }
         let later =
@@ -200,6 +205,22 @@ fn place_snapshot(spells: &mut Vec<Spell>, fact: &StoredFact) {
         return;
     }
     let (last_day, first_day) = split_days(spell.latest_year, fact.school_year, day);
+    let seen_there = spells.iter().position(|other| {
+        other.lea() == fact.lea.as_deref()
+            && other.origin.facility == fact.facility
+            && other.latest_year == fact.school_year
+    });
+    if let Some(other) = seen_there.and_then(|place| spells.get_mut(place)) {
+        // The school attended earlier in the same year, reported once more: no return.
+        other.learn(fact);
+        return;
+    }
+    let Some(spell) = spells.get_mut(index) else { return };
+    if last_day.is_some() && last_day < spell.entry {
+        // The snapshot lies before the stay it would end.
+        spell.learn(fact);
+        return;
+    }
     let mut next = Spell::begin(fact, first_day);
     (next.exit, next.exit_basis, next.ended) = (spell.exit, spell.exit_basis, spell.ended);
     for element in ["exit_withdraw_type", "exit_status"] {

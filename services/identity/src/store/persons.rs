@@ -91,3 +91,30 @@ pub(crate) async fn list_birth_dates(
     .await?;
     Ok(rows.into_iter().map(|row| (row.source_person_id, row.birth_date)).collect())
 }
+
+/// Puts a whole person under a restriction, once per order.
+pub(crate) async fn insert_restriction(
+    conn: &mut PgConnection,
+    person: i64,
+    (kind, order_number, decided_by): (&str, &str, &str),
+    from: DateTime<Utc>,
+    at: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let result = sqlx::query!(
+        "-- identity.insert_restriction
+        INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
+        SELECT $1, $2, tstzrange($3, NULL), $4, $5, $6
+        WHERE NOT EXISTS (
+            SELECT FROM identity.restriction AS r WHERE r.source_person_id = $1 AND r.kind = $2 AND r.order_number = $4
+        )",
+        person,
+        kind,
+        from,
+        order_number,
+        decided_by,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}

@@ -1,0 +1,465 @@
+//! The API end to end: a real server, a real client, real mutual TLS, a real database.
+
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+
+use agreements::{Act, Agreements};
+use api::{Consumer, Deps, Limits, Server, Tls};
+use feeds::{RunDigest, token::TokenSeal};
+use identity::roster::RosterLayout;
+use ledger::{InclusionProof, KeyUse, SignedCheckpoint, Signer};
+use model::{FixedClock, SeededEntropy};
+use prost::Message as _;
+use proto::{
+    feed::v1::{
+        AckFeedRequest, RunEnd, StreamFeedRequest, StreamFeedResponse, feed_service_client::FeedServiceClient,
+        stream_feed_response::Event,
+    },
+    history::v1::{GetHistoryRequest, SectionState, history_service_client::HistoryServiceClient},
+    ledger::v1::{
+        GetCheckpointRequest, GetConsistencyProofRequest, GetInclusionProofRequest,
+        ledger_service_client::LedgerServiceClient,
+    },
+    roster::v1::{SubmitRosterRequest, roster_service_client::RosterServiceClient},
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use sha2::{Digest as _, Sha256};
+use tests::{moment, project_file};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{
+    Code, Status, Streaming,
+    transport::{Certificate, Channel, ClientTlsConfig, Identity},
+};
+
+use crate::world::{World, consumer, in_care, loaded_at, offense, registration, snapshot, supervised};
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate and its key, PEM.
+fn bearer(name: &str, authority: &Authority) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    (params.signed_by(&key, authority).unwrap().pem(), key.serialize_pem())
+}
+
+/// A world that is served.
+struct Served {
+    world: World,
+    at: SocketAddr,
+    servers: Authority,
+    callers: Authority,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Served {
+    async fn start(world: World, limits: Limits) -> Self {
+        let (servers, callers) = (authority(), authority());
+        let (certificate, key) = bearer("localhost", &servers);
+        let tls = Tls {
+            certificates: certificate.into_bytes(),
+            key: key.into_bytes(),
+            client_authorities: callers.pem().into_bytes(),
+            revocations: None,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (deps, config, ends) = (deps(&world), Server { limits, ..Server::default() }, stop.clone());
+        tasks.spawn(async move { api::serve(deps, &config, &tls, listener, ends).await.unwrap() });
+        tasks.close();
+        Self { world, at, servers, callers, stop, tasks }
+    }
+
+    /// A channel of the system that a shipped agreement names.
+    async fn connect(&self, who: &str) -> Channel {
+        self.endpoint(who).connect().await.unwrap()
+    }
+
+    fn endpoint(&self, who: &str) -> tonic::transport::Endpoint {
+        let document = project_file(&format!("deploy/consumers/{who}/agreement.toml"));
+        let san = agreements::parse(&document).unwrap().access.systems[0].san.clone().unwrap();
+        let (certificate, key) = bearer(&san, &self.callers);
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(self.servers.pem()))
+            .identity(Identity::from_pem(certificate, key));
+        Channel::from_shared(format!("https://localhost:{}", self.at.port())).unwrap().tls_config(tls).unwrap()
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(30), self.tasks.wait()).await.expect("the server ends");
+    }
+}
+
+fn deps(world: &World) -> Deps {
+    let consumers = ["dcf", "cssd"].map(|who| {
+        let file = |name| project_file(&format!("deploy/consumers/{who}/{name}.toml"));
+        Consumer {
+            id: consumer(who),
+            systems: agreements::parse(&file("agreement")).unwrap().access.systems,
+            roster: Some(RosterLayout::parse(&file("roster")).unwrap()),
+        }
+    });
+    Deps {
+        pool: world.db.pool.clone(),
+        agreements: Arc::new(Agreements::new(world.agreements.stewards().clone())),
+        clock: Arc::new(FixedClock(moment())),
+        entropy: Arc::new(SeededEntropy::new(7)),
+        consumers: consumers.to_vec(),
+        tokens: TokenSeal::new([5; 32]),
+    }
+}
+
+/// The student of a number.
+fn sasid(number: usize) -> String {
+    format!("99000010{number:02}")
+}
+
+/// So many students, all clients of DCF in order (`D10` and up); the first is CSSD's client `C10` too.
+async fn served(clients: usize, limits: Limits) -> Served {
+    let world = World::new(&["dcf", "cssd"]).await;
+    let sasids: Vec<String> = (0..clients).map(sasid).collect();
+    let records = |of: fn(&str) -> crate::world::Record<'_>| sasids.iter().map(|one| of(one)).collect::<Vec<_>>();
+    world.load("sasid-2.1x", &records(registration), loaded_at()).await;
+    world.load("ct-student", &records(snapshot), loaded_at()).await;
+    world.load("ct-discipline", &records(offense), loaded_at()).await;
+    let rows: Vec<String> =
+        (0..clients).map(|n| in_care(&format!("D{}", n + 10), "2026-10-01", "2026-12-01")).collect();
+    world.roster("dcf", "2026-11-19", &rows, loaded_at()).await;
+    for (number, sasid) in sasids.iter().enumerate() {
+        world.link("dcf", &format!("D{}", number + 10), sasid).await;
+    }
+    let row = supervised("C10", "juvenile_justice", "pre_adjudication");
+    world.roster("cssd", "2026-11-19", &[row], loaded_at()).await;
+    world.link("cssd", "C10", &sasids[0]).await;
+    Served::start(world, limits).await
+}
+
+fn one_by_one() -> Limits {
+    Limits { chunk_clients: 1, page_clients: 2, ..Limits::default() }
+}
+
+fn person(id: &str) -> GetHistoryRequest {
+    GetHistoryRequest { person_id: id.to_owned(), ..GetHistoryRequest::default() }
+}
+
+/// What a caller can tell one refusal from another by.
+fn told(status: &Status) -> (Code, String, Vec<u8>, usize) {
+    (status.code(), status.message().to_owned(), status.details().to_vec(), status.metadata().len())
+}
+
+#[tokio::test]
+async fn what_arrives_is_what_was_recorded() {
+    let served = served(2, Limits::default()).await;
+    let mut client = HistoryServiceClient::new(served.connect("dcf").await);
+    let answer = client.get_history(person("D10")).await.unwrap().into_inner();
+    let bytes = answer.encode_to_vec();
+    let history = answer.history.unwrap();
+    assert_eq!((history.person_id.as_str(), history.enrollment.is_empty()), ("D10", false));
+    assert_eq!(history.student[0].last_surname.as_deref(), Some("Quince"));
+    let courses = history.sections.iter().find(|section| section.domain == "course").unwrap();
+    assert_eq!(courses.state(), SectionState::NotPermitted);
+    let entries = served.world.entries().await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].digest.as_deref(), Some(&Sha256::digest(&bytes)[..]));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn not_yours_and_does_not_exist_are_one_answer() {
+    let served = served(2, Limits::default()).await;
+    let mut client = HistoryServiceClient::new(served.connect("cssd").await);
+    assert!(client.get_history(person("C10")).await.is_ok());
+    let mut refusals = BTreeSet::new();
+    for id in ["D10", "D11", "X1", &sasid(1)] {
+        let status = client.get_history(person(id)).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied);
+        refusals.insert(format!("{:?}", told(&status)));
+    }
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    let purpose = GetHistoryRequest { purpose: "none of theirs".to_owned(), ..person("C10") };
+    let refused = client.get_history(purpose).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    served.end().await;
+}
+
+/// Everything up to the end of the stream, or to what broke it off.
+async fn drain(mut stream: Streaming<StreamFeedResponse>) -> (Vec<StreamFeedResponse>, Option<Status>) {
+    let mut messages = Vec::new();
+    loop {
+        match stream.message().await {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => return (messages, None),
+            Err(status) => return (messages, Some(status)),
+        }
+    }
+}
+
+fn from(resume_token: &[u8]) -> StreamFeedRequest {
+    StreamFeedRequest { resume_token: resume_token.to_vec(), ..StreamFeedRequest::default() }
+}
+
+/// Persons and content digests of the histories, in order.
+fn contents(messages: &[StreamFeedResponse]) -> Vec<(String, String)> {
+    messages
+        .iter()
+        .filter_map(|message| match &message.event {
+            Some(Event::History(history)) => Some((history.person_id.clone(), history.content_digest.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+fn end_of(messages: &[StreamFeedResponse]) -> RunEnd {
+    match messages.last().and_then(|message| message.event.clone()) {
+        Some(Event::RunEnd(end)) => end,
+        other => panic!("the run did not end: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_feed_cut_anywhere_and_resumed_is_one_clean_run() {
+    let served = served(5, one_by_one()).await;
+    let mut client = FeedServiceClient::new(served.connect("dcf").await);
+    let (clean, broken) = drain(client.stream_feed(from(&[])).await.unwrap().into_inner()).await;
+    assert!(broken.is_none());
+    let (whole, end) = (contents(&clean), end_of(&clean));
+    assert_eq!(
+        whole.iter().map(|(person, _)| person.as_str()).collect::<Vec<_>>(),
+        ["D10", "D11", "D12", "D13", "D14"]
+    );
+    let mut digest = RunDigest::default();
+    for (_, content) in &whole {
+        digest.add(&hex::decode(content).unwrap().try_into().unwrap());
+    }
+    assert_eq!((end.histories, end.digest.as_str()), (5, hex::encode(digest.finish()).as_str()));
+    for cut in 0..clean.len() {
+        let (resumed, broken) =
+            drain(client.stream_feed(from(&clean[cut].resume_token)).await.unwrap().into_inner()).await;
+        assert!(broken.is_none());
+        let kept = &clean[..=cut.min(4)];
+        let together: Vec<_> = contents(kept).into_iter().chain(contents(&resumed)).collect();
+        assert_eq!(
+            (together, end_of(&resumed).digest, end_of(&resumed).histories),
+            (whole.clone(), end.digest.clone(), 5)
+        );
+    }
+    // Every message was a disclosure of its own, and every completion was recorded.
+    let histories = 5 + (0..5).map(|cut| 4 - cut).sum::<i64>();
+    assert_eq!(served.world.count("SELECT count(*) FROM ledger.entry WHERE kind = 'disclosure'").await, histories);
+    assert_eq!(served.world.count("SELECT count(*) FROM ledger.entry WHERE kind = 'completion'").await, 7);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_token_opens_for_its_caller_and_its_feed_only() {
+    let served = served(2, Limits::default()).await;
+    let mut client = FeedServiceClient::new(served.connect("dcf").await);
+    let (messages, _) = drain(client.stream_feed(from(&[])).await.unwrap().into_inner()).await;
+    let token = &messages[0].resume_token;
+    let mut other = FeedServiceClient::new(served.connect("cssd").await);
+    assert_eq!(other.stream_feed(from(token)).await.unwrap_err().code(), Code::InvalidArgument);
+    let office = StreamFeedRequest { office: "Hartford".to_owned(), ..from(token) };
+    assert_eq!(client.stream_feed(office).await.unwrap_err().code(), Code::InvalidArgument);
+    // Another version is in force by now: what would come is not what was begun.
+    amend(&served.world).await;
+    assert_eq!(client.stream_feed(from(token)).await.unwrap_err().code(), Code::FailedPrecondition);
+    served.end().await;
+}
+
+/// Brings a second version of DCF's agreement into force.
+async fn amend(world: &World) {
+    let mut document = project_file("deploy/consumers/dcf/agreement.toml").replacen("version = 1", "version = 2", 1);
+    document.push_str("\n[[amendment]]\nversion = 2\non = 2026-11-20\ntext = \"Nothing but its number.\"\n");
+    let (agreements, mut conn) = (&world.agreements, world.db.superuser().await);
+    let proposal = agreements.propose(&mut conn, &document, moment()).await.unwrap();
+    for approval in world.approvals(Act::Activate, proposal.digest, moment()) {
+        agreements.approve(&mut conn, Act::Activate, proposal.digest, &approval).await.unwrap();
+    }
+    agreements.activate(&mut conn, &proposal.agreement_id, proposal.version, moment()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_read_holds_disclosure_up_and_authority_that_ends_ends_it() {
+    let served = served(40, one_by_one()).await;
+    let endpoint = served.endpoint("dcf").initial_stream_window_size(2_048).initial_connection_window_size(2_048);
+    let mut client = FeedServiceClient::new(endpoint.connect().await.unwrap());
+    let mut stream = client.stream_feed(from(&[])).await.unwrap().into_inner();
+    let first = stream.message().await.unwrap().unwrap();
+    assert_eq!(first.position, 1);
+    let disclosed = "SELECT count(*) FROM ledger.entry WHERE kind = 'disclosure'";
+    // It stops by itself, long before the end: nothing is disclosed that could not be sent.
+    let mut before = 0;
+    let stopped = loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = served.world.count(disclosed).await;
+        if now == before {
+            break now;
+        }
+        before = now;
+    };
+    assert!(stopped < 30, "{stopped} of 40 were disclosed to a receiver that read one");
+    // Custody ends for all. What was queued may still arrive; nothing more is disclosed.
+    let ends = "UPDATE identity.authority SET superseded_at = '2026-11-20T15:00:00Z' WHERE superseded_at IS NULL";
+    served.world.force(ends).await;
+    served.world.rebuild("dcf").await;
+    let (rest, broken) = drain(stream).await;
+    assert!(broken.is_none(), "{broken:?}");
+    let arrived = 1 + contents(&rest).len() as i64;
+    assert_eq!((end_of(&rest).histories, arrived), (arrived, served.world.count(disclosed).await));
+    assert!(arrived < 40);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_suspended_agreement_ends_a_feed_with_a_refusal() {
+    let served = served(2, Limits::default()).await;
+    let mut conn = served.world.db.superuser().await;
+    served.world.agreements.suspend(&mut conn, "dcf_mou", ("ann", "a question is open"), moment()).await.unwrap();
+    let mut client = FeedServiceClient::new(served.connect("dcf").await);
+    let (messages, broken) = drain(client.stream_feed(from(&[])).await.unwrap().into_inner()).await;
+    assert_eq!((messages.len(), broken.map(|status| status.code())), (0, Some(Code::PermissionDenied)));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_stopping_server_ends_its_feeds_so_that_they_can_go_on() {
+    let served = served(30, one_by_one()).await;
+    let endpoint = served.endpoint("dcf").initial_stream_window_size(2_048).initial_connection_window_size(2_048);
+    let mut client = FeedServiceClient::new(endpoint.connect().await.unwrap());
+    let mut stream = client.stream_feed(from(&[])).await.unwrap().into_inner();
+    let first = stream.message().await.unwrap().unwrap();
+    served.stop.cancel();
+    let (_, broken) = drain(stream).await;
+    assert_eq!(broken.map(|status| status.code()), Some(Code::Unavailable));
+    drop(client);
+    let Served { world, stop: _, tasks, .. } = served;
+    tokio::time::timeout(Duration::from_secs(30), tasks.wait()).await.expect("the server ends");
+    let served = Served::start(world, Limits::default()).await;
+    let mut client = FeedServiceClient::new(served.connect("dcf").await);
+    let (rest, broken) = drain(client.stream_feed(from(&first.resume_token)).await.unwrap().into_inner()).await;
+    assert!(broken.is_none());
+    assert_eq!((contents(&rest).len(), end_of(&rest).histories), (29, 30));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn acknowledged_positions_only_move_forward() {
+    let served = served(3, one_by_one()).await;
+    let mut client = FeedServiceClient::new(served.connect("dcf").await);
+    let (messages, _) = drain(client.stream_feed(from(&[])).await.unwrap().into_inner()).await;
+    let mut acknowledged = Vec::new();
+    for at in [0, 2, 1, 2] {
+        let request = AckFeedRequest { resume_token: messages[at].resume_token.clone(), request_id: String::new() };
+        acknowledged.push(client.ack_feed(request).await.unwrap().into_inner().position);
+    }
+    assert_eq!(acknowledged, [1, 3, 3, 3]);
+    served.end().await;
+}
+
+fn signer() -> Signer {
+    Signer::from_seed("exchange.example/ledger", KeyUse::Log, &[7; 32]).unwrap()
+}
+
+/// Gives every entry its place, and signs.
+async fn sign(world: &World) {
+    let mut conn = world.db.superuser().await;
+    loop {
+        let mut tx = sqlx::Connection::begin(&mut conn).await.unwrap();
+        ledger::sequence(&mut tx, 100).await.unwrap();
+        tx.commit().await.unwrap();
+        if ledger::health(&mut conn, &FixedClock(moment())).await.unwrap().unsequenced == 0 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let mut tx = sqlx::Connection::begin(&mut conn).await.unwrap();
+    ledger::checkpoint(&mut tx, &signer(), &FixedClock(moment())).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn recipients_prove_their_own_disclosures_and_nobody_elses() {
+    let served = served(2, Limits::default()).await;
+    let (dcf, cssd) = (served.connect("dcf").await, served.connect("cssd").await);
+    let mut ledger = LedgerServiceClient::new(dcf.clone());
+    assert_eq!(ledger.get_checkpoint(GetCheckpointRequest {}).await.unwrap_err().code(), Code::FailedPrecondition);
+    let mut histories = HistoryServiceClient::new(dcf);
+    let answer = histories.get_history(person("D10")).await.unwrap().into_inner();
+    let bytes = answer.encode_to_vec();
+    let wanted = GetInclusionProofRequest { disclosure_id: answer.history.unwrap().disclosure_id };
+    let early = ledger.get_inclusion_proof(wanted.clone()).await.unwrap_err();
+    assert_eq!(early.code(), Code::FailedPrecondition);
+    sign(&served.world).await;
+    let kept = ledger.get_checkpoint(GetCheckpointRequest {}).await.unwrap().into_inner().checkpoint;
+    let trusted = [signer().public().clone()];
+    let proof = ledger.get_inclusion_proof(wanted.clone()).await.unwrap().into_inner();
+    assert_eq!((proof.tree_size, &proof.checkpoint), (1, &kept));
+    let document: InclusionProof = proof.proof.parse().unwrap();
+    document.verify_document(ledger::Hash::of(&bytes), &trusted).unwrap();
+    assert_eq!(document.leaf.hash().as_bytes(), proof.leaf_hash.as_slice());
+    assert!(document.verify_document(ledger::Hash::of(b"other bytes"), &trusted).is_err());
+
+    // To anybody else it is as if it did not exist.
+    let mut other = LedgerServiceClient::new(cssd.clone());
+    let theirs = other.get_inclusion_proof(wanted).await.unwrap_err();
+    let nobodys = GetInclusionProofRequest { disclosure_id: uuid::Uuid::nil().to_string() };
+    assert_eq!(told(&theirs), told(&other.get_inclusion_proof(nobodys).await.unwrap_err()));
+    assert_eq!(theirs.code(), Code::PermissionDenied);
+
+    // The ledger grows, and proves that it only grew.
+    HistoryServiceClient::new(cssd).get_history(person("C10")).await.unwrap();
+    histories.get_history(person("D11")).await.unwrap();
+    sign(&served.world).await;
+    let growth = ledger
+        .get_consistency_proof(GetConsistencyProofRequest { old_size: 1, new_size: 0 })
+        .await
+        .unwrap()
+        .into_inner();
+    let [old, new] = [&kept, &growth.checkpoint].map(|note| SignedCheckpoint::open(note, &trusted).unwrap());
+    let path: Vec<ledger::Hash> = growth.hashes.iter().map(|hash| hash.as_slice().try_into().unwrap()).collect();
+    assert_eq!((growth.old_size, growth.new_size), (1, 3));
+    ledger::tree::verify_consistency(old.size(), new.size(), &old.root(), &new.root(), &path).unwrap();
+    for (old_size, new_size, code) in [
+        (0, 0, Code::InvalidArgument),
+        (-1, 0, Code::InvalidArgument),
+        (1, 2, Code::NotFound),
+        (4, 0, Code::InvalidArgument),
+    ] {
+        let request = GetConsistencyProofRequest { old_size, new_size };
+        assert_eq!(ledger.get_consistency_proof(request).await.unwrap_err().code(), code, "{old_size} {new_size}");
+    }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_roster_is_taken_and_its_receipt_speaks_of_its_own_rows_only() {
+    let served = served(1, Limits::default()).await;
+    let mut client = RosterServiceClient::new(served.connect("cssd").await);
+    let header = "ClientPIN,LastName,FirstName,MiddleName,Suffix,DOB,Sex,Race,TownName,ZipCode,SASID,CaseType,\
+SupervisionStartDate,SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBasis,LegalStatus";
+    let good: Vec<String> =
+        (0..9).map(|n| supervised(&format!("C{}", n + 10), "juvenile_justice", "pre_adjudication")).collect();
+    let bad = good[0].replace("C10", "C99").replace("2010-03-04", "2010-13-04");
+    let request = SubmitRosterRequest {
+        content: format!("{header}\n{}\n{bad}\n", good.join("\n")).into_bytes(),
+        roster_date: Some(proto::google::r#type::Date { year: 2026, month: 11, day: 20 }),
+        request_id: uuid::Uuid::nil().to_string(),
+    };
+    let receipt = client.submit_roster(request.clone()).await.unwrap().into_inner();
+    assert_eq!((receipt.rows_in, receipt.accepted, receipt.refused), (10, 9, 1));
+    assert_eq!((receipt.refused_reason.as_str(), receipt.seen_before), ("", false));
+    assert_eq!((receipt.findings.len(), receipt.findings[0].line), (1, 11));
+    let again = client.submit_roster(request.clone()).await.unwrap().into_inner();
+    assert!(again.seen_before);
+    let undated = SubmitRosterRequest { roster_date: None, ..request };
+    assert_eq!(client.submit_roster(undated).await.unwrap_err().code(), Code::InvalidArgument);
+    served.end().await;
+}
