@@ -17,7 +17,10 @@ use proto::{
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
-use rustls::{ClientConfig, NamedGroup, ProtocolVersion, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{
+    ClientConfig, NamedGroup, ProtocolVersion, RootCertStore, SupportedProtocolVersion, crypto::SupportedKxGroup,
+    version,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -170,7 +173,7 @@ async fn only_tls_1_3_with_a_hybrid_key_exchange_is_spoken() {
     let (_, tls) = stream.get_ref();
     assert_eq!(tls.protocol_version(), Some(ProtocolVersion::TLSv1_3));
     assert_eq!(tls.alpn_protocol(), Some(b"h2".as_slice()));
-    assert_eq!(tls.negotiated_key_exchange_group().map(|group| group.name()), Some(NamedGroup::X25519MLKEM768));
+    assert_eq!(tls.negotiated_key_exchange_group().map(SupportedKxGroup::name), Some(NamedGroup::X25519MLKEM768));
     drop(stream);
     assert!(world.handshake(&version::TLS12).await.is_err());
     world.end().await;
