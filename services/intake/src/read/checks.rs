@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use model::SchoolYear;
-use reference::tables::{EditionMatch, Unknown};
+use reference::tables::{Edition, EditionMatch, Unknown};
 
 use super::{plan::RecordPlan, value};
 use crate::{
@@ -138,22 +138,44 @@ fn check_field(
         say(rule, Severity::Error, message);
         return;
     }
-    let Some(found) = plan.edition(index, checked.year) else {
-        return;
-    };
-    if let (EditionMatch::Nearest(_), Some(year)) = (found, checked.year) {
+    if let Some((severity, message)) = check_code(plan, index, text, checked.year, notes) {
+        say("code.unknown", severity, message);
+    }
+}
+
+/// Looks a text up in its field's code table.
+fn check_code(
+    plan: &RecordPlan<'_>,
+    index: usize,
+    text: &str,
+    year: Option<SchoolYear>,
+    notes: &mut Notes,
+) -> Option<(Severity, String)> {
+    let found = plan.edition(index, year)?;
+    if let (EditionMatch::Nearest(_), Some(year)) = (found, year) {
         notes.edition(plan, index, year);
     }
     let edition = found.edition();
-    if edition.find(text).is_none() {
-        let title = plan.tables.get(index).copied().flatten().map_or("", |table| table.title.as_str());
-        let (severity, open) = match edition.unknown {
-            Unknown::Error => (Severity::Error, ""),
-            Unknown::Warning => (Severity::Warning, "; the table may be incomplete, so the record is taken as it is"),
-        };
-        let of = checked.year.map_or_else(String::new, |year| format!(" of {year}"));
-        say("code.unknown", severity, format!("{} is not in the code table \"{title}\"{of}{open}", quoted(text)));
+    if edition.find(text).is_some() {
+        return None;
     }
+    let title = plan.tables.get(index).copied().flatten().map_or("", |table| table.title.as_str());
+    let (severity, open) = match edition.unknown {
+        Unknown::Error => (Severity::Error, ""),
+        Unknown::Warning => (Severity::Warning, "; the table may be incomplete, so the record is taken as it is"),
+    };
+    let of = year.map_or_else(String::new, |year| format!(" of {year}"));
+    let shown = shown_code(edition, text);
+    Some((severity, format!("{shown} is not in the code table \"{title}\"{of}{open}")))
+}
+
+/// A code in a message. What is longer than any code of its table may be something else that has slipped into the field, a name
+/// perhaps, and is not shown.
+fn shown_code(edition: &Edition, text: &str) -> String {
+    const SHOWN_MAX: usize = 7;
+    let longest = edition.codes.iter().map(|code| code.code.len()).max().unwrap_or_default();
+    let looks_like_code = longest <= 4 || text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.len() <= longest.min(SHOWN_MAX) && looks_like_code { quoted(text) } else { "the value".to_owned() }
 }
 
 type Refused = (&'static str, String);

@@ -334,6 +334,28 @@ fn findings_hold_no_name_birth_date_or_identifier() {
 }
 
 #[test]
+fn a_name_in_the_wrong_column_is_not_repeated() {
+    fn check(id: &str, file: &str, secrets: &[&str], expect: &str) {
+        let items = items(layout(id), file.as_bytes());
+        assert!(items.iter().flat_map(findings_of).any(|found| found.rule == expect), "{expect}");
+        for finding in items.iter().flat_map(findings_of) {
+            for secret in secrets {
+                assert!(!finding.message.contains(secret), "{}", finding.message);
+            }
+        }
+    }
+    let contacts = replaced(layout("ct-student-contacts"), "Mulberry Quince,MOTHER", "MOTHER,Mulberry Quince");
+    check("ct-student-contacts", &contacts, &["Mulberry", "Quince"], "code.unknown");
+    let students = text(layout("ct-student"));
+    let swapped = students.replacen("Ambrosia,,,,2000-02-29,,,F", "Q,,,,2000-02-29,,,Ambrosia", 1);
+    assert_ne!(students, swapped);
+    check("ct-student", &swapped, &["Ambrosia"], "code.unknown");
+    let (_, body) = students.split_once('\n').expect("it has a header");
+    let body = body.replace("Quince-O'Pear", "White").replace("Ambrosia", "Asian");
+    check("ct-student", &body, &["9900000017", "2000-02-29", "Asian", "White"], "header.missing");
+}
+
+#[test]
 fn reading_stops_when_it_is_told_to() {
     let mut given = 0;
     let clean = text(layout("tcs-4.0"));
