@@ -1,4 +1,5 @@
-//! Compiles every `.proto` below this folder, without an installed compiler.
+//! Compiles every `.proto` below this folder that is in use, without an installed compiler. A file whose first line is `// draft`
+//! describes a service that is not built yet: it is linted, and no code is made from it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -33,7 +34,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
+        } else if path.extension().is_some_and(|extension| extension == "proto")
+            && !fs::read_to_string(&path)?.starts_with("// draft")
+        {
             files.push(path);
         }
     }
