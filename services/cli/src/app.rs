@@ -331,7 +331,7 @@ const SEQUENCE_MAX: u32 = 10_000;
 
 /// Starts a task that its handle's owner waits for.
 #[expect(clippy::disallowed_methods, reason = "the handle is kept and awaited by the caller")]
-pub fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) -> JoinHandle<()> {
+pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(task)
 }
 

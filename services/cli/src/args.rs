@@ -79,6 +79,35 @@ pub enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(Config),
+    /// Measure, each figure beside its limit in the same run. For a sandbox: what it reads is entered in the ledger like any disclosure.
+    Bench(Bench),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Bench {
+    /// What to measure.
+    pub what: BenchWhat,
+    /// With `--json`: the file for the figures; without it they go to standard output.
+    pub file: Option<PathBuf>,
+    /// The consumer that reads.
+    #[arg(long, default_value = "cssd")]
+    pub consumer: ConsumerId,
+    /// Reads of one student, at most.
+    #[arg(long, default_value_t = 400)]
+    pub reads: usize,
+    /// Rounds; figures are medians.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// One student's history: cold, warm.
+    History,
+    /// The roster stream.
+    Feed,
+    /// All of them.
+    All,
 }
 
 #[derive(Debug, ClapArgs)]

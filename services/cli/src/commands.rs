@@ -1,6 +1,7 @@
 //! The commands, one module each. A command wires crates together and speaks with people; it holds no rule.
 
 mod agreement;
+mod bench;
 mod config;
 mod db;
 mod demo;
@@ -10,7 +11,7 @@ mod generate;
 mod identity;
 pub mod intake;
 mod ledger;
-mod serve;
+pub mod serve;
 mod summary;
 
 use pg::Access;
@@ -54,6 +55,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Ledger(command) => ledger::run(&place, command).await,
         Command::Db(command) => db::run(&place, &command).await,
         Command::Config(command) => config::run(&place, &command),
+        Command::Bench(options) => bench::run(&place, &options).await,
     }
 }
 

@@ -13,6 +13,7 @@
 //!
 //! Start reading at [`Database::open`], then [`run_tx`].
 
+mod bare;
 mod cluster;
 mod config;
 pub mod copy;
@@ -26,6 +27,7 @@ mod role;
 mod testing;
 mod tx;
 
+pub use bare::Bare;
 pub use cluster::{Access, Cluster, Environment};
 pub use config::{Config, Embedded, Migrate};
 pub use database::Database;

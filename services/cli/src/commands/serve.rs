@@ -1,11 +1,11 @@
 //! `throughline serve`: the API and the sequencer, until told to stop.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use feeds::token::TokenSeal;
 use pg::Access;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
@@ -27,39 +27,70 @@ pub async fn run(place: &Place, options: &Serve) -> anyhow::Result<Outcome> {
 }
 
 async fn serve(app: &Arc<App>, options: &Serve, as_json: bool) -> anyhow::Result<Outcome> {
-    let folder = certificates(app)?;
-    let read = |name: &str| {
-        std::fs::read(folder.join(name))
-            .with_context(|| format!("cannot read the certificate file {name} in {}", folder.display()))
-    };
-    let tls = api::Tls {
-        certificates: read("server.pem")?,
-        key: read("server.key")?,
-        client_authorities: read("client-ca.pem")?,
-        revocations: None,
-    };
-    let address = options.listen.unwrap_or(app.settings.server.listen);
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}: is another instance running?"))?;
-    let stop = CancellationToken::new();
-    let sequencer = app.sequence_in_background(stop.clone())?;
-    let address = listener.local_addr()?;
+    let mut serving = Serving::begin(app, options.listen.unwrap_or(app.settings.server.listen)).await?;
+    let (address, folder) = (serving.address, &serving.certificates);
     console::line(as_json, format!("serving gRPC with mutual TLS on {address}; certificates in {}", folder.display()));
     if as_json {
         console::json(&serde_json::json!({ "serving": address.to_string(), "certificates": folder }))?;
     }
-    let until = stop.clone();
-    let signals = crate::app::spawn(async move {
-        wait_for_signal().await;
-        until.cancel();
-    });
-    let served = api::serve(deps(app)?, &app.settings.server, &tls, listener, stop.clone()).await;
-    stop.cancel();
-    sequencer.await.map_err(|_| anyhow!("the sequencer stopped"))?;
-    signals.abort();
-    served?;
+    tokio::select! {
+        () = wait_for_signal() => {}
+        () = serving.failed() => {}
+    }
+    serving.end().await?;
     Ok(Outcome::Done)
+}
+
+/// The API and the sequencer at work.
+pub struct Serving {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where its certificates and, in the sandbox, the callers' are.
+    pub certificates: PathBuf,
+    stop: CancellationToken,
+    server: JoinHandle<Result<(), api::Error>>,
+    sequencer: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Listens; port 0 takes any that is free.
+    pub async fn begin(app: &Arc<App>, listen: SocketAddr) -> anyhow::Result<Self> {
+        let certificates = certificates(app)?;
+        let read = |name: &str| {
+            std::fs::read(certificates.join(name))
+                .with_context(|| format!("cannot read the certificate file {name} in {}", certificates.display()))
+        };
+        let tls = api::Tls {
+            certificates: read("server.pem")?,
+            key: read("server.key")?,
+            client_authorities: read("client-ca.pem")?,
+            revocations: None,
+        };
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}: is another instance running?"))?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let sequencer = app.sequence_in_background(stop.clone())?;
+        let (deps, config, until) = (deps(app)?, app.settings.server.clone(), stop.clone());
+        let server = crate::app::spawn(async move { api::serve(deps, &config, &tls, listener, until).await });
+        Ok(Self { address, certificates, stop, server, sequencer })
+    }
+
+    /// Waits until the server has stopped by itself, which it does only when it cannot go on.
+    async fn failed(&mut self) {
+        while !self.server.is_finished() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Finishes what is under way and stops.
+    pub async fn end(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.sequencer.await.map_err(|_| anyhow!("the sequencer stopped"))?;
+        self.server.await.map_err(|_| anyhow!("the server stopped"))??;
+        Ok(())
+    }
 }
 
 /// Certificates from the configured folder; in the sandbox, made at first need.
