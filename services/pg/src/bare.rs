@@ -2,9 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "a temporary table is unknown to the statement check")]
 
-use sqlx::{Executor as _, PgConnection, Row as _};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
-use crate::{Error, Pool};
+use crate::{Database, Error};
 
 /// Rows of a key and some bytes in a temporary table, on a connection of its own that is closed with it.
 pub struct Bare {
@@ -12,9 +12,9 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// An empty table. It lives as long as this value and is seen by nobody else.
-    pub async fn open(pool: &Pool) -> Result<Self, Error> {
-        let mut connection = pool.acquire().await?.detach();
+    /// An empty table of the administrator's (the application may make none). It lives as long as this value and is seen by nobody else.
+    pub async fn open(database: &Database) -> Result<Self, Error> {
+        let mut connection = PgConnection::connect_with(database.admin_options()).await?;
         connection.execute("CREATE TEMPORARY TABLE bare (key bigint PRIMARY KEY, content bytea NOT NULL)").await?;
         Ok(Self { connection })
     }

@@ -134,7 +134,7 @@ pub async fn stream(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figur
 
 /// The limits: rows a second many keys at a time, and milliseconds for a read of one key.
 async fn bare_reads(app: &App, contents: &[Vec<u8>], rounds: usize) -> anyhow::Result<(f64, f64)> {
-    let mut bare = pg::Bare::open(app.pool()).await?;
+    let mut bare = pg::Bare::open(&app.database).await?;
     let mut first = 0;
     for rows in contents.chunks(BARE_KEYS) {
         bare.fill(first, rows).await?;
