@@ -273,3 +273,40 @@ fn quoted(path: &Path) -> String {
     let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c));
     if is_plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::Clock as _;
+
+    use super::*;
+
+    #[test]
+    fn the_time_of_an_invented_state_only_moves_forward() {
+        let data = tempfile::tempdir().unwrap();
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let mut told = Vec::new();
+        for begun in ["2026-11-17", "2026-11-17", "2026-11-16", "2026-11-18"] {
+            let time = Time { clock: Arc::default(), file: data.path().join(SANDBOX_TIME) };
+            time.begin(day(begun)).unwrap();
+            let kept = sandbox_time(data.path()).unwrap().unwrap();
+            assert!((time.clock.now() - kept).num_seconds() < 60, "the clock reads what is kept");
+            told.push(kept.to_rfc3339());
+        }
+        let expected = [
+            "2026-11-18T01:00:00+00:00",
+            "2026-11-18T01:10:00+00:00",
+            "2026-11-18T01:20:00+00:00",
+            "2026-11-19T01:00:00+00:00",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_path_can_be_pasted_into_a_shell() {
+        for (path, expected) in
+            [("/srv/demo-1", "/srv/demo-1"), ("/srv/a demo", "'/srv/a demo'"), ("/srv/o'brien", "'/srv/o'\\''brien'")]
+        {
+            assert_eq!(quoted(Path::new(path)), expected);
+        }
+    }
+}

@@ -151,6 +151,12 @@ impl Night {
             refused = manifest["refused"].as_u64().expect("a count");
             entries += rows.len() as u64 + refused + 1;
         }
+        let mut students = csv::Reader::from_path(folder.join("csv/student.csv")).expect("a file of students");
+        let students = students.records().map(|row| row.expect("a row"));
+        let students: BTreeMap<String, String> = students.map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
+        let persons: BTreeSet<&str> = rows.iter().map(|row| word(row, "person_id")).collect();
+        assert!(students.keys().map(String::as_str).eq(persons), "both formats hold the same clients");
+        disclosures.extend(students.into_values());
         let is = |path: &Path, extension: &str| path.extension().is_some_and(|e| e == extension);
         let summaries = files(&folder.join("summaries"));
         let pdfs: BTreeSet<String> = summaries
