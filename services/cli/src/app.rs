@@ -17,7 +17,7 @@ use ed25519_dalek::SigningKey;
 use identity::roster::RosterLayout;
 use ledger::{KeyUse, Signer};
 use model::{Clock, ConsumerId, Entropy};
-use pg::{Access, Database, Role};
+use pg::{Access, Database, Role, crash::CrashPoint};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ use crate::{
     args::Place,
     keys::{Keys, public_key, write_new},
     settings::{SANDBOX, Settings},
-    system::{SystemClock, SystemEntropy, data_folder, environment},
+    system::{SetClock, SystemClock, SystemEntropy, data_folder, environment},
 };
 
 /// A consumer's documents.
@@ -70,12 +70,20 @@ pub struct App {
     pub consumers: BTreeMap<ConsumerId, Consumer>,
     /// The secret of tombstones.
     pub tombstones: TombstoneKey,
+    clock: Arc<dyn Clock>,
     sandbox_keys: Vec<(String, SigningKey)>,
 }
 
 impl App {
     /// Reads the configuration, opens the database (making it if needed) and, in the sandbox, puts the shipped agreements into force.
+    ///
+    /// The clock is the machine's; in a sandbox whose invented nights lie ahead of it, the sandbox's own.
     pub async fn open(place: &Place, access: Access) -> anyhow::Result<Self> {
+        Self::open_at(place, access, None).await
+    }
+
+    /// The same under a clock of the caller's, for the nights of an invented state.
+    pub async fn open_at(place: &Place, access: Access, clock: Option<Arc<dyn Clock>>) -> anyhow::Result<Self> {
         let data = place.data.clone().unwrap_or_else(data_folder);
         fs::DirBuilder::new()
             .recursive(true)
@@ -86,6 +94,11 @@ impl App {
             write_new(&data.join("config.toml"), SANDBOX.as_bytes())?;
         }
         let settings = Settings::load(place.config.as_deref(), &data)?;
+        let clock = match clock {
+            Some(clock) => clock,
+            None if settings.sandbox => sandbox_clock(&data)?,
+            None => Arc::new(SystemClock),
+        };
         let keys = Keys::open(&data)?;
         let tombstones = TombstoneKey::new(keys.secret("tombstones", &SystemEntropy)?);
         let consumers = consumers(settings.consumers.folder.as_deref())?;
@@ -99,6 +112,7 @@ impl App {
             agreements: Arc::new(Agreements::new(stewards)),
             consumers,
             tombstones,
+            clock,
             sandbox_keys,
         };
         app.prepare_reference().await?;
@@ -114,9 +128,13 @@ impl App {
     }
 
     /// The clock.
-    #[expect(clippy::unused_self, reason = "a command asks its app for everything it needs")]
-    pub fn clock(&self) -> &'static dyn Clock {
-        &SystemClock
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// The clock, for what outlives a command's borrow.
+    pub fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// Chance.
@@ -159,16 +177,16 @@ impl App {
 
     /// Gives committed ledger entries their place and signs a checkpoint, until nothing waits.
     pub async fn sequence(&self) -> anyhow::Result<()> {
-        sequence(self.pool(), &self.signer()?).await
+        sequence(self.pool(), &self.signer()?, self.clock()).await
     }
 
     /// Sequences in the background until the token is cancelled.
     pub fn sequence_in_background(&self, stop: CancellationToken) -> anyhow::Result<JoinHandle<()>> {
-        let (pool, signer) = (self.pool().clone(), self.signer()?);
+        let (pool, signer, clock) = (self.pool().clone(), self.signer()?, Arc::clone(&self.clock));
         let every = Duration::from_millis(self.settings.ledger.sequence_every_ms.max(50));
         Ok(spawn(async move {
             while !stop.is_cancelled() {
-                if let Err(error) = sequence(&pool, &signer).await {
+                if let Err(error) = sequence(&pool, &signer, &*clock).await {
                     tracing::error!(error = &*error as &dyn std::error::Error, "the ledger could not be sequenced");
                 }
                 tokio::select! {
@@ -309,15 +327,23 @@ fn agreement_error(error: &agreements::Error) -> anyhow::Error {
 }
 
 /// Gives committed ledger entries their place and signs a checkpoint, until nothing waits.
-async fn sequence(pool: &pg::Pool, signer: &Signer) -> anyhow::Result<()> {
+async fn sequence(pool: &pg::Pool, signer: &Signer, clock: &dyn Clock) -> anyhow::Result<()> {
     loop {
         let done = pg::run_tx(pool, "ledger.sequence", Role::Ledger, |tx| {
-            Box::pin(async move { ledger::sequence(tx, SEQUENCE_MAX).await })
+            Box::pin(async move {
+                let done = ledger::sequence(tx, SEQUENCE_MAX).await?;
+                if done.assigned > 0 {
+                    pg::crash::hit(CrashPoint::LedgerBeforeSequence);
+                }
+                Ok::<_, ledger::Error>(done)
+            })
         })
         .await?;
-        pg::crash::hit(pg::crash::CrashPoint::LedgerAfterSequence);
+        if done.assigned > 0 {
+            pg::crash::hit(CrashPoint::LedgerAfterSequence);
+        }
         pg::run_tx(pool, "ledger.checkpoint", Role::Ledger, |tx| {
-            Box::pin(async move { ledger::checkpoint(tx, signer, &SystemClock).await })
+            Box::pin(async move { ledger::checkpoint(tx, signer, clock).await })
         })
         .await?;
         if !done.is_behind {
@@ -333,6 +359,30 @@ const SEQUENCE_MAX: u32 = 10_000;
 #[expect(clippy::disallowed_methods, reason = "the handle is kept and awaited by the caller")]
 pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(task)
+}
+
+/// The file of the data folder that says how far an invented state's nights have come (RFC 3339).
+pub const SANDBOX_TIME: &str = "sandbox-time";
+
+/// The time that an invented state's nights have come to, if it has any.
+pub fn sandbox_time(data: &Path) -> anyhow::Result<Option<DateTime<Utc>>> {
+    let path = data.join(SANDBOX_TIME);
+    match fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Ok(text) => {
+            let at = DateTime::parse_from_rfc3339(text.trim());
+            Ok(Some(at.with_context(|| format!("{} holds no time", path.display()))?.to_utc()))
+        }
+    }
+}
+
+/// The machine's clock, unless an invented state's nights lie ahead of it: nothing is dated before what was.
+fn sandbox_clock(data: &Path) -> anyhow::Result<Arc<dyn Clock>> {
+    Ok(match sandbox_time(data)? {
+        Some(at) if at > SystemClock.now() => Arc::new(SetClock::at(at)),
+        _ => Arc::new(SystemClock),
+    })
 }
 
 fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, Consumer>> {

@@ -65,7 +65,20 @@ where
     F: FnOnce(std::sync::Arc<App>) -> Fut,
     Fut: Future<Output = anyhow::Result<Outcome>>,
 {
-    let app = std::sync::Arc::new(App::open(place, Access::Shared).await?);
+    with_app_at(place, None, command).await
+}
+
+/// The same under a clock of the caller's.
+async fn with_app_at<F, Fut>(
+    place: &Place,
+    clock: Option<std::sync::Arc<dyn model::Clock>>,
+    command: F,
+) -> anyhow::Result<Outcome>
+where
+    F: FnOnce(std::sync::Arc<App>) -> Fut,
+    Fut: Future<Output = anyhow::Result<Outcome>>,
+{
+    let app = std::sync::Arc::new(App::open_at(place, Access::Shared, clock).await?);
     let result = command(std::sync::Arc::clone(&app)).await;
     if let Some(app) = std::sync::Arc::into_inner(app) {
         app.close().await?;

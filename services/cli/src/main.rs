@@ -30,7 +30,10 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    match runtime.block_on(commands::run(args)) {
+    match runtime.block_on(commands::run(args)).and_then(|outcome| {
+        system::write_crash_counts()?;
+        Ok(outcome)
+    }) {
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) => {
             console::error(&error);

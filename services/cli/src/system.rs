@@ -1,6 +1,9 @@
 //! The ambient world, in one place: clock, random bytes, environment, logging.
 
-use chrono::{DateTime, Utc};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
 use model::{Clock, Entropy};
 use rand::TryRngCore as _;
 
@@ -12,6 +15,33 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
+    }
+}
+
+/// The machine's clock, set to another time: the nights of an invented state.
+#[derive(Debug, Default)]
+pub struct SetClock {
+    offset_us: AtomicI64,
+}
+
+impl SetClock {
+    /// A clock that reads `at` now.
+    pub fn at(at: DateTime<Utc>) -> Self {
+        let clock = Self::default();
+        clock.set(at);
+        clock
+    }
+
+    /// Sets it; it goes on from there.
+    pub fn set(&self, at: DateTime<Utc>) {
+        let offset = (at - SystemClock.now()).num_microseconds().unwrap_or(0);
+        self.offset_us.store(offset, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + TimeDelta::microseconds(self.offset_us.load(Ordering::SeqCst))
     }
 }
 
@@ -35,13 +65,29 @@ pub fn start_logging(filter: &str) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).init();
 }
 
-/// Arms the crash point that `THROUGHLINE_CRASH_AT=name[:passage]` names, for tests that kill the process.
+/// Arms the crash point that `THROUGHLINE_CRASH_AT=name[:passage]` names, for tests that kill the process. With
+/// `THROUGHLINE_CRASH_COUNTS=FILE` passages are counted, for [`write_crash_counts`].
 #[expect(clippy::disallowed_methods, reason = "the environment is read in this crate only")]
 pub fn arm_crash_point() -> anyhow::Result<()> {
+    if std::env::var_os(CRASH_COUNTS).is_some() {
+        pg::crash::observe();
+    }
     let Ok(text) = std::env::var("THROUGHLINE_CRASH_AT") else { return Ok(()) };
     let armed: pg::crash::Armed = text.parse().map_err(|error| anyhow::anyhow!("THROUGHLINE_CRASH_AT: {error}"))?;
     pg::crash::arm(armed);
     Ok(())
+}
+
+/// Names the file that [`write_crash_counts`] writes.
+const CRASH_COUNTS: &str = "THROUGHLINE_CRASH_COUNTS";
+
+/// Writes how often this process passed each crash point, a name and a number a line, where a test asked for it.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in this crate only")]
+pub fn write_crash_counts() -> anyhow::Result<()> {
+    let Some(path) = std::env::var_os(CRASH_COUNTS) else { return Ok(()) };
+    let lines: Vec<String> =
+        pg::crash::counts().into_iter().map(|(point, passages)| format!("{point} {passages}\n")).collect();
+    std::fs::write(&path, lines.concat()).context("cannot write the counts of crash points")
 }
 
 /// Where programs of PostgreSQL may be found.

@@ -124,6 +124,33 @@ impl Item {
     }
 }
 
+/// What a client was delivered last.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// The client by the recipient's own person id.
+    pub person_key: Masked<String>,
+    /// The disclosure it came with.
+    pub disclosure: DisclosureId,
+    /// When that was recorded.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// What these clients were delivered last by the kind of delivery that is asked for, and whole; in the order of person ids.
+pub async fn list_delivered(
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    person_keys: &[String],
+) -> Result<Vec<Delivered>, Error> {
+    pg::transaction("disclosure.delivered", Role::Disclosure)
+        .setting("consumer", ask.consumer.as_str())
+        .run(context.pool, |tx| {
+            Box::pin(
+                async move { store::list_last_delivered(tx, ask.consumer, ask.delivery.as_str(), person_keys).await },
+            )
+        })
+        .await
+}
+
 /// Notes that these disclosures have been delivered whole: until then their content is sent again.
 pub async fn confirm_delivered(context: Context<'_>, ask: &Ask<'_>, disclosures: &[DisclosureId]) -> Result<(), Error> {
     let ids: Vec<uuid::Uuid> = disclosures.iter().map(|id| id.0).collect();

@@ -25,7 +25,10 @@ pub use access::{access_chunk, list_students, record_access};
 pub use acknowledge::acknowledge;
 use agreements::{Actor, Agreements, Delivery};
 use chrono::{DateTime, Utc};
-pub use chunk::{Item, Member, RunTotals, complete_run, confirm_delivered, disclose_chunk, list_population};
+pub use chunk::{
+    Delivered, Item, Member, RunTotals, complete_run, confirm_delivered, disclose_chunk, list_delivered,
+    list_population,
+};
 pub use disclosed::DisclosedHistory;
 pub use error::Error;
 use model::{Clock, ConsumerId, Entropy, Masked};

@@ -289,6 +289,32 @@ pub(crate) async fn list_delivered(
     Ok(rows.into_iter().filter_map(|row| Some((row.person_key, row.content_digest.try_into().ok()?))).collect())
 }
 
+/// What these clients were delivered last, by client.
+pub(crate) async fn list_last_delivered(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    delivery: &str,
+    person_keys: &[String],
+) -> Result<Vec<crate::Delivered>, Error> {
+    let rows = sqlx::query!(
+        "-- disclosure.list_last_delivered
+        SELECT d.person_key, d.disclosure_id, d.recorded_at FROM disclosure.delivered AS d
+        WHERE d.consumer = $1 AND d.delivery = $2 AND d.person_key = ANY($3) AND d.delivered_at IS NOT NULL
+        ORDER BY d.person_key",
+        consumer.as_str(),
+        delivery,
+        person_keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    let delivered = rows.into_iter().map(|row| crate::Delivered {
+        person_key: model::Masked::new(row.person_key),
+        disclosure: model::DisclosureId(row.disclosure_id),
+        recorded_at: row.recorded_at,
+    });
+    Ok(delivered.collect())
+}
+
 /// Notes what is delivered, in the transaction that records it.
 pub(crate) async fn record_delivered(
     conn: &mut PgConnection,
@@ -333,7 +359,8 @@ pub(crate) async fn confirm_delivered(
 ) -> Result<(), Error> {
     sqlx::query!(
         "-- disclosure.confirm_delivered
-        UPDATE disclosure.delivered SET delivered_at = $3 WHERE consumer = $1 AND disclosure_id = ANY($2)",
+        UPDATE disclosure.delivered SET delivered_at = $3
+        WHERE consumer = $1 AND disclosure_id = ANY($2) AND delivered_at IS NULL",
         consumer.as_str(),
         ids,
         at,

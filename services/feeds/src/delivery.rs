@@ -7,6 +7,7 @@ use std::{
 };
 
 use disclosure::DisclosedHistory;
+use pg::crash::{CrashPoint, hit};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -48,7 +49,9 @@ impl PartFile {
         let failed = |source| Error::File { path: self.part.clone(), source };
         let file = self.out.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
+        hit(CrashPoint::DeliverBeforeRename);
         fs::rename(&self.part, &self.path).map_err(failed)?;
+        hit(CrashPoint::DeliverAfterRename);
         Ok(FileEntry {
             name: self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             bytes: self.bytes,

@@ -35,8 +35,6 @@ macro_rules! points {
 points! {
     /// The file is stored as received; no row of it is.
     IntakeAfterReceive = "intake.after_receive",
-    /// Rows are staged; facts are not written.
-    IntakeAfterStage = "intake.after_stage",
     /// Facts and findings are written, not committed.
     IntakeBeforeCommit = "intake.before_commit",
     /// The batch is committed; its receipt is not yet given.
@@ -65,7 +63,7 @@ points! {
     SendAfterCompletion = "send.after_completion",
     /// A file is complete under its temporary name.
     DeliverBeforeRename = "deliver.before_rename",
-    /// A file has its final name; the manifest is not written.
+    /// A file has its final name; what comes behind it (a manifest, a confirmation) is not written.
     DeliverAfterRename = "deliver.after_rename",
 }
 

@@ -1,8 +1,9 @@
 //! `throughline roster` and `throughline exchange`: an agency's night.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -191,12 +192,28 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
         "matching": matching, "population_intervals": intervals,
         "files": { "histories": files.values().next().map(|m| m["histories"].clone()), "refused": files.values().next().map(|m| m["refused"].clone()), "formats": feeds::formats::NAMES },
         "summaries": summaries, "proofs": proofs,
-        "waiting_for_a_person": matching.waiting,
+        "waiting_for_a_person": matching.waiting + matching.contested,
     });
-    let path = folder.join("report.json");
-    fs::write(&path, serde_json::to_vec_pretty(&report)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&report)?)?;
     Ok(report)
+}
+
+/// A night's report, written last: with it the night is done.
+const REPORT: &str = "report.json";
+/// Which client's document is which.
+const INDEX: &str = "index.csv";
+
+/// Whether a night was done to its end.
+pub fn is_reported(out: &Path, night: NaiveDate) -> bool {
+    out.join(night.to_string()).join(REPORT).exists()
+}
+
+/// The clients whose summaries a night delivered or found unchanged, from its index.
+pub fn clients_of(out: &Path, night: NaiveDate) -> anyhow::Result<BTreeSet<String>> {
+    let path = out.join(night.to_string()).join("summaries").join(INDEX);
+    let mut index = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let rows = index.records().map(|row| Ok(row?.get(0).unwrap_or_default().to_owned()));
+    rows.collect()
 }
 
 /// Renders the summaries that changed, each recorded before its file exists. Files are named by disclosure id; the index tells whose they are.
@@ -214,6 +231,7 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
         run: Some(app.entropy().uuid()),
         repeat: Repeat::WhenChanged,
     };
+    confirm_arrived(app, &ask, folder).await?;
     let members = population(app, &ask).await?;
     let progress = Progress::begin(&format!("summaries for {consumer}"), members.len() as u64);
     let encode = |history: &disclosure::DisclosedHistory| {
@@ -222,9 +240,9 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
     };
     let (mut rendered, mut unchanged, mut refused) = (0_u64, 0_u64, BTreeMap::<&'static str, u64>::new());
     let mut digest = feeds::RunDigest::default();
-    let mut index = Vec::new();
+    let mut index = Index { folder, time_zone: app.roster_layout(consumer)?.time_zone, rows: Vec::new() };
     for (number, keys) in members.chunks(CHUNK).enumerate() {
-        let mut arrived = Vec::new();
+        let (mut arrived, mut same) = (Vec::new(), Vec::new());
         for item in disclosure::disclose_chunk(app.disclosure(), &ask, keys, &encode).await? {
             match item {
                 Item::Disclosed(disclosed) => {
@@ -232,18 +250,19 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
                     let name = format!("{}.pdf", history.disclosure());
                     write_whole(&folder.join(&name), &disclosed.bytes)?;
                     digest.add(history.content_digest());
-                    index.push((history.person_key().expose().clone(), name, "new or changed"));
+                    index.rows.push([history.person_key().expose(), &*name, NEW_OR_CHANGED, ""].map(str::to_owned));
                     arrived.push(history.disclosure());
                     rendered += 1;
                 }
                 Item::Unchanged { person_key } => {
-                    index.push((person_key.into_exposed(), String::new(), "checked today, unchanged since"));
+                    same.push(person_key.into_exposed());
                     unchanged += 1;
                 }
                 Item::Refused { reason, .. } => *refused.entry(reason.code()).or_default() += 1,
             }
         }
-        disclosure::confirm_delivered(app.disclosure(), &ask, &arrived).await?;
+        confirm(app, &ask, folder, &arrived).await?;
+        index.add_unchanged(disclosure::list_delivered(app.disclosure(), &ask, &same).await?);
         progress.at(((number + 1) * CHUNK).min(members.len()) as u64);
     }
     if rendered > 0 {
@@ -254,7 +273,7 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
         )
         .await?;
     }
-    write_index(&folder.join("index.csv"), &index)?;
+    index.write()?;
     progress.done(&format!("{rendered} rendered, {unchanged} unchanged"));
     Ok(
         json!({ "rendered": rendered, "unchanged": unchanged, "refused": refused.values().sum::<u64>(), "refused_because": refused }),
@@ -275,22 +294,85 @@ pub async fn population(app: &App, ask: &Ask<'_>) -> anyhow::Result<Vec<String>>
     }
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let part = path.with_extension("part");
-    fs::write(&part, bytes).with_context(|| format!("cannot write {}", part.display()))?;
-    pg::crash::hit(CrashPoint::DeliverBeforeRename);
-    fs::rename(&part, path).with_context(|| format!("cannot write {}", path.display()))?;
-    pg::crash::hit(CrashPoint::DeliverAfterRename);
-    Ok(())
+/// What a killed run of the same night left: documents that are there whole have arrived and are not made again; parts go.
+async fn confirm_arrived(app: &App, ask: &Ask<'_>, folder: &Path) -> anyhow::Result<()> {
+    let mut arrived = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == PART) {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        } else if let Some(id) = disclosure_of(&path) {
+            arrived.push(id);
+        }
+    }
+    confirm(app, ask, folder, &arrived).await
 }
 
-fn write_index(path: &Path, rows: &[(String, String, &str)]) -> anyhow::Result<()> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(["person_id", "file", "state"])?;
-    for (person, file, state) in rows {
-        writer.write_record([person, file, *state])?;
+/// Notes that documents have arrived, once the disk holds their names too: what is noted is not made again.
+async fn confirm(app: &App, ask: &Ask<'_>, folder: &Path, arrived: &[model::DisclosureId]) -> anyhow::Result<()> {
+    if arrived.is_empty() {
+        return Ok(());
     }
-    write_whole(path, &writer.into_inner().map_err(|error| anyhow!("{error}"))?)
+    let durable = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    durable.with_context(|| format!("cannot write {}", folder.display()))?;
+    Ok(disclosure::confirm_delivered(app.disclosure(), ask, arrived).await?)
+}
+
+/// The disclosure that a document's name tells.
+fn disclosure_of(path: &Path) -> Option<model::DisclosureId> {
+    let id = path.file_stem()?.to_str()?.parse().ok().map(model::DisclosureId);
+    id.filter(|_| path.extension().is_some_and(|extension| extension == "pdf"))
+}
+
+/// The extension of a file that is not complete.
+const PART: &str = "part";
+/// Of a document that this night brought.
+const NEW_OR_CHANGED: &str = "new or changed";
+
+/// A night's index: each client's document, and since when it is the same.
+struct Index<'a> {
+    folder: &'a Path,
+    time_zone: chrono_tz::Tz,
+    rows: Vec<[String; 4]>,
+}
+
+impl Index<'_> {
+    /// Documents that need not be sent again. Those that this very night brought, before a kill, are new all the same.
+    fn add_unchanged(&mut self, delivered: Vec<disclosure::Delivered>) {
+        for one in delivered {
+            let name = format!("{}.pdf", one.disclosure);
+            let person = one.person_key.into_exposed();
+            self.rows.push(if self.folder.join(&name).exists() {
+                [person, name, NEW_OR_CHANGED.to_owned(), String::new()]
+            } else {
+                let since = one.recorded_at.with_timezone(&self.time_zone).date_naive().to_string();
+                [person, name, "checked today, unchanged since".to_owned(), since]
+            });
+        }
+    }
+
+    fn write(mut self) -> anyhow::Result<()> {
+        self.rows.sort();
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        writer.write_record(["person_id", "file", "state", "since"])?;
+        for row in &self.rows {
+            writer.write_record(row)?;
+        }
+        let bytes = writer.into_inner().map_err(|error| anyhow!("{error}"))?;
+        write_whole(&self.folder.join(INDEX), &bytes)
+    }
+}
+
+/// Writes a file whole or not at all: it has its name when its bytes are on the disk.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    let part = path.with_extension(PART);
+    let mut file = fs::File::create(&part).with_context(cannot)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(cannot)?;
+    pg::crash::hit(CrashPoint::DeliverBeforeRename);
+    fs::rename(&part, path).with_context(cannot)?;
+    pg::crash::hit(CrashPoint::DeliverAfterRename);
+    Ok(())
 }
 
 /// Writes the inclusion proof beside each document: `NAME.tlog-proof`.
@@ -299,12 +381,9 @@ async fn write_proofs(app: &App, folder: &Path) -> anyhow::Result<u64> {
     let entries: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
     for path in entries {
         let proof_path = path.with_extension("pdf.tlog-proof");
-        let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<uuid::Uuid>().ok());
-        let (Some(id), true, false) = (id, path.extension().is_some_and(|e| e == "pdf"), proof_path.exists()) else {
-            continue;
-        };
+        let (Some(id), false) = (disclosure_of(&path), proof_path.exists()) else { continue };
         let proof = pg::run_tx(app.pool(), "ledger.inclusion", Role::Ledger, |tx| {
-            Box::pin(async move { ledger::inclusion(tx, model::DisclosureId(id)).await })
+            Box::pin(async move { ledger::inclusion(tx, id).await })
         })
         .await?;
         write_whole(&proof_path, proof.to_string().as_bytes())?;

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use feeds::token::TokenSeal;
+use model::Clock as _;
 use pg::Access;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -94,7 +95,7 @@ impl Serving {
 }
 
 /// Certificates from the configured folder; in the sandbox, made at first need.
-fn certificates(app: &App) -> anyhow::Result<PathBuf> {
+pub(super) fn certificates(app: &App) -> anyhow::Result<PathBuf> {
     let folder = app.settings.server.certificates.clone().unwrap_or_else(|| app.data.join("certs"));
     if app.settings.sandbox {
         let names = systems(app)?;
@@ -104,7 +105,8 @@ fn certificates(app: &App) -> anyhow::Result<PathBuf> {
                 Some(certs::Bearer { name: id, san: systems.iter().find_map(|s| s.san.as_deref())? })
             })
             .collect();
-        certs::prepare(&folder, &bearers, app.clock().now())?;
+        // Callers hold certificates against their own clocks, whatever the time in the sandbox.
+        certs::prepare(&folder, &bearers, SystemClock.now())?;
     }
     Ok(folder)
 }
@@ -128,7 +130,7 @@ fn deps(app: &App) -> anyhow::Result<api::Deps> {
     Ok(api::Deps {
         pool: app.pool().clone(),
         agreements: Arc::clone(&app.agreements),
-        clock: Arc::new(SystemClock),
+        clock: app.shared_clock(),
         entropy: Arc::new(SystemEntropy),
         consumers: consumers.collect::<anyhow::Result<_>>()?,
         tokens: TokenSeal::new(app.keys.secret("tokens", &SystemEntropy)?),

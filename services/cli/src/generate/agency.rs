@@ -220,8 +220,7 @@ impl Writer<'_> {
             View::SwappedDate => seen.birth = noise::swapped(seen.birth),
             View::OldSurname => seen.last.clone_from(&self.child.last),
             View::Doubtful => {
-                seen.birth += TimeDelta::days(365);
-                seen.last = noise::typo(&seen.last, dice);
+                seen.first.truncate(1);
                 seen.middle.clear();
             }
             View::StrangersSasid => seen.sasid = first_sasid(self.world, self.child.index + 1),

@@ -53,7 +53,7 @@ pub enum View {
     SwappedDate,
     /// By the last name of before a change.
     OldSurname,
-    /// Another year of birth and a misspelt last name: a person must decide.
+    /// The first name by its initial only, and nothing else to tell it from a twin's: a person must decide.
     Doubtful,
     /// With the SASID of the next child.
     StrangersSasid,

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::World;
 use super::agency::Client;
-use super::cases::{Consumer, Restricted};
+use super::cases::{Consumer, NIGHTS, Restricted};
 use super::life::{Closes, Program, Stint, Year};
 use super::places::{COURTS, DCF_OFFICES};
 use super::sink::{Batch, FileKey, push_iso};
@@ -161,6 +161,16 @@ struct TrueLink<'a> {
     child: Option<u64>,
     sasids: Vec<&'a str>,
     noise: &'a [&'static str],
+    /// Times of authority, as the last night's roster tells them: first and last day.
+    authority: Vec<TrueSpan>,
+    /// The first night whose roster no longer names the client.
+    left: Option<Day>,
+}
+
+#[derive(Serialize)]
+struct TrueSpan {
+    from: Day,
+    to: Option<Day>,
 }
 
 #[derive(Serialize)]
@@ -216,6 +226,8 @@ pub fn write(world: &World, batch: &mut Batch, record: &Record<'_>) -> anyhow::R
             child: client.child,
             sasids: client.child.map_or_else(Vec::new, |_| sasids(record)),
             noise: &client.noise,
+            authority: client.spans.iter().map(|s| TrueSpan { from: Day(s.from), to: s.to.map(Day) }).collect(),
+            left: client.gone.map(|night| Day(world.as_of - TimeDelta::days((NIGHTS - 1 - night) as i64))),
         };
         line(batch, "links", &link)?;
     }

@@ -300,12 +300,15 @@ pub static CASES: [Case; 43] = [
     },
     Case {
         name: "turns_18",
-        about: "turns 18 on the third night",
+        about: "turns 18 on the third night: the parent's consent and release end",
         first: "Sage",
         last: "Sumac",
         age: (18, 1),
         trouble: 0.6,
-        clients: &[viewed(court(&[open(260)]), View::WithSasid)],
+        clients: &[
+            adjudicated(viewed(court(&[open(260)]), View::WithSasid), "parent_consent"),
+            viewed(unit(&[ends_on_night(200, -165, 0)], "parent"), View::WithSasid),
+        ],
         ..PLAIN
     },
     Case {
@@ -461,7 +464,7 @@ pub static CASES: [Case; 43] = [
     },
     Case {
         name: "doubtful",
-        about: "listed with another year of birth and a misspelt name: for a person to decide",
+        about: "listed by an initial only, as a twin could be: for a person to decide",
         first: "Marlowe",
         last: "Foxglove",
         age: (15, 140),
