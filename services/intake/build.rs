@@ -1,4 +1,5 @@
-//! Finds the layouts (`layouts/<source>/<id>.toml`) and writes the list that `layouts.rs` embeds: adding a layout is adding a file.
+//! Finds the layouts (`layouts/<source>/<id>.toml`) and writes the lists that `layouts.rs` and `edfi/version.rs` embed: adding a
+//! layout is adding a file. Those of `layouts/edfi` describe versions of Ed-Fi's XML and are a list of their own.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,12 +12,14 @@ use std::{env, fmt::Write as _, fs, io, path::Path};
 fn main() -> io::Result<()> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("layouts");
     println!("cargo::rerun-if-changed={}", root.display());
-    let mut list = String::from("&[\n");
+    let mut lists = [String::from("&[\n"), String::from("&[\n")];
     for source in sorted(&root)? {
         if !source.is_dir() {
             continue;
         }
         println!("cargo::rerun-if-changed={}", source.display());
+        let [layouts, versions] = &mut lists;
+        let list = if source.ends_with("edfi") { versions } else { layouts };
         for file in sorted(&source)? {
             if file.extension().is_some_and(|extension| extension == "toml") {
                 println!("cargo::rerun-if-changed={}", file.display());
@@ -24,9 +27,12 @@ fn main() -> io::Result<()> {
             }
         }
     }
-    list.push(']');
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
-    fs::write(Path::new(&out).join("layouts.rs"), list)
+    for (list, name) in lists.iter_mut().zip(["layouts.rs", "edfi_versions.rs"]) {
+        list.push(']');
+        fs::write(Path::new(&out).join(name), list)?;
+    }
+    Ok(())
 }
 
 fn sorted(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {

@@ -9,7 +9,7 @@ use sqlx::{Executor as _, Row as _};
 use crate::world::{OTHER, STUDENT, World, file_of, loaded_at, offense, registration, snapshot, with};
 
 fn adds_up(counts: &Counts) -> bool {
-    counts.rows_in == counts.loaded + counts.unchanged + counts.superseded + counts.quarantined
+    counts.rows_in == counts.loaded + counts.unchanged + counts.superseded + counts.quarantined + counts.control
 }
 
 #[tokio::test]
@@ -85,6 +85,15 @@ async fn a_bad_file_is_refused_whole_and_entered_with_its_findings() {
     // Refused bytes may come again: they are judged again, not passed over.
     let again = world.load_bytes("ct-discipline", &bytes, loaded_at()).await;
     assert!(again.refused.is_some() && !again.seen_before);
+}
+
+#[tokio::test]
+async fn one_bad_row_is_quarantined_and_says_nothing_about_its_file() {
+    let world = World::new(&[]).await;
+    let bad = with(&offense(STUDENT), &[("incident_date", "2024-02-31")]);
+    let receipt = world.load_bytes("ct-discipline", &file_of("ct-discipline", &[bad]), loaded_at()).await;
+    assert_eq!((receipt.counts.rows_in, receipt.counts.quarantined, &receipt.refused), (1, 1, &None));
+    assert!(adds_up(&receipt.counts));
 }
 
 #[tokio::test]

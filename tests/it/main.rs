@@ -4,6 +4,7 @@ mod agreements;
 mod api;
 mod concurrency;
 mod disclosure;
+mod edfi;
 mod fences;
 mod intake;
 mod ledger;

@@ -1,16 +1,21 @@
-//! Ed-Fi 1.0: interchanges in XML, listed by a control file.
+//! Ed-Fi: interchanges in XML, one by one or as a delivery that a control file lists.
 //!
-//! A delivery is a control file and the interchange files it lists. Files are read organizations first, then courses,
-//! calendars and tests, then students and parents, then the rest, each as a stream of records in bounded memory. A record
-//! becomes an [`Item`]: facts about one person, an organization, something passed over, or something refused.
+//! The reader knows one vocabulary, that of data standard 5.2; a [`Version`] is a file of layout data that says how its own names
+//! differ (`layouts/edfi`). Files of a delivery are read organizations first, then courses, calendars and tests, then students and
+//! contacts, then the rest, each as a stream of records in bounded memory. A record becomes an [`Item`]: facts about one person
+//! or several, an organization, a description that others refer to, something passed over, or something refused.
 //!
 //! The XML comes from outside: no document type declaration, no entity but XML's own five, no reference to any other file
 //! or address is followed, and everything has a limit ([`Config`]).
 //!
 //! What one record needs of another (the name of a parent, the date of an incident, the district of a school) is found in
-//! the [`Index`]. A contact without its parent, or a participation without its incident, is refused, so that no poorer fact
-//! replaces a better one; titles of courses and the like are found if this delivery or an earlier one described them.
+//! the [`Index`]. What a record describes is also given as a description, to be kept: a later delivery may refer to it. A record
+//! that rests on what nobody has described so far is an [`Item::Dependent`]: whoever loads it looks among earlier deliveries, keeps what
+//! is still open, and has it read again when the other half arrives. So facts do not depend on which came first.
 //! The natural key of a fact is the record's own identity in the source and nothing that was looked up.
+//!
+//! References name things by their own identity, or by the id of a record of the same file. Ids of other files lead nowhere: XML gives
+//! them no meaning outside their file, and a wrong guess would give one child another's record.
 //!
 //! Start with [`read_delivery`], then `records` for what each kind of record gives.
 
@@ -20,9 +25,11 @@ mod fields;
 mod guard;
 mod index;
 mod interchange;
+mod kept;
 mod node;
 mod records;
 mod repeats;
+mod version;
 mod xml;
 
 #[cfg(test)]
@@ -38,11 +45,13 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use md5::{Digest as _, Md5};
 
+pub(crate) use self::kept::{Reread, keep_told, reread, student, subjects, subjects_of};
 pub use self::{
     config::Config,
     control::{DeliveredFile, Delivery, Interchange, Packing, read_control},
     index::Index,
-    interchange::{Counts, Sink, read_interchange},
+    interchange::{Counts, Expected, Sink, read_interchange},
+    version::{Version, find_version, versions},
 };
 use crate::{
     Error,
@@ -112,7 +121,8 @@ pub fn read_file(
         Packing::Gzip => Box::new(MultiGzDecoder::new(BufReader::new(raw))),
     };
     let mut source = BufReader::with_capacity(BUFFER_BYTES, Summing { inner: unpacked, sum: Md5::new() });
-    let counts = read_interchange(file.interchange, &mut source, index, config, sink)?;
+    let expected = Expected { interchange: file.interchange, version: file.version };
+    let counts = read_interchange(expected, &mut source, index, config, sink)?;
     let Some(listed) = &file.md5 else { return Ok(counts) };
     let sum = hex::encode(source.into_inner().sum.finalize());
     if counts.is_complete && sum != *listed {
@@ -130,6 +140,44 @@ pub fn read_file(
         let _ = sink(Item::File(finding));
     }
     Ok(counts)
+}
+
+/// What the first bytes of a file tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Recognised {
+    /// The version of its namespace; `None`: one that is not known here.
+    pub version: Option<&'static Version>,
+    /// What its root element says it holds.
+    pub interchange: Interchange,
+}
+
+/// Whether a file is an Ed-Fi interchange, by its first bytes (some 64 KiB). `None`: it is none.
+pub fn recognise(first: &[u8]) -> Option<Recognised> {
+    let text = text_of(first);
+    let name = text.match_indices("Interchange").find_map(|(at, _)| {
+        let before = text.get(..at)?.rsplit('<').next()?;
+        let is_tag = before.is_empty()
+            || before.strip_suffix(':').is_some_and(|prefix| prefix.chars().all(char::is_alphanumeric));
+        let name = text.get(at..)?.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        (is_tag && text.get(..at)?.contains('<')).then_some(name)
+    })?;
+    let config = Config::default();
+    let mut source = first;
+    let root = xml::RecordReader::new(&mut source, &config).root();
+    Some(Recognised { version: root.ok().map(|(_, version)| version), interchange: Interchange::of(name) })
+}
+
+/// The beginning of a file as text, also where it is in UTF-16: that is refused later, with a word.
+fn text_of(first: &[u8]) -> String {
+    let units = |of: fn([u8; 2]) -> u16| {
+        let units = first.as_chunks::<2>().0.iter().map(|pair| of(*pair));
+        char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    };
+    match first {
+        [0xFE, 0xFF, ..] | [0, b'<', ..] => units(u16::from_be_bytes),
+        [0xFF, 0xFE, ..] | [b'<', 0, ..] => units(u16::from_le_bytes),
+        _ => String::from_utf8_lossy(first).into_owned(),
+    }
 }
 
 /// Sums up what is read through it.

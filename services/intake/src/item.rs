@@ -2,6 +2,7 @@
 
 use model::{Fact, Masked};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -35,6 +36,15 @@ pub struct Finding {
     pub message: String,
 }
 
+/// Where a record is counted that gives several items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// By this item.
+    Here,
+    /// By another item of the same record.
+    Elsewhere,
+}
+
 /// An organization as a reference file describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrganizationRecord {
@@ -50,6 +60,61 @@ pub struct OrganizationRecord {
     pub town: Option<String>,
     /// First day it bears this name, if the source says.
     pub open_date: Option<chrono::NaiveDate>,
+}
+
+/// Names something that records describe and refer to (an incident, a contact, a school), by a hash of its kind and identity.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference(pub [u8; 32]);
+
+impl Reference {
+    /// The name of what has this kind and identity in its source.
+    pub fn of(kind: &str, key: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [kind, key] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(hash.finalize().into())
+    }
+}
+
+impl std::fmt::Debug for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reference")
+    }
+}
+
+/// What a record says about something that others refer to, kept between deliveries.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// What is described.
+    pub reference: Reference,
+    /// What kind of thing it is: `incident`, `contact`, `organization`, ...
+    pub kind: &'static str,
+    /// What is said of it, for the reader that wrote it.
+    pub body: Masked<Vec<u8>>,
+}
+
+/// A record that rests on descriptions: what it says cannot be told, or not fully, without them. It is kept, and read again when one
+/// of them arrives or changes.
+#[derive(Clone, Debug)]
+pub struct Dependent {
+    /// The line or record number, from 1.
+    pub line: u32,
+    /// What it refers to and nobody has described so far.
+    pub missing: Vec<Reference>,
+    /// Descriptions that it copies from.
+    pub rests_on: Vec<Reference>,
+    /// Its facts, by person and natural key: a later record of the same facts takes its place.
+    pub subjects: Vec<Reference>,
+    /// The record, for the reader that wrote it.
+    pub record: Masked<Vec<u8>>,
+    /// The bytes as received, for quarantine.
+    pub raw: Masked<Vec<u8>>,
+    /// What can be told of it now; nothing if it makes no sense without what is missing.
+    pub told: Option<Box<Item>>,
+    /// Why nothing can be told.
+    pub findings: Vec<Finding>,
 }
 
 /// One record of a file, read.
@@ -107,6 +172,21 @@ pub enum Item {
         /// Why.
         findings: Vec<Finding>,
     },
+    /// One record about several persons (a discipline action): counted once. Its members are [`Item::Person`] or [`Item::Retracted`].
+    Joint(Vec<Item>),
+    /// A good record that describes what others refer to, and is no fact by itself: kept for them.
+    Described {
+        /// The line or record number, from 1.
+        line: u32,
+        /// The kind of record, in the source's words.
+        kind: String,
+        /// What it describes, under each name that others may use.
+        descriptions: Vec<Description>,
+        /// Whether another item counts the record as a row.
+        counted: Counted,
+    },
+    /// A record that rests on what other records describe.
+    Dependent(Dependent),
     /// Something about the file as a whole (line 0) or about its end.
     File(Finding),
 }

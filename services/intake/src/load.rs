@@ -1,7 +1,10 @@
 //! Loading: one file, one batch, one transaction. Every row ends as a fact or as a finding, and a kill at any point leaves nothing half-loaded.
 
 mod chunk;
+mod kept;
 mod raw;
+
+pub(crate) use kept::ToKeep;
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +20,18 @@ use pg::{Role, Tx, crash::CrashPoint};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::{Finding, Item, Severity, store};
+use crate::{Finding, Item, Severity, edfi, store};
 
 /// Limits of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The largest share of quarantined rows a batch may have before it is refused as a whole.
+    /// The largest share of bad rows a batch may have before it is refused as a whole. Control rows do not count, nor do rows that are
+    /// kept until what they refer to comes.
     pub quarantined_share_max: f64,
+    /// Bad rows from which the share counts. With fewer, the file stands and they are quarantined: one bad row says nothing about a
+    /// file, even if it is the file's only one.
+    pub quarantined_rows_min: u64,
     /// Findings kept for a batch; further ones are counted, their rows are in quarantine all the same.
     pub findings_max: usize,
     /// Rows written to the database at once.
@@ -35,11 +42,17 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { quarantined_share_max: 0.2, findings_max: 100_000, chunk_rows: 4_000, raw_block_bytes: 1 << 20 }
+        Self {
+            quarantined_share_max: 0.2,
+            quarantined_rows_min: 2,
+            findings_max: 100_000,
+            chunk_rows: 4_000,
+            raw_block_bytes: 1 << 20,
+        }
     }
 }
 
-/// What happened to the rows of a file. `rows_in` is the sum of the next four.
+/// What happened to the rows of a file. `rows_in` is the sum of the next five.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Rows read.
@@ -52,8 +65,8 @@ pub struct Counts {
     pub superseded: u64,
     /// Rows not loaded.
     pub quarantined: u64,
-    /// Records of kinds the exchange does not keep, not among the rows.
-    pub passed: u64,
+    /// Control rows: they describe what others refer to, or are of a kind the exchange does not keep.
+    pub control: u64,
 }
 
 /// The sender's receipt.
@@ -162,10 +175,22 @@ pub struct Tally {
     /// Rows kept in quarantine.
     kept: u64,
     passed_kinds: BTreeMap<String, u64>,
+    described_kinds: BTreeMap<String, u64>,
+    /// Rows that were loaded without all that they refer to.
+    incomplete: u64,
+    /// Quarantined rows that are kept until what they refer to comes: they say nothing against the file.
+    waiting: u64,
+    /// Rows of earlier files that this one completed or changed.
+    completed: u64,
     refused: Option<String>,
 }
 
 impl Tally {
+    const fn count_control(&mut self) {
+        self.counts.rows_in += 1;
+        self.counts.control += 1;
+    }
+
     fn find_all(&mut self, findings: Vec<Finding>, max: usize) {
         for finding in findings {
             self.find(finding, max);
@@ -205,9 +230,11 @@ pub async fn load(context: Context<'_>, file: &LoadFile) -> Result<Receipt, Load
         seen_before,
     };
     let done = match result {
-        Ok((batch, tally, seen_before)) => {
+        Ok((batch, mut tally, seen_before)) => {
             if seen_before && file.is_referred_to {
-                read_for_reference(file.produce.clone()).await?;
+                let findings = read_for_reference(file.produce.clone()).await?;
+                tally.find_all(findings, context.limits.findings_max);
+                tally.refused = None;
             }
             receipt(batch, tally, seen_before)
         }
@@ -290,10 +317,34 @@ fn load_in<'t>(
     })
 }
 
-/// Reads a file for what others of its delivery refer to, and drops its items.
-async fn read_for_reference(produce: Produce) -> Result<(), LoadError> {
-    let reader = tokio::task::spawn_blocking(move || produce(&mut |_| ControlFlow::Continue(())));
-    reader.await.map_err(|_| LoadError::Stopped)?.map_err(|error| LoadError::Read(Box::new(error)))
+/// Reads a file for what others of its delivery refer to, and drops its items; what it says about the file is said again.
+async fn read_for_reference(produce: Produce) -> Result<Vec<Finding>, LoadError> {
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut findings = Vec::new();
+        produce(&mut |item| {
+            if let Item::File(finding) = item {
+                findings.push(finding);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(findings)
+    });
+    reader.await.map_err(|_| LoadError::Stopped)?.map_err(|error: crate::Error| LoadError::Read(Box::new(error)))
+}
+
+/// What earlier deliveries of this SEA described, contacts and incidents apart: those are looked up when a record asks for them.
+///
+/// `Err`: the database did not answer, or `config.index_bytes_max` is too small for what was described.
+pub async fn described(context: Context<'_>, sea: &Sea, config: &edfi::Config) -> Result<edfi::Index, LoadError> {
+    let bodies = pg::run_tx(context.pool, "intake.described", Role::Intake, |tx| {
+        Box::pin(async move { Ok::<_, LoadError>(store::kept::list_descriptions(tx, sea).await?) })
+    })
+    .await?;
+    let mut index = edfi::Index::new(config.index_bytes_max);
+    for body in &bodies {
+        index.import(body).map_err(|error| LoadError::Read(Box::new(error)))?;
+    }
+    Ok(index)
 }
 
 type Chunks = (mpsc::Receiver<Vec<Item>>, tokio::task::JoinHandle<Result<(), crate::Error>>);
@@ -318,26 +369,48 @@ fn read_in_background(produce: Produce, chunk_rows: usize) -> Chunks {
     (receiver, reader)
 }
 
-/// Says once per kind what was passed over, and refuses a batch with too many bad rows.
+/// Says once per kind what was passed over or kept for others, and refuses a batch with too many bad rows.
 fn finish(tally: &mut Tally, limits: &Limits) {
-    for (kind, count) in std::mem::take(&mut tally.passed_kinds) {
-        let finding = Finding {
-            line: 0,
-            column: None,
-            field: None,
-            rule: "record.passed".to_owned(),
-            severity: Severity::Information,
-            message: format!("{count} records of kind {kind} hold nothing the exchange keeps and were passed over"),
-        };
-        tally.find(finding, limits.findings_max);
+    let mut said: Vec<(&str, String)> = Vec::new();
+    for (kind, count) in &tally.passed_kinds {
+        let message = format!("{count} records of kind {kind} hold nothing the exchange keeps and were passed over");
+        said.push(("record.passed", message));
     }
-    let Counts { rows_in, quarantined, passed, .. } = tally.counts;
-    if tally.refused.is_none() && rows_in == 0 && passed == 0 {
+    for (kind, count) in &tally.described_kinds {
+        let message = format!("{count} records of kind {kind} describe what others refer to, and are kept for them");
+        said.push(("record.described", message));
+    }
+    if tally.incomplete > 0 {
+        let message = format!(
+            "{} records refer to what no delivery has described so far; they are loaded without it, and completed when it is described",
+            tally.incomplete
+        );
+        said.push(("reference.awaited", message));
+    }
+    if tally.waiting > 0 {
+        let message = format!(
+            "{} of the quarantined records only refer to what has not come yet; they are kept, and loaded when it comes",
+            tally.waiting
+        );
+        said.push(("reference.kept", message));
+    }
+    if tally.completed > 0 {
+        let message = format!("{} records of earlier files were completed or changed by this one", tally.completed);
+        said.push(("reference.completed", message));
+    }
+    for (rule, message) in said {
+        tally.find(Finding::new(0, rule, Severity::Information, message), limits.findings_max);
+    }
+    let Counts { rows_in, quarantined, control, .. } = tally.counts;
+    if tally.refused.is_none() && rows_in == 0 {
         tally.refused = Some("the file has no records".to_owned());
     }
-    if tally.refused.is_none() && quarantined as f64 > limits.quarantined_share_max * rows_in as f64 {
+    let rows = rows_in - control;
+    let bad = quarantined - tally.waiting.min(quarantined);
+    let is_many = bad >= limits.quarantined_rows_min;
+    if tally.refused.is_none() && is_many && bad as f64 > limits.quarantined_share_max * rows as f64 {
         tally.refused = Some(format!(
-            "{quarantined} of {rows_in} rows are bad, more than {:.0} %: the file as a whole is not to be trusted",
+            "{bad} of {rows} rows are bad, more than {:.0} %: the file as a whole is not to be trusted",
             limits.quarantined_share_max * 100.0
         ));
     }

@@ -1,5 +1,7 @@
 //! All SQL of intake: batches, raw blocks, findings, quarantine.
 
+pub(crate) mod kept;
+
 use chrono::{DateTime, Utc};
 use model::{BatchId, Masked, Sea};
 use sqlx::PgConnection;
@@ -46,9 +48,9 @@ pub(crate) async fn find_loaded(
     Ok(row.map(|row| {
         let counts = Counts {
             rows_in: row.rows_in.unsigned_abs(),
-            unchanged: (row.rows_in - row.quarantined).unsigned_abs(),
+            unchanged: (row.rows_in - row.quarantined - row.passed).unsigned_abs(),
             quarantined: row.quarantined.unsigned_abs(),
-            passed: row.passed.unsigned_abs(),
+            control: row.passed.unsigned_abs(),
             ..Counts::default()
         };
         (BatchId(row.batch_id), counts)
@@ -93,7 +95,7 @@ pub(crate) async fn close_batch(
         count(counts.unchanged),
         count(counts.superseded),
         count(counts.quarantined),
-        count(counts.passed),
+        count(counts.control),
         refused,
         at,
     )

@@ -1,24 +1,26 @@
 //! `throughline intake`.
 
+mod archive;
+mod collect;
+mod edfi;
+
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read, Write as _},
+    io::Write as _,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::{Context as _, anyhow, bail};
-use flate2::read::MultiGzDecoder;
+use anyhow::{Context as _, anyhow};
 use intake::{
-    Finding, Item, Layout, Severity, convert, describe, edfi, layouts,
-    load::{self, LoadFile, Receipt},
-    read,
+    Finding, Layout, Severity, convert, describe, layouts,
+    load::{self, Receipt},
 };
 use model::Sea;
 use reference::tables::Tables;
 use serde_json::json;
 
+use self::collect::{Collected, file_name, open};
 use super::{Outcome, with_app};
 use crate::{
     app::App,
@@ -36,31 +38,35 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             })
             .await
         }
-        Intake::Check { path, layout } => check(place, &path, find_layout(&layout)?),
+        Intake::Check { path, layout } => match edfi::Named::parse(&layout)? {
+            Some(named) => edfi::check(place, &path, named),
+            None => check(place, &path, find_layout(&layout)?),
+        },
         Intake::Convert { path, layout, to, out } => convert_file(&path, find_layout(&layout)?, to, &out),
         Intake::Layouts => {
             for layout in layouts::all() {
                 console::line(false, format!("{:<24} {}", layout.id, layout.title));
             }
-            console::line(
-                false,
-                format!("{:<24} {}", EDFI_LAYOUT, "Ed-Fi 1.0 XML interchanges, by their control file"),
-            );
+            for version in intake::edfi::versions() {
+                console::line(false, format!("{:<24} {}", version.id, version.title));
+            }
             Ok(Outcome::Done)
         }
         Intake::Describe { id } => {
-            console::text(&describe::page(find_layout(&id)?))?;
+            let page = match edfi::Named::parse(&id)? {
+                Some(named) => named.version.page(),
+                None => describe::page(find_layout(&id)?),
+            };
+            console::text(&page)?;
             Ok(Outcome::Done)
         }
     }
 }
 
-/// The layout name of Ed-Fi deliveries in receipts.
-const EDFI_LAYOUT: &str = "edfi-1.0";
-
 fn find_layout(id: &str) -> anyhow::Result<&'static Layout> {
     layouts::find(id).ok_or_else(|| {
-        let known: Vec<&str> = layouts::all().iter().map(|layout| layout.id.as_str()).collect();
+        let mut known: Vec<&str> = layouts::all().iter().map(|layout| layout.id.as_str()).collect();
+        known.extend(intake::edfi::versions().iter().map(|version| version.id.as_str()));
         anyhow!("there is no layout {id}; there are: {}", known.join(", "))
     })
 }
@@ -90,23 +96,18 @@ pub async fn load_paths(
     layout: Option<&str>,
     as_json: bool,
 ) -> anyhow::Result<Totals> {
-    let unpacked = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let mut files = Vec::new();
+    let mut collected = Collected::new(sea, layout)?;
     for path in paths {
-        collect(path, sea, layout, unpacked.path(), &mut files)?;
+        collected.collect(path)?;
+    }
+    for passed in &collected.passed_over {
+        console::line(as_json, format!("{passed}: no data file, passed over"));
     }
     let mut totals = Totals::default();
     let limits = app.settings.intake;
-    let total = files.len();
-    for (number, file) in files.into_iter().enumerate() {
-        let file = match file {
-            Found::File(file) => file,
-            Found::Unknown(path, finding) => {
-                totals.refused += 1;
-                say_unknown(&path, &finding, as_json)?;
-                continue;
-            }
-        };
+    let total = collected.files.len();
+    let mut knows_earlier = false;
+    for (number, file) in collected.files.iter().enumerate() {
         let progress = Progress::begin(&format!("load {}/{total} {}", number + 1, file.name), 0);
         let context = load::Context {
             pool: app.pool(),
@@ -116,7 +117,13 @@ pub async fn load_paths(
             limits: &limits,
             progress: &|rows| progress.at(rows),
         };
-        let receipt = load::load(context, &file).await?;
+        if !knows_earlier && file.layout.starts_with("edfi") {
+            collected.edfi.learn(load::described(context, sea, collected.edfi.config()).await?);
+            knows_earlier = true;
+        }
+        let receipt = load::load(context, file).await?;
+        // What a refused file described was not kept: it must not serve the files after it.
+        knows_earlier &= receipt.refused.is_none();
         progress.done(&format!("{} rows, {} quarantined", receipt.counts.rows_in, receipt.counts.quarantined));
         totals.files += 1;
         totals.rows += receipt.counts.rows_in;
@@ -125,18 +132,6 @@ pub async fn load_paths(
         say(app, &receipt, as_json)?;
     }
     Ok(totals)
-}
-
-fn say_unknown(path: &Path, finding: &Finding, as_json: bool) -> anyhow::Result<()> {
-    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if as_json {
-        return console::json(
-            &json!({ "batch": null, "file": file, "layout": null, "rows_in": 0, "loaded": 0, "unchanged": 0, "superseded": 0,
-            "quarantined": 0, "control": null, "findings_file": null, "refused": finding.message }),
-        );
-    }
-    console::line(false, format!("{file}: refused: {}", finding.message));
-    Ok(())
 }
 
 fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
@@ -152,9 +147,10 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return console::json(&json!({
             "batch": receipt.batch.0, "file": receipt.file, "layout": receipt.layout, "rows_in": c.rows_in, "loaded": c.loaded,
-            "unchanged": c.unchanged, "superseded": c.superseded, "quarantined": c.quarantined, "passed": c.passed,
-            "control": { "sha256": hex::encode(receipt.sha256), "bytes": receipt.size_bytes,
-                "adds_up": c.rows_in == c.loaded + c.unchanged + c.superseded + c.quarantined || receipt.refused.is_some() },
+            "unchanged": c.unchanged, "superseded": c.superseded, "quarantined": c.quarantined, "control": c.control,
+            "adds_up": c.rows_in == c.loaded + c.unchanged + c.superseded + c.quarantined + c.control
+                || receipt.refused.is_some(),
+            "sha256": hex::encode(receipt.sha256), "bytes": receipt.size_bytes,
             "findings_file": findings_file, "findings_dropped": receipt.findings_dropped, "refused": receipt.refused,
             "seen_before": receipt.seen_before,
         }));
@@ -163,8 +159,8 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
         Some(reason) => format!("refused: {reason}"),
         None if receipt.seen_before => "the same bytes were loaded before: nothing changed".to_owned(),
         None => format!(
-            "{} loaded, {} unchanged, {} superseded, {} quarantined",
-            c.loaded, c.unchanged, c.superseded, c.quarantined
+            "{} loaded, {} unchanged, {} superseded, {} quarantined, {} control",
+            c.loaded, c.unchanged, c.superseded, c.quarantined, c.control
         ),
     };
     console::line(
@@ -175,163 +171,6 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
         console::line(false, format!("  findings: {}", path.display()));
     }
     Ok(())
-}
-
-enum Found {
-    File(LoadFile),
-    Unknown(PathBuf, Finding),
-}
-
-/// Finds what there is to load at a path: a file, a folder, a zip, or an Ed-Fi control file.
-fn collect(
-    path: &Path,
-    sea: &Sea,
-    layout: Option<&str>,
-    unpacked: &Path,
-    files: &mut Vec<Found>,
-) -> anyhow::Result<()> {
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-    if path.is_dir() {
-        let mut entries: Vec<PathBuf> = fs::read_dir(path)
-            .with_context(|| format!("cannot read {}", path.display()))?
-            .map(|entry| entry.map(|e| e.path()))
-            .collect::<Result<_, _>>()?;
-        entries.sort();
-        if let Some(control) = entries.iter().find(|entry| is_control(entry)) {
-            return collect_edfi(control, sea, files);
-        }
-        for entry in entries {
-            collect(&entry, sea, layout, unpacked, files)?;
-        }
-        return Ok(());
-    }
-    if !path.exists() {
-        bail!("there is no {}", path.display());
-    }
-    if extension == "zip" {
-        let folder = unpack(path, unpacked)?;
-        return collect(&folder, sea, layout, unpacked, files);
-    }
-    if is_control(path) {
-        return collect_edfi(path, sea, files);
-    }
-    let layout = match layout {
-        Some(id) => find_layout(id)?,
-        None => match layouts::detect(path, &first_bytes(path)?) {
-            Ok(layout) => layout,
-            Err(finding) => {
-                files.push(Found::Unknown(path.to_owned(), finding));
-                return Ok(());
-            }
-        },
-    };
-    files.push(Found::File(layout_file(path, sea, layout)?));
-    Ok(())
-}
-
-fn is_control(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ctl"))
-}
-
-/// Bytes by which a layout is recognised.
-const FIRST_BYTES: u64 = 64 << 10;
-
-fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-    Ok(if packed {
-        Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(file))))
-    } else {
-        Box::new(BufReader::with_capacity(1 << 18, file))
-    })
-}
-
-fn first_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path)?.take(FIRST_BYTES).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(bytes)
-}
-
-fn layout_file(path: &Path, sea: &Sea, layout: &'static Layout) -> anyhow::Result<LoadFile> {
-    let tables = tables(layout)?;
-    let source = path.to_owned();
-    Ok(LoadFile {
-        sea: sea.clone(),
-        path: path.to_owned(),
-        name: file_name(path),
-        layout: layout.id.clone(),
-        produce: Arc::new(move |sink| {
-            let mut reader =
-                open(&source).map_err(|error| intake::Error::unavailable("open the file", error.to_string()))?;
-            read::read(&mut reader, layout, tables, sink).map(|_| ())
-        }),
-        is_referred_to: false,
-    })
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// An Ed-Fi delivery: each listed file is a batch; what one file needs of another is kept in a shared index.
-fn collect_edfi(control: &Path, sea: &Sea, files: &mut Vec<Found>) -> anyhow::Result<()> {
-    let config = edfi::Config::default();
-    let delivery = edfi::read_control(control, &config)?;
-    let index = Arc::new(Mutex::new(edfi::Index::new(config.index_bytes_max)));
-    let about_delivery = Arc::new(delivery.findings);
-    for (number, file) in delivery.files.into_iter().enumerate() {
-        let (index, about_delivery) = (Arc::clone(&index), Arc::clone(&about_delivery));
-        let (path, config) = (file.path.clone(), config.clone());
-        files.push(Found::File(LoadFile {
-            sea: sea.clone(),
-            path: path.clone(),
-            name: file_name(&path),
-            layout: format!("{EDFI_LAYOUT}/{:?}", file.interchange),
-            produce: Arc::new(move |sink: &mut dyn FnMut(Item) -> ControlFlow<()>| {
-                if number == 0 {
-                    for finding in about_delivery.iter() {
-                        if sink(Item::File(finding.clone())).is_break() {
-                            return Ok(());
-                        }
-                    }
-                }
-                let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-                edfi::read_file(&file, &mut index, &config, sink).map(|_| ())
-            }),
-            is_referred_to: true,
-        }));
-    }
-    Ok(())
-}
-
-/// Bytes that a zip may unpack to: beyond it is a bomb.
-const UNPACKED_BYTES_MAX: u64 = 64 << 30;
-
-fn unpack(path: &Path, into: &Path) -> anyhow::Result<PathBuf> {
-    let mut archive =
-        zip::ZipArchive::new(File::open(path)?).with_context(|| format!("{} is no zip file", path.display()))?;
-    let folder = into.join(path.file_stem().unwrap_or_default());
-    let mut total = 0_u64;
-    for index in 0..archive.len() {
-        let mut entry = archive.by_index(index)?;
-        let Some(name) = entry.enclosed_name() else {
-            bail!("{}: an entry's name leads out of the folder", path.display())
-        };
-        let target = folder.join(name);
-        if entry.is_dir() {
-            fs::create_dir_all(&target)?;
-            continue;
-        }
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        let mut limited = (&mut entry).take(UNPACKED_BYTES_MAX.saturating_sub(total) + 1);
-        total += std::io::copy(&mut limited, &mut File::create(&target)?)?;
-        if total > UNPACKED_BYTES_MAX {
-            bail!("{} unpacks to more than {} GiB", path.display(), UNPACKED_BYTES_MAX >> 30);
-        }
-    }
-    Ok(folder)
 }
 
 /// Says what is wrong with a file, without a database.

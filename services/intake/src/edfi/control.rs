@@ -7,13 +7,13 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::Config;
+use super::{Config, version::Version};
 use crate::{
     Error,
     item::{Finding, Severity},
 };
 
-/// An interchange of Ed-Fi 1.0: a file of records of one area.
+/// An interchange: a file of records of one area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interchange {
     /// States, districts, schools, courses, programs.
@@ -24,8 +24,10 @@ pub enum Interchange {
     MasterSchedule,
     /// Tests and their families, learning standards.
     AssessmentMetadata,
-    /// Students, parents, and which belong together.
+    /// Students; in version 1.0 their parents too.
     StudentParent,
+    /// Contacts, and whose contacts they are.
+    Contact,
     /// Enrollments in schools and sections.
     StudentEnrollment,
     /// Attendance events.
@@ -55,10 +57,11 @@ impl Interchange {
             "MasterSchedule" => Self::MasterSchedule,
             "AssessmentMetadata" => Self::AssessmentMetadata,
             "StudentParent" | "Student" => Self::StudentParent,
+            "Contact" | "Parent" => Self::Contact,
             "StudentEnrollment" => Self::StudentEnrollment,
             "StudentAttendance" | "Attendance" => Self::StudentAttendance,
             "StudentAssessment" => Self::StudentAssessment,
-            "StudentGrade" | "StudentGrades" => Self::StudentGrade,
+            "StudentGrade" | "StudentGrades" | "StudentTranscript" => Self::StudentGrade,
             "StudentDiscipline" => Self::StudentDiscipline,
             "StudentProgram" => Self::StudentProgram,
             "StudentCohort" => Self::StudentCohort,
@@ -67,8 +70,30 @@ impl Interchange {
         }
     }
 
+    /// Whether the standard has an interchange of this name, though no record of it is kept.
+    fn is_known(name: &str) -> bool {
+        matches!(
+            name,
+            "Descriptors"
+                | "Standards"
+                | "Finance"
+                | "Survey"
+                | "PostSecondaryEvent"
+                | "AssessmentRegistration"
+                | "StudentGradebook"
+                | "StudentHealth"
+                | "StudentIntervention"
+                | "StudentProgramEvaluation"
+        )
+    }
+
+    /// Whether the two are known and differ.
+    pub(super) fn is_other_than(self, found: Self) -> bool {
+        self != Self::Other && self != found
+    }
+
     /// When it is read: organizations, then what describes courses and tests, then students and parents, then the rest.
-    const fn turn(self) -> u8 {
+    pub const fn turn(self) -> u8 {
         match self {
             Self::EducationOrganization => 0,
             Self::EducationOrgCalendar | Self::MasterSchedule | Self::AssessmentMetadata => 1,
@@ -79,12 +104,14 @@ impl Interchange {
 }
 
 /// One file of a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DeliveredFile {
     /// The line of the control file that lists it.
     pub line: u32,
     /// Its interchange, as the control file says.
     pub interchange: Interchange,
+    /// The version it must be of, if somebody named one.
+    pub version: Option<&'static Version>,
     /// Where it is: the listed file, or its copy packed with gzip.
     pub path: PathBuf,
     /// Whether it is packed.
@@ -103,8 +130,10 @@ pub enum Packing {
 }
 
 /// What a control file lists: its files in the order they are to be read, and what is wrong with the list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Delivery {
+    /// The lines that are neither empty nor comments.
+    pub lines: Vec<u32>,
     /// The files there are, in reading order.
     pub files: Vec<DeliveredFile>,
     /// What is wrong with the list: lines that cannot be read, files that are not there.
@@ -155,6 +184,7 @@ impl Delivery {
         if line.is_empty() || line.starts_with('#') {
             return;
         }
+        self.lines.push(number);
         if line.starts_with('@') {
             self.note(
                 number,
@@ -209,17 +239,18 @@ impl Delivery {
             );
             return;
         }
-        let interchange = Interchange::of(interchange);
-        if interchange == Interchange::Other {
+        let word = interchange;
+        let interchange = Interchange::of(word);
+        if interchange == Interchange::Other && !Interchange::is_known(word) {
             self.note(
                 number,
                 "control.interchange",
                 Severity::Warning,
-                "Ed-Fi 1.0 has no interchange of this name; the file is read by what it holds.",
+                "Ed-Fi has no interchange of this name; the file is read by what it holds.",
             );
         }
         let md5 = md5.filter(|sum| !sum.is_empty()).map(str::to_ascii_lowercase);
-        self.files.push(DeliveredFile { line: number, interchange, path, packing, md5 });
+        self.files.push(DeliveredFile { line: number, interchange, version: None, path, packing, md5 });
     }
 
     /// Says which XML files of the folder nobody listed: they are not read.

@@ -5,10 +5,11 @@ use domains::FactBuilder;
 use model::{Decimal, Domain, Fact, NaturalKey, Period, SchoolYear, Value};
 
 use super::{
-    index::{Index, Whereabouts},
+    index::{Entry, Index, Kind, OrganizationKind, Whereabouts, reference},
     node::Node,
+    version::Version,
 };
-use crate::item::{Finding, Severity};
+use crate::item::{Finding, Reference, Severity};
 
 /// Why a record gives nothing yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +36,24 @@ pub(super) struct Fields<'a> {
     pub node: &'a Node,
     pub index: &'a Index,
     pub referents: Referents,
+    version: &'a Version,
     pub findings: Vec<Finding>,
+    /// What nobody has described so far, and would say more.
+    pub missing: Vec<Reference>,
+    /// Descriptions of contacts and incidents that were copied from.
+    pub rests_on: Vec<Reference>,
+    /// Whether the record makes no sense without what is missing.
+    pub is_awaiting: bool,
 }
+
+/// What names an organization, nearest kind first.
+const ORGANIZATION_IDS: [&str; 5] = [
+    "SchoolId",
+    "LocalEducationAgencyId",
+    "EducationServiceCenterId",
+    "StateEducationAgencyId",
+    "EducationOrganizationId",
+];
 
 pub(super) type Outcome<T> = Result<T, Trouble>;
 
@@ -47,8 +64,29 @@ const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
 const REPLACEMENT: char = '\u{FFFD}';
 
 impl<'a> Fields<'a> {
-    pub const fn new(node: &'a Node, index: &'a Index, referents: Referents) -> Self {
-        Self { node, index, referents, findings: Vec::new() }
+    pub const fn new(node: &'a Node, index: &'a Index, referents: Referents, version: &'a Version) -> Self {
+        Self {
+            node,
+            index,
+            referents,
+            version,
+            findings: Vec::new(),
+            missing: Vec::new(),
+            rests_on: Vec::new(),
+            is_awaiting: false,
+        }
+    }
+
+    /// What is known under an identity; an unknown one is noted as missing.
+    pub fn entry(&mut self, kind: Kind, key: &str) -> Option<&'a Entry> {
+        let found = self.index.find(kind, key);
+        if found.is_none() {
+            self.missing.push(reference(kind, key));
+        }
+        if kind.is_personal() {
+            self.rests_on.push(reference(kind, key));
+        }
+        found
     }
 
     /// Whether a finding keeps the record from being loaded.
@@ -80,7 +118,7 @@ impl<'a> Fields<'a> {
         self.findings.push(Finding {
             line: at.place.line,
             column: Some(at.place.column),
-            field: Some(field.to_owned()),
+            field: Some(self.version.said(field).to_owned()),
             rule: rule.to_owned(),
             severity,
             message: message.to_owned(),
@@ -115,6 +153,15 @@ impl<'a> Fields<'a> {
             );
         }
         day
+    }
+
+    /// The day of the instant in a child that must be there.
+    pub fn required_day(&mut self, at: &'a Node, name: &str) -> Outcome<NaiveDate> {
+        let text = at.value(name).unwrap_or_default();
+        match text.split_once('T').and_then(|(day, _)| parse_date(day)) {
+            Some(day) => Ok(day),
+            None => self.required_date(at, name),
+        }
     }
 
     /// The day in a child that must be there.
@@ -216,24 +263,36 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Where a reference leads: the identity inside it, or the record that has the id it names. `None`: it names nothing.
+    /// Where a reference leads: the identity inside it, else what it looks for, else the record of the file whose id it names.
+    /// `None`: it names nothing.
     pub fn referent(&mut self, reference: &'a Node) -> Outcome<Option<&'a Node>> {
-        if let Some(identity) = reference.children.iter().find(|child| child.name.ends_with("Identity")) {
-            return Ok(Some(identity));
+        for ending in ["Identity", "Lookup"] {
+            let found =
+                reference.children.iter().find(|child| child.name.ends_with(ending) && !child.children.is_empty());
+            if found.is_some() {
+                return Ok(found);
+            }
         }
         let Some(id) = reference.attribute("ref") else {
             return Ok((!reference.children.is_empty()).then_some(reference));
         };
-        match self.index.find_id(id) {
-            Some(node) => Ok(Some(node)),
-            None => {
-                self.unresolved(reference, "The reference names an id that no record of the file has.").map(|()| None)
-            }
+        match (self.index.find_id(id), self.referents) {
+            (Some(node), _) => Ok(Some(node)),
+            (None, Referents::MayCome) => Err(Trouble::Waits),
+            (None, Referents::DoNotMatter) => Ok(None),
+            (None, Referents::MustBeThere) => self.refuse(
+                reference,
+                &reference.name,
+                "reference.unresolved",
+                "The reference names an id that no record of the file has. Ids hold within one file: name \
+                    what is meant by its own identity.",
+            ),
         }
     }
 
-    /// What to do about a reference that leads nowhere.
-    pub fn unresolved(&mut self, at: &Node, message: &str) -> Outcome<()> {
+    /// What to do about something that the record makes no sense without, and that nobody has described.
+    pub fn undescribed(&mut self, at: &Node, message: &str) -> Outcome<()> {
+        self.is_awaiting = true;
         match self.referents {
             Referents::MayCome => Err(Trouble::Waits),
             Referents::MustBeThere => self.refuse(at, &at.name, "reference.unresolved", message),
@@ -252,11 +311,11 @@ impl<'a> Fields<'a> {
     /// The state's identifier of the student that `at` refers to.
     pub fn student(&mut self, at: &'a Node) -> Outcome<String> {
         let identity = self.reference(at, &["StudentReference"])?;
-        match identity.and_then(|identity| identity.value("StudentUniqueStateId")) {
+        match identity.and_then(|identity| identity.value("StudentUniqueId")) {
             Some(id) => Ok(id.to_owned()),
             None => self.refuse(
                 at,
-                "StudentUniqueStateId",
+                "StudentUniqueId",
                 "student.no_state_id",
                 "The record names no student by state identifier: it cannot be loaded.",
             ),
@@ -265,24 +324,30 @@ impl<'a> Fields<'a> {
 
     /// The organization that a reference of one of these names leads to.
     pub fn organization(&mut self, at: &'a Node, names: &[&str]) -> Outcome<Option<&'a str>> {
-        Ok(self.reference(at, names)?.and_then(|identity| identity.value("StateOrganizationId")))
+        Ok(self.reference(at, names)?.and_then(organization_id))
     }
 
     /// The organization named in the identity of a course, session, section or incident.
     pub fn owner(&mut self, identity: &'a Node) -> Outcome<&'a str> {
-        const NAMES: [&str; 5] = [
-            "EducationalOrgReference",
-            "EducationOrganizationReference",
-            "EducationOrgReference",
-            "SchoolReference",
-            "ResponsibilitySchoolReference",
-        ];
+        const NAMES: [&str; 3] = ["EducationOrganizationReference", "SchoolReference", "ResponsibilitySchoolReference"];
         Ok(self.organization(identity, &NAMES)?.unwrap_or_default())
     }
 
     /// District and facility of what a record calls its school.
-    pub fn school(&self, id: Option<&str>) -> Whereabouts {
-        id.filter(|id| !id.is_empty()).map_or_else(Whereabouts::default, |id| self.index.school(id))
+    pub fn school(&mut self, id: Option<&str>) -> Whereabouts {
+        let place = id.filter(|id| !id.is_empty()).map_or_else(Whereabouts::default, |id| self.index.school(id));
+        self.miss(place)
+    }
+
+    /// District and facility of an organization; one nobody described is `otherwise`.
+    pub fn whereabouts(&mut self, id: &str, otherwise: OrganizationKind) -> Whereabouts {
+        let place = self.index.whereabouts(id, otherwise);
+        self.miss(place)
+    }
+
+    fn miss(&mut self, place: Whereabouts) -> Whereabouts {
+        self.missing.extend(place.missing.as_deref().map(|id| reference(Kind::Organization, id)));
+        place
     }
 
     /// Makes the fact. Its natural key is the source's own identity of the record: values found by following references
@@ -320,10 +385,14 @@ pub(super) fn list_value(texts: Vec<String>) -> Option<Value> {
     (!texts.is_empty()).then_some(Value::TextList(texts))
 }
 
-/// What a descriptor says: its code, else its short text, else its text.
-pub(super) fn descriptor(node: &Node) -> Option<&str> {
-    let own = Some(node.text.as_str()).filter(|text| !text.is_empty());
-    ["CodeValue", "ShortDescription", "Description"].iter().find_map(|name| node.value(name)).or(own)
+/// The texts of the children of this name that have any.
+pub(super) fn texts<'n>(node: &'n Node, name: &'n str) -> Vec<&'n str> {
+    node.all(name).map(|child| child.text.as_str()).filter(|text| !text.is_empty()).collect()
+}
+
+/// What an identity or record calls its organization.
+pub(super) fn organization_id(identity: &Node) -> Option<&str> {
+    ORGANIZATION_IDS.iter().find_map(|name| identity.value(name))
 }
 
 /// A day as XML Schema writes it; a time zone after it says nothing about the day and is passed over.

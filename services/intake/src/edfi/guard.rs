@@ -13,7 +13,7 @@ pub(super) enum Breach {
 }
 
 /// A place in a file: line and column of a character, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Place {
     pub line: u32,
     pub column: u32,

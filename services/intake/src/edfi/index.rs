@@ -1,14 +1,17 @@
-//! What a delivery says about organizations, courses, tests, parents and incidents, remembered for the records that refer
-//! to it. Bounded by bytes.
+//! What deliveries say about organizations, courses, tests, contacts and incidents, remembered for the records that refer
+//! to it. Bounded by bytes. Keys are identities of the source, in the words of 5.2, so that versions may refer to one another.
 
 use std::{collections::HashMap, fmt};
 
 use chrono::NaiveDate;
-use model::{Payload, SchoolYear};
+use model::{Masked, Payload, SchoolYear};
 use serde::{Deserialize, Serialize};
 
 use super::node::Node;
-use crate::{Error, OrganizationRecord};
+use crate::{
+    Error, OrganizationRecord,
+    item::{Description, Reference},
+};
 
 /// What kind of organization stands behind an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,9 +56,18 @@ pub(super) struct Session {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Program {
+    pub id: Option<String>,
     pub kind: Option<String>,
     pub sponsor: Option<String>,
     pub services: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Assessment {
+    pub title: Option<String>,
+    pub family: Option<String>,
+    pub subject: Option<String>,
+    pub grade: Option<String>,
 }
 
 /// Something a later record may refer to.
@@ -65,23 +77,22 @@ pub(super) enum Entry {
     Course(Course),
     Session(Session),
     Program(Program),
-    /// A test: the title of its family.
-    Assessment(Option<String>),
+    Assessment(Assessment),
     /// A family of tests: the title of the family it belongs to.
     Family(Option<String>),
-    /// A parent: elements of the contact domain.
-    #[serde(skip)]
-    Parent(Payload),
+    /// A contact: elements of the contact domain.
+    Contact(#[serde(with = "payload")] Payload),
     /// An incident: elements of the discipline domain, as far as every participant may see them, and those about the offender.
-    #[serde(skip)]
     Incident {
+        #[serde(with = "payload")]
         shared: Payload,
+        #[serde(with = "payload")]
         offender: Payload,
     },
 }
 
 impl Entry {
-    const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> Kind {
         match self {
             Self::Organization(_) => Kind::Organization,
             Self::Course(_) => Kind::Course,
@@ -89,7 +100,7 @@ impl Entry {
             Self::Program(_) => Kind::Program,
             Self::Assessment(_) => Kind::Assessment,
             Self::Family(_) => Kind::Family,
-            Self::Parent(_) => Kind::Parent,
+            Self::Contact(_) => Kind::Contact,
             Self::Incident { .. } => Kind::Incident,
         }
     }
@@ -105,16 +116,66 @@ impl Entry {
                 Self::Course(c) => text(&c.title) + text(&c.subject) + text(&c.code),
                 Self::Session(_) => 0,
                 Self::Program(p) => {
-                    text(&p.kind) + text(&p.sponsor) + p.services.iter().map(|s| s.len() + 24).sum::<usize>()
+                    let services = p.services.iter().map(|s| s.len() + 24).sum::<usize>();
+                    text(&p.id) + text(&p.kind) + text(&p.sponsor) + services
                 }
-                Self::Assessment(title) | Self::Family(title) => text(title),
-                Self::Parent(parent) => payload(parent),
+                Self::Assessment(a) => text(&a.title) + text(&a.family) + text(&a.subject) + text(&a.grade),
+                Self::Family(title) => text(title),
+                Self::Contact(contact) => payload(contact),
                 Self::Incident { shared, offender } => payload(shared) + payload(offender),
             }
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// Elements with their values, kept with their types.
+pub(super) mod payload {
+    use chrono::NaiveDate;
+    use model::{Decimal, Payload, Value};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    enum Kept {
+        Text(String),
+        List(Vec<String>),
+        Date(NaiveDate),
+        Decimal(i64),
+        Integer(i64),
+        Boolean(bool),
+        Suppressed,
+    }
+
+    pub fn serialize<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
+        let kept = payload.iter().map(|(name, value)| {
+            let kept = match value {
+                Value::Text(text) => Kept::Text(text.clone()),
+                Value::TextList(texts) => Kept::List(texts.clone()),
+                Value::Date(day) => Kept::Date(*day),
+                Value::Decimal(number) => Kept::Decimal(number.0),
+                Value::Integer(number) => Kept::Integer(*number),
+                Value::Boolean(flag) => Kept::Boolean(*flag),
+                Value::Suppressed => Kept::Suppressed,
+            };
+            (name, kept)
+        });
+        serializer.collect_map(kept)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
+        let kept = std::collections::BTreeMap::<String, Kept>::deserialize(deserializer)?;
+        let value = |kept| match kept {
+            Kept::Text(text) => Value::Text(text),
+            Kept::List(texts) => Value::TextList(texts),
+            Kept::Date(day) => Value::Date(day),
+            Kept::Decimal(number) => Value::Decimal(Decimal(number)),
+            Kept::Integer(number) => Value::Integer(number),
+            Kept::Boolean(flag) => Value::Boolean(flag),
+            Kept::Suppressed => Value::Suppressed,
+        };
+        Ok(kept.into_iter().map(|(name, kept)| (name, value(kept))).collect())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Organization,
     Course,
@@ -122,8 +183,38 @@ pub(super) enum Kind {
     Program,
     Assessment,
     Family,
-    Parent,
+    Contact,
     Incident,
+    /// A student, whom no index describes: `identity` knows them.
+    Student,
+}
+
+impl Kind {
+    /// Its name in the database and in findings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Course => "course",
+            Self::Session => "session",
+            Self::Program => "program",
+            Self::Assessment => "assessment",
+            Self::Family => "assessment family",
+            Self::Contact => "contact",
+            Self::Incident => "incident",
+            Self::Student => "student",
+        }
+    }
+
+    /// Whether such a description says something about persons. Records that copy from it are kept, so that a later
+    /// description corrects them; of the others there are few enough to be read before each load.
+    pub const fn is_personal(self) -> bool {
+        matches!(self, Self::Contact | Self::Incident)
+    }
+}
+
+/// The name of something described or referred to, as [`Reference`].
+pub(super) fn reference(kind: Kind, key: &str) -> Reference {
+    Reference::of(kind.name(), key)
 }
 
 /// The place of a record: its district and its facility, as far as known.
@@ -131,14 +222,16 @@ pub(super) enum Kind {
 pub(super) struct Whereabouts {
     pub lea: Option<String>,
     pub facility: Option<String>,
+    /// The organization whose description would say more.
+    pub missing: Option<String>,
 }
 
 /// The index is full: see `index_bytes_max`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IndexFull;
 
-/// What has been learned so far. One index serves a delivery; kept over several deliveries of the same source, later ones
-/// can refer to what earlier ones said.
+/// What has been learned so far. One index serves a delivery. What it learns is also given as descriptions, which are kept; before a
+/// delivery those that say nothing about persons are read in again, and the others are looked up when a record asks for them.
 pub struct Index {
     entries: HashMap<(Kind, String), Entry>,
     ids: HashMap<String, Node>,
@@ -181,26 +274,11 @@ impl Index {
         let _ = self.insert(key(&[&record.code]), Entry::Organization(Organization { kind, parent }));
     }
 
-    /// What is known of organizations, courses, sessions, programs and tests, to be kept for the next delivery of the same
-    /// source: it may refer to them without describing them again. Parents and incidents are left out: they are records
-    /// of persons, and belong in no store but history.
-    pub fn export(&self) -> Result<Vec<u8>, Error> {
-        let is_personal = |kind: Kind| matches!(kind, Kind::Parent | Kind::Incident);
-        let kept = self.entries.iter().filter(|((kind, _), _)| !is_personal(*kind));
-        let mut kept: Vec<(&str, &Entry)> = kept.map(|((_, key), entry)| (key.as_str(), entry)).collect();
-        kept.sort_by_key(|(key, entry)| (entry.kind() as u8, *key));
-        serde_json::to_vec(&kept)
-            .map_err(|_| Error::Corrupt("what an Ed-Fi delivery described cannot be kept".to_owned()))
-    }
-
-    /// Takes in what [`Self::export`] gave.
-    pub fn import(&mut self, kept: &[u8]) -> Result<(), Error> {
+    /// Takes in a description that was kept ([`Description::body`]).
+    pub(crate) fn import(&mut self, body: &[u8]) -> Result<(), Error> {
         let broken = || Error::Corrupt("what was kept of earlier Ed-Fi deliveries cannot be read".to_owned());
-        let kept: Vec<(String, Entry)> = serde_json::from_slice(kept).map_err(|_| broken())?;
-        for (key, entry) in kept {
-            self.insert(key, entry).map_err(|IndexFull| broken())?;
-        }
-        Ok(())
+        let (key, entry): (String, Entry) = serde_json::from_slice(body).map_err(|_| broken())?;
+        self.insert(key, entry).map_err(|IndexFull| broken())
     }
 
     /// Remembers something; a later entry of the same identity replaces the earlier.
@@ -215,6 +293,14 @@ impl Index {
             self.bytes = self.bytes.saturating_sub(old.size() + around);
         }
         Ok(())
+    }
+
+    /// A description, to be kept for later deliveries.
+    pub(super) fn description(key: &str, entry: &Entry) -> Result<Description, Error> {
+        let body = serde_json::to_vec(&(key, entry))
+            .map_err(|_| Error::Corrupt("what an Ed-Fi delivery described cannot be kept".to_owned()))?;
+        let kind = entry.kind();
+        Ok(Description { reference: reference(kind, key), kind: kind.name(), body: Masked::new(body) })
     }
 
     /// What is known under an identity.
@@ -255,47 +341,55 @@ impl Index {
 
     /// District and facility of an organization. One nobody described is `otherwise`.
     pub(super) fn whereabouts(&self, id: &str, otherwise: OrganizationKind) -> Whereabouts {
-        let kind = self.organization(id).map_or(otherwise, |organization| organization.kind);
-        match kind {
-            OrganizationKind::School => Whereabouts { lea: self.district_of(id), facility: Some(id.to_owned()) },
-            OrganizationKind::District => Whereabouts { lea: Some(id.to_owned()), facility: None },
-            OrganizationKind::Other => Whereabouts::default(),
+        let known = self.organization(id).map(|organization| organization.kind);
+        match known.unwrap_or(otherwise) {
+            OrganizationKind::School => self.school(id),
+            OrganizationKind::District => {
+                let missing = known.is_none().then(|| id.to_owned());
+                Whereabouts { lea: Some(id.to_owned()), facility: None, missing }
+            }
+            OrganizationKind::Other => {
+                Whereabouts { missing: known.is_none().then(|| id.to_owned()), ..Whereabouts::default() }
+            }
         }
     }
 
     /// District and facility of what a record calls its school, whatever has been said about it.
     pub(super) fn school(&self, id: &str) -> Whereabouts {
-        match self.organization(id).map(|organization| organization.kind) {
-            Some(OrganizationKind::District) => Whereabouts { lea: Some(id.to_owned()), facility: None },
-            _ => Whereabouts { lea: self.district_of(id), facility: Some(id.to_owned()) },
+        if self.organization(id).is_some_and(|organization| organization.kind == OrganizationKind::District) {
+            return Whereabouts { lea: Some(id.to_owned()), facility: None, missing: None };
         }
+        let (lea, missing) = match self.district_of(id) {
+            Ok(lea) => (lea, None),
+            Err(missing) => (None, Some(missing)),
+        };
+        Whereabouts { lea, facility: Some(id.to_owned()), missing }
     }
 
-    fn district_of(&self, school: &str) -> Option<String> {
+    /// The district above a school, if it has one. `Err`: the organization on the way up that nobody described.
+    fn district_of(&self, school: &str) -> Result<Option<String>, String> {
         let mut id = school;
         for _ in 0..ANCESTORS_MAX {
-            let organization = self.organization(id)?;
+            let Some(organization) = self.organization(id) else { return Err(id.to_owned()) };
             if organization.kind == OrganizationKind::District {
-                return Some(id.to_owned());
+                return Ok(Some(id.to_owned()));
             }
-            id = organization.parent.as_deref()?;
+            let Some(parent) = organization.parent.as_deref() else { break };
+            id = parent;
         }
-        None
+        Ok(None)
     }
 
-    /// The outermost family of a test.
-    pub(super) fn assessment_family(&self, assessment: &str) -> Option<&str> {
-        let Some(Entry::Assessment(Some(title))) = self.find(Kind::Assessment, assessment) else {
-            return None;
-        };
-        let mut family = title.as_str();
+    /// The outermost of the families around a family of tests.
+    pub(super) fn outermost_family<'s>(&'s self, title: &'s str) -> &'s str {
+        let mut family = title;
         for _ in 0..ANCESTORS_MAX {
             match self.find(Kind::Family, family) {
                 Some(Entry::Family(Some(outer))) => family = outer,
                 _ => break,
             }
         }
-        Some(family)
+        family
     }
 }
 

@@ -1,19 +1,24 @@
 //! One record as a small tree.
 
+use serde::{Deserialize, Serialize};
+
 use super::guard::Place;
 
 /// An element of a record: what is inside it and where it stands.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Node {
     /// Its name without prefix.
     pub name: String,
     /// Where its tag begins.
     pub place: Place,
     /// Its attributes without prefix; those of other namespaces are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(String, String)>,
     /// Its own text: NFC, outer white space removed, inner white space single blanks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
     /// The elements in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Node>,
 }
 
@@ -40,6 +45,17 @@ impl Node {
     /// The same, owned.
     pub fn text_of(&self, name: &str) -> Option<String> {
         self.value(name).map(str::to_owned)
+    }
+
+    /// The last child of this name, made if there is none.
+    pub fn child_or_new(&mut self, name: &str, place: Place) -> &mut Self {
+        let at = self.children.iter().rposition(|child| child.name == name).unwrap_or_else(|| {
+            self.children.push(Self::new(name.to_owned(), place, Vec::new()));
+            self.children.len() - 1
+        });
+        // Cannot fail: the position was found, or made, just now.
+        #[expect(clippy::indexing_slicing, reason = "the position was found, or made, just now")]
+        &mut self.children[at]
     }
 
     /// The attribute of this name.

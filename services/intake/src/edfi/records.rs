@@ -32,9 +32,9 @@ pub(super) enum Output {
     /// Facts about persons; a discipline action names several.
     Persons(Vec<Person>),
     /// An organization, and what to remember of it.
-    Organization(OrganizationRecord, (String, Entry)),
-    /// Nothing to keep, something to remember.
-    Learned(String, Entry),
+    Organization(Box<(OrganizationRecord, (String, Entry))>),
+    /// No fact of its own, but something to remember under one name or several.
+    Learned(Vec<(String, Entry)>),
 }
 
 impl Output {
@@ -47,25 +47,28 @@ impl Output {
 /// Reads one record.
 pub(super) type Converter = for<'a> fn(&mut Fields<'a>) -> Outcome<Output>;
 
-/// What reads records of this name; `None`: the exchange keeps nothing of them.
+/// What reads records of this name, a name of 5.2; `None`: the exchange keeps nothing of them.
 pub(super) fn converter(name: &str) -> Option<Converter> {
     Some(match name {
         "Student" => student::student,
+        "StudentEducationOrganizationAssociation" => student::student_education_organization_association,
         "StudentSchoolAssociation" => enrollment::student_school_association,
-        "AttendanceEvent" => attendance::attendance_event,
+        "StudentSchoolAttendanceEvent" | "StudentSectionAttendanceEvent" => attendance::attendance_event,
         "StudentAssessment" => assessment::student_assessment,
         "CourseTranscript" => course::course_transcript,
         "DisciplineIncident" => discipline::discipline_incident,
-        "StudentDisciplineIncidentAssociation" => discipline::student_discipline_incident_association,
+        "StudentDisciplineIncidentAssociation" | "StudentDisciplineIncidentNonOffenderAssociation" => {
+            discipline::incident_participation
+        }
+        "StudentDisciplineIncidentBehaviorAssociation" => discipline::incident_behavior,
         "DisciplineAction" => discipline::discipline_action,
-        "StudentProgramAssociation" | "StudentCTEProgramAssociation" | "StudentTitleIPartAProgramAssociation" => {
+        "StudentProgramAssociation" | "StudentNeglectedOrDelinquentProgramAssociation" => {
             program::student_program_association
         }
-        "StudentSpecialEdProgramAssociation" | "StudentSpecialEducationProgramAssociation" => {
-            program::student_special_education_program_association
-        }
-        "Parent" => contact::parent,
-        "StudentParentAssociation" => contact::student_parent_association,
+        "StudentSpecialEducationProgramAssociation" => program::student_special_education_program_association,
+        "StudentSection504ProgramAssociation" => program::student_section_504_program_association,
+        "Contact" => contact::contact,
+        "StudentContactAssociation" => contact::student_contact_association,
         "EducationOrganization"
         | "School"
         | "LocalEducationAgency"

@@ -3,12 +3,13 @@
 mod deliveries;
 mod own;
 mod refusals;
+mod versions;
 
 use std::{ops::ControlFlow, path::Path};
 
 use model::{Domain, Fact, Value};
 
-use super::{Config, Counts, FileSummary, Index, Interchange, read_delivery, read_interchange};
+use super::{Config, Counts, Expected, FileSummary, Index, Interchange, read_delivery, read_interchange};
 use crate::item::{Finding, Item};
 
 /// All items of a delivery, with the name of the file each comes from.
@@ -37,7 +38,7 @@ impl Reading {
     fn findings(&self) -> Vec<(&str, &Finding)> {
         self.items
             .iter()
-            .flat_map(|(file, item)| findings_of(item).iter().map(move |finding| (file.as_str(), finding)))
+            .flat_map(|(file, item)| findings_of(item).into_iter().map(move |finding| (file.as_str(), finding)))
             .collect()
     }
 }
@@ -45,18 +46,45 @@ impl Reading {
 fn facts_of(item: &Item) -> Vec<(&str, &Fact)> {
     match item {
         Item::Person { state_id, facts, .. } => facts.iter().map(|fact| (state_id.expose().as_str(), fact)).collect(),
+        Item::Joint(members) => members.iter().flat_map(facts_of).collect(),
+        Item::Dependent(dependent) => dependent.told.iter().flat_map(|told| facts_of(told)).collect(),
         _ => Vec::new(),
     }
 }
 
-fn findings_of(item: &Item) -> &[Finding] {
+/// Facts that an item withdraws.
+fn withdrawn(item: &Item) -> &[Fact] {
+    match item {
+        Item::Retracted { facts, .. } => facts,
+        _ => &[],
+    }
+}
+
+fn findings_of(item: &Item) -> Vec<&Finding> {
     match item {
         Item::Person { findings, .. } | Item::Organization { findings, .. } | Item::Rejected { findings, .. } => {
-            findings
+            findings.iter().collect()
         }
-        Item::File(finding) => std::slice::from_ref(finding),
-        Item::Passed { .. } | Item::Retracted { .. } => &[],
+        Item::File(finding) => vec![finding],
+        Item::Joint(members) => members.iter().flat_map(findings_of).collect(),
+        Item::Dependent(dependent) => {
+            dependent.findings.iter().chain(dependent.told.iter().flat_map(|told| findings_of(told))).collect()
+        }
+        Item::Passed { .. } | Item::Described { .. } | Item::Retracted { .. } => Vec::new(),
     }
+}
+
+/// An item, or what can be told of one that rests on others.
+fn told(item: &Item) -> &Item {
+    match item {
+        Item::Dependent(dependent) => dependent.told.as_deref().unwrap_or(item),
+        item => item,
+    }
+}
+
+/// Nothing is known of the file.
+const fn anything() -> Expected {
+    Expected { interchange: Interchange::Other, version: None }
 }
 
 /// Reads one text as an interchange.
@@ -66,7 +94,7 @@ fn read_text(text: &str, index: &mut Index) -> (Vec<Item>, Counts) {
 
 fn read_with(mut bytes: &[u8], index: &mut Index, config: &Config) -> (Vec<Item>, Counts) {
     let mut items = Vec::new();
-    let counts = read_interchange(Interchange::Other, &mut bytes, index, config, &mut |item| {
+    let counts = read_interchange(anything(), &mut bytes, index, config, &mut |item| {
         items.push(item);
         ControlFlow::Continue(())
     })

@@ -18,10 +18,8 @@ use super::{
     Config,
     guard::{Breach, Guard, Place},
     node::Node,
+    version::{Version, version_of_namespace},
 };
-
-/// The namespace of Ed-Fi 1.0.
-pub(super) const NAMESPACE: &str = "http://ed-fi.org/0100";
 
 /// Why a file cannot be read on.
 #[derive(Debug)]
@@ -73,6 +71,8 @@ pub(super) struct RecordReader<'a, 'c> {
     at: Place,
     action: Option<Purpose>,
     left_out: u32,
+    /// The namespace of the root element, and the version it belongs to.
+    version: Option<(String, &'static Version)>,
 }
 
 impl<'a, 'c> RecordReader<'a, 'c> {
@@ -83,7 +83,7 @@ impl<'a, 'c> RecordReader<'a, 'c> {
         let settings = xml.config_mut();
         settings.expand_empty_elements = true;
         settings.check_comments = true;
-        Self { xml, buffer: Vec::new(), config, depth: 0, at, action: None, left_out: 0 }
+        Self { xml, buffer: Vec::new(), config, depth: 0, at, action: None, left_out: 0, version: None }
     }
 
     /// How many elements of other namespaces were left out of the records read.
@@ -91,23 +91,22 @@ impl<'a, 'c> RecordReader<'a, 'c> {
         self.left_out
     }
 
-    /// Reads up to the root element.
-    pub fn root(&mut self) -> Read<Node> {
+    /// Reads up to the root element, whose namespace says which version the file has.
+    pub fn root(&mut self) -> Read<(Node, &'static Version)> {
         self.check_encoding()?;
         loop {
             self.xml.get_mut().keep_from_here();
             match self.markup()? {
-                Markup::Start { node, is_edfi } => {
-                    if !is_edfi {
+                Markup::Start { node, .. } => {
+                    let Some((_, version)) = &self.version else {
                         return Err(self.fault(
                             "edfi.namespace",
-                            format!(
-                                "The root element is not of the namespace {NAMESPACE}: this is no Ed-Fi \
-                                    1.0 interchange."
-                            ),
+                            "The root element is of no namespace of an Ed-Fi version that is known here: \
+                                `throughline intake layouts` lists them."
+                                .to_owned(),
                         ));
-                    }
-                    return Ok(node);
+                    };
+                    return Ok((node, version));
                 }
                 Markup::Text(text) => self.refuse_loose_text(&text)?,
                 Markup::EndOfFile => return Err(self.fault("xml.empty", "The file holds no XML element.".to_owned())),
@@ -256,7 +255,16 @@ impl<'a, 'c> RecordReader<'a, 'c> {
         let at = self.at;
         let markup = match self.xml.read_resolved_event_into(&mut self.buffer) {
             Ok((namespace, event)) => {
-                let is_edfi = matches!(namespace, ResolveResult::Bound(Namespace(NAMESPACE)));
+                let namespace = match namespace {
+                    ResolveResult::Bound(Namespace(namespace)) => Some(namespace),
+                    _ => None,
+                };
+                if self.version.is_none() && matches!(event, quick_xml::events::Event::Start(_)) {
+                    let known = namespace.and_then(|name| Some((name.to_owned(), version_of_namespace(name)?)));
+                    self.version = known;
+                }
+                let of_file = self.version.as_ref().map(|(namespace, _)| namespace.as_str());
+                let is_edfi = namespace.is_some() && namespace == of_file;
                 convert(event, at, is_edfi, self.config.attributes_max)?
             }
             Err(error) => return Err(self.stop(error)),

@@ -1,5 +1,7 @@
 //! One chunk of items into the database.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use history::{BatchInfo, Outcome};
 use identity::persons::{Introduction, Mention, birth_date_differs, resolve};
@@ -7,18 +9,49 @@ use model::{Fact, Masked, SourcePersonId};
 use pg::{Role, Tx};
 use reference::OrganizationName;
 
-use super::{Context, LoadError, Tally};
-use crate::{Finding, Item, OrganizationRecord, Severity, store};
+use super::{
+    Context, LoadError, Tally,
+    kept::{self, ToKeep},
+};
+use crate::{Counted, Dependent, Description, Finding, Item, OrganizationRecord, Reference, Severity, edfi, store};
 
-/// A record about a person, on its way.
-struct PersonRow {
-    line: u32,
+/// What a record says of one person.
+struct Member {
     state_id: Masked<String>,
     claimed_birth_date: Option<Masked<NaiveDate>>,
     facts: Vec<Fact>,
     introduces: bool,
+}
+
+/// A record about one person or several, on its way.
+struct Row {
+    line: u32,
     retracts: bool,
     raw: Masked<Vec<u8>>,
+    members: Vec<Member>,
+    /// The record, if it rests on others.
+    keep: Option<ToKeep>,
+}
+
+/// What became of a row.
+struct Written {
+    row: Row,
+    /// Of each fact.
+    outcomes: Vec<Outcome>,
+    /// Facts withdrawn.
+    withdrawn: u64,
+    /// Students whom nobody has introduced.
+    unknown: Vec<usize>,
+}
+
+/// The items of a chunk by what is to be done with them.
+#[derive(Default)]
+struct Sorted {
+    rows: Vec<Row>,
+    organizations: Vec<OrganizationName>,
+    quarantine: Vec<(u32, Masked<Vec<u8>>)>,
+    descriptions: Vec<(u32, Description)>,
+    dependents: Vec<Dependent>,
 }
 
 /// Writes a chunk and counts its rows.
@@ -29,49 +62,175 @@ pub(super) async fn write(
     items: Vec<Item>,
     tally: &mut Tally,
 ) -> Result<(), LoadError> {
-    let max = context.limits.findings_max;
-    let mut persons: Vec<PersonRow> = Vec::new();
-    let mut organizations: Vec<OrganizationName> = Vec::new();
-    let mut quarantine: Vec<(u32, Masked<Vec<u8>>)> = Vec::new();
+    let mut sorted = Sorted::default();
     for item in items {
-        match item {
-            Item::Person { line, state_id, claimed_birth_date, facts, introduces, raw, findings } => {
-                tally.find_all(findings, max);
-                persons.push(PersonRow { line, state_id, claimed_birth_date, facts, introduces, retracts: false, raw });
+        sorted.take(item, tally, context.limits.findings_max);
+    }
+    write_organizations(tx, context, info, &sorted.organizations, tally).await?;
+    let mut arrived = kept::describe(tx, info, std::mem::take(&mut sorted.descriptions)).await?;
+    let dependents = kept::look_up(tx, &info.sea, std::mem::take(&mut sorted.dependents)).await?;
+    let mut to_keep = sorted.tell(dependents, tally, context.limits.findings_max);
+    let Sorted { rows, mut quarantine, .. } = sorted;
+    let rests_on_others = info.layout.starts_with("edfi");
+    if rests_on_others {
+        let mut subjects: BTreeSet<Reference> = to_keep.iter().flat_map(|row| &row.subjects).copied().collect();
+        subjects.extend(rows.iter().flat_map(subjects_of));
+        kept::forget(tx, &info.sea, &subjects).await?;
+        for (line, member) in rows.iter().flat_map(|row| row.members.iter().map(|member| (row.line, member))) {
+            if member.introduces {
+                arrived.entry(edfi::student(&member.state_id)).or_insert(line);
             }
-            Item::Retracted { line, state_id, facts } => persons.push(PersonRow {
-                line,
-                state_id,
-                claimed_birth_date: None,
-                facts,
-                introduces: false,
-                retracts: true,
-                raw: Masked::default(),
-            }),
-            Item::Organization { record, findings, .. } => {
-                tally.find_all(findings, max);
-                organizations.push(organization(record));
-            }
-            Item::Passed { kind, .. } => {
-                tally.counts.passed += 1;
-                *tally.passed_kinds.entry(kind).or_default() += 1;
-            }
-            Item::Rejected { line, raw, findings } => {
-                tally.find_all(findings, max);
-                tally.counts.rows_in += 1;
-                tally.counts.quarantined += 1;
-                quarantine.push((line, raw));
-            }
-            Item::File(finding) => tally.find(finding, max),
         }
     }
-    write_organizations(tx, context, info, &organizations, tally).await?;
-    write_persons(tx, context, info, persons, tally, &mut quarantine).await?;
+    for written in write_rows(tx, context, info, rows, tally).await? {
+        tally.counts.rows_in += 1;
+        count(&written, tally, context.limits.findings_max);
+        let kept = if rests_on_others { keep_unknown(&written)? } else { None };
+        tally.waiting += u64::from(kept.is_some());
+        let Written { row, unknown, .. } = written;
+        to_keep.extend(kept.or(row.keep));
+        if !unknown.is_empty() {
+            quarantine.push((row.line, row.raw));
+        }
+    }
+    to_keep.extend(complete(tx, context, info, arrived, tally).await?);
+    kept::keep(tx, info, &to_keep).await?;
     tx.act_as(Role::Intake).await?;
     let first = i32::try_from(tally.kept).unwrap_or(i32::MAX).saturating_add(1);
     store::insert_quarantine(tx, info.batch, first, &quarantine).await?;
     tally.kept += quarantine.len() as u64;
     Ok(())
+}
+
+impl Sorted {
+    fn take(&mut self, item: Item, tally: &mut Tally, findings_max: usize) {
+        match item {
+            Item::Person { .. } | Item::Retracted { .. } | Item::Joint(_) => {
+                self.rows.extend(row(item, tally, findings_max));
+            }
+            Item::Organization { record, findings, .. } => {
+                tally.find_all(findings, findings_max);
+                self.organizations.push(organization(record));
+            }
+            Item::Passed { kind, .. } => {
+                tally.count_control();
+                *tally.passed_kinds.entry(kind).or_default() += 1;
+            }
+            Item::Described { line, kind, descriptions, counted } => {
+                self.descriptions.extend(descriptions.into_iter().map(|description| (line, description)));
+                if counted == Counted::Here {
+                    tally.count_control();
+                    *tally.described_kinds.entry(kind).or_default() += 1;
+                }
+            }
+            Item::Dependent(dependent) => self.dependents.push(dependent),
+            Item::Rejected { line, raw, findings } => {
+                tally.find_all(findings, findings_max);
+                tally.counts.rows_in += 1;
+                tally.counts.quarantined += 1;
+                self.quarantine.push((line, raw));
+            }
+            Item::File(finding) => tally.find(finding, findings_max),
+        }
+    }
+
+    /// Takes in what can be told of records that rest on others; what is to be kept of those of which nothing can.
+    fn tell(&mut self, dependents: Vec<Dependent>, tally: &mut Tally, findings_max: usize) -> Vec<ToKeep> {
+        let mut to_keep = Vec::new();
+        for dependent in dependents {
+            let keep = kept::to_keep(&dependent);
+            let Some(told) = dependent.told else {
+                tally.find_all(dependent.findings, findings_max);
+                tally.counts.rows_in += 1;
+                tally.counts.quarantined += 1;
+                self.quarantine.push((dependent.line, dependent.raw));
+                tally.waiting += u64::from(keep.is_some());
+                to_keep.extend(keep);
+                continue;
+            };
+            tally.incomplete += u64::from(!dependent.missing.is_empty());
+            if let Some(row) = row(*told, tally, findings_max) {
+                self.rows.push(Row { keep, raw: dependent.raw, ..row });
+            }
+        }
+        to_keep
+    }
+}
+
+/// The row of an item about persons.
+fn row(item: Item, tally: &mut Tally, findings_max: usize) -> Option<Row> {
+    match item {
+        Item::Person { line, state_id, claimed_birth_date, facts, introduces, raw, findings } => {
+            tally.find_all(findings, findings_max);
+            let members = vec![Member { state_id, claimed_birth_date, facts, introduces }];
+            Some(Row { line, retracts: false, raw, members, keep: None })
+        }
+        Item::Retracted { line, state_id, facts } => {
+            let members = vec![Member { state_id, claimed_birth_date: None, facts, introduces: false }];
+            Some(Row { line, retracts: true, raw: Masked::default(), members, keep: None })
+        }
+        Item::Joint(members) => {
+            let mut rows = members.into_iter().filter_map(|member| row(member, tally, findings_max));
+            let mut joint = rows.next()?;
+            joint.members.extend(rows.flat_map(|row| row.members));
+            Some(joint)
+        }
+        _ => None,
+    }
+}
+
+fn subjects_of(row: &Row) -> Vec<Reference> {
+    let facts = |member: &Member| edfi::subjects_of(&member.state_id, &member.facts);
+    row.members.iter().flat_map(facts).collect()
+}
+
+/// What is kept of a row that speaks of students whom nobody has introduced: it is complete when they are.
+fn keep_unknown(written: &Written) -> Result<Option<ToKeep>, LoadError> {
+    let row = &written.row;
+    if row.retracts || written.unknown.is_empty() {
+        return Ok(None);
+    }
+    let unknown: Vec<&Member> = written.unknown.iter().filter_map(|place| row.members.get(*place)).collect();
+    let students = unknown.iter().map(|member| edfi::student(&member.state_id));
+    if let Some(keep) = &row.keep {
+        let rests_on = keep.rests_on.iter().copied().chain(students).collect();
+        let (record, subjects) = (keep.record.clone(), keep.subjects.clone());
+        return Ok(Some(ToKeep { line: row.line, record, rests_on, subjects }));
+    }
+    let told: Vec<(&Masked<String>, &[Fact])> =
+        unknown.iter().map(|member| (&member.state_id, member.facts.as_slice())).collect();
+    let record = edfi::keep_told(&told).map_err(|error| LoadError::Read(Box::new(error)))?;
+    let subjects = unknown.iter().flat_map(|member| edfi::subjects_of(&member.state_id, &member.facts)).collect();
+    Ok(Some(ToKeep { line: row.line, record: Masked::new(record), rests_on: students.collect(), subjects }))
+}
+
+/// Loads kept records that what has arrived completes or changes; they are rows of an earlier file, and counted apart.
+async fn complete(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    info: &BatchInfo,
+    arrived: kept::Arrived,
+    tally: &mut Tally,
+) -> Result<Vec<ToKeep>, LoadError> {
+    let mut to_keep = Vec::new();
+    let mut rows = Vec::new();
+    for (line, dependent) in kept::take(tx, &info.sea, &arrived).await? {
+        let keep = kept::to_keep(&dependent);
+        match dependent.told {
+            Some(mut told) => {
+                kept::at_line(&mut told, line);
+                let told = row(*told, tally, context.limits.findings_max);
+                rows.extend(told.map(|row| Row { keep, ..row }));
+            }
+            None => to_keep.extend(keep),
+        }
+    }
+    for written in write_rows(tx, context, info, rows, tally).await? {
+        let is_told = written.outcomes.iter().any(|outcome| *outcome != Outcome::Unchanged);
+        tally.completed += u64::from(is_told);
+        to_keep.extend(keep_unknown(&written)?.or(written.row.keep));
+    }
+    Ok(to_keep)
 }
 
 fn organization(record: OrganizationRecord) -> OrganizationName {
@@ -104,48 +263,96 @@ async fn write_organizations(
     Ok(())
 }
 
-async fn write_persons(
+/// Resolves the persons of rows and records or withdraws their facts, in the order of the file.
+async fn write_rows(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
     info: &BatchInfo,
-    rows: Vec<PersonRow>,
+    rows: Vec<Row>,
     tally: &mut Tally,
-    quarantine: &mut Vec<(u32, Masked<Vec<u8>>)>,
-) -> Result<(), LoadError> {
-    let mentions: Vec<Mention<'_>> =
-        rows.iter().map(|row| Mention { state_id: &row.state_id, introduces: row.introduces }).collect();
+) -> Result<Vec<Written>, LoadError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mentions: Vec<Mention<'_>> = rows
+        .iter()
+        .flat_map(|row| &row.members)
+        .map(|member| Mention { state_id: &member.state_id, introduces: member.introduces })
+        .collect();
     let introduction = Introduction { sea: &info.sea, batch: info.batch, at: info.recorded_at };
     let resolved = resolve(tx, introduction, &mentions, context.entropy).await?;
     drop(mentions);
-    let mut known: Vec<(SourcePersonId, PersonRow)> = Vec::with_capacity(rows.len());
-    for (row, person) in rows.into_iter().zip(resolved) {
-        tally.counts.rows_in += 1;
-        if let Some(person) = person {
-            known.push((person, row));
-        } else {
-            tally.counts.quarantined += 1;
-            tally.find(unknown_person(row.line), context.limits.findings_max);
-            quarantine.push((row.line, row.raw));
-        }
+    check_birth_dates(tx, context, &rows, &resolved, tally).await?;
+    let mut persons = resolved.into_iter();
+    let mut written = Vec::with_capacity(rows.len());
+    let mut known: Vec<Vec<Option<SourcePersonId>>> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let of_row: Vec<Option<SourcePersonId>> = persons.by_ref().take(row.members.len()).collect();
+        let unknown = (0..of_row.len()).filter(|place| of_row.get(*place).copied().flatten().is_none()).collect();
+        known.push(of_row);
+        written.push(Written { row, outcomes: Vec::new(), withdrawn: 0, unknown });
     }
-    check_birth_dates(tx, context, &known, tally).await?;
-    retract(tx, info, &known, tally).await?;
-    let kept: Vec<&(SourcePersonId, PersonRow)> = known.iter().filter(|(_, row)| !row.retracts).collect();
-    let facts: Vec<(SourcePersonId, &Fact)> =
-        kept.iter().flat_map(|(person, row)| row.facts.iter().map(move |fact| (*person, fact))).collect();
+    for (run, persons) in runs(&mut written, &known) {
+        write_run(tx, context, info, run, persons).await?;
+    }
+    Ok(written)
+}
+
+type Run<'w> = (&'w mut [Written], &'w [Vec<Option<SourcePersonId>>]);
+
+/// Stretches of rows that all withdraw, or all say something: a row that withdraws what the row before said comes after it.
+fn runs<'w>(written: &'w mut [Written], known: &'w [Vec<Option<SourcePersonId>>]) -> Vec<Run<'w>> {
+    let mut known = known;
+    let mut runs = Vec::new();
+    for run in written.chunk_by_mut(|a, b| a.row.retracts == b.row.retracts) {
+        let (of_run, rest) = known.split_at(run.len().min(known.len()));
+        known = rest;
+        runs.push((run, of_run));
+    }
+    runs
+}
+
+async fn write_run(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    info: &BatchInfo,
+    run: &mut [Written],
+    persons: &[Vec<Option<SourcePersonId>>],
+) -> Result<(), LoadError> {
+    if run.first().is_some_and(|written| written.row.retracts) {
+        for (written, persons) in run.iter_mut().zip(persons) {
+            let facts = facts_of(&written.row, persons);
+            written.withdrawn = history::retract(tx, info.batch, &facts).await?;
+        }
+        return Ok(());
+    }
+    let facts: Vec<Vec<(SourcePersonId, &Fact)>> =
+        run.iter().zip(persons).map(|(written, persons)| facts_of(&written.row, persons)).collect();
+    let sizes: Vec<usize> = facts.iter().map(Vec::len).collect();
+    let facts: Vec<(SourcePersonId, &Fact)> = facts.into_iter().flatten().collect();
     let mut outcomes = history::record(tx, info.batch, &facts, context.tombstones).await?.into_iter();
-    for (_, row) in kept {
-        let of_row: Vec<Outcome> = outcomes.by_ref().take(row.facts.len()).collect();
-        count(row.line, &of_row, tally, context.limits.findings_max);
+    drop(facts);
+    for (written, size) in run.iter_mut().zip(sizes) {
+        written.outcomes = outcomes.by_ref().take(size).collect();
     }
     Ok(())
 }
 
-/// A row counts once: as a correction if any of its facts corrects, else as loaded if any is new, else as unchanged; a row of which
-/// nothing may be kept is quarantined, without its bytes.
-fn count(line: u32, outcomes: &[Outcome], tally: &mut Tally, findings_max: usize) {
-    let any = |outcome| outcomes.contains(&outcome);
-    if any(Outcome::Superseding) {
+/// The facts of a row's known persons.
+fn facts_of<'r>(row: &'r Row, persons: &[Option<SourcePersonId>]) -> Vec<(SourcePersonId, &'r Fact)> {
+    let known = row.members.iter().zip(persons).filter_map(|(member, person)| Some((member, (*person)?)));
+    known.flat_map(|(member, person)| member.facts.iter().map(move |fact| (person, fact))).collect()
+}
+
+/// A row counts once: as quarantined if it names a student nobody has introduced; as a correction if any of its facts corrects, else as
+/// loaded if any is new, else as unchanged; a row of which nothing may be kept is quarantined, without its bytes.
+fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
+    let row = &written.row;
+    let any = |outcome| written.outcomes.contains(&outcome);
+    if !written.unknown.is_empty() {
+        tally.counts.quarantined += 1;
+        tally.find(unknown_person(row.line), findings_max);
+    } else if any(Outcome::Superseding) || written.withdrawn > 0 {
         tally.counts.superseded += 1;
     } else if any(Outcome::New) || any(Outcome::PreliminaryAfterCertified) {
         tally.counts.loaded += 1;
@@ -155,15 +362,7 @@ fn count(line: u32, outcomes: &[Outcome], tally: &mut Tally, findings_max: usize
         tally.counts.unchanged += 1;
     }
     let mut tell = |rule: &str, message: &str| {
-        let finding = Finding {
-            line,
-            column: None,
-            field: None,
-            rule: rule.to_owned(),
-            severity: Severity::Warning,
-            message: message.to_owned(),
-        };
-        tally.find(finding, findings_max);
+        tally.find(Finding::new(row.line, rule, Severity::Warning, message.to_owned()), findings_max);
     };
     if any(Outcome::PreliminaryAfterCertified) {
         tell(
@@ -177,57 +376,32 @@ fn count(line: u32, outcomes: &[Outcome], tally: &mut Tally, findings_max: usize
 }
 
 fn unknown_person(line: u32) -> Finding {
-    Finding {
-        line,
-        column: None,
-        field: None,
-        rule: "person.unknown".to_owned(),
-        severity: Severity::Error,
-        message: "the record refers to a student whom no registration or student record has made known; send that record first, then this one again".to_owned(),
-    }
+    let message = "the record refers to a student whom no registration or student record has made known; send that record first, then this one again";
+    Finding::new(line, "person.unknown", Severity::Error, message.to_owned())
 }
 
 async fn check_birth_dates(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
-    rows: &[(SourcePersonId, PersonRow)],
+    rows: &[Row],
+    persons: &[Option<SourcePersonId>],
     tally: &mut Tally,
 ) -> Result<(), LoadError> {
-    let claims: Vec<_> =
-        rows.iter().filter_map(|(person, row)| Some((*person, row.claimed_birth_date.clone()?))).collect();
+    let members = rows.iter().flat_map(|row| row.members.iter().map(move |member| (row.line, member)));
+    let claims: Vec<(u32, SourcePersonId, Masked<NaiveDate>)> = members
+        .zip(persons)
+        .filter_map(|((line, member), person)| Some((line, (*person)?, member.claimed_birth_date.clone()?)))
+        .collect();
     if claims.is_empty() {
         return Ok(());
     }
-    let differ = birth_date_differs(tx, &claims).await?;
-    for (person, row) in rows {
-        if row.claimed_birth_date.is_some() && differ.contains(person) {
-            let finding = Finding {
-                line: row.line,
-                column: None,
-                field: None,
-                rule: "birth_date.differs".to_owned(),
-                severity: Severity::Warning,
-                message: "the birth date is not the one registered for this identifier; check that the identifier is the right student's".to_owned(),
-            };
+    let claimed: Vec<_> = claims.iter().map(|(_, person, day)| (*person, day.clone())).collect();
+    let differ = birth_date_differs(tx, &claimed).await?;
+    for (line, person, _) in claims {
+        if differ.contains(&person) {
+            let message = "the birth date is not the one registered for this identifier; check that the identifier is the right student's";
+            let finding = Finding::new(line, "birth_date.differs", Severity::Warning, message.to_owned());
             tally.find(finding, context.limits.findings_max);
-        }
-    }
-    Ok(())
-}
-
-async fn retract(
-    tx: &mut Tx<'_, '_>,
-    info: &BatchInfo,
-    rows: &[(SourcePersonId, PersonRow)],
-    tally: &mut Tally,
-) -> Result<(), LoadError> {
-    for (person, row) in rows.iter().filter(|(_, row)| row.retracts) {
-        let facts: Vec<(SourcePersonId, &Fact)> = row.facts.iter().map(|fact| (*person, fact)).collect();
-        let withdrawn = history::retract(tx, info.batch, &facts).await?;
-        if withdrawn > 0 {
-            tally.counts.superseded += 1;
-        } else {
-            tally.counts.unchanged += 1;
         }
     }
     Ok(())

@@ -51,6 +51,8 @@ fn findings_of(item: &Item) -> &[Finding] {
             findings
         }
         Item::File(finding) => std::slice::from_ref(finding),
-        Item::Passed { .. } | Item::Retracted { .. } => &[],
+        Item::Passed { .. } | Item::Retracted { .. } | Item::Joint(_) | Item::Described { .. } | Item::Dependent(_) => {
+            &[]
+        }
     }
 }

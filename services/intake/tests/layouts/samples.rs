@@ -48,6 +48,7 @@ fn item(item: &Item) -> Json {
         }),
         Item::Passed { line, kind } => json!({ "line": line, "passed": kind }),
         Item::Retracted { line, .. } => json!({ "line": line, "retracted": true }),
+        Item::Joint(_) | Item::Described { .. } | Item::Dependent(_) => json!({ "of": "another reader" }),
         Item::Rejected { line, findings, .. } => json!({
             "line": line,
             "rejected": findings.iter().map(finding).collect::<Vec<_>>(),

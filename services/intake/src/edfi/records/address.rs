@@ -14,7 +14,7 @@ pub(super) struct Address {
 
 /// The address a person is best found under: home, else mailing or physical, else one of no stated type, else another.
 pub(super) fn best_address(node: &Node) -> Option<Address> {
-    let rank = |address: &&Node| match address.attribute("AddressType") {
+    let rank = |address: &&Node| match address.value("AddressType") {
         Some("Home") => 0,
         Some("Mailing") => 1,
         Some("Physical") => 2,
@@ -27,7 +27,7 @@ pub(super) fn best_address(node: &Node) -> Option<Address> {
     let second = [best.value("ApartmentRoomSuiteNumber"), best.value("BuildingSiteNumber")];
     let second: Vec<&str> = second.into_iter().flatten().collect();
     Some(Address {
-        kind: best.attribute("AddressType").map(str::to_owned),
+        kind: best.value("AddressType").map(str::to_owned),
         street: text("StreetNumberName"),
         second_line: (!second.is_empty()).then(|| second.join(", ")),
         city: text("City"),
@@ -38,26 +38,34 @@ pub(super) fn best_address(node: &Node) -> Option<Address> {
 
 /// Phone numbers with their types, the primary number first.
 pub(super) fn phones(node: &Node) -> Vec<(Option<&str>, &str)> {
-    let is_secondary =
-        |phone: &&Node| !matches!(phone.attribute("PrimaryTelephoneNumberIndicator"), Some("true" | "1"));
+    let rank = |phone: &&Node| {
+        let is_primary = matches!(phone.value("PrimaryTelephoneNumberIndicator"), Some("true" | "1"));
+        let order = phone.value("OrderOfPriority").and_then(|order| order.parse().ok()).unwrap_or(u32::MAX);
+        (!is_primary, order)
+    };
     let mut phones: Vec<&Node> = node.all("Telephone").collect();
-    phones.sort_by_key(is_secondary);
+    phones.sort_by_key(rank);
     phones
         .into_iter()
-        .filter_map(|phone| Some((phone.attribute("TelephoneNumberType"), phone.value("TelephoneNumber")?)))
+        .filter_map(|phone| Some((phone.value("TelephoneNumberType"), phone.value("TelephoneNumber")?)))
         .collect()
 }
 
-/// E-mail addresses, personal ones first.
+/// E-mail addresses, the primary one first, personal ones next.
 pub(super) fn e_mails(node: &Node) -> Vec<&str> {
-    let rank = |mail: &&Node| match mail.attribute("EmailAddressType") {
-        Some("Home/Personal") => 0,
-        None => 1,
-        Some(_) => 2,
+    let rank = |mail: &&Node| {
+        if matches!(mail.value("PrimaryEmailAddressIndicator"), Some("true" | "1")) {
+            return 0;
+        }
+        match mail.value("ElectronicMailType") {
+            Some("Home/Personal") => 1,
+            None => 2,
+            Some(_) => 3,
+        }
     };
     let mut mails: Vec<&Node> = node.all("ElectronicMail").collect();
     mails.sort_by_key(rank);
-    mails.into_iter().filter_map(|mail| mail.value("EmailAddress")).collect()
+    mails.into_iter().filter_map(|mail| mail.value("ElectronicMailAddress")).collect()
 }
 
 /// A name in the order it is spoken.

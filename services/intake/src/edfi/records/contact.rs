@@ -1,4 +1,4 @@
-//! Parents, and whose parents they are.
+//! Parents and other contacts, and whose contacts they are.
 
 use domains::FactBuilder;
 use model::{Domain, Payload, Value};
@@ -12,11 +12,11 @@ use super::{
     address::{best_address, e_mails, full_name, phones},
 };
 
-pub(super) fn parent(fields: &mut Fields<'_>) -> Outcome<Output> {
+pub(super) fn contact(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
-    let id = fields.required_text(node, "ParentUniqueStateId")?;
-    let mut parent = Payload::new();
-    let mut set = |element: &str, value: Option<Value>| parent.extend(value.map(|value| (element.to_owned(), value)));
+    let id = fields.required_text(node, "ContactUniqueId")?;
+    let mut contact = Payload::new();
+    let mut set = |element: &str, value: Option<Value>| contact.extend(value.map(|value| (element.to_owned(), value)));
     set("contact_name", text_value(node.child("Name").and_then(full_name)));
     if let Some(address) = best_address(node) {
         set("address_type", text_value(address.kind));
@@ -46,27 +46,27 @@ pub(super) fn parent(fields: &mut Fields<'_>) -> Outcome<Output> {
     set("work_phone", text_value(work));
     set("mobile_phone", text_value(mobile));
     set("other_phones", list_value(others));
-    Ok(Output::Learned(id, Entry::Parent(parent)))
+    Ok(Output::Learned(vec![(id, Entry::Contact(contact))]))
 }
 
-pub(super) fn student_parent_association(fields: &mut Fields<'_>) -> Outcome<Output> {
+pub(super) fn student_contact_association(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
     let state_id = fields.student(node)?;
-    let parent = fields.reference(node, &["ParentReference"])?.and_then(|parent| parent.value("ParentUniqueStateId"));
+    let parent = fields.reference(node, &["ContactReference"])?.and_then(|parent| parent.value("ContactUniqueId"));
     let Some(parent) = parent else {
-        return fields.refuse(node, "ParentReference", "field.required", "The record names no parent.");
+        return fields.refuse(node, "ContactReference", "field.required", "The record names no parent.");
     };
     let mut fact = FactBuilder::new(Domain::Contact, "parent", fields.line());
-    match fields.index.find(Kind::Parent, parent) {
-        Some(Entry::Parent(payload)) => {
+    match fields.entry(Kind::Contact, parent) {
+        Some(Entry::Contact(payload)) => {
             for (element, value) in payload {
                 fact.set(element, value.clone());
             }
         }
-        _ => fields.unresolved(
+        _ => fields.undescribed(
             node,
-            "The parent is not described in this delivery: send the Parent record \
-                with the link, or the contact would have no name.",
+            "Nobody has described the parent: the contact would have no name. The record is kept, and loaded \
+                when the parent's own record comes.",
         )?,
     }
     fact.set("contact_id", Value::Text(parent.to_owned()));
@@ -78,6 +78,7 @@ pub(super) fn student_parent_association(fields: &mut Fields<'_>) -> Outcome<Out
         ("primary_contact", "PrimaryContactStatus"),
         ("lives_with", "LivesWith"),
         ("emergency_contact", "EmergencyContactStatus"),
+        ("custody", "LegalGuardian"),
     ] {
         let flag = fields.boolean(node, field);
         fact.set_some(element, flag.map(Value::Boolean));

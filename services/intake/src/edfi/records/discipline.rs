@@ -8,7 +8,7 @@ use model::{Decimal, Domain, Payload, Period, SchoolYear, Value};
 
 use super::{
     super::{
-        fields::{Fields, Outcome, Referents, descriptor, set_whereabouts, text_value},
+        fields::{Fields, Outcome, Referents, set_whereabouts, text_value, texts},
         index::{Entry, Kind, key},
         node::Node,
     },
@@ -33,25 +33,50 @@ pub(super) fn discipline_incident(fields: &mut Fields<'_>) -> Outcome<Output> {
     let (first, rest) = behaviors(node);
     set(&mut shared, "incident_type", text_value(first));
     set(&mut shared, "incident_type_2", text_value(rest));
-    let weapons: Vec<&str> = node.all("Weapons").flat_map(|list| list.all("Weapon")).filter_map(descriptor).collect();
+    let weapons = texts(node, "Weapon");
     set(&mut offender, "weapon", text_value((!weapons.is_empty()).then(|| weapons.join("; "))));
     set(
         &mut offender,
         "reported_to_law_enforcement",
         fields.boolean(node, "ReportedToLawEnforcement").map(Value::Boolean),
     );
-    Ok(Output::Learned(key(&[owner, &id]), Entry::Incident { shared, offender }))
+    Ok(Output::Learned(vec![(key(&[owner, &id]), Entry::Incident { shared, offender })]))
 }
 
-pub(super) fn student_discipline_incident_association(fields: &mut Fields<'_>) -> Outcome<Output> {
+/// What a student had to do with an incident.
+pub(super) fn incident_participation(fields: &mut Fields<'_>) -> Outcome<Output> {
+    let (state_id, owner, id, mut fact) = participation(fields)?;
+    let node = fields.node;
+    let (first, rest) = behaviors(node);
+    fact.set_some("incident_type", text_value(first.clone()));
+    if first.is_some() && rest.is_some() {
+        fact.set_some("incident_type_2", text_value(rest));
+    }
+    let fact = fields.fact(&fact, Domain::Discipline, "incident", &[owner, id])?;
+    Ok(Output::of(state_id, vec![fact]))
+}
+
+/// One thing that a student did in an incident: where the version has a record for each, each is a fact.
+pub(super) fn incident_behavior(fields: &mut Fields<'_>) -> Outcome<Output> {
+    let (state_id, owner, id, mut fact) = participation(fields)?;
+    let node = fields.node;
+    let behavior = fields.required_text(node, "Behavior")?;
+    fact.set("incident_type", Value::Text(behavior.clone()));
+    fact.set_some("incident_type_2", text_value(node.text_of("BehaviorDetailedDescription")));
+    let fact = fields.fact(&fact, Domain::Discipline, "incident", &[owner, id, &behavior])?;
+    Ok(Output::of(state_id, vec![fact]))
+}
+
+/// Student, school and number of the incident, and what the incident's own record says.
+fn participation<'a>(fields: &mut Fields<'a>) -> Outcome<(String, &'a str, &'a str, FactBuilder)> {
     let node = fields.node;
     let state_id = fields.student(node)?;
     let (owner, id) = incident_of(fields, node)?;
-    let role = node.text_of("StudentParticipationCode");
-    if role.is_none() && fields.referents != Referents::DoNotMatter {
+    let roles = texts(node, "DisciplineIncidentParticipationCode");
+    if roles.is_empty() && fields.referents != Referents::DoNotMatter {
         fields.note(
             node,
-            "StudentParticipationCode",
+            "DisciplineIncidentParticipationCode",
             "field.required",
             Severity::Warning,
             "The record does not say whether the student did it, suffered it or saw \
@@ -59,33 +84,30 @@ pub(super) fn student_discipline_incident_association(fields: &mut Fields<'_>) -
         );
     }
     let mut fact = FactBuilder::new(Domain::Discipline, "incident", fields.line());
-    set_whereabouts(&mut fact, &fields.school(Some(owner).filter(|id| !id.is_empty())));
+    set_whereabouts(&mut fact, &fields.school(Some(owner)));
     fact.set("incident_identifier", Value::Text(id.to_owned()));
-    fact.set_some("student_participation_code", text_value(role.clone()));
-    match fields.index.find(Kind::Incident, &key(&[owner, id])) {
+    fact.set_some("student_participation_code", text_value((!roles.is_empty()).then(|| roles.join("; "))));
+    let is_offender = roles.contains(&OFFENDER);
+    match fields.entry(Kind::Incident, &key(&[owner, id])) {
         Some(Entry::Incident { shared, offender }) => {
-            let is_offender = role.as_deref() == Some(OFFENDER);
             for (element, value) in shared.iter().chain(offender.iter().filter(|_| is_offender)) {
                 fact.set(element, value.clone());
             }
         }
-        _ => fields.unresolved(
+        _ => fields.undescribed(
             node,
-            "The incident is not described in this delivery: send the \
-                DisciplineIncident with it.",
+            "Nobody has described the incident. The record is kept, and loaded when the incident's own record comes.",
         )?,
     }
-    let (first, rest) = behaviors(node);
-    fact.set_some("incident_type", text_value(first.clone()));
-    if first.is_some() && rest.is_some() {
-        fact.set_some("incident_type_2", text_value(rest));
+    let weapons = texts(node, "Weapon");
+    if is_offender && !weapons.is_empty() {
+        fact.set("weapon", Value::Text(weapons.join("; ")));
     }
     if let Some(day) = fact.find("incident_date").and_then(Value::as_date) {
         fact.valid(Period::day(day));
         fact.school_year(SchoolYear::containing(day));
     }
-    let fact = fields.fact(&fact, Domain::Discipline, "incident", &[owner, id])?;
-    Ok(Output::of(state_id, vec![fact]))
+    Ok((state_id, owner, id, fact))
 }
 
 /// An action against one student or several: each has a fact that names nobody else.
@@ -95,11 +117,11 @@ pub(super) fn discipline_action(fields: &mut Fields<'_>) -> Outcome<Output> {
     let day = fields.required_date(node, "DisciplineDate")?;
     let mut students = Vec::new();
     for reference in node.all("StudentReference") {
-        let student = fields.referent(reference)?.and_then(|identity| identity.value("StudentUniqueStateId"));
+        let student = fields.referent(reference)?.and_then(|identity| identity.value("StudentUniqueId"));
         let Some(student) = student else {
             return fields.refuse(
                 reference,
-                "StudentUniqueStateId",
+                "StudentUniqueId",
                 "student.no_state_id",
                 "The action names a student without state identifier.",
             );
@@ -127,7 +149,7 @@ pub(super) fn discipline_action(fields: &mut Fields<'_>) -> Outcome<Output> {
 fn set_sanctions<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder) -> Outcome<()> {
     let node: &'a Node = fields.node;
     let (guarded, sanctions): (Vec<&str>, Vec<&str>) =
-        node.all("Disciplines").filter_map(descriptor).partition(|text| names_other_agency(text));
+        texts(node, "Discipline").into_iter().partition(|text| names_other_agency(text));
     fact.set_some("other_agency_action", text_value((!guarded.is_empty()).then(|| guarded.join("; "))));
     let (first, rest) = split(&sanctions);
     fact.set_some("discipline_action", text_value(first));
@@ -141,10 +163,23 @@ fn set_sanctions<'a>(fields: &mut Fields<'a>, fact: &mut FactBuilder) -> Outcome
     if let Some(school) = fields.organization(node, &["AssignmentSchoolReference"])? {
         fact.set("assignment_school_id", Value::Text(school.to_owned()));
     }
-    let mut incidents = Vec::new();
-    for reference in node.all("DisciplineIncidentReference") {
-        incidents.extend(fields.referent(reference)?.and_then(|incident| incident.value("IncidentIdentifier")));
+    if let Some(received) = fields.boolean(node, "ReceivedEducationServicesDuringExpulsion") {
+        fact.set("education_provided", Value::Text(if received { "Yes" } else { "No" }.to_owned()));
     }
+    let mut incidents: Vec<&str> = Vec::new();
+    for reference in &node.children {
+        // The action names incidents, or what students did in them.
+        let incident = match reference.name.as_str() {
+            "DisciplineIncidentReference" => fields.referent(reference)?,
+            "StudentDisciplineIncidentBehaviorAssociationReference" => match fields.referent(reference)? {
+                Some(association) => fields.reference(association, &["DisciplineIncidentReference"])?,
+                None => None,
+            },
+            _ => None,
+        };
+        incidents.extend(incident.and_then(|incident| incident.value("IncidentIdentifier")));
+    }
+    incidents.dedup();
     if incidents.len() > 1 {
         fields.note(
             node,
@@ -169,7 +204,7 @@ fn incident_of<'a>(fields: &mut Fields<'a>, node: &'a Node) -> Outcome<(&'a str,
 }
 
 fn behaviors(node: &Node) -> (Option<String>, Option<String>) {
-    split(&node.all("Behaviors").filter_map(descriptor).collect::<Vec<_>>())
+    split(&node.all("Behavior").flat_map(|behavior| texts(behavior, "Behavior")).collect::<Vec<_>>())
 }
 
 /// The first, and the others in one text.

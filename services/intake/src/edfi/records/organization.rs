@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        fields::{Fields, Outcome},
+        fields::{Fields, Outcome, organization_id},
         index::{Entry, Organization, OrganizationKind},
     },
     Output,
@@ -10,18 +10,27 @@ use super::{
 use crate::item::OrganizationRecord;
 
 /// References to the organization above, nearest first.
-const PARENTS: [&str; 4] = [
-    "ParentEducationAgencyReference",
+const PARENTS: [&str; 5] = [
+    "ParentEducationOrganizationReference",
     "LocalEducationAgencyReference",
+    "ParentLocalEducationAgencyReference",
     "EducationServiceCenterReference",
     "StateEducationAgencyReference",
 ];
 
 pub(super) fn education_organization(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
-    let code = fields.required_text(node, "StateOrganizationId")?;
+    let Some(code) = organization_id(node).map(str::to_owned) else {
+        return fields.refuse(
+            node,
+            "EducationOrganizationId",
+            "field.required",
+            "This field is required and is missing or empty.",
+        );
+    };
     let name = fields.required_text(node, "NameOfInstitution")?;
-    let category = node.child("OrganizationCategories").and_then(|list| list.value("OrganizationCategory"));
+    let category =
+        if node.name == "EducationOrganization" { node.value("EducationOrganizationCategory") } else { None };
     let category = category.unwrap_or(&node.name);
     let kind = OrganizationKind::of(category);
     let mut parent = None;
@@ -30,7 +39,7 @@ pub(super) fn education_organization(fields: &mut Fields<'_>) -> Outcome<Output>
             parent = fields.organization(node, &[reference])?.map(str::to_owned);
         }
     }
-    let is_physical = |address: &&super::super::node::Node| address.attribute("AddressType") == Some("Physical");
+    let is_physical = |address: &&super::super::node::Node| address.value("AddressType") == Some("Physical");
     let address = node.all("Address").find(is_physical).or_else(|| node.child("Address"));
     let record = OrganizationRecord {
         code: code.clone(),
@@ -40,5 +49,6 @@ pub(super) fn education_organization(fields: &mut Fields<'_>) -> Outcome<Output>
         town: address.and_then(|address| address.value("City")).map(str::to_owned),
         open_date: None,
     };
-    Ok(Output::Organization(record, (code, Entry::Organization(Organization { kind, parent }))))
+    let entry = (code, Entry::Organization(Organization { kind, parent }));
+    Ok(Output::Organization(Box::new((record, entry))))
 }

@@ -1,25 +1,27 @@
 //! Students: who they are.
 
 use domains::FactBuilder;
-use model::{Domain, Value};
+use model::{Domain, Fact, Value};
 
 use super::{
     super::{
-        fields::{Fields, Outcome, descriptor, list_value, text_value},
+        fields::{Fields, Outcome, list_value, set_whereabouts, text_value, texts},
+        index::OrganizationKind,
         node::Node,
     },
     Output, Person,
     address::{best_address, e_mails, full_name, phones},
     names_other_agency,
+    program::disabilities,
 };
 use crate::item::Severity;
 
 pub(super) fn student(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
-    let Some(state_id) = node.text_of("StudentUniqueStateId") else {
+    let Some(state_id) = node.text_of("StudentUniqueId") else {
         return fields.refuse(
             node,
-            "StudentUniqueStateId",
+            "StudentUniqueId",
             "student.no_state_id",
             "The student has no state identifier: the record cannot be loaded.",
         );
@@ -27,24 +29,54 @@ pub(super) fn student(fields: &mut Fields<'_>) -> Outcome<Output> {
     let mut person = FactBuilder::new(Domain::Student, "person", fields.line());
     person.set("state_id", Value::Text(state_id.clone()));
     set_names(fields, &mut person);
+    set_birth(fields, &mut person);
     set_demographics(fields, &mut person);
     set_status(fields, &mut person);
     set_contact_points(fields, &mut person);
     let mut facts = vec![fields.fact(&person, Domain::Student, "person", &[&state_id])?];
-    for (list, entry, plan) in
-        [("Section504Disabilities", "Section504Disability", Some("504")), ("Disabilities", "Disability", None)]
+    for (name, list, plan) in
+        [("Section504Disability", "Section504Disabilities", Some("504")), ("Disability", "Disabilities", None)]
     {
-        let disabilities = disabilities(node, list, entry);
-        if disabilities.is_empty() {
-            continue;
-        }
-        let mut disability = FactBuilder::new(Domain::SpecialEducation, "association", fields.line());
-        disability.set_some("plan_type", text_value(plan.map(str::to_owned)));
-        disability.set_some("section_504", plan.map(|_| Value::Boolean(true)));
-        disability.set("primary_disability", Value::Text(disabilities.join("; ")));
-        facts.push(fields.fact(&disability, Domain::SpecialEducation, "association", &["student", list])?);
+        facts.extend(disability(fields, name, plan, &["student", list])?);
     }
     Ok(Output::Persons(vec![Person { state_id, introduces: true, facts }]))
+}
+
+/// What one district or school says of a student: since version 3 the demographics stand here.
+pub(super) fn student_education_organization_association(fields: &mut Fields<'_>) -> Outcome<Output> {
+    let node = fields.node;
+    let state_id = fields.student(node)?;
+    let Some(organization) = fields.organization(node, &["EducationOrganizationReference"])? else {
+        return fields.refuse(
+            node,
+            "EducationOrganizationReference",
+            "field.required",
+            "The record names no organization.",
+        );
+    };
+    let place = fields.whereabouts(organization, OrganizationKind::Other);
+    let mut said = FactBuilder::new(Domain::Student, "registration", fields.line());
+    set_whereabouts(&mut said, &place);
+    said.set_some("district_student_id", text_value(district_id(node)));
+    set_demographics(fields, &mut said);
+    set_status(fields, &mut said);
+    set_contact_points(fields, &mut said);
+    let mut facts = vec![fields.fact(&said, Domain::Student, "registration", &[organization])?];
+    facts.extend(disability(fields, "Disability", None, &["organization", organization])?);
+    Ok(Output::of(state_id, facts))
+}
+
+/// A disability that the student's own record states, outside of any plan.
+fn disability(fields: &mut Fields<'_>, name: &str, plan: Option<&str>, identity: &[&str]) -> Outcome<Option<Fact>> {
+    let disabilities = disabilities(fields.node, name);
+    if disabilities.is_empty() {
+        return Ok(None);
+    }
+    let mut fact = FactBuilder::new(Domain::SpecialEducation, "association", fields.line());
+    fact.set_some("plan_type", text_value(plan.map(str::to_owned)));
+    fact.set_some("section_504", plan.map(|_| Value::Boolean(true)));
+    fact.set("primary_disability", Value::Text(disabilities.join("; ")));
+    fields.fact(&fact, Domain::SpecialEducation, "association", identity).map(Some)
 }
 
 fn set_names(fields: &mut Fields<'_>, person: &mut FactBuilder) {
@@ -80,17 +112,21 @@ fn set_names(fields: &mut Fields<'_>, person: &mut FactBuilder) {
     }
     let others = node.all("OtherName").filter_map(full_name).collect();
     person.set_some("other_names", list_value(others));
-    let district_id = node
-        .all("StudentIdentificationCode")
-        .find(|code| matches!(code.attribute("IdentificationSystem"), Some("District" | "School")));
-    let district_id = district_id.and_then(|code| code.value("ID").or_else(|| code.value("IdentificationCode")));
-    person.set_some("district_student_id", text_value(district_id.map(str::to_owned)));
+    person.set_some("district_student_id", text_value(district_id(node)));
 }
 
-fn set_demographics(fields: &mut Fields<'_>, person: &mut FactBuilder) {
+/// The identifier that a district or school gave the student.
+fn district_id(node: &Node) -> Option<String> {
+    const SYSTEMS: [&str; 3] = ["District", "School", "Local"];
+    let system =
+        |code: &&Node| code.value("StudentIdentificationSystem").is_some_and(|system| SYSTEMS.contains(&system));
+    node.all("StudentIdentificationCode").find(system)?.text_of("IdentificationCode")
+}
+
+fn set_birth(fields: &mut Fields<'_>, person: &mut FactBuilder) {
     let node = fields.node;
     let birth_date = node.child("BirthData").and_then(|birth| {
-        let town = birth.text_of("CityOfBirth");
+        let town = birth.text_of("BirthCity");
         person.set_some("birth_town", text_value(town));
         fields.date(birth, "BirthDate")
     });
@@ -104,17 +140,26 @@ fn set_demographics(fields: &mut Fields<'_>, person: &mut FactBuilder) {
         );
     }
     person.set_some("birth_date", birth_date.map(Value::Date));
+}
+
+fn set_demographics(fields: &mut Fields<'_>, person: &mut FactBuilder) {
+    let node = fields.node;
     let sex = node.text_of("Sex");
     person.set_some("sex", text_value(sex));
     let hispanic = fields.boolean(node, "HispanicLatinoEthnicity");
     person.set_some("hispanic_latino_ethnicity", hispanic.map(Value::Boolean));
-    person.set_some("races", list_value(texts(node, "Race", "RacialCategory")));
+    let races = texts(node, "Race").into_iter().map(str::to_owned).collect();
+    person.set_some("races", list_value(races));
     person.set_some("race_ethnicity", text_value(node.text_of("OldEthnicity")));
-    let mut languages = texts(node, "HomeLanguages", "Language");
+    let mut languages = languages(node, "HomeLanguage");
     if languages.is_empty() {
-        languages = texts(node, "Languages", "Language");
+        languages = self::languages(node, "Language");
     }
     person.set_some("language", text_value((!languages.is_empty()).then(|| languages.join("; "))));
+}
+
+fn languages<'n>(node: &'n Node, list: &'n str) -> Vec<&'n str> {
+    node.all(list).flat_map(|entry| texts(entry, "Language")).collect()
 }
 
 fn set_status(fields: &mut Fields<'_>, person: &mut FactBuilder) {
@@ -125,11 +170,13 @@ fn set_status(fields: &mut Fields<'_>, person: &mut FactBuilder) {
     person.set_some("meal_eligibility", text_value(meals));
     let english = node.text_of("LimitedEnglishProficiency");
     person.set_some("limited_english_proficiency", text_value(english));
-    let characteristics =
-        node.all("StudentCharacteristics").filter_map(|list| list.value("Characteristic").or_else(|| descriptor(list)));
-    let (guarded, others): (Vec<&str>, Vec<&str>) = characteristics.partition(|text| names_other_agency(text));
-    person.set_some("student_characteristics", list_value(others.into_iter().map(str::to_owned).collect()));
-    person.set_some("other_agency_characteristics", list_value(guarded.into_iter().map(str::to_owned).collect()));
+    let text = |entry: &'_ Node| entry.text_of("StudentCharacteristic").or_else(|| Some(entry.text.clone()));
+    let characteristics: Vec<String> =
+        node.all("StudentCharacteristic").filter_map(text).filter(|text| !text.is_empty()).collect();
+    let (guarded, others): (Vec<String>, Vec<String>) =
+        characteristics.into_iter().partition(|text| names_other_agency(text));
+    person.set_some("student_characteristics", list_value(others));
+    person.set_some("other_agency_characteristics", list_value(guarded));
 }
 
 fn set_contact_points(fields: &Fields<'_>, person: &mut FactBuilder) {
@@ -146,14 +193,4 @@ fn set_contact_points(fields: &Fields<'_>, person: &mut FactBuilder) {
         .map(|(kind, number)| kind.map_or_else(|| number.to_owned(), |kind| format!("{kind}: {number}")));
     person.set_some("telephone_numbers", list_value(phones.collect()));
     person.set_some("electronic_mail_addresses", list_value(e_mails(node).into_iter().map(str::to_owned).collect()));
-}
-
-/// The texts of `entry` in all lists of this name.
-fn texts(node: &Node, list: &str, entry: &str) -> Vec<String> {
-    node.all(list).flat_map(|list| list.all(entry)).filter_map(descriptor).map(str::to_owned).collect()
-}
-
-fn disabilities(node: &Node, list: &str, entry: &str) -> Vec<String> {
-    let entries = node.all(list).flat_map(|list| list.all(entry));
-    entries.filter_map(|entry| entry.value("Disability").or_else(|| descriptor(entry))).map(str::to_owned).collect()
 }

@@ -48,6 +48,7 @@ fn entities_beyond_the_five_are_refused() {
     check(&interchange("StudentAttendance", "<AttendanceEvent id=\"&x;\"/>"), (3, 1, "xml.entity"));
     check(&interchange("StudentAttendance", "<AttendanceEvent>&#0;</AttendanceEvent>"), (3, 18, "xml.entity"));
     check(&interchange("StudentAttendance", "<AttendanceEvent>&#8;</AttendanceEvent>"), (3, 18, "xml.character"));
+    check(&interchange("StudentAttendance", "<AttendanceEvent>\0</AttendanceEvent>"), (3, 18, "xml.character"));
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn endless_input_is_read_to_its_limit_only() {
     let mut source = std::io::BufReader::new(std::io::Read::chain(head.as_bytes(), std::io::repeat(b'x')));
     let mut rule = None;
     let start = Instant::now();
-    read_interchange(Interchange::Other, &mut source, &mut new_index(), &Config::default(), &mut |item| {
+    read_interchange(anything(), &mut source, &mut new_index(), &Config::default(), &mut |item| {
         rule = findings_of(&item).first().map(|finding| finding.rule.clone());
         ControlFlow::Continue(())
     })
