@@ -225,7 +225,10 @@ fn collect(
             }
         },
     };
-    files.push(Found::File(layout_file(path, sea, layout)?));
+    files.push(match layouts::check_sea(layout, sea.as_str()) {
+        Ok(()) => Found::File(layout_file(path, sea, layout)?),
+        Err(finding) => Found::Unknown(path.to_owned(), finding),
+    });
     Ok(())
 }
 
