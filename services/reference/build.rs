@@ -20,7 +20,8 @@ fn main() -> io::Result<()> {
         for file in sorted(&state)? {
             if file.extension().is_some_and(|extension| extension == "toml") {
                 println!("cargo::rerun-if-changed={}", file.display());
-                writeln!(list, "    ({sea:?}, include_str!({:?})),", file.display().to_string()).map_err(io::Error::other)?;
+                writeln!(list, "    ({sea:?}, include_str!({:?})),", file.display().to_string())
+                    .map_err(io::Error::other)?;
             }
         }
     }

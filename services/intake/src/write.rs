@@ -114,7 +114,8 @@ fn fixed(line: &mut Vec<u8>, record: &Record, values: &[&str]) -> io::Result<()>
 /// A number with the zeros before it that its field wants; `None` if it wants none.
 fn padded(field: &Field, value: &str) -> Option<String> {
     let wants = field.kind == FieldKind::Digits(DigitCount::Padded) && !value.is_empty() && value.len() < field.length;
-    (wants && value.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("{value:0>width$}", width = field.length))
+    (wants && value.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| format!("{value:0>width$}", width = field.length))
 }
 
 /// Quotes a value only where it must be: it holds the delimiter, a quote or a line break.

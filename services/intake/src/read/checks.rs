@@ -303,9 +303,8 @@ fn holds(plan: &RecordPlan<'_>, condition: &Condition, cells: &[&str], year: Opt
         Test::Blank => text.is_empty(),
         Test::Filled => !text.is_empty(),
         Test::Like(shape) => is_like(text, shape),
-        Test::Weekend => {
-            date_of(plan, condition.field, cells).is_some_and(|day| matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
-        }
+        Test::Weekend => date_of(plan, condition.field, cells)
+            .is_some_and(|day| matches!(day.weekday(), Weekday::Sat | Weekday::Sun)),
         Test::Flag(flag) => has_flag(plan, condition.field, text, flag, year),
         Test::NotFlag(flag) => !has_flag(plan, condition.field, text, flag, year),
     }

@@ -110,7 +110,11 @@ fn enrollments_are_complete_where_a_rule_says_so() {
     check_row(&left, &[("site_code", "991001")], &["site_code field.must_begin"]);
     check_row(&left, &[("homeless_reason", "")], &["homeless_reason field.required_when?"]);
     check_row(&left, &[("english_proficiency", "02")], &["lep_funding_source field.required_when"]);
-    check_row(&left, &[("option_code", "3"), ("home_based_site_code", "")], &["home_based_site_code field.required_when?"]);
+    check_row(
+        &left,
+        &[("option_code", "3"), ("home_based_site_code", "")],
+        &["home_based_site_code field.required_when?"],
+    );
     // Absences are four digits, 0000 for a no-show.
     check_row(&left, &[("absences", "0000")], &[]);
     check_row(&left, &[("absences", "1.5")], &["absences digits.invalid"]);
@@ -120,7 +124,11 @@ fn enrollments_are_complete_where_a_rule_says_so() {
     check_row(&left, &[("grade_placement", "20")], &[]);
     check_row(&left, &[("pre_k_funding_source", "01")], &["pre_k_funding_source field.blank_unless?"]);
     let kindergarten = row("040", &[("grade_placement", "22")]);
-    check_row(&kindergarten, &[("prior_education_experience", "")], &["prior_education_experience field.required_when?"]);
+    check_row(
+        &kindergarten,
+        &[("prior_education_experience", "")],
+        &["prior_education_experience field.required_when?"],
+    );
 }
 
 #[test]
@@ -200,7 +208,8 @@ fn dates_of_an_action_follow_its_code() {
     let one_day: Vec<&str> = one_day.iter().map(String::as_str).collect();
     let (next_day, plan_end) = (["002", "004", "006"], ["003", "005", "007"]);
     let either = ["040", "043", "045", "070", "160", "999"];
-    let (start, back, administered) = ("discipline_start_date", "discipline_return_date", "discipline_administered_date");
+    let (start, back, administered) =
+        ("discipline_start_date", "discipline_return_date", "discipline_administered_date");
     let blank = |field: &str| format!("{field} field.blank_unless");
     let needed = |field: &str| format!("{field} field.required_when");
 
@@ -362,7 +371,8 @@ fn a_file_of_another_layout_is_named_before_anything_loads() {
 
 #[test]
 fn numbers_are_written_with_the_zeros_their_fields_want() {
-    let object = r#"{"record":"091","lea_code":"990","state_id":"9900000017","event_id":423,"session_year":"20182019"}"#;
+    let object =
+        r#"{"record":"091","lea_code":"990","state_id":"9900000017","event_id":423,"session_year":"20182019"}"#;
     let mut out = Vec::new();
     let mut none = |found: intake::Finding| panic!("{found:?}");
     convert::from_ndjson(&mut object.as_bytes(), la(), &mut out, &mut none).expect("memory can be written");
@@ -404,7 +414,10 @@ fn what_names_another_agency_stands_in_its_own_elements() {
 fn a_flag_outside_its_table_says_nothing() {
     let arrested = row("091", &[("arrest_resulted", "Y")]);
     assert_eq!(value(&arrested, "discipline.arrested"), Some(Value::Boolean(true)));
-    assert_eq!(value(&arrested.with(la(), &[("arrest_resulted", "N")]), "discipline.arrested"), Some(Value::Boolean(false)));
+    assert_eq!(
+        value(&arrested.with(la(), &[("arrest_resulted", "N")]), "discipline.arrested"),
+        Some(Value::Boolean(false))
+    );
     assert_eq!(value(&arrested.with(la(), &[("arrest_resulted", "3")]), "discipline.arrested"), None);
     let reported = arrested.with(la(), &[("reported_to_law_enforcement", "6")]);
     assert_eq!(value(&reported, "discipline.reported_to_law_enforcement"), Some(Value::Boolean(true)));

@@ -36,7 +36,9 @@ impl Row {
 pub fn of_sample(layout: &Layout) -> Vec<Row> {
     let text = fs::read_to_string(sample(layout, "sample")).expect("it has a sample");
     match layout.format {
-        Format::Fixed { code } => text.lines().map(|line| fixed(layout, code.map(|c| (c.start, c.length)), line)).collect(),
+        Format::Fixed { code } => {
+            text.lines().map(|line| fixed(layout, code.map(|c| (c.start, c.length)), line)).collect()
+        }
         Format::Delimited { delimiter, header, .. } => delimited(layout, delimiter, header, &text),
     }
 }
