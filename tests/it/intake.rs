@@ -136,6 +136,55 @@ async fn one_file_may_correct_itself() {
     assert_eq!(world.count(current).await, 1, "whatever the size of chunks, one fact is current under a key");
 }
 
+/// The layout's own sample: records of ten kinds about two invented students.
+const LOUISIANA: &str = include_str!("../../services/intake/layouts/la/la-sis.sample");
+
+#[tokio::test]
+async fn louisianas_records_become_facts_of_their_domains() {
+    use model::Domain;
+    let world = World::new(&[]).await;
+    let first = world.load_bytes("la-sis", LOUISIANA.as_bytes(), loaded_at()).await;
+    let rows = LOUISIANA.lines().count() as u64;
+    assert_eq!((first.counts.rows_in, first.counts.loaded), (rows, rows), "{:?}", first.findings);
+    assert!(first.refused.is_none() && first.findings.is_empty());
+    let of_kind = |code: &str| LOUISIANA.lines().filter(|line| line.get(6..9) == Some(code)).count() as i64;
+    for (domain, kind, expect) in [
+        (Domain::Enrollment, "association", of_kind("040")),
+        (Domain::Attendance, "year", of_kind("040")),
+        (Domain::Program, "participation", of_kind("050")),
+        (Domain::Discipline, "incident", of_kind("091")),
+        (Domain::Discipline, "action", of_kind("092")),
+        (Domain::Course, "section", of_kind("110")),
+        (Domain::SpecialEducation, "plan", of_kind("130")),
+        // Two screenings, one of them with 27 entry measures and the other with their exception, and two assessments.
+        (Domain::Literacy, "screening", of_kind("140") + of_kind("141") + 28),
+    ] {
+        let sql = format!("SELECT count(*) FROM history.fact WHERE domain = {} AND kind = '{kind}'", domain.code());
+        assert_eq!(world.count(&sql).await, expect, "{domain} {kind}");
+    }
+    let of_students = "SELECT count(*) FROM identity.person_fact WHERE kind = 'collection'";
+    assert_eq!(world.count(of_students).await, of_kind("010") + of_kind("120"));
+    let elsewhere = "SELECT count(*) FROM identity.source_person WHERE sea <> 'la'";
+    assert_eq!(world.count(elsewhere).await, 0);
+}
+
+#[tokio::test]
+async fn a_corrected_louisiana_file_changes_only_the_corrected_row() {
+    let world = World::new(&[]).await;
+    // One action without the start date that goes with its return date.
+    let bad = LOUISIANA.replacen("1003201810082018", "        10082018", 1);
+    let first = world.load_bytes("la-sis", bad.as_bytes(), loaded_at()).await;
+    let rows = LOUISIANA.lines().count() as u64;
+    assert_eq!((first.counts.loaded, first.counts.quarantined), (rows - 1, 1), "{:?}", first.findings);
+    let rules: Vec<&str> = first.findings.iter().map(|found| found.rule.as_str()).collect();
+    assert_eq!(rules, ["field.required_when"]);
+    let corrected = LOUISIANA.replacen("T9Y0012", "T9Y0013", 1);
+    assert_ne!(corrected, LOUISIANA);
+    let again = world.load_bytes("la-sis", corrected.as_bytes(), loaded_at() + TimeDelta::days(1)).await;
+    assert!(adds_up(&again.counts));
+    assert_eq!((again.counts.loaded, again.counts.superseded, again.counts.unchanged), (1, 1, rows - 2));
+}
+
 fn refers_to(state_id: &str, line: u32) -> intake::Item {
     use model::{Domain, Masked, SchoolYear};
     let mut builder = domains::FactBuilder::new(Domain::Attendance, "year", line);

@@ -226,7 +226,7 @@ impl World {
         let (source, known) = (path.clone(), intake::layouts::find(layout).unwrap());
         let produce: Produce = Arc::new(move |sink| {
             let mut reader = BufReader::new(std::fs::File::open(&source).unwrap());
-            intake::read::read(&mut reader, known, Tables::builtin("ct").unwrap(), sink).map(|_| ())
+            intake::read::read(&mut reader, known, Tables::builtin(&known.sea).unwrap(), sink).map(|_| ())
         });
         std::fs::write(&path, bytes).unwrap();
         self.load_produced(layout, (path, produce), when, limits).await
@@ -251,8 +251,9 @@ impl World {
         when: DateTime<Utc>,
         limits: &Limits,
     ) -> Receipt {
+        let of_layout = intake::layouts::find(layout).map(|known| known.sea.parse().unwrap());
         let file = LoadFile {
-            sea: sea(),
+            sea: of_layout.unwrap_or_else(sea),
             path,
             name: format!("{layout}.txt"),
             layout: layout.to_owned(),

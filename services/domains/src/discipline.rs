@@ -29,9 +29,11 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
     let mut answered = vec![false; incidents.len()];
     for mut action in crate::fold::plain(&of_kind("action"), organizations) {
         let number = action.find_text("incident_identifier").map(str::to_owned);
-        let found = incidents
-            .iter()
-            .position(|incident| number.is_some() && incident.find_text("incident_identifier") == number.as_deref());
+        let found = incidents.iter().position(|incident| {
+            number.is_some()
+                && incident.find_text("incident_identifier") == number.as_deref()
+                && !reported_apart(incident, &action)
+        });
         if let Some(index) = found {
             if let Some(flag) = answered.get_mut(index) {
                 *flag = true;
@@ -51,4 +53,10 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
         |row: &model::Row| row.find("incident_date").or_else(|| row.find("discipline_date")).and_then(Value::as_date);
     rows.sort_by(|a, b| (day(a), &a.source).cmp(&(day(b), &b.source)));
     rows
+}
+
+/// Whether two rows are reported by different districts: each district counts its own incidents.
+fn reported_apart(one: &model::Row, other: &model::Row) -> bool {
+    let lea = |row: &model::Row| row.find_text("local_education_agency_id").map(str::to_owned);
+    matches!((lea(one), lea(other)), (Some(one), Some(other)) if one != other)
 }

@@ -80,6 +80,15 @@ fn form(layout: &Layout) -> String {
 
 fn write_record(out: &mut String, layout: &Layout, record: &Record) -> fmt::Result {
     writeln!(out, "\n## Fields of the {}\n", record.name)?;
+    if let (Some(code), true) = (&record.code, matches!(layout.format, Format::Fixed { .. })) {
+        writeln!(out, "Code `{code}`, {} characters; {}.\n", record.length, status(record.status))?;
+    }
+    for note in &record.notes {
+        writeln!(out, "- {note}")?;
+    }
+    if !record.notes.is_empty() {
+        writeln!(out)?;
+    }
     if let Some(types) = &record.types {
         let names: Vec<String> = types.values.iter().map(|(value, name)| format!("`{value}` {name}")).collect();
         writeln!(out, "Types: {}.\n", names.join(", "))?;
@@ -249,7 +258,12 @@ fn write_edition(out: &mut String, edition: &Edition) -> fmt::Result {
     };
     writeln!(out, "\n{years}, {status}: {}.\n", edition.source)?;
     for code in edition.codes.iter().take(CODES_SHOWN_MAX) {
-        writeln!(out, "- `{}` {}", code.code, code.label)?;
+        let doubt = match code.status {
+            Some(TableStatus::Provisional) if edition.status == TableStatus::Verified => " (provisional)",
+            Some(TableStatus::Verified) if edition.status == TableStatus::Provisional => " (verified)",
+            _ => "",
+        };
+        writeln!(out, "- `{}` {}{doubt}", code.code, code.label)?;
     }
     let rest = edition.codes.len().saturating_sub(CODES_SHOWN_MAX);
     if rest > 0 {

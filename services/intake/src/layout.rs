@@ -137,6 +137,10 @@ pub struct Record {
     pub code: Option<String>,
     /// What people call it.
     pub name: String,
+    /// The source's own, or completed by us: one kind of record may be less certain than its layout.
+    pub status: Status,
+    /// Remarks for whoever prepares it.
+    pub notes: Vec<String>,
     /// The fields, in the order of the file.
     pub fields: Vec<Field>,
     /// Characters of a fixed record, without its line end; 0 for a delimited one.
@@ -218,6 +222,8 @@ pub enum YearSource {
     Fall(usize),
     /// Written out, as 2014-15.
     Text(usize),
+    /// Both its calendar years, as 20142015.
+    Session(usize),
 }
 
 /// A fact that a record makes when its conditions hold.

@@ -59,6 +59,18 @@ pub fn detect(path: &Path, first: &[u8]) -> Result<&'static Layout, Finding> {
     }
 }
 
+/// Says so when a layout is not one of the state that sends the file: its students would be taken for another state's.
+pub fn check_sea(layout: &Layout, sea: &str) -> Result<(), Finding> {
+    if layout.sea == sea {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is a layout of {}, and the file is loaded for {sea}: say --sea {} if it is that state's file",
+        layout.id, layout.sea, layout.sea
+    );
+    Err(Finding::new(0, "layout.other_state", Severity::Fatal, message))
+}
+
 /// Whether a folder or file is named after a layout: `tcs-4.0`, `tcs-4.0.txt`, `tcs-4.0_2015.csv`, and not `tcs-4.0-csv`.
 fn is_named(name: &str, id: &str) -> bool {
     name.strip_prefix(id).is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'.' | b'_')))
@@ -91,6 +103,14 @@ mod tests {
         check("sasid-2.1", 279);
         check("sasid-2.1x", 292);
         check("tcs-4.0", 275);
+    }
+
+    #[test]
+    fn a_layout_serves_its_own_state_only() {
+        let layout = find("la-sis").expect("the layout is there");
+        assert_eq!(check_sea(layout, "la"), Ok(()));
+        let refused = check_sea(layout, "ct").expect_err("Connecticut has other files");
+        assert!(refused.rule == "layout.other_state" && refused.message.contains("--sea la"), "{}", refused.message);
     }
 
     #[test]

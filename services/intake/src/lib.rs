@@ -26,5 +26,5 @@ pub use error::Error;
 /// The secret of tombstones, for whoever wires a load.
 pub use history::TombstoneKey;
 pub use item::{Counted, Dependent, Description, Finding, Item, OrganizationRecord, Reference, Severity};
-pub use layout::{Field, FieldKind, Format, Layout, Record, Requirement, Status};
+pub use layout::{DigitCount, Field, FieldKind, Format, Layout, Record, Requirement, Status};
 pub use write::RecordWriter;

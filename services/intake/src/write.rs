@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::{
     Layout,
-    layout::{Field, FieldKind, Format, Record},
+    layout::{DigitCount, Field, FieldKind, Format, Record},
 };
 
 /// Writes records of a layout. The header goes out with the first record, or with [`RecordWriter::finish`].
@@ -93,7 +93,8 @@ fn written<'a>(field: &'a Field, value: &'a str) -> &'a str {
 
 fn fixed(line: &mut Vec<u8>, record: &Record, values: &[&str]) -> io::Result<()> {
     for (field, value) in record.fields.iter().zip(values) {
-        let value = written(field, value);
+        let padded = padded(field, value);
+        let value = padded.as_deref().unwrap_or_else(|| written(field, value));
         let length = if value.is_ascii() { value.len() } else { value.chars().count() };
         if length > field.length {
             return Err(invalid(&format!(
@@ -108,6 +109,13 @@ fn fixed(line: &mut Vec<u8>, record: &Record, values: &[&str]) -> io::Result<()>
         line.resize(line.len() + field.length - length, b' ');
     }
     Ok(())
+}
+
+/// A number with the zeros before it that its field wants; `None` if it wants none.
+fn padded(field: &Field, value: &str) -> Option<String> {
+    let wants = field.kind == FieldKind::Digits(DigitCount::Padded) && !value.is_empty() && value.len() < field.length;
+    (wants && value.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| format!("{value:0>width$}", width = field.length))
 }
 
 /// Quotes a value only where it must be: it holds the delimiter, a quote or a line break.

@@ -27,13 +27,13 @@ pub struct OrganizationName {
 ///
 /// Connecticut (Education Directory): 336 is Unified School District #1 (Correction) and 348 the Judicial Centers of CSSD; 347 is Unified
 /// School District #2 (Children and Families). The first three digits of a facility code are its district.
+///
+/// Louisiana: A02 is the school district of the Office of Juvenile Justice. No public source at hand confirms the number; were it
+/// another district's, its stays would be shown as ordinary ones of the home district, which discloses nothing.
 pub fn other_agency(sea: &str, code: &str) -> Option<&'static str> {
-    if sea != "ct" {
-        return None;
-    }
-    match code.get(..3)? {
-        "336" | "348" => Some("justice"),
-        "347" => Some("child_welfare"),
+    match (sea, code.get(..3)?) {
+        ("ct", "336" | "348") | ("la", "A02") => Some("justice"),
+        ("ct", "347") => Some("child_welfare"),
         _ => None,
     }
 }
@@ -94,5 +94,7 @@ mod tests {
         assert_eq!(other_agency("ct", "3480115"), Some("justice"));
         assert_eq!(other_agency("ct", "347"), Some("child_welfare"));
         assert_eq!(other_agency("ct", "0646111"), None);
+        assert_eq!(other_agency("la", "A02001"), Some("justice"));
+        assert_eq!(other_agency("la", "347001"), None);
     }
 }

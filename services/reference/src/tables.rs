@@ -45,6 +45,8 @@ pub struct Code {
     /// What rules may ask of it (`ein_required`, `days_required`, ...).
     #[serde(default)]
     pub flags: Vec<String>,
+    /// Published or completed, where it differs from its edition.
+    pub status: Option<TableStatus>,
 }
 
 /// The codes of some school years.
@@ -149,9 +151,9 @@ impl Tables {
     pub fn builtin(sea: &str) -> Option<&'static Self> {
         // Cannot fail: the tables are part of the program, and a test reads every one.
         #[expect(clippy::panic, reason = "a table of our own that cannot be read is a defect of the program")]
-        static CONNECTICUT: LazyLock<Tables> =
-            LazyLock::new(|| builtin::connecticut().unwrap_or_else(|error| panic!("{error}")));
-        (sea == "ct").then(|| &*CONNECTICUT)
+        static BUILTIN: LazyLock<BTreeMap<&str, Tables>> =
+            LazyLock::new(|| builtin::all().unwrap_or_else(|error| panic!("{error}")));
+        BUILTIN.get(sea)
     }
 
     /// The table of an id.

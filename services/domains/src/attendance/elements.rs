@@ -14,6 +14,8 @@ elements! { Attendance;
     days_attended: Integer, Record, "Days attended";
     attendance_rate: Decimal, Record, "Attendance %";
     chronic_absenteeism: Boolean, Record, "Chronically absent";
+    days_absent: Integer, Record, "Days absent";
+    truant: Boolean, Record, "Truant";
     event_date: Date, Record, "Event date";
     attendance_event_category: Text, Record, "Attendance event";
     attendance_event_type: Text, Record, "Event type";

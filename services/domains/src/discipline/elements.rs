@@ -23,6 +23,8 @@ elements! { Discipline;
     discipline_date: Date, Discipline, "Action date";
     discipline_action: Text, Discipline, "Sanction type";
     discipline_action_length: Decimal, Discipline, "No of days sanctioned";
+    return_date: Date, Discipline, "Return date";
+    minutes_removed: Integer, Discipline, "Minutes removed from class";
     discipline_action_length_difference_reason: Text, Discipline, "Why fewer or more days were served";
     days_served: Decimal, Discipline, "Days served";
     days_carried_over: Decimal, Discipline, "Days carried over";

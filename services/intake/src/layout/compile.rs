@@ -8,7 +8,7 @@ use model::{Decimal, Domain, Value, ValueKind};
 
 use super::{
     Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning, OrganizationRule,
-    Record, Requirement, Rule, RuleKind, Setting, Span, Test, Types, YearSource,
+    Record, Requirement, Rule, RuleKind, Setting, Span, Status, Test, Types, YearSource,
     spec::{
         ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec, RuleSpec,
         SetSpec, TypesSpec, YearSpec,
@@ -31,13 +31,18 @@ fn layout(spec: LayoutSpec) -> Result<Layout, String> {
     let is_fixed = matches!(format, Format::Fixed { .. });
     let mut records = Vec::new();
     for record_spec in spec.records {
-        records.push(record(record_spec, is_fixed)?);
+        records.push(record(record_spec, is_fixed, spec.status)?);
     }
     if records.is_empty() {
         return Err("it describes no record".to_owned());
     }
     if records.len() > 1 && records.iter().any(|record| record.code.is_none()) {
         return Err("each of several kinds of record needs a code".to_owned());
+    }
+    if let Format::Fixed { code: Some(span) } = format {
+        for record in &records {
+            code_place(record, span)?;
+        }
     }
     Ok(Layout {
         id: spec.id,
@@ -76,6 +81,16 @@ fn format(spec: FormatSpec) -> Result<(Format, LineEnd), String> {
     })
 }
 
+/// A kind of record must say its own code where the file is told apart by it, or nothing that is written could be read again.
+fn code_place(record: &Record, span: Span) -> Result<(), String> {
+    let code = record.code.as_deref().unwrap_or_default();
+    let is_constant = record
+        .fields
+        .iter()
+        .any(|field| field.span == span && matches!(&field.kind, FieldKind::Constant(constant) if constant == code));
+    if is_constant { Ok(()) } else { Err(format!("the record {code:?} does not hold its code where it is looked for")) }
+}
+
 /// The fields known so far, by name.
 type Names = HashMap<String, usize>;
 
@@ -91,7 +106,7 @@ fn places(names: &Names, list: &[String]) -> Result<Vec<usize>, String> {
     list.iter().map(|name| place(names, name)).collect()
 }
 
-fn record(spec: RecordSpec, is_fixed: bool) -> Result<Record, String> {
+fn record(spec: RecordSpec, is_fixed: bool, status: Status) -> Result<Record, String> {
     let mut names = Names::new();
     for (index, field) in spec.fields.iter().enumerate() {
         if RESERVED.contains(&field.name.as_str()) {
@@ -117,7 +132,12 @@ fn record(spec: RecordSpec, is_fixed: bool) -> Result<Record, String> {
         refers_only: spec.refers_only,
         claimed_birth_date: place_some(&names, spec.claimed_birth_date.as_ref())?,
         school_year: spec.school_year.iter().map(|year| year_source(year, &names)).collect::<Result<_, _>>()?,
-        facts: spec.facts.into_iter().map(|fact_spec| fact(fact_spec, &names, &fields)).collect::<Result<_, _>>()?,
+        facts: spec
+            .facts
+            .into_iter()
+            .flat_map(expanded)
+            .map(|fact_spec| fact(fact_spec, &names, &fields))
+            .collect::<Result<_, _>>()?,
         organization: spec
             .organization
             .as_ref()
@@ -129,6 +149,8 @@ fn record(spec: RecordSpec, is_fixed: bool) -> Result<Record, String> {
     }
     Ok(Record {
         name: spec.name.unwrap_or_else(|| "record".to_owned()),
+        status: spec.status.unwrap_or(status),
+        notes: spec.notes,
         code: spec.code,
         length: if is_fixed { next } else { 0 },
         fields,
@@ -151,6 +173,7 @@ fn year_source(spec: &YearSpec, names: &Names) -> Result<YearSource, String> {
         YearSpec::Containing { containing } => YearSource::Containing(place(names, containing)?),
         YearSpec::Fall { fall } => YearSource::Fall(place(names, fall)?),
         YearSpec::Text { text } => YearSource::Text(place(names, text)?),
+        YearSpec::Session { session } => YearSource::Session(place(names, session)?),
     })
 }
 
@@ -239,16 +262,18 @@ fn conditions(specs: Vec<ConditionSpec>, names: &Names) -> Result<Vec<Condition>
         .into_iter()
         .map(|spec| {
             let field = place(names, &spec.field)?;
-            let test = match (spec.is, spec.not, spec.blank, spec.like, spec.flag) {
-                (Some(values), None, None, None, None) => Test::Is(values),
-                (None, Some(values), None, None, None) => Test::Not(values),
-                (None, None, Some(true), None, None) => Test::Blank,
-                (None, None, Some(false), None, None) => Test::Filled,
-                (None, None, None, Some(shape), None) => Test::Like(shape),
-                (None, None, None, None, Some(flag)) => Test::Flag(flag),
-                _ => {
-                    return Err(format!("the condition on {:?} asks not one thing", spec.field));
-                }
+            let asked = [
+                spec.is.map(Test::Is),
+                spec.not.map(Test::Not),
+                spec.blank.map(|blank| if blank { Test::Blank } else { Test::Filled }),
+                spec.like.map(Test::Like),
+                spec.flag.map(Test::Flag),
+                spec.not_flag.map(Test::NotFlag),
+                spec.weekend.filter(|weekend| *weekend).map(|_| Test::Weekend),
+            ];
+            let mut asked = asked.into_iter().flatten();
+            let (Some(test), None) = (asked.next(), asked.next()) else {
+                return Err(format!("the condition on {:?} asks not one thing", spec.field));
             };
             Ok(Condition { field, test })
         })
@@ -289,6 +314,36 @@ fn rule(spec: RuleSpec, names: &Names) -> Result<Rule, String> {
         }
     };
     Ok(Rule { kind, severity: severity(name.as_deref(), Severity::Error)? })
+}
+
+/// The field at hand, in a fact that is made for each of several.
+const EACH: &str = "each";
+
+/// A fact made for each of several fields, as so many facts.
+fn expanded(spec: FactSpec) -> Vec<FactSpec> {
+    if spec.for_each.is_empty() {
+        return vec![spec];
+    }
+    spec.for_each
+        .iter()
+        .map(|field| {
+            let mut one = FactSpec { for_each: Vec::new(), ..spec.clone() };
+            let name = |name: &mut String| {
+                if name == EACH {
+                    name.clone_from(field);
+                }
+            };
+            for setting in one.set.values_mut().chain(&mut one.key_parts) {
+                match setting {
+                    SetSpec::Field(from) | SetSpec::Transform { from: OneOrMany::One(from), .. } => name(from),
+                    SetSpec::Transform { from: OneOrMany::Many(from), .. } => from.iter_mut().for_each(name),
+                    SetSpec::Constant { .. } => {}
+                }
+            }
+            one.when.push(ConditionSpec { field: field.clone(), blank: Some(false), ..ConditionSpec::default() });
+            one
+        })
+        .collect()
 }
 
 fn fact(spec: FactSpec, names: &Names, fields: &[Field]) -> Result<FactRule, String> {

@@ -9,6 +9,8 @@ pub enum FieldKind {
     Text,
     /// Digits only: an identifier or a code, kept as text.
     Digits(DigitCount),
+    /// A school year by both its calendar years, `20182019`.
+    SessionYear,
     /// A day.
     Date(DateForm),
     /// A time of day, `HH:MM` on 24 hours.
@@ -32,6 +34,8 @@ pub enum DigitCount {
     Exact,
     /// At most as many.
     AtMost,
+    /// As many as the field is long; a shorter number is written with zeros before it.
+    Padded,
 }
 
 /// How a day is written.
@@ -111,7 +115,7 @@ impl Characters {
 }
 
 impl FieldKind {
-    /// Reads the `type` of a layout's field: `text`, `digits`, `digits at most`, `date MMDDYYYY`, `time`, `integer`, `decimal 2`,
+    /// Reads the `type` of a layout's field: `text`, `digits`, `digits at most`, `digits padded`, `session year`, `date MMDDYYYY`, `time`, `integer`, `decimal 2`,
     /// `boolean Y,1/N`, `boolean Y/*`, `constant X`, `filler`.
     pub(super) fn named(text: &str) -> Option<Self> {
         let (name, parameter) = text.split_once(' ').unwrap_or((text, ""));
@@ -119,6 +123,8 @@ impl FieldKind {
             ("text", "") => Self::Text,
             ("digits", "") => Self::Digits(DigitCount::Exact),
             ("digits", "at most") => Self::Digits(DigitCount::AtMost),
+            ("digits", "padded") => Self::Digits(DigitCount::Padded),
+            ("session", "year") => Self::SessionYear,
             ("time", "") => Self::Time,
             ("integer", "") => Self::Integer,
             ("filler", "") => Self::Filler,
@@ -133,7 +139,7 @@ impl FieldKind {
     /// The kind of value it becomes; `None` when it never becomes one.
     pub const fn value_kind(&self) -> Option<ValueKind> {
         Some(match self {
-            Self::Text | Self::Digits(_) | Self::Time => ValueKind::Text,
+            Self::Text | Self::Digits(_) | Self::SessionYear | Self::Time => ValueKind::Text,
             Self::Date(_) => ValueKind::Date,
             Self::Integer => ValueKind::Integer,
             Self::Decimal(_) => ValueKind::Decimal,
@@ -146,7 +152,9 @@ impl FieldKind {
     pub fn words(&self) -> String {
         match self {
             Self::Text => "text".to_owned(),
+            Self::Digits(DigitCount::Padded) => "digits, zeros before a shorter number".to_owned(),
             Self::Digits(_) => "digits".to_owned(),
+            Self::SessionYear => "school year by both its years, as 20182019".to_owned(),
             Self::Date(form) => format!("date {}", form.name()),
             Self::Time => "time HH:MM".to_owned(),
             Self::Integer => "whole number".to_owned(),

@@ -26,6 +26,10 @@ pub enum Test {
     Like(String),
     /// Its code bears this flag in the field's code table.
     Flag(String),
+    /// Its code does not bear this flag; a code that the table does not know bears none.
+    NotFlag(String),
+    /// It is a Saturday or a Sunday.
+    Weekend,
 }
 
 impl Condition {
@@ -39,6 +43,10 @@ impl Condition {
             Test::Blank => format!("{title} is blank"),
             Test::Filled => format!("{title} is filled"),
             Test::Like(shape) => format!("{title} has the shape `{shape}`"),
+            Test::Weekend => format!("{title} is a Saturday or a Sunday"),
+            Test::NotFlag(flag) => {
+                format!("the code table does not mark the value of {title} as \"{}\"", flag.replace('_', " "))
+            }
             Test::Flag(flag) => {
                 format!("the code table marks the value of {title} as \"{}\"", flag.replace('_', " "))
             }
@@ -147,6 +155,18 @@ pub enum RuleKind {
 }
 
 impl RuleKind {
+    /// The conditions it depends on.
+    pub fn conditions(&self) -> &[Condition] {
+        match self {
+            Self::DateOrder { .. } | Self::AtMost { .. } => &[],
+            Self::RequiredWhen { when, .. }
+            | Self::BlankUnless { when, .. }
+            | Self::MustEqual { when, .. }
+            | Self::MustBegin { when, .. }
+            | Self::Refused { when, .. } => when,
+        }
+    }
+
     /// The stable code of findings.
     pub const fn code(&self) -> &'static str {
         match self {

@@ -55,6 +55,11 @@ pub(super) struct CodeSpec {
 pub(super) struct RecordSpec {
     pub code: Option<String>,
     pub name: Option<String>,
+    /// The layout's own unless told.
+    pub status: Option<Status>,
+    /// Remarks on this kind of record.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// The field that holds the state's identifier of the person.
     pub person: Option<String>,
     /// The record only refers to a person whom another must have made known.
@@ -90,6 +95,7 @@ pub(super) enum YearSpec {
     Containing { containing: String },
     Fall { fall: String },
     Text { text: String },
+    Session { session: String },
 }
 
 /// A field, one line of the file.
@@ -119,7 +125,7 @@ pub(super) struct FieldSpec {
 }
 
 /// A condition on another field.
-#[derive(Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConditionSpec {
     pub field: String,
@@ -128,6 +134,8 @@ pub(super) struct ConditionSpec {
     pub blank: Option<bool>,
     pub like: Option<String>,
     pub flag: Option<String>,
+    pub not_flag: Option<String>,
+    pub weekend: Option<bool>,
 }
 
 /// A rule across fields.
@@ -181,11 +189,14 @@ pub(super) enum RuleSpec {
 }
 
 /// A fact the record makes.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FactSpec {
     pub domain: String,
     pub kind: String,
+    /// One such fact for each of these fields that is filled; the fact names the field at hand `each`.
+    #[serde(default)]
+    pub for_each: Vec<String>,
     #[serde(default)]
     pub when: Vec<ConditionSpec>,
     pub lea: Option<String>,
@@ -207,7 +218,7 @@ pub(super) struct FactSpec {
 }
 
 /// Where the value of an element comes from.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub(super) enum SetSpec {
     Field(String),
@@ -221,7 +232,7 @@ pub(super) enum SetSpec {
     },
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(super) enum OneOrMany {
     One(String),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::{Datelike as _, Weekday};
 use model::SchoolYear;
 use reference::tables::{Edition, EditionMatch, Unknown};
 
@@ -21,12 +22,23 @@ pub(crate) struct Checked {
     pub year: Option<SchoolYear>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
+    /// How many of these are about a field by itself; the others are about rules across fields.
+    pub of_fields: usize,
 }
 
 impl Checked {
     /// Whether it can be loaded.
     pub(crate) fn is_good(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity < Severity::Error)
+    }
+
+    /// What is wrong with fields, each by itself.
+    pub(crate) fn wrong_fields(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().take(self.of_fields).filter(|finding| finding.severity >= Severity::Error)
+    }
+
+    fn is_wrong(&self, column: u32) -> bool {
+        self.wrong_fields().any(|finding| finding.column == Some(column))
     }
 }
 
@@ -67,8 +79,12 @@ pub(crate) fn check(plan: &RecordPlan<'_>, cells: &[&str], line: u32, notes: &mu
         let text = cells.get(index).copied().unwrap_or_default();
         check_field(plan, (index, field), text, line, &mut checked, notes);
     }
+    checked.of_fields = checked.findings.len();
     for rule in &plan.record.rules {
-        check_rule(plan, rule, cells, line, &mut checked);
+        // What a wrong value would require is not worth saying.
+        if !rule.kind.conditions().iter().any(|condition| checked.is_wrong(plan.column(condition.field))) {
+            check_rule(plan, rule, cells, line, &mut checked);
+        }
     }
     checked
 }
@@ -197,7 +213,7 @@ fn check_content(field: &Field, text: &str) -> Result<(), Refused> {
             if !text.bytes().all(|byte| byte.is_ascii_digit()) {
                 return refuse("digits.invalid", "must hold digits only");
             }
-            if *count == DigitCount::Exact && field.length > 0 && text.len() != field.length {
+            if *count != DigitCount::AtMost && field.length > 0 && text.len() != field.length {
                 return refuse(
                     "digits.length",
                     &format!("must have {} digits, leading zeros included; it has {}", field.length, text.len()),
@@ -205,6 +221,10 @@ fn check_content(field: &Field, text: &str) -> Result<(), Refused> {
             }
             Ok(())
         }
+        FieldKind::SessionYear => match value::session_year(text) {
+            Some(_) => Ok(()),
+            None => refuse("session_year.invalid", "must be a school year, written by both its years, as 20182019"),
+        },
         FieldKind::Date(form) => match value::date(text, *form) {
             Some(_) => Ok(()),
             None => refuse("date.invalid", &format!("must be a day that exists, written {}", form.name())),
@@ -283,11 +303,16 @@ fn holds(plan: &RecordPlan<'_>, condition: &Condition, cells: &[&str], year: Opt
         Test::Blank => text.is_empty(),
         Test::Filled => !text.is_empty(),
         Test::Like(shape) => is_like(text, shape),
-        Test::Flag(flag) => plan
-            .edition_in_use(condition.field, year)
-            .and_then(|edition| edition.find(text))
-            .is_some_and(|code| code.flags.iter().any(|found| found == flag)),
+        Test::Weekend => date_of(plan, condition.field, cells)
+            .is_some_and(|day| matches!(day.weekday(), Weekday::Sat | Weekday::Sun)),
+        Test::Flag(flag) => has_flag(plan, condition.field, text, flag, year),
+        Test::NotFlag(flag) => !has_flag(plan, condition.field, text, flag, year),
     }
+}
+
+fn has_flag(plan: &RecordPlan<'_>, field: usize, text: &str, flag: &str, year: Option<SchoolYear>) -> bool {
+    let code = plan.edition_in_use(field, year).and_then(|edition| edition.find(text));
+    code.is_some_and(|code| code.flags.iter().any(|found| found == flag))
 }
 
 fn check_rule(plan: &RecordPlan<'_>, rule: &Rule, cells: &[&str], line: u32, checked: &mut Checked) {

@@ -78,7 +78,7 @@ pub(crate) fn other_layouts(first_line: &str, except: &Layout) -> Option<String>
 /// Looks at the first lines of a file without header: none of them fits its layout, or another layout fits them better.
 pub(crate) fn misfit(layout: &Layout, sample: &[u8]) -> Option<Finding> {
     let [record] = layout.records.as_slice() else {
-        return None;
+        return misfit_of_several(layout, sample);
     };
     let (wanted, unit) = match layout.format {
         Format::Fixed { .. } => (record.length, "characters"),
@@ -132,6 +132,25 @@ pub(crate) fn misfit(layout: &Layout, sample: &[u8]) -> Option<Finding> {
     Some(Finding::new(1, "file.record_length", Severity::Fatal, message))
 }
 
+/// A file of several kinds of record: none of its first lines is of any of them, and another layout fits.
+fn misfit_of_several(layout: &Layout, sample: &[u8]) -> Option<Finding> {
+    let Format::Fixed { code: Some(span) } = layout.format else {
+        return None;
+    };
+    let is_known = |line: &str| {
+        let code: String = line.chars().skip(span.start).take(span.length).collect();
+        layout.find_record(&code).is_some()
+    };
+    let mut lines = complete_lines(sample).map(String::from_utf8_lossy);
+    let first = lines.next()?;
+    if is_known(&first) || lines.any(|line| is_known(&line)) {
+        return None;
+    }
+    let other = other_layouts(&first, layout)?;
+    let message = format!("none of the first lines is a record of {}: this is a file of {other}", layout.id);
+    Some(Finding::new(1, "file.wrong_layout", Severity::Fatal, message))
+}
+
 /// Whether the first line of a file that should have no header is one all the same.
 pub(crate) fn is_header(record: &Record, cells: &[&str]) -> bool {
     let alike = record.fields.iter().zip(cells).filter(|(field, cell)| {
@@ -157,12 +176,7 @@ fn complete_lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether a bad fixed record becomes good when the fields from its first bad one on are read some positions to the right or left.
 pub(crate) fn shifted(plan: &RecordPlan<'_>, text: &str, checked: &Checked, line: u32) -> Option<Finding> {
-    let bad: Vec<u32> = checked
-        .findings
-        .iter()
-        .filter(|finding| finding.severity >= Severity::Error)
-        .filter_map(|finding| finding.column)
-        .collect();
+    let bad: Vec<u32> = checked.wrong_fields().filter_map(|finding| finding.column).collect();
     let first = *bad.iter().min()?;
     if bad.len() < 2 || !text.is_ascii() {
         return None;

@@ -97,6 +97,7 @@ impl<'l> RecordPlan<'l> {
                 i16::try_from(fall).ok().filter(|fall| (1900..=2100).contains(fall)).map(SchoolYear)
             }
             YearSource::Text(field) => text(field)?.parse().ok(),
+            YearSource::Session(field) => value::session_year(text(field)?),
         })
     }
 }

@@ -86,6 +86,11 @@ pub(super) fn wrong_length(record: &Record, length: usize, end: End, line: u32) 
     Finding::new(line, "record.length", Severity::Error, message)
 }
 
+pub(super) fn cut_off_early(line: u32) -> Finding {
+    let message = "the file ends in the middle of this record, before it says what kind of record it is: it was cut off; send it again";
+    Finding::new(line, "file.truncated", Severity::Error, message)
+}
+
 pub(super) fn wrong_columns(found: usize, wanted: usize, line: u32) -> Finding {
     let message = format!(
         "the record has {found} columns where {wanted} are expected: a value is missing, or one holds a delimiter and is not quoted"

@@ -53,6 +53,69 @@ const TRANSFORMS: &[Transform] = &[
         apply: label,
     },
     Transform {
+        name: "own_label",
+        about: "as label, unless the code names another agency",
+        kind: ValueKind::Text,
+        apply: |cells, _| label_of(cells.first().filter(|cell| !has_flag(cell, OTHER_AGENCY))?),
+    },
+    Transform {
+        name: "other_agency_label",
+        about: "as label, if the code names another agency",
+        kind: ValueKind::Text,
+        apply: |cells, _| label_of(cells.first().filter(|cell| has_flag(cell, OTHER_AGENCY))?),
+    },
+    Transform {
+        name: "titled",
+        about: "the title of each filled field with the label of its code",
+        kind: ValueKind::Text,
+        apply: |cells, _| {
+            let texts = titled(cells);
+            (!texts.is_empty()).then(|| value::text(&texts.join("; ")))
+        },
+    },
+    Transform {
+        name: "titled_list",
+        about: "the title of each filled field with the label of its code",
+        kind: ValueKind::TextList,
+        apply: |cells, _| Some(titled(cells)).filter(|texts| !texts.is_empty()).map(Value::TextList),
+    },
+    Transform {
+        name: "first_three",
+        about: "the first three characters: the district in the code of a site",
+        kind: ValueKind::Text,
+        apply: |cells, _| one(cells)?.text.get(..3).map(value::text),
+    },
+    Transform {
+        name: "title",
+        about: "the title of the field",
+        kind: ValueKind::Text,
+        apply: |cells, _| Some(value::text(&cells.first()?.field.title)),
+    },
+    Transform {
+        name: "title_of_yes",
+        about: "the title of the field if it says yes",
+        kind: ValueKind::Text,
+        apply: |cells, _| cells.first().filter(|cell| is_yes(cell)).map(|cell| value::text(&cell.field.title)),
+    },
+    Transform {
+        name: "yes",
+        about: "whether the code means yes; nothing for a code that the table does not know",
+        kind: ValueKind::Boolean,
+        apply: yes,
+    },
+    Transform {
+        name: "count",
+        about: "the number, without the zeros before it",
+        kind: ValueKind::Integer,
+        apply: |cells, _| one(cells)?.text.parse().ok().map(Value::Integer),
+    },
+    Transform {
+        name: "number",
+        about: "the number, without the zeros before it",
+        kind: ValueKind::Decimal,
+        apply: |cells, _| number(one(cells)).map(Value::Decimal),
+    },
+    Transform {
         name: "upper",
         about: "in capitals",
         kind: ValueKind::Text,
@@ -82,6 +145,12 @@ const TRANSFORMS: &[Transform] = &[
         about: "the reported roll-up, or: Hispanic of any race, the one race, two or more races",
         kind: ValueKind::Text,
         apply: race_ethnicity,
+    },
+    Transform {
+        name: "race_ethnicity_of_flags",
+        about: "Hispanic of any race, the one race, two or more races",
+        kind: ValueKind::Text,
+        apply: |cells, _| race_ethnicity_of(cells.first()?, cells.get(1..)?),
     },
     Transform {
         name: "subject_area",
@@ -155,7 +224,29 @@ fn list(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
 }
 
 fn is_yes(cell: &Cell<'_>) -> bool {
-    matches!(&cell.field.kind, FieldKind::Boolean(words) if words.yes.iter().any(|word| word == cell.text))
+    match &cell.field.kind {
+        FieldKind::Boolean(words) => words.yes.iter().any(|word| word == cell.text),
+        _ => has_flag(cell, "yes"),
+    }
+}
+
+/// What a code table says of the codes that name another agency.
+const OTHER_AGENCY: &str = "other_agency";
+
+fn has_flag(cell: &Cell<'_>, flag: &str) -> bool {
+    let code = cell.edition.and_then(|edition| edition.find(cell.text));
+    code.is_some_and(|code| code.flags.iter().any(|found| found == flag))
+}
+
+fn yes(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
+    let cell = one(cells)?;
+    let told = has_flag(cell, "yes") || has_flag(cell, "no");
+    told.then(|| Value::Boolean(has_flag(cell, "yes")))
+}
+
+fn titled(cells: &[Cell<'_>]) -> Vec<String> {
+    let of = |cell: &Cell<'_>| Some(format!("{}: {}", cell.field.title, label_of(cell)?.to_plain()));
+    cells.iter().filter_map(of).collect()
 }
 
 fn titles_of_yes(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
@@ -184,10 +275,14 @@ fn race_ethnicity(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
     if !reported.text.is_empty() {
         return Some(value::text(reported.text));
     }
+    race_ethnicity_of(hispanic, cells.get(2..)?)
+}
+
+fn race_ethnicity_of(hispanic: &Cell<'_>, races: &[Cell<'_>]) -> Option<Value> {
     if is_yes(hispanic) {
         return Some(value::text("Hispanic/Latino of any race"));
     }
-    let mut races = cells.iter().skip(2).filter(|cell| is_yes(cell));
+    let mut races = races.iter().filter(|cell| is_yes(cell));
     match (races.next(), races.next()) {
         (None, _) => None,
         (Some(race), None) => Some(value::text(&race.field.title)),
@@ -211,11 +306,7 @@ fn available_credit(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
 /// compared before any rounding.
 fn educational_setting(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
     let (placement, band) = (cells.get(2)?, cells.get(3)?);
-    let elsewhere = placement
-        .edition
-        .and_then(|edition| edition.find(placement.text))
-        .is_some_and(|code| code.flags.iter().any(|flag| flag == "elsewhere"));
-    if elsewhere {
+    if has_flag(placement, "elsewhere") {
         return label_of(placement);
     }
     if let Some(told) = label_of(band) {
@@ -237,8 +328,8 @@ fn educational_setting(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
 
 fn is_section_504(cells: &[Cell<'_>], _: &Context<'_>) -> Option<Value> {
     let cell = one(cells)?;
-    let code = cell.edition?.find(cell.text)?;
-    Some(Value::Boolean(code.flags.iter().any(|flag| flag == "section_504")))
+    let _known = cell.edition?.find(cell.text)?;
+    Some(Value::Boolean(has_flag(cell, "section_504")))
 }
 
 fn level_code(cells: &[Cell<'_>]) -> Option<String> {

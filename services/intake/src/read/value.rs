@@ -1,7 +1,7 @@
 //! From a field's text to a value.
 
 use chrono::NaiveDate;
-use model::{Decimal, Value};
+use model::{Decimal, SchoolYear, Value};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::layout::{DateForm, FieldKind};
@@ -72,6 +72,13 @@ pub(crate) fn date(text: &str, form: DateForm) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, month, day)
 }
 
+/// Reads a school year written by both its calendar years, `20182019`.
+pub(crate) fn session_year(text: &str) -> Option<SchoolYear> {
+    let (fall, spring) = (digits(text.get(..4)?)?, digits(text.get(4..)?)?);
+    let is_year = text.len() == 8 && spring == fall + 1 && i32::try_from(fall).is_ok_and(|year| YEARS.contains(&year));
+    is_year.then(|| i16::try_from(fall).ok().map(SchoolYear)).flatten()
+}
+
 /// Whether a text is a time of day, `HH:MM` or `HH:MM:SS`.
 pub(super) fn is_time(text: &str) -> bool {
     let mut parts = text.split(':');
@@ -105,7 +112,7 @@ pub(super) fn of(kind: &FieldKind, content: &str, wanted: model::ValueKind) -> O
         return None;
     }
     match kind {
-        FieldKind::Text | FieldKind::Digits(_) | FieldKind::Time => Some(text(content)),
+        FieldKind::Text | FieldKind::Digits(_) | FieldKind::SessionYear | FieldKind::Time => Some(text(content)),
         FieldKind::Date(form) => date(content, *form).map(Value::Date),
         FieldKind::Integer => {
             let number = integer(content)?;
@@ -147,6 +154,20 @@ mod tests {
         check("1984-07-01T00:00:00.000", DateForm::Timestamp, Some((1984, 7, 1)));
         check("1984-07-01", DateForm::Timestamp, None);
         check("é9-07-01x", DateForm::Iso, None);
+    }
+
+    #[test]
+    fn session_years_name_two_years_that_follow() {
+        fn check(text: &str, expect: Option<i16>) {
+            assert_eq!(session_year(text).map(|year| year.0), expect, "{text}");
+        }
+        check("20182019", Some(2018));
+        check("19992000", Some(1999));
+        check("20182020", None);
+        check("2018-019", None);
+        check("2018", None);
+        check("201820190", None);
+        check("00000001", None);
     }
 
     #[test]

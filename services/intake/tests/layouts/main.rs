@@ -3,7 +3,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
 mod bad_input;
+mod defects;
+mod louisiana;
 mod properties;
+mod rows;
 mod samples;
 mod several_kinds;
 

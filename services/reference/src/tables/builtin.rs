@@ -1,60 +1,28 @@
 //! The tables the program brings, and those it makes from the list of organizations.
 
+use std::collections::BTreeMap;
+
 use super::{Code, EditionFile, TableError, TableFile, TableStatus, Tables, Unknown};
 
-/// A line for each file of `tables/ct`; a test compares the list with the folder.
-const CONNECTICUT: &[&str] = &[
-    include_str!("../../tables/ct/assessment_family.toml"),
-    include_str!("../../tables/ct/attemptedness.toml"),
-    include_str!("../../tables/ct/bullying.toml"),
-    include_str!("../../tables/ct/collection.toml"),
-    include_str!("../../tables/ct/collection_instance.toml"),
-    include_str!("../../tables/ct/disability.toml"),
-    include_str!("../../tables/ct/dual_enrollment_program.toml"),
-    include_str!("../../tables/ct/education_provided.toml"),
-    include_str!("../../tables/ct/educational_setting.toml"),
-    include_str!("../../tables/ct/english_learner_program.toml"),
-    include_str!("../../tables/ct/exit_status.toml"),
-    include_str!("../../tables/ct/exit_type.toml"),
-    include_str!("../../tables/ct/gender.toml"),
-    include_str!("../../tables/ct/gifted_and_talented.toml"),
-    include_str!("../../tables/ct/grade.toml"),
-    include_str!("../../tables/ct/homeless_residence.toml"),
-    include_str!("../../tables/ct/incident_location.toml"),
-    include_str!("../../tables/ct/incident_type.toml"),
-    include_str!("../../tables/ct/language.toml"),
-    include_str!("../../tables/ct/legacy_race.toml"),
-    include_str!("../../tables/ct/meal_eligibility.toml"),
-    include_str!("../../tables/ct/no_local_expense.toml"),
-    include_str!("../../tables/ct/organization_type.toml"),
-    include_str!("../../tables/ct/outcome_status.toml"),
-    include_str!("../../tables/ct/parent_type.toml"),
-    include_str!("../../tables/ct/performance_level.toml"),
-    include_str!("../../tables/ct/placement.toml"),
-    include_str!("../../tables/ct/plan_type.toml"),
-    include_str!("../../tables/ct/prek_program.toml"),
-    include_str!("../../tables/ct/program.toml"),
-    include_str!("../../tables/ct/program_type.toml"),
-    include_str!("../../tables/ct/resident_town.toml"),
-    include_str!("../../tables/ct/sanction_type.toml"),
-    include_str!("../../tables/ct/sasid_record_type.toml"),
-    include_str!("../../tables/ct/screening_period.toml"),
-    include_str!("../../tables/ct/special_program_status.toml"),
-    include_str!("../../tables/ct/student_role.toml"),
-    include_str!("../../tables/ct/subject_area.toml"),
-    include_str!("../../tables/ct/substance.toml"),
-    include_str!("../../tables/ct/teacher_type.toml"),
-    include_str!("../../tables/ct/test_subject.toml"),
-    include_str!("../../tables/ct/weapon.toml"),
-];
+/// The states' tables, each with its state: found when the program is built, not listed.
+const TEXTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 
 const DIRECTORY: &str = "Education Directory (about 2021): closed and newer organizations are not in it";
 
-pub(super) fn connecticut() -> Result<Tables, TableError> {
-    let mut tables = Tables::default();
-    for text in CONNECTICUT {
-        tables.add_toml(text)?;
+/// The tables of every state that has any.
+pub(super) fn all() -> Result<BTreeMap<&'static str, Tables>, TableError> {
+    let mut states: BTreeMap<&str, Tables> = BTreeMap::new();
+    for (sea, text) in TEXTS {
+        states.entry(sea).or_default().add_toml(text)?;
     }
+    if let Some(connecticut) = states.get_mut("ct") {
+        add_organizations(connecticut)?;
+    }
+    Ok(states)
+}
+
+/// Connecticut's tables of facilities and districts, from its directory.
+fn add_organizations(tables: &mut Tables) -> Result<(), TableError> {
     let organizations = crate::shipped_organizations("ct")
         .map_err(|error| TableError { table: "facility".to_owned(), what: error.to_string() })?;
     let facilities = organizations
@@ -75,12 +43,11 @@ pub(super) fn connecticut() -> Result<Tables, TableError> {
         }
     }
     districts.sort();
-    tables.add(open_table("reporting_district", "Reporting district (PSIS table H, TCS table B)", districts))?;
-    Ok(tables)
+    tables.add(open_table("reporting_district", "Reporting district (PSIS table H, TCS table B)", districts))
 }
 
 fn open_table(id: &str, title: &str, codes: Vec<(String, String)>) -> TableFile {
-    let codes = codes.into_iter().map(|(code, label)| Code { code, label, flags: Vec::new() }).collect();
+    let codes = codes.into_iter().map(|(code, label)| Code { code, label, flags: Vec::new(), status: None }).collect();
     TableFile {
         id: id.to_owned(),
         title: title.to_owned(),

@@ -6,15 +6,28 @@ fn connecticut() -> &'static Tables {
 
 #[test]
 fn every_file_of_the_folder_is_a_table() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tables/ct");
-    for entry in std::fs::read_dir(folder).expect("the folder is there") {
-        let path = entry.expect("it can be read").path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let id = path.file_stem().and_then(|stem| stem.to_str()).expect("it has a name");
-            let table = connecticut().find(id).unwrap_or_else(|| panic!("{id} is not listed"));
-            assert!(table.editions().iter().all(|edition| !edition.codes.is_empty()), "{id}");
+    for sea in ["ct", "la"] {
+        let tables = Tables::builtin(sea).expect("the state has tables");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tables").join(sea);
+        for entry in std::fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("it can be read").path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let id = path.file_stem().and_then(|stem| stem.to_str()).expect("it has a name");
+                let table = tables.find(id).unwrap_or_else(|| panic!("{id} is not found"));
+                assert!(table.editions().iter().all(|edition| !edition.codes.is_empty()), "{id}");
+            }
         }
     }
+    assert!(Tables::builtin("zz").is_none());
+}
+
+#[test]
+fn a_code_may_be_less_certain_than_its_edition() {
+    let table = Tables::builtin("la").and_then(|tables| tables.find("exit_reason")).expect("the table is there");
+    let edition = table.edition(None).expect("it has an edition").edition();
+    assert_eq!((edition.status, edition.unknown), (TableStatus::Verified, Unknown::Warning));
+    assert_eq!(edition.find("11").and_then(|code| code.status), Some(TableStatus::Provisional));
+    assert_eq!(edition.find("14").and_then(|code| code.status), None);
 }
 
 #[test]

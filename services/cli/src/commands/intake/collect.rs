@@ -130,16 +130,24 @@ impl<'a> Collected<'a> {
         for path in paths {
             let first = first_bytes(&path)?;
             match self.layout {
-                Some(Chosen::Layout(layout)) => self.files.push(layout_file(&path, self.sea, layout)?),
+                Some(Chosen::Layout(layout)) => self.add_layout_file(&path, layout)?,
                 Some(Chosen::Edfi(_)) => interchanges.push((path, first)),
                 None if intake::edfi::recognise(&first).is_some() => interchanges.push((path, first)),
                 None => match layouts::detect(&path, &first) {
-                    Ok(layout) => self.files.push(layout_file(&path, self.sea, layout)?),
+                    Ok(layout) => self.add_layout_file(&path, layout)?,
                     Err(finding) => self.files.push(refused(&path, self.sea, "unknown", finding)),
                 },
             }
         }
         self.edfi.add_files(interchanges, self.sea, self.named(), &mut self.files);
+        Ok(())
+    }
+
+    fn add_layout_file(&mut self, path: &Path, layout: &'static Layout) -> anyhow::Result<()> {
+        self.files.push(match layouts::check_sea(layout, self.sea.as_str()) {
+            Ok(()) => layout_file(path, self.sea, layout)?,
+            Err(finding) => refused(path, self.sea, &layout.id, finding),
+        });
         Ok(())
     }
 

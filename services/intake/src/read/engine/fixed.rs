@@ -33,7 +33,7 @@ impl Engine<'_, '_> {
         if decoded.turned {
             visit(Event::File(said::windows_1252(number)))?;
         }
-        let cut = kind_of(plan, decoded.text, number).and_then(|record_plan| {
+        let cut = kind_of(plan, decoded.text, line.end, number).and_then(|record_plan| {
             cut(record_plan.record, decoded.text, std::mem::take(spare), line.end, number).map(|cut| (record_plan, cut))
         });
         let (record_plan, Cut { cells, by_bytes }) = match cut {
@@ -55,7 +55,7 @@ impl Engine<'_, '_> {
     }
 }
 
-fn kind_of<'p, 'l>(plan: &'p Plan<'l>, text: &str, line: u32) -> Result<&'p RecordPlan<'l>, Finding> {
+fn kind_of<'p, 'l>(plan: &'p Plan<'l>, text: &str, end: End, line: u32) -> Result<&'p RecordPlan<'l>, Finding> {
     let unknown = |message: String| Finding::new(line, "record.unknown_kind", Severity::Error, message);
     let Format::Fixed { code: Some(span) } = plan.layout.format else {
         return plan.records.first().ok_or_else(|| unknown("the layout describes no record".to_owned()));
@@ -63,6 +63,9 @@ fn kind_of<'p, 'l>(plan: &'p Plan<'l>, text: &str, line: u32) -> Result<&'p Reco
     let code: String = text.chars().skip(span.start).take(span.length).collect();
     let found = plan.records.iter().find(|candidate| candidate.record.code.as_deref() == Some(code.as_str()));
     found.ok_or_else(|| {
+        if end == End::File && code.chars().count() < span.length {
+            return said::cut_off_early(line);
+        }
         let known: Vec<&str> = plan.records.iter().filter_map(|record| record.record.code.as_deref()).collect();
         unknown(format!("{} is no kind of record of this file; it has {}", quoted(&code), known.join(", ")))
             .at_column(span.start as u32 + 1)
