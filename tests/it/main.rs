@@ -5,6 +5,7 @@ mod api;
 mod concurrency;
 mod disclosure;
 mod fences;
+mod identity;
 mod intake;
 mod ledger;
 mod tidy;

@@ -137,20 +137,21 @@ pub(crate) fn decide(edges: &[Edge], rest: &[f64], config: &Config) -> (Vec<Deci
     (decisions, threshold)
 }
 
+/// Wrong links expected in a whole linkage that are put up with whatever its size: a small file cannot show so small a share.
+const WRONG_MIN: f64 = 0.5;
+
 /// The least probability, and no less than the floor, from which links are together wrong no more often than the configured share, by
 /// their own probabilities.
 fn threshold(mut eligible: Vec<f64>, config: &Config) -> f64 {
     eligible.retain(|probability| *probability >= config.match_probability_min);
-    eligible.sort_by(|a, b| b.total_cmp(a));
-    let (mut wrong, mut least) = (0.0, None);
+    eligible.sort_unstable_by(|a, b| b.total_cmp(a));
+    let mut wrong = 0.0;
     for (count, probability) in eligible.iter().enumerate() {
         wrong += 1.0 - probability;
-        if wrong > config.wrong_share_max * (count + 1) as f64 {
-            // Above the first pair that would be too many; the share only rises from here on.
-            let above = if count == 0 { 1.0 } else { eligible[count - 1] };
-            return least.unwrap_or(above);
+        if wrong > (config.wrong_share_max * (count + 1) as f64).max(WRONG_MIN) {
+            // Too many from here on, all of the same probability included; the share only rises further down.
+            return probability.next_up();
         }
-        least = Some(*probability);
     }
     config.match_probability_min
 }

@@ -283,21 +283,18 @@ pub fn decide(input: &MatchInput, config: &Config, seed: u64, progress: Progress
         return Ok(plan);
     }
     let corpus = Corpus::of(&input.persons, &input.client_persons);
-    let (matcher, result, scored) = match &input.known {
-        Some(known) => {
-            let config = Config { match_probability_min: known.threshold, ..config.clone() };
-            let matcher = Matcher::new(known.model.clone(), &config)?;
-            let (result, scored) = input.link_changed(known, &matcher, &corpus, progress)?;
-            (matcher, result, scored)
-        }
-        None => {
-            let (matcher, result) = Matcher::train_and_link(&corpus, seed, config, progress)?;
-            plan.threshold = result.report.match_probability_min;
-            plan.coverage = result.report.coverage;
-            let matcher = matcher.with_coverage(result.report.coverage);
-            plan.learnt = Some(matcher.model().clone());
-            (matcher, result, everybody())
-        }
+    let (matcher, result, scored) = if let Some(known) = &input.known {
+        let config = Config { match_probability_min: known.threshold, ..config.clone() };
+        let matcher = Matcher::new(known.model.clone(), &config)?;
+        let (result, scored) = input.link_changed(known, &matcher, &corpus, progress)?;
+        (matcher, result, scored)
+    } else {
+        let (matcher, result) = Matcher::train_and_link(&corpus, seed, config, progress)?;
+        plan.threshold = result.report.match_probability_min;
+        plan.coverage = result.report.coverage;
+        let matcher = matcher.with_coverage(result.report.coverage);
+        plan.learnt = Some(matcher.model().clone());
+        (matcher, result, everybody())
     };
     let mut by_client: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
     for pair in &result.pairs {

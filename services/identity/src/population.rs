@@ -97,7 +97,7 @@ pub async fn take_roster(
     let current = store::list_authorities(conn, file.consumer).await?;
     if receipt.refused_reason.is_none() && file.accepted_by.is_none() {
         receipt.refused_reason =
-            shrunken(store::list_named(conn, file.consumer, &roster.person_keys()).await?, &current, file, layout);
+            shrunken(&store::list_named(conn, file.consumer, &roster.person_keys()).await?, &current, file, layout);
     }
     receipt.findings = std::mem::take(&mut roster.findings);
     if receipt.refused_reason.is_some() {
@@ -156,7 +156,7 @@ const LEAVING_MIN: usize = 10;
 
 /// Stops a full roster that would end the authority over more clients than the layout's share allows: the file may have been cut.
 fn shrunken(
-    named: BTreeSet<i64>,
+    named: &BTreeSet<i64>,
     current: &[StoredAuthority],
     file: &RosterFile<'_>,
     layout: &RosterLayout,
@@ -167,7 +167,7 @@ fn shrunken(
     let cut = day_begins(layout.time_zone, file.roster_date);
     let is_open = |stored: &&StoredAuthority| store::bound(&stored.released.end).is_none_or(|end| end > cut);
     let open: BTreeSet<i64> = current.iter().filter(is_open).map(|stored| stored.client_id).collect();
-    let leaving = open.difference(&named).count();
+    let leaving = open.difference(named).count();
     let allowed = (1.0 - layout.snapshot_share_min) * open.len() as f64;
     (leaving >= LEAVING_MIN && leaving as f64 > allowed).then(|| {
         format!(

@@ -4,7 +4,10 @@
 //! the engine put forward; a link that the engine did not propose needs the signatures of two stewards ([`Override`]), checked in the layer
 //! above, where agreements and stewards are known. What a person undid, the engine may propose again, and never links again by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use chrono::{DateTime, Utc};
 use model::{ConsumerId, Masked, StudentId};
@@ -418,7 +421,7 @@ pub async fn file_override(
     let statement = Statement {
         client,
         consumer: case.consumer.as_str(),
-        details: case.details_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        details: hex(&case.details_hash),
         reason: author.reason,
         requested_at: author.at,
         requested_by: author.by,
@@ -448,10 +451,18 @@ pub async fn find_override(conn: &mut PgConnection, id: Uuid) -> Result<Option<O
     store::find_override(conn, id).await?.as_ref().map(override_of).transpose()
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Cannot fail: writing to a text.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 fn override_of(row: &OverrideRow) -> Result<Override, Error> {
     // The columns are what is acted on, and the statement what is signed: they must say the same.
     let signed: serde_json::Value = serde_json::from_str(&row.statement).unwrap_or_default();
-    let details: String = row.details_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let details = hex(&row.details_hash);
     let says = |name: &str, text: &str| signed.get(name).and_then(serde_json::Value::as_str) == Some(text);
     let agrees = signed.get("client").and_then(serde_json::Value::as_i64) == Some(row.client_id)
         && says("consumer", &row.consumer)
