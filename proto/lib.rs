@@ -31,6 +31,13 @@ pub mod throughline {
             tonic::include_proto!("throughline.ledger.v1");
         }
     }
+    /// Review of doubtful matches.
+    pub mod review {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("throughline.review.v1");
+        }
+    }
     /// Rosters.
     pub mod roster {
         /// Version 1.
@@ -40,7 +47,7 @@ pub mod throughline {
     }
 }
 
-pub use throughline::{feed, history, ledger, roster};
+pub use throughline::{feed, history, ledger, review, roster};
 
 /// The compiled descriptors, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -6,6 +6,7 @@ mod concurrency;
 mod disclosure;
 mod edfi;
 mod fences;
+mod identity;
 mod intake;
 mod ledger;
 mod tidy;

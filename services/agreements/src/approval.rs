@@ -17,6 +17,8 @@ named! {
         Activate = "agreement.activate",
         /// A court order or emergency opens a client's records.
         RecordInstrument = "instrument.record",
+        /// A client is linked with a student whom the engine did not propose.
+        OverrideMatch = "match.override",
     }
 }
 

@@ -41,6 +41,11 @@ impl Caller {
         &self.consumer.id
     }
 
+    /// Whether the caller is a system as an agreement in force names it.
+    pub(crate) fn is_system(&self, system: &System) -> bool {
+        bears(&self.peer, system)
+    }
+
     /// The caller as the agreement judges it.
     pub(crate) fn actor(&self) -> Actor<'_> {
         Actor::System { names: &self.peer.names, fingerprint: &self.peer.fingerprint }

@@ -20,6 +20,7 @@ mod health;
 mod history;
 mod incoming;
 mod ledger;
+mod review;
 mod roster;
 mod server;
 mod shared;

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use proto::{
     feed::v1::feed_service_server::FeedServiceServer, history::v1::history_service_server::HistoryServiceServer,
-    ledger::v1::ledger_service_server::LedgerServiceServer, roster::v1::roster_service_server::RosterServiceServer,
+    ledger::v1::ledger_service_server::LedgerServiceServer, review::v1::review_service_server::ReviewServiceServer,
+    roster::v1::roster_service_server::RosterServiceServer,
 };
 use tokio::{net::TcpListener, time::timeout};
 use tokio_rustls::TlsAcceptor;
@@ -13,8 +14,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::server::Router;
 
 use crate::{
-    Deps, Error, Server, Tls, feed::Feed, health, history::History, incoming, ledger::Ledger, roster::Roster,
-    shared::Shared,
+    Deps, Error, Server, Tls, feed::Feed, health, history::History, incoming, ledger::Ledger, review::Review,
+    roster::Roster, shared::Shared,
 };
 
 /// What a message may measure beyond its content.
@@ -75,6 +76,8 @@ fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router, Error> {
         .max_encoding_message_size(answer_bytes);
     let ledger =
         LedgerServiceServer::new(Ledger(Arc::clone(shared))).max_decoding_message_size(limits.request_bytes_max);
+    let review =
+        ReviewServiceServer::new(Review(Arc::clone(shared))).max_decoding_message_size(limits.request_bytes_max);
     let roster = RosterServiceServer::new(Roster(Arc::clone(shared)))
         .max_decoding_message_size(limits.roster_bytes_max + ENVELOPE_BYTES);
     let reflection = if config.reflection {
@@ -99,5 +102,6 @@ fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router, Error> {
         .add_service(history)
         .add_service(feed)
         .add_service(ledger)
+        .add_service(review)
         .add_service(roster))
 }

@@ -127,6 +127,21 @@ impl From<disclosure::Error> for Failure {
     fn from(error: disclosure::Error) -> Self {
         match error {
             disclosure::Error::Denied(reason) => Self::Denied(reason),
+            disclosure::Error::Identity(error) => error.into(),
+            disclosure::Error::Approval(_) => {
+                Self::Invalid { field: "signature", what: "the signature of a registered steward over this" }
+            }
+            other => Self::of(other),
+        }
+    }
+}
+
+impl From<identity::Error> for Failure {
+    fn from(error: identity::Error) -> Self {
+        match error {
+            identity::Error::NotFound(what) => Self::NotFound(what),
+            identity::Error::Conflict(what) => Self::Conflict(what),
+            identity::Error::Precondition(what) => Self::Precondition { reason: "NEEDS_MORE", what },
             other => Self::of(other),
         }
     }

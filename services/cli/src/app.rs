@@ -208,6 +208,17 @@ impl App {
         }
     }
 
+    /// The first of the sandbox's stewards; outside the sandbox nobody.
+    pub fn sandbox_steward(&self) -> Option<&str> {
+        self.sandbox_keys.first().map(|(name, _)| name.as_str())
+    }
+
+    /// The SEA's own consumer: the one that sends no roster.
+    pub fn own_consumer(&self) -> anyhow::Result<&ConsumerId> {
+        let own = self.consumers.iter().find(|(_, documents)| documents.roster.is_none());
+        own.map(|(id, _)| id).ok_or_else(|| anyhow!("no agreement states what the SEA's own people may see"))
+    }
+
     /// Puts a document on file and into force with the sandbox's approvals.
     pub async fn activate(&self, document: &str) -> anyhow::Result<(String, i32)> {
         let at = self.clock().now();

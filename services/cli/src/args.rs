@@ -234,6 +234,137 @@ pub enum Identity {
         #[arg(long, default_value = "ct")]
         sea: model::Sea,
     },
+    /// Two state ids are one child: everything of OTHER becomes the student of KEEP.
+    Merge {
+        /// The state id whose student stays.
+        keep: String,
+        /// The state id whose student becomes that one.
+        other: String,
+        #[command(flatten)]
+        moving: Moving,
+    },
+    /// One student is two children: these state ids become a student of their own.
+    Unmerge {
+        /// The state ids that part.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        moving: Moving,
+    },
+    /// These state ids belong to another student.
+    Relink {
+        /// The state ids that move.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// A state id of the student they belong to.
+        #[arg(long)]
+        to: String,
+        #[command(flatten)]
+        moving: Moving,
+    },
+    /// Take a merge, unmerge or re-link back, by its number.
+    UndoMove {
+        /// The number.
+        id: i64,
+        #[command(flatten)]
+        moving: Moving,
+    },
+    /// Doubtful matches: what waits for a person.
+    #[command(subcommand)]
+    Review(Review),
+}
+
+/// Who moves state ids, and why.
+#[derive(Debug, ClapArgs)]
+pub struct Moving {
+    /// Whose state ids they are.
+    #[arg(long, default_value = "ct")]
+    pub sea: model::Sea,
+    #[command(flatten)]
+    pub author: Author,
+}
+
+/// Who decides, and why.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Author {
+    /// The steward who decides; in the sandbox the first of the built-in ones.
+    #[arg(long)]
+    pub by: Option<String>,
+    /// Why, in words.
+    #[arg(long)]
+    pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Review {
+    /// The queue, most valuable first. It names nobody.
+    List {
+        /// One agency's.
+        #[arg(long)]
+        consumer: Option<ConsumerId>,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// A client beside the students it may be. Recorded as an access before anything is shown.
+    Show {
+        /// The client, as the queue numbers it.
+        client: i64,
+        /// The steward who looks; in the sandbox the first of the built-in ones.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Decide on a client.
+    #[command(group = clap::ArgGroup::new("verdict").required(true))]
+    Decide {
+        /// The client.
+        client: i64,
+        /// It is this student, whom the engine put forward.
+        #[arg(long, group = "verdict")]
+        is: Option<uuid::Uuid>,
+        /// It is not this student.
+        #[arg(long, group = "verdict")]
+        is_not: Option<uuid::Uuid>,
+        /// The state has no such student.
+        #[arg(long, group = "verdict")]
+        is_nobody: bool,
+        #[command(flatten)]
+        author: Author,
+    },
+    /// Ask for a link that the engine did not propose: two stewards sign it; in the sandbox the built-in ones do.
+    Override {
+        /// The client.
+        client: i64,
+        /// The student.
+        #[arg(long)]
+        student: uuid::Uuid,
+        #[command(flatten)]
+        author: Author,
+    },
+    /// Sign a link that somebody asked for; with the second signature it is made.
+    Approve {
+        /// The request.
+        id: uuid::Uuid,
+        /// The steward who signs.
+        #[arg(long)]
+        by: String,
+        /// The steward's own private key (Ed25519, PKCS#8 PEM).
+        #[arg(long)]
+        key: PathBuf,
+    },
+    /// Take back what was decided last on a client.
+    Undo {
+        /// The client.
+        client: i64,
+        #[command(flatten)]
+        author: Author,
+    },
+    /// The queues in figures, and how right the engine's probabilities proved.
+    Stats {
+        /// Decisions of so many days.
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -248,6 +379,9 @@ pub enum Roster {
         /// The day it speaks of; default: today.
         #[arg(long)]
         date: Option<NaiveDate>,
+        /// The steward who has made sure with the agency that a roster much smaller than the last is right.
+        #[arg(long, value_name = "STEWARD")]
+        accept_shrunken: Option<String>,
     },
 }
 

@@ -17,6 +17,12 @@ pub enum Error {
     /// The agreements could not be read or do not verify.
     #[error("the agreements cannot be relied on, so nothing is disclosed")]
     Agreements(#[from] agreements::Error),
+    /// Identity refuses, or could not do it.
+    #[error("the crosswalk or a match could not be changed: {0}")]
+    Identity(#[from] identity::Error),
+    /// Two stewards have not signed it.
+    #[error("the approval does not count: {0}")]
+    Approval(#[from] agreements::ApprovalError),
     /// Organizations could not be read.
     #[error("reference data are not available")]
     Reference(#[from] reference::Error),

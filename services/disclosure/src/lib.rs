@@ -7,7 +7,8 @@
 //! 3. Nothing downstream can put anything back: a [`DisclosedHistory`] can be made in this crate only.
 //!
 //! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file). The SEA's own people go through
-//! [`access_chunk`] and [`record_access`].
+//! [`access_chunk`] and [`record_access`]; who decides on doubtful matches, through [`review`]. What was disclosed on a match that proved wrong is
+//! queued to be called back by [`recall`].
 
 mod access;
 mod acknowledge;
@@ -17,6 +18,8 @@ mod disclosed;
 mod entry;
 mod error;
 mod one;
+pub mod recall;
+pub mod review;
 mod store;
 
 use std::sync::Arc;

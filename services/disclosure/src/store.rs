@@ -3,6 +3,8 @@
 //! This file reads the published views `identity.population`, `agreements.rule` and `history.disclosable`, keeps the schema `disclosure`, and
 //! touches nothing else.
 
+pub(crate) mod recall;
+
 use std::sync::Arc;
 
 use agreements::Interval;

@@ -140,3 +140,12 @@ pub async fn restrict(
 ) -> Result<bool, Error> {
     Ok(store::insert_restriction(conn, whose, order, from, at).await? > 0)
 }
+
+/// Source persons have become one student: a restriction in force on one of them holds for all from now on. Says how many were entered.
+pub async fn carry_restrictions(
+    conn: &mut PgConnection,
+    together: &[SourcePersonId],
+    at: DateTime<Utc>,
+) -> Result<u64, Error> {
+    Ok(store::carry_restrictions(conn, together, at).await?)
+}

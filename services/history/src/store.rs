@@ -314,3 +314,29 @@ pub(crate) async fn insert_restriction(
     .await?;
     Ok(result.rows_affected())
 }
+
+/// Enters each restriction in force on one of these persons for the others too, once per order.
+pub(crate) async fn carry_restrictions(
+    conn: &mut PgConnection,
+    together: &[SourcePersonId],
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<u64, sqlx::Error> {
+    let persons: Vec<i64> = together.iter().map(|person| person.0).collect();
+    let result = sqlx::query!(
+        "-- history.carry_restrictions
+        INSERT INTO history.restriction (source_person_id, domain, natural_key, kind, in_force, order_number, decided_by, recorded_at)
+        SELECT DISTINCT u.person, x.domain, x.natural_key, x.kind, x.in_force, x.order_number, x.decided_by, $2::timestamptz
+        FROM history.restriction AS x CROSS JOIN UNNEST($1::bigint[]) AS u (person)
+        WHERE x.source_person_id = ANY($1) AND u.person <> x.source_person_id AND (upper_inf(x.in_force) OR upper(x.in_force) > $2::timestamptz)
+            AND NOT EXISTS (
+                SELECT FROM history.restriction AS r
+                WHERE r.source_person_id = u.person AND r.domain = x.domain AND r.natural_key IS NOT DISTINCT FROM x.natural_key
+                    AND r.kind = x.kind AND r.order_number = x.order_number
+            )",
+        &persons,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}

@@ -15,27 +15,13 @@ use identity::{Config, Corpus, LinkResult, Matcher, Outcome, Pair};
 
 #[path = "../testing/invented.rs"]
 mod invented;
+#[path = "../testing/machine.rs"]
+mod machine;
 #[path = "../testing/score.rs"]
 mod score;
 
-use invented::{Invented, NamePool, Profile, Weighted, invent};
-
-/// The command line.
-struct Args(Vec<String>);
-
-impl Args {
-    fn value(&self, name: &str) -> Option<&str> {
-        self.0.iter().position(|arg| arg == name).and_then(|at| self.0.get(at + 1)).map(String::as_str)
-    }
-
-    fn number(&self, name: &str, default: usize) -> usize {
-        self.value(name).map_or(default, |text| text.parse().expect("a number"))
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|arg| arg == name)
-    }
-}
+use invented::{Invented, Profile, invent};
+use machine::{Args, cpu_seconds, peak_mb};
 
 fn main() -> Result<()> {
     let args = Args(std::env::args().collect());
@@ -47,9 +33,8 @@ fn main() -> Result<()> {
         Some("dirty") => Profile::DIRTY,
         _ => Profile::ROSTER,
     };
-    let names = args.value("--names").map_or_else(NamePool::built_in, |folder| read_names(Path::new(folder)));
     let (students, clients) = (args.number("--students", 100_000), args.number("--clients", 5_000));
-    let world = invent(&names, students, clients, args.number("--seed", 1) as u64, profile);
+    let world = invent(&args.names(), students, clients, args.number("--seed", 1) as u64, profile);
     if let Some(folder) = args.value("--write") {
         return write_world(&world, Path::new(folder));
     }
@@ -292,50 +277,4 @@ fn link_written(folder: &Path) -> Result<()> {
         }
     }
     writeln!(stdout, "{right_links} right links, {wrong_links} wrong")
-}
-
-fn read_names(folder: &Path) -> NamePool {
-    let list = |file: String| {
-        let mut reader = csv::Reader::from_path(folder.join(file)).expect("a frequency list");
-        Weighted::new(
-            reader
-                .records()
-                .map(|row| row.expect("a row"))
-                .map(|row| (row[0].to_owned(), row[1].parse::<f64>().expect("a share")))
-                .collect::<Vec<_>>(),
-        )
-    };
-    let groups = ["White", "Hispanic", "Black", "Asian"];
-    NamePool {
-        given: groups
-            .iter()
-            .map(|group| ["Female", "Male"].map(|sex| list(format!("FirstName-{group}-{sex}.csv"))))
-            .collect(),
-        surnames: groups.iter().map(|group| list(format!("Surname-{group}.csv"))).collect(),
-    }
-}
-
-/// User and system time of this process.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks: f64 = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or("")
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<f64>().ok())
-        .sum();
-    ticks / 100.0
-}
-
-fn peak_mb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
-        .unwrap_or(0)
-        / 1024
 }

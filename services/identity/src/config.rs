@@ -10,6 +10,10 @@ use crate::Error;
 pub struct Config {
     /// Probability from which a pair that passes the guards is linked without a person.
     pub match_probability_min: f64,
+    /// Share of links that may be wrong, by their own probabilities: the threshold rises above `match_probability_min` until it holds.
+    pub wrong_share_max: f64,
+    /// Days after which the exchange learns its model anew and scores everybody; in between it scores whom a change could concern.
+    pub refit_days: u32,
     /// Probability from which a pair waits for a person.
     pub review_probability_min: f64,
     /// Probability above which a candidate is listed at all.
@@ -38,6 +42,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             match_probability_min: 0.999,
+            wrong_share_max: 0.000_1,
+            refit_days: 30,
             review_probability_min: 0.10,
             listed_probability_min: 0.01,
             block_records_max: 5_000,
@@ -66,6 +72,9 @@ impl Config {
             if !(value > 0.0 && value < 1.0) {
                 wrong.push(format!("{name} must lie between 0 and 1"));
             }
+        }
+        if !(self.wrong_share_max > 0.0 && self.wrong_share_max <= 1.0) {
+            wrong.push("wrong_share_max must exceed 0 and be at most 1".to_owned());
         }
         if self.review_probability_min > self.match_probability_min {
             wrong.push("review_probability_min must not exceed match_probability_min".to_owned());

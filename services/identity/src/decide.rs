@@ -112,9 +112,15 @@ pub(crate) fn guard(features: &Features) -> Option<Reason> {
 
 /// Decides all edges. They come sorted by record; `rest` holds the odds of cut candidates by position in `records`
 /// order of the asking side.
-pub(crate) fn decide(edges: &[Edge], rest: &[f64], config: &Config) -> Vec<Decision> {
+///
+/// Gives the decisions, and the probability from which pairs were linked: the configured floor, or more where the links above it would
+/// together be wrong more often than the configured share.
+pub(crate) fn decide(edges: &[Edge], rest: &[f64], config: &Config) -> (Vec<Decision>, f64) {
     let probabilities = marginal::probabilities(edges, rest);
     let assigned = assign::best_matching(edges);
+    let eligible = edges.iter().enumerate().filter(|(at, edge)| assigned[*at] && guard(&edge.features).is_none());
+    let threshold = threshold(eligible.map(|(at, _)| probabilities[at]).collect(), config);
+    let config = &Config { match_probability_min: threshold, ..config.clone() };
     let mut decisions = Vec::with_capacity(edges.len());
     let mut from = 0;
     for group in edges.chunk_by(|a, b| a.record == b.record) {
@@ -128,7 +134,26 @@ pub(crate) fn decide(edges: &[Edge], rest: &[f64], config: &Config) -> Vec<Decis
         decisions.extend(record.decide(config));
         from = to;
     }
-    decisions
+    (decisions, threshold)
+}
+
+/// Wrong links expected in a whole linkage that are put up with whatever its size: a small file cannot show so small a share.
+const WRONG_MIN: f64 = 0.5;
+
+/// The least probability, and no less than the floor, from which links are together wrong no more often than the configured share, by
+/// their own probabilities.
+fn threshold(mut eligible: Vec<f64>, config: &Config) -> f64 {
+    eligible.retain(|probability| *probability >= config.match_probability_min);
+    eligible.sort_unstable_by(|a, b| b.total_cmp(a));
+    let mut wrong = 0.0;
+    for (count, probability) in eligible.iter().enumerate() {
+        wrong += 1.0 - probability;
+        if wrong > (config.wrong_share_max * (count + 1) as f64).max(WRONG_MIN) {
+            // Too many from here on, all of the same probability included; the share only rises further down.
+            return probability.next_up();
+        }
+    }
+    config.match_probability_min
 }
 
 /// One record with all its candidates.

@@ -1,4 +1,4 @@
-//! What can stop the matcher. None of these texts carries a value from a record.
+//! What can stop identity work. None of these texts carries a value from a record.
 
 use std::path::PathBuf;
 
@@ -22,6 +22,18 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// There is no such thing, by name.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// It contradicts what is there.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// Something else has to happen first.
+    #[error("{0}")]
+    Precondition(&'static str),
+    /// The database did not answer, or refused.
+    #[error("the database is not available")]
+    Database(#[from] sqlx::Error),
     /// The machine would not give what the work needs (threads).
     #[error("cannot start the matching threads")]
     Unavailable(#[source] rayon::ThreadPoolBuildError),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::Error;
-use crate::block::{Index, PASSES, PassCount, PassReport};
+use crate::block::{Index, PASSES, PassCount, PassReport, Tier};
 use crate::candidates::{Candidates, Gatherer, orient};
 use crate::compare::{Comparer, Features, LikenessCache};
 use crate::config::Config;
@@ -125,7 +125,7 @@ pub struct Report {
     pub matches: u64,
     /// Pairs that wait for a person.
     pub reviews: u64,
-    /// The probability from which pairs were linked.
+    /// The probability from which pairs were linked: the least at which the expected share of wrong links stays within the limit.
     pub match_probability_min: f64,
     /// Linked pairs that are expected to be wrong, by their own probabilities.
     pub expected_wrong: f64,
@@ -177,6 +177,13 @@ impl Matcher {
         Self::new(em::train(corpus, index, seed, config, progress)?, config)
     }
 
+    /// The same model with the coverage that a linkage of everybody found: what later linkages of some go by.
+    #[must_use]
+    pub fn with_coverage(mut self, coverage: f64) -> Self {
+        self.model.coverage = coverage.clamp(0.001, 0.999);
+        self
+    }
+
     /// The model, to be saved.
     pub fn model(&self) -> &Model {
         &self.model
@@ -188,12 +195,71 @@ impl Matcher {
         self.link_on(corpus, &index, progress)
     }
 
+    /// Links some persons of the right side only, with the model's own coverage and the configured threshold as they are, so that what is
+    /// said of one person does not depend on who else is asked about, those apart who claim the same candidates: `widen` is told what was
+    /// found and names them. Gives who was linked in the end; where the right side is the larger, that is everybody.
+    pub fn link_some(
+        &self,
+        corpus: &Corpus,
+        persons: &std::collections::BTreeSet<u32>,
+        widen: &dyn Fn(&LinkResult) -> Vec<u32>,
+        progress: Progress<'_>,
+    ) -> Result<(LinkResult, std::collections::BTreeSet<u32>), Error> {
+        let index = index(corpus, &self.config, progress)?;
+        let mut persons = persons.clone();
+        loop {
+            let scope = (index.asking() == Side::Right).then_some(&persons);
+            let result = self.link_scope(corpus, &index, Scope::Some(scope), progress)?;
+            let before = persons.len();
+            persons.extend(widen(&result));
+            if scope_is_all(&index) {
+                persons = (0..corpus.len(Side::Right) as u32).collect();
+                return Ok((result, persons));
+            }
+            if persons.len() == before {
+                return Ok((result, persons));
+            }
+        }
+    }
+
+    /// Persons of the right side who share a blocking key with one of these of the left: whom a change there could concern. All, where the
+    /// right side is the larger.
+    pub fn blocked(&self, corpus: &Corpus, lefts: &std::collections::BTreeSet<u32>) -> Result<Vec<u32>, Error> {
+        let index = index(corpus, &self.config, &|_, _, _| {})?;
+        let rights = 0..corpus.len(Side::Right) as u32;
+        if scope_is_all(&index) {
+            return Ok(rights.collect());
+        }
+        let mut counts = [PassCount::default(); PASSES.len()];
+        let mut found = Vec::new();
+        let concerns = |right: &u32| {
+            [Tier::Always, Tier::InDoubt].into_iter().any(|tier| {
+                index.candidates(*right, tier, &mut counts, &mut found);
+                found.iter().any(|left| lefts.contains(left))
+            })
+        };
+        Ok(rights.filter(concerns).collect())
+    }
+
     fn link_on(&self, corpus: &Corpus, index: &Index<'_>, progress: Progress<'_>) -> Result<LinkResult, Error> {
+        self.link_scope(corpus, index, Scope::All, progress)
+    }
+
+    fn link_scope(
+        &self,
+        corpus: &Corpus,
+        index: &Index<'_>,
+        scope: Scope<'_>,
+        progress: Progress<'_>,
+    ) -> Result<LinkResult, Error> {
         let pool = thread_pool(&self.config)?;
         let asking = index.asking();
         let larger = corpus.len(Side::Left).max(corpus.len(Side::Right));
         let mut weights = Weights::new(&self.model, &self.config, larger);
-        let records: Vec<u32> = (0..corpus.len(asking) as u32).collect();
+        let records: Vec<u32> = match scope {
+            Scope::Some(Some(some)) => some.iter().copied().filter(|at| (*at as usize) < corpus.len(asking)).collect(),
+            Scope::All | Scope::Some(None) => (0..corpus.len(asking) as u32).collect(),
+        };
         let mut found = Vec::with_capacity(records.len());
         let mut counts = [PassCount::default(); PASSES.len()];
         for batch in records.chunks(BATCH) {
@@ -208,12 +274,21 @@ impl Matcher {
         }
         progress("comparing", records.len() as u64, records.len() as u64);
         let before = weights.prior_bits;
-        let coverage = em::estimate_coverage(&found, larger, self.model.coverage, &mut weights);
+        let coverage = match scope {
+            Scope::All => em::estimate_coverage(&found, larger, self.model.coverage, &mut weights),
+            Scope::Some(_) => self.model.coverage,
+        };
         let rest_scale = (weights.prior_bits - before).exp2();
-        let (edges, rest) = edges(&found, weights.prior_bits, rest_scale);
+        let (edges, rest) = edges(&records, &found, corpus.len(asking), weights.prior_bits, rest_scale);
         drop(found);
-        let decisions = decide::decide(&edges, &rest, &self.config);
-        let report = self.report(corpus, index, &counts, coverage, &edges, &decisions);
+        let (decisions, threshold) = match scope {
+            Scope::All => decide::decide(&edges, &rest, &self.config),
+            Scope::Some(_) => decide::decide(&edges, &rest, &Config { wrong_share_max: 1.0, ..self.config.clone() }),
+        };
+        let report = Report {
+            match_probability_min: threshold,
+            ..self.report(corpus, index, &counts, coverage, &edges, &decisions)
+        };
         tracing::info!(
             left = report.left,
             right = report.right,
@@ -332,18 +407,39 @@ pub(crate) fn thread_pool(config: &Config) -> Result<rayon::ThreadPool, Error> {
     rayon::ThreadPoolBuilder::new().num_threads(config.threads).build().map_err(Error::Unavailable)
 }
 
-fn edges(found: &[Candidates], prior_bits: f64, rest_scale: f64) -> (Vec<Edge>, Vec<f64>) {
-    let mut edges = Vec::new();
-    for (record, candidates) in found.iter().enumerate() {
+/// Who is linked.
+#[derive(Clone, Copy)]
+enum Scope<'a> {
+    /// Everybody; coverage and threshold follow from the linkage itself.
+    All,
+    /// These of the asking side, or everybody, with coverage and threshold given.
+    Some(Option<&'a std::collections::BTreeSet<u32>>),
+}
+
+/// Only the asking side can be asked in part, and it is the smaller one.
+fn scope_is_all(index: &Index<'_>) -> bool {
+    index.asking() != Side::Right
+}
+
+fn edges(
+    records: &[u32],
+    found: &[Candidates],
+    asked: usize,
+    prior_bits: f64,
+    rest_scale: f64,
+) -> (Vec<Edge>, Vec<f64>) {
+    let (mut edges, mut rest) = (Vec::new(), vec![0.0; asked]);
+    for (record, candidates) in records.iter().zip(found) {
+        rest[*record as usize] = candidates.rest * rest_scale;
         edges.extend(candidates.kept.iter().map(|candidate| Edge {
-            record: record as u32,
+            record: *record,
             candidate: candidate.record,
             bits: candidate.bits,
             odds: (candidate.bits + prior_bits).exp2(),
             features: candidate.features,
         }));
     }
-    (edges, found.iter().map(|candidates| candidates.rest * rest_scale).collect())
+    (edges, rest)
 }
 
 #[cfg(test)]

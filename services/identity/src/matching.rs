@@ -2,30 +2,33 @@
 //!
 //! A decision never silently flips. What a person decided stays; an earlier automatic match that the engine would now change stays too, and the
 //! change waits for a person. Within one agency a student is one client.
+//!
+//! A night scores whom a change could concern: clients whose details changed, clients who share a blocking key with a student of whom
+//! something new was reported, and whoever claims the same students as these. The model stays the same between two trainings, and so does
+//! what is said of everybody else; `refit_days` after the last training everybody is scored with a new one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ::model::{ConsumerId, StudentId};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Address, Config, Corpus, Error, Matcher, Outcome, Pair, Person, PersonName, Report,
+    Address, Config, Corpus, Error, LinkResult, Matcher, Model, Outcome, Pair, Person, PersonName,
     matcher::Progress,
     roster::ClientDetails,
-    store::{
-        matches::{self as store, DecisionRow, NewDecision},
-        rosters::lock_consumer,
-    },
+    store::matches::{self as store, DecisionRow},
 };
 
+mod settle;
+
+pub use settle::store_plan;
+
 /// The name under which the engine decides. Decisions by anyone else are a person's and outrank it.
-const ENGINE: &str = "engine/1";
-/// Candidates of one client that are put before a person.
-const REVIEW_CANDIDATES_MAX: usize = 5;
+pub(crate) const ENGINE: &str = "engine/1";
 
 /// The students and clients to be joined.
 pub struct MatchInput {
@@ -33,7 +36,23 @@ pub struct MatchInput {
     persons: Vec<Person>,
     clients: Vec<ClientSide>,
     client_persons: Vec<Person>,
-    open: usize,
+    /// The model of the last run, while it is young enough.
+    known: Option<Known>,
+    marks: (serde_json::Value, i64),
+}
+
+/// What is known from the last run.
+struct Known {
+    version: i32,
+    model: Model,
+    threshold: f64,
+    coverage: f64,
+    /// Clients, by place, who changed or were never looked at.
+    open: BTreeSet<u32>,
+    /// Students of whom something was reported since, or who were merged or parted.
+    changed: HashSet<Uuid>,
+    /// Clients, by place, by the students they are or may be.
+    claims: HashMap<Uuid, Vec<u32>>,
 }
 
 struct StudentSide {
@@ -46,10 +65,16 @@ struct ClientSide {
     details_hash: Vec<u8>,
 }
 
-/// What the engine says of each client.
+/// What the engine says of the clients it looked at.
 pub struct MatchPlan {
     verdicts: Vec<Verdict>,
-    report: Option<Report>,
+    clients: usize,
+    /// Learnt in this run, to be kept.
+    learnt: Option<Model>,
+    version: i32,
+    threshold: f64,
+    coverage: f64,
+    marks: (serde_json::Value, i64),
 }
 
 struct Verdict {
@@ -72,6 +97,8 @@ struct Candidate {
 pub struct MatchReport {
     /// Clients of the agency.
     pub clients: u64,
+    /// Clients whom the engine looked at in this run: the others are as they were.
+    pub scored: u64,
     /// Clients who are a student, after the run.
     pub matched: u64,
     /// Clients newly matched.
@@ -80,36 +107,48 @@ pub struct MatchReport {
     pub waiting: u64,
     /// Clients without a student.
     pub unmatched: u64,
-    /// Earlier matches that the engine would change now: they stay, and wait for a person.
+    /// Matches that the engine would change now: they stay, and wait for a person.
     pub contested: u64,
+    /// The probability from which pairs are linked without a person.
+    pub threshold: f64,
+    /// Estimated share of the clients who are in the state's records.
+    pub coverage: f64,
     /// Automatic links expected to be wrong, by their own probabilities.
     pub expected_wrong: f64,
-    /// Students on the roster expected to be missed.
+    /// Clients in the state's records expected not to be matched.
     pub expected_missed: f64,
 }
 
-/// Loads everything ever reported about students, and the agency's clients.
-pub async fn load(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<MatchInput, sqlx::Error> {
-    let decided: HashMap<i64, (String, Vec<u8>)> = store::list_decisions(conn, consumer)
-        .await?
-        .into_iter()
-        .filter(|d| d.outcome == "match" || is_persons(d))
-        .map(|d| (d.client_id, (d.outcome, d.details_hash)))
-        .collect();
+/// Loads the agency's clients, and everything ever reported about students unless nothing has changed since the last run.
+pub async fn load(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    config: &Config,
+    at: DateTime<Utc>,
+) -> Result<MatchInput, Error> {
+    let mut decisions: HashMap<i64, Vec<DecisionRow>> = HashMap::new();
+    for decision in store::list_decisions(conn, consumer).await? {
+        decisions.entry(decision.client_id).or_default().push(decision);
+    }
     let mut input = MatchInput {
         students: Vec::new(),
         persons: Vec::new(),
         clients: Vec::new(),
         client_persons: Vec::new(),
-        open: 0,
+        known: load_known(conn, consumer, config, at).await?,
+        marks: store::find_marks(conn).await?,
     };
-    for row in store::list_clients(conn, consumer).await? {
+    for (place, row) in store::list_clients(conn, consumer).await?.into_iter().enumerate() {
         let details: ClientDetails = serde_json::from_value(row.details).unwrap_or_default();
-        if decided.get(&row.client_id).is_none_or(|(_, hash)| *hash != row.details_hash) {
-            input.open += 1;
+        let decided = decisions.remove(&row.client_id).unwrap_or_default();
+        if let Some(known) = &mut input.known {
+            known.note(place as u32, &row.details_hash, &decided);
         }
         input.client_persons.push(client_person(row.client_id, &details));
         input.clients.push(ClientSide { client: row.client_id, details_hash: row.details_hash });
+    }
+    if input.is_settled() {
+        return Ok(input);
     }
     let mut places: HashMap<Uuid, usize> = HashMap::new();
     for row in store::list_reports(conn).await? {
@@ -125,10 +164,47 @@ pub async fn load(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<Matc
     Ok(input)
 }
 
+/// The last run's model and what changed since; none if it is too old, or this program does not read it.
+async fn load_known(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    config: &Config,
+    at: DateTime<Utc>,
+) -> Result<Option<Known>, Error> {
+    let Some(run) = store::find_last_run(conn, consumer).await? else { return Ok(None) };
+    let ends_at = run.trained_at.checked_add_days(Days::new(u64::from(config.refit_days)));
+    let model = serde_json::from_value::<Model>(run.model).ok().filter(|model| model.check().is_ok());
+    let (Some(model), true) = (model, ends_at.is_some_and(|ends_at| at < ends_at)) else { return Ok(None) };
+    let changed = store::list_changed_students(conn, &run.batch_marks, run.move_mark).await?;
+    Ok(Some(Known {
+        version: run.model_version,
+        model,
+        threshold: run.threshold,
+        coverage: run.coverage,
+        open: BTreeSet::new(),
+        changed: changed.into_iter().collect(),
+        claims: HashMap::new(),
+    }))
+}
+
+impl Known {
+    /// Notes whether a client is open, and whom it claims.
+    fn note(&mut self, place: u32, details_hash: &[u8], decided: &[DecisionRow]) {
+        let is_seen = decided.iter().any(|decision| decision.details_hash == details_hash);
+        let concerns = |decision: &DecisionRow| decision.student_id.is_some_and(|id| self.changed.contains(&id));
+        if !is_seen || decided.iter().any(concerns) {
+            self.open.insert(place);
+        }
+        for student in decided.iter().filter(|one| one.outcome != "non_match").filter_map(|one| one.student_id) {
+            self.claims.entry(student).or_default().push(place);
+        }
+    }
+}
+
 impl MatchInput {
-    /// Whether any client waits for a decision of the engine.
-    pub const fn is_settled(&self) -> bool {
-        self.open == 0
+    /// Whether nothing has changed since the last run: there is nothing to score.
+    pub fn is_settled(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.open.is_empty() && known.changed.is_empty())
     }
 }
 
@@ -150,7 +226,7 @@ fn client_person(client: i64, details: &ClientDetails) -> Person {
 }
 
 /// Adds one report to what is known of a student: every name and birth date ever reported is a variant.
-fn add_report(person: &mut Person, state_id: &str, payload: Option<&serde_json::Value>) {
+pub(crate) fn add_report(person: &mut Person, state_id: &str, payload: Option<&serde_json::Value>) {
     if !person.sasids.iter().any(|id| id == state_id) {
         person.sasids.push(state_id.to_owned());
     }
@@ -187,28 +263,83 @@ fn add_report(person: &mut Person, state_id: &str, payload: Option<&serde_json::
     }
 }
 
-/// Lets the engine compare everybody. Pure, and the same for the same input; runs on its own threads.
+/// Lets the engine compare whom it must. Pure, and the same for the same input; runs on its own threads.
 pub fn decide(input: &MatchInput, config: &Config, seed: u64, progress: Progress<'_>) -> Result<MatchPlan, Error> {
-    let nobody = input.persons.is_empty() || input.client_persons.is_empty();
-    let mut by_client: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
-    let mut report = None;
-    if !nobody {
-        let corpus = Corpus::of(&input.persons, &input.client_persons);
-        let matcher = Matcher::train(&corpus, seed, config, progress)?;
-        let result = matcher.link(&corpus, progress)?;
-        for pair in &result.pairs {
-            if let Some(candidate) = candidate(input, &matcher, &corpus, pair) {
-                by_client.entry(pair.right).or_default().push(candidate);
-            }
-        }
-        report = Some(result.report);
-    }
-    let verdict = |(place, client): (usize, &ClientSide)| Verdict {
-        client: client.client,
-        details_hash: client.details_hash.clone(),
-        candidates: by_client.remove(&(place as u32)).unwrap_or_default(),
+    let mut plan = MatchPlan {
+        verdicts: Vec::new(),
+        clients: input.clients.len(),
+        learnt: None,
+        version: input.known.as_ref().map_or(0, |known| known.version),
+        threshold: input.known.as_ref().map_or(config.match_probability_min, |known| known.threshold),
+        coverage: input.known.as_ref().map_or(0.0, |known| known.coverage),
+        marks: input.marks.clone(),
     };
-    Ok(MatchPlan { verdicts: input.clients.iter().enumerate().map(verdict).collect(), report })
+    if input.is_settled() {
+        return Ok(plan);
+    }
+    let everybody = || (0..input.clients.len() as u32).collect::<BTreeSet<_>>();
+    if input.persons.is_empty() || input.client_persons.is_empty() {
+        plan.verdicts = input.verdicts(&everybody(), BTreeMap::new());
+        return Ok(plan);
+    }
+    let corpus = Corpus::of(&input.persons, &input.client_persons);
+    let (matcher, result, scored) = if let Some(known) = &input.known {
+        let config = Config { match_probability_min: known.threshold, ..config.clone() };
+        let matcher = Matcher::new(known.model.clone(), &config)?;
+        let (result, scored) = input.link_changed(known, &matcher, &corpus, progress)?;
+        (matcher, result, scored)
+    } else {
+        let (matcher, result) = Matcher::train_and_link(&corpus, seed, config, progress)?;
+        plan.threshold = result.report.match_probability_min;
+        plan.coverage = result.report.coverage;
+        let matcher = matcher.with_coverage(result.report.coverage);
+        plan.learnt = Some(matcher.model().clone());
+        (matcher, result, everybody())
+    };
+    let mut by_client: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
+    for pair in &result.pairs {
+        if let Some(candidate) = candidate(input, &matcher, &corpus, pair) {
+            by_client.entry(pair.right).or_default().push(candidate);
+        }
+    }
+    plan.verdicts = input.verdicts(&scored, by_client);
+    Ok(plan)
+}
+
+impl MatchInput {
+    fn verdicts(&self, scored: &BTreeSet<u32>, mut by_client: BTreeMap<u32, Vec<Candidate>>) -> Vec<Verdict> {
+        let verdict = |place: &u32| {
+            let client = self.clients.get(*place as usize)?;
+            Some(Verdict {
+                client: client.client,
+                details_hash: client.details_hash.clone(),
+                candidates: by_client.remove(place).unwrap_or_default(),
+            })
+        };
+        scored.iter().filter_map(verdict).collect()
+    }
+
+    /// Links whom the changes since the last run could concern.
+    fn link_changed(
+        &self,
+        known: &Known,
+        matcher: &Matcher,
+        corpus: &Corpus,
+        progress: Progress<'_>,
+    ) -> Result<(LinkResult, BTreeSet<u32>), Error> {
+        let is_changed = |side: &StudentSide| known.changed.contains(&side.student);
+        let places = self.students.iter().enumerate().filter(|(_, side)| is_changed(side));
+        let changed: BTreeSet<u32> = places.map(|(place, _)| place as u32).collect();
+        let mut persons = known.open.clone();
+        if !changed.is_empty() {
+            persons.extend(matcher.blocked(corpus, &changed)?);
+        }
+        let rivals = |result: &LinkResult| {
+            let students = result.pairs.iter().filter_map(|pair| self.students.get(pair.left as usize));
+            students.filter_map(|side| known.claims.get(&side.student)).flatten().copied().collect()
+        };
+        matcher.link_some(corpus, &persons, &rivals, progress)
+    }
 }
 
 fn candidate(input: &MatchInput, matcher: &Matcher, corpus: &Corpus, pair: &Pair) -> Option<Candidate> {
@@ -224,119 +355,8 @@ fn candidate(input: &MatchInput, matcher: &Matcher, corpus: &Corpus, pair: &Pair
         outcome: pair.outcome,
         probability: pair.probability,
         score_bits: pair.score_bits,
-        explanation: json!({ "model": ENGINE, "parts": parts, "reason": format!("{:?}", pair.reason) }),
+        explanation: json!({ "model": ENGINE, "parts": parts, "reason": pair.reason }),
     })
-}
-
-fn is_persons(decision: &DecisionRow) -> bool {
-    decision.decided_by != ENGINE
-}
-
-/// Stores a plan. Decisions made since it was loaded are looked at again, under the consumer's lock.
-pub async fn store_plan(
-    conn: &mut PgConnection,
-    consumer: &ConsumerId,
-    plan: &MatchPlan,
-    at: DateTime<Utc>,
-) -> Result<MatchReport, sqlx::Error> {
-    lock_consumer(conn, consumer).await?;
-    let mut current: HashMap<i64, Vec<DecisionRow>> = HashMap::new();
-    for decision in store::list_decisions(conn, consumer).await? {
-        current.entry(decision.client_id).or_default().push(decision);
-    }
-    // Students already taken by a decision that stays.
-    let mut taken: HashSet<Uuid> =
-        current.values().flatten().filter(|d| d.outcome == "match").filter_map(|d| d.student_id).collect();
-    let mut superseded: Vec<i64> = Vec::new();
-    let mut inserted: Vec<NewDecision> = Vec::new();
-    let mut report = MatchReport { clients: plan.verdicts.len() as u64, ..MatchReport::default() };
-    if let Some(engine) = &plan.report {
-        report.expected_wrong = engine.expected_wrong;
-        report.expected_missed = engine.expected_missed;
-    }
-    for verdict in &plan.verdicts {
-        let known = current.remove(&verdict.client).unwrap_or_default();
-        settle(verdict, &known, &mut taken, (&mut superseded, &mut inserted), &mut report);
-    }
-    store::supersede_decisions(conn, &superseded, at).await?;
-    store::insert_decisions(conn, consumer, ENGINE, &inserted, at).await?;
-    Ok(report)
-}
-
-/// One client: what stays, what is replaced, what is new.
-fn settle(
-    verdict: &Verdict,
-    known: &[DecisionRow],
-    taken: &mut HashSet<Uuid>,
-    (superseded, inserted): (&mut Vec<i64>, &mut Vec<NewDecision>),
-    report: &mut MatchReport,
-) {
-    if let Some(person) = known.iter().find(|decision| is_persons(decision)) {
-        match person.outcome.as_str() {
-            "match" => report.matched += 1,
-            _ => report.unmatched += 1,
-        }
-        return;
-    }
-    let linked = verdict.candidates.iter().find(|c| c.outcome == Outcome::Match);
-    let earlier = known.iter().find(|decision| decision.outcome == "match");
-    let agrees = |decision: &DecisionRow| linked.is_some_and(|c| decision.student_id == Some(c.student));
-    match (earlier, linked) {
-        (Some(earlier), _) if agrees(earlier) && earlier.details_hash == verdict.details_hash => report.matched += 1,
-        (Some(earlier), Some(candidate)) if agrees(earlier) => {
-            superseded.extend(known.iter().map(|d| d.decision_id));
-            inserted.push(decision(verdict, Some(candidate), "match", "the same student under changed details"));
-            report.matched += 1;
-        }
-        (Some(earlier), _) => {
-            // The earlier match stays until a person looks: what would change it is put before them.
-            superseded.extend(known.iter().filter(|d| d.decision_id != earlier.decision_id).map(|d| d.decision_id));
-            inserted.extend(reviews(verdict, "would change an earlier automatic match"));
-            report.matched += 1;
-            report.contested += 1;
-        }
-        (None, Some(candidate)) if taken.insert(candidate.student) => {
-            superseded.extend(known.iter().map(|d| d.decision_id));
-            inserted.push(decision(verdict, Some(candidate), "match", "automatic"));
-            report.matched += 1;
-            report.newly_matched += 1;
-        }
-        (None, _) => {
-            superseded.extend(known.iter().map(|d| d.decision_id));
-            let waiting: Vec<NewDecision> = reviews(verdict, "a person must decide").collect();
-            if waiting.is_empty() {
-                inserted.push(decision(verdict, None, "non_match", "no candidate"));
-                report.unmatched += 1;
-            } else {
-                inserted.extend(waiting);
-                report.waiting += 1;
-            }
-        }
-    }
-}
-
-fn reviews<'v>(verdict: &'v Verdict, reason: &'v str) -> impl Iterator<Item = NewDecision> + 'v {
-    let waits = |candidate: &&Candidate| candidate.outcome != Outcome::NonMatch;
-    verdict
-        .candidates
-        .iter()
-        .filter(waits)
-        .take(REVIEW_CANDIDATES_MAX)
-        .map(move |candidate| decision(verdict, Some(candidate), "review", reason))
-}
-
-fn decision(verdict: &Verdict, candidate: Option<&Candidate>, outcome: &'static str, reason: &str) -> NewDecision {
-    NewDecision {
-        client_id: verdict.client,
-        source_person_id: candidate.map(|c| c.source_person),
-        student_id: candidate.map(|c| c.student),
-        outcome,
-        probability: candidate.map(|c| c.probability),
-        score_bits: candidate.map(|c| c.score_bits),
-        explanation: candidate.map_or_else(|| json!({ "model": ENGINE, "parts": [] }), |c| c.explanation.clone()),
-        details_hash: verdict.details_hash.clone(),
-        reason: reason.to_owned(),
-    }
 }
 
 /// The students of an agency's matched clients, for reports that count.

@@ -32,6 +32,8 @@ pub struct RosterFile<'a> {
     pub roster_date: NaiveDate,
     /// When it came.
     pub received_at: DateTime<Utc>,
+    /// The steward who has made sure that it is right although it is much smaller than the last.
+    pub accepted_by: Option<&'a str>,
 }
 
 /// The sender's receipt. It speaks of the agency's own rows only, never of what the state knows.
@@ -92,6 +94,11 @@ pub async fn take_roster(
     receipt.accepted = roster.rows.len() as u64;
     receipt.refused = receipt.rows_in.saturating_sub(receipt.accepted);
     receipt.refused_reason = refusal(store::latest_roster_date(conn, file.consumer).await?, file, &roster);
+    let current = store::list_authorities(conn, file.consumer).await?;
+    if receipt.refused_reason.is_none() && file.accepted_by.is_none() {
+        receipt.refused_reason =
+            shrunken(&store::list_named(conn, file.consumer, &roster.person_keys()).await?, &current, file, layout);
+    }
     receipt.findings = std::mem::take(&mut roster.findings);
     if receipt.refused_reason.is_some() {
         return Ok(receipt);
@@ -107,10 +114,10 @@ pub async fn take_roster(
         rows_in: count(receipt.rows_in),
         accepted: count(receipt.accepted),
         refused: count(receipt.refused),
+        accepted_by: file.accepted_by,
     };
     receipt.roster = store::insert_roster(conn, &new).await?;
     let clients = enter_clients(conn, file.consumer, receipt.roster, &roster.rows).await?;
-    let current = store::list_authorities(conn, file.consumer).await?;
     let plan = plan_authorities(&roster.rows, &clients, current, layout, file.roster_date);
     let ended: Vec<i64> = plan.superseded.iter().copied().collect();
     store::supersede_authorities(conn, &ended, file.received_at).await?;
@@ -142,6 +149,32 @@ fn refusal(latest: Option<NaiveDate>, file: &RosterFile<'_>, roster: &Roster) ->
     let refused = roster.rows_in.saturating_sub(roster.rows.len() as u64);
     (refused as f64 > REFUSED_SHARE_MAX * roster.rows_in as f64)
         .then(|| format!("{refused} of {} rows are bad: the roster as a whole is not to be trusted", roster.rows_in))
+}
+
+/// So many clients may leave with one roster whatever their share: a small agency's list changes by a few.
+const LEAVING_MIN: usize = 10;
+
+/// Stops a full roster that would end the authority over more clients than the layout's share allows: the file may have been cut.
+fn shrunken(
+    named: &BTreeSet<i64>,
+    current: &[StoredAuthority],
+    file: &RosterFile<'_>,
+    layout: &RosterLayout,
+) -> Option<String> {
+    if layout.kind == RosterKind::Delta {
+        return None;
+    }
+    let cut = day_begins(layout.time_zone, file.roster_date);
+    let is_open = |stored: &&StoredAuthority| store::bound(&stored.released.end).is_none_or(|end| end > cut);
+    let open: BTreeSet<i64> = current.iter().filter(is_open).map(|stored| stored.client_id).collect();
+    let leaving = open.difference(named).count();
+    let allowed = (1.0 - layout.snapshot_share_min) * open.len() as f64;
+    (leaving >= LEAVING_MIN && leaving as f64 > allowed).then(|| {
+        format!(
+            "the roster no longer names {leaving} of {} current clients: a person must make sure with the agency that it is whole, and accept it",
+            open.len()
+        )
+    })
 }
 
 /// Of several rows with the same client and authority the first is taken.

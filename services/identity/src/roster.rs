@@ -10,12 +10,20 @@ use model::Masked;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::normalise::{BirthDate, known_date};
+
 /// How a consumer's roster is laid out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RosterLayout {
     /// Whether a file names everyone (then absence ends authority) or only what changed.
     pub kind: RosterKind,
+    /// How the file is written.
+    #[serde(default)]
+    pub format: RosterFormat,
+    /// The least share of the current clients that a snapshot names: one that names fewer stops for a person.
+    #[serde(default = "snapshot_share_min")]
+    pub snapshot_share_min: f64,
     /// The consumer's time zone, by IANA name: a roster gives days, and this says when they begin.
     pub time_zone: chrono_tz::Tz,
     /// Day formats tried in order (strftime).
@@ -27,6 +35,22 @@ pub struct RosterLayout {
     /// Columns of the agency that the exchange does not use. Any other column is refused, so that a renamed one is noticed.
     #[serde(default)]
     pub ignored: Vec<String>,
+}
+
+const fn snapshot_share_min() -> f64 {
+    0.8
+}
+
+/// How a roster file is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RosterFormat {
+    /// Comma-separated (RFC 4180).
+    #[default]
+    Csv,
+    /// The state's own match-file rules: tab-delimited text, no quotation marks around values, state ids without leading zeros. Its days are
+    /// `YYYYMMDD`, which the layout's `date_formats` say as `%Y%m%d`.
+    MatchFile,
 }
 
 /// Full list or changes.
@@ -231,9 +255,17 @@ pub struct Roster {
 pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
     let mut roster = Roster::default();
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+    let mut builder = csv::ReaderBuilder::new();
+    builder.flexible(true);
+    if layout.format == RosterFormat::MatchFile {
+        builder.delimiter(b'\t').quoting(false);
+    }
+    let mut reader = builder.from_reader(bytes);
     let Ok(header) = reader.headers().cloned() else {
-        let message = "the first line must name the columns, separated by commas, in UTF-8";
+        let message = match layout.format {
+            RosterFormat::Csv => "the first line must name the columns, separated by commas, in UTF-8",
+            RosterFormat::MatchFile => "the first line must name the columns, separated by tabs, in UTF-8",
+        };
         roster.find(1, None, "header.unreadable", message);
         return roster;
     };
@@ -261,8 +293,20 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
                 }
                 let value =
                     |column: &str| places.get(column).and_then(|place| record.get(*place)).map_or("", str::trim);
+                if let Some(column) = quoted(layout, &header, &record) {
+                    roster.find(
+                        line,
+                        Some(&column),
+                        "value.quoted",
+                        "a match file has no quotation marks around values",
+                    );
+                    continue;
+                }
                 match row(line, layout, &value) {
-                    Ok(row) => roster.rows.push(row),
+                    Ok((row, note)) => {
+                        roster.rows.push(row);
+                        roster.findings.extend(note);
+                    }
                     Err(finding) => roster.findings.push(finding),
                 }
             }
@@ -271,7 +315,23 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
     roster
 }
 
+/// The column of a value in quotation marks, where there must be none.
+fn quoted(layout: &RosterLayout, header: &csv::StringRecord, record: &csv::StringRecord) -> Option<String> {
+    if layout.format != RosterFormat::MatchFile {
+        return None;
+    }
+    let is_quoted = |text: &str| text.trim().len() > 1 && text.trim().starts_with('"') && text.trim().ends_with('"');
+    let place = record.iter().position(is_quoted)?;
+    Some(header.get(place).unwrap_or_default().to_owned())
+}
+
 impl Roster {
+    /// The person ids of the usable rows, each once.
+    pub(crate) fn person_keys(&self) -> Vec<String> {
+        let keys: std::collections::BTreeSet<&String> = self.rows.iter().map(|row| row.person_key.expose()).collect();
+        keys.into_iter().cloned().collect()
+    }
+
     fn find(&mut self, line: u64, column: Option<&str>, rule: &'static str, message: &str) {
         self.findings.push(RosterFinding {
             line,
@@ -352,7 +412,12 @@ fn refuse(line: u64, column: &str, rule: &'static str, message: impl Into<String
     RosterFinding { line, column: Some(column.to_owned()), rule, message: message.into() }
 }
 
-fn row(line: u64, layout: &RosterLayout, value: &Value<'_>) -> Result<RosterRow, RosterFinding> {
+/// A row, and what is to be said of it although it can be used.
+fn row(
+    line: u64,
+    layout: &RosterLayout,
+    value: &Value<'_>,
+) -> Result<(RosterRow, Option<RosterFinding>), RosterFinding> {
     let c = &layout.columns;
     let needed = |column: &str| match value(column) {
         "" => Err(refuse(line, column, "field.required", "the field is empty and must not be")),
@@ -360,7 +425,7 @@ fn row(line: u64, layout: &RosterLayout, value: &Value<'_>) -> Result<RosterRow,
     };
     let optional = |column: &Option<String>| column.as_deref().map(value).unwrap_or_default().to_owned();
     let person_key = needed(&c.person_key)?;
-    let birth_date = day(line, layout, &c.birth_date, value)?;
+    let (birth_date, note) = birth_date(line, layout, value)?;
     let details = ClientDetails {
         last_name: needed(&c.last_name)?,
         first_name: needed(&c.first_name)?,
@@ -374,7 +439,22 @@ fn row(line: u64, layout: &RosterLayout, value: &Value<'_>) -> Result<RosterRow,
         sasid: optional(&c.sasid),
     };
     let authority = authority(line, layout, value)?;
-    Ok(RosterRow { line, person_key: Masked::new(person_key), details, authority })
+    Ok((RosterRow { line, person_key: Masked::new(person_key), details, authority }, note))
+}
+
+/// The birth date, unless it is one that systems put where they know none: such a client is matched without it.
+fn birth_date(
+    line: u64,
+    layout: &RosterLayout,
+    value: &Value<'_>,
+) -> Result<(Option<NaiveDate>, Option<RosterFinding>), RosterFinding> {
+    let column = &layout.columns.birth_date;
+    let parsed = layout.date_formats.iter().find_map(|format| NaiveDate::parse_from_str(value(column), format).ok());
+    if parsed.is_some_and(|day| matches!(known_date(day), BirthDate::Placeholder)) {
+        let message = "a date that stands for unknown: the client is matched without it";
+        return Ok((None, Some(refuse(line, column, "date.placeholder", message))));
+    }
+    Ok((day(line, layout, column, value)?, None))
 }
 
 fn authority(line: u64, layout: &RosterLayout, value: &Value<'_>) -> Result<Authority, RosterFinding> {

@@ -31,14 +31,14 @@ impl Weighted {
         Self { values, sums }
     }
 
-    fn draw(&self, rng: &mut ChaCha8Rng) -> &str {
+    pub fn draw(&self, rng: &mut ChaCha8Rng) -> &str {
         let at = rng.random_range(0.0..*self.sums.last().expect("not empty"));
         &self.values[self.sums.partition_point(|sum| *sum <= at).min(self.values.len() - 1)]
     }
 }
 
 /// Share of each heritage group, and its code.
-const GROUPS: [(&str, f64); 4] = [("W", 0.5), ("H", 0.27), ("B", 0.13), ("A", 0.10)];
+pub const GROUPS: [(&str, f64); 4] = [("W", 0.5), ("H", 0.27), ("B", 0.13), ("A", 0.10)];
 const GIVEN: [[&str; 2]; 4] = [
     [
         "Emma Olivia Ava Abigail Madison Emily Ella Grace Chloe Hannah Lily Natalie Claire Lucy Anna Sarah Julia Katherine Elizabeth Margaret Caroline Rebecca Allison Megan Paige Hailey Kayla Brooke Molly Leah",
@@ -190,14 +190,14 @@ pub fn invent(names: &NamePool, students: usize, clients: usize, seed: u64, prof
     Invented { left, right, truth, left_child, right_child: chosen.iter().map(|at| *at as u32).collect(), children }
 }
 
-struct Towns {
+pub struct Towns {
     /// By heritage group.
     towns: Vec<Weighted>,
     streets: Weighted,
 }
 
 impl Towns {
-    fn new(rng: &mut ChaCha8Rng) -> Self {
+    pub fn new(rng: &mut ChaCha8Rng) -> Self {
         let all: Vec<_> = (0..169)
             .map(|at| format!("{} {}", made_name(90, at), if at % 3 == 0 { "Falls" } else { "ford" }))
             .collect();
@@ -219,7 +219,7 @@ impl Towns {
         }
     }
 
-    fn home(&self, group: usize, rng: &mut ChaCha8Rng, profile: Profile) -> Address {
+    pub fn home(&self, group: usize, rng: &mut ChaCha8Rng, profile: Profile) -> Address {
         let drawn = self.towns[group].draw(rng).to_owned();
         let (town, zip) = drawn.split_once('|').expect("made with a bar");
         let zip = format!("{:05}", zip.parse::<u32>().expect("a number") + rng.random_range(0..3));
@@ -232,7 +232,7 @@ impl Towns {
     }
 }
 
-fn families(names: &NamePool, towns: &Towns, wanted: usize, rng: &mut ChaCha8Rng, profile: Profile) -> Vec<Child> {
+pub fn families(names: &NamePool, towns: &Towns, wanted: usize, rng: &mut ChaCha8Rng, profile: Profile) -> Vec<Child> {
     let mut children = Vec::with_capacity(wanted);
     let mut family = 0;
     while children.len() < wanted {

@@ -4,6 +4,8 @@
 mod invented;
 #[path = "../testing/score.rs"]
 mod score;
+#[path = "../testing/unseen.rs"]
+mod unseen;
 
 use identity::{Config, Corpus, Matcher};
 use invented::{NamePool, Profile, invent};
@@ -47,4 +49,23 @@ fn twice_the_noise_and_half_moved_costs_recall_not_precision() {
 #[test]
 fn dirty_files_with_everybody_present_are_linked() {
     check(2_500, 2_500, 13, Profile::DIRTY, 0.9);
+}
+
+/// A small share of what the bench `accuracy` measures: the noise that nothing was tuned to.
+#[test]
+fn noise_never_seen_before_is_linked_without_a_wrong_link() {
+    let (world, done) = unseen::invent(&NamePool::built_in(), 20_000, 3_000, 41);
+    let twins = world.children.iter().filter(|child| child.twin).count();
+    assert!(twins * 100 >= 2 * world.children.len() && twins * 100 <= 4 * world.children.len(), "{twins}");
+    let corpus = Corpus::of(&world.left, &world.right);
+    let config = Config { random_pairs: 200_000, ..Config::default() };
+    let matcher = Matcher::train(&corpus, 7, &config, &|_, _, _| {}).expect("trained");
+    let result = matcher.link(&corpus, &|_, _, _| {}).expect("linked");
+    let score = score::measure(&result.pairs, &world.truth);
+    assert_eq!(score.wrong.len(), 0, "of {} links", score.links);
+    assert!(score.recall() > 0.9, "{}", score.recall());
+    let missed = (score.true_links - score.correct) as f64;
+    assert!((result.report.expected_missed - missed).abs() < 0.25 * missed + 10.0, "{missed}");
+    let swapped = done.iter().filter(|did| **did & unseen::done::SWAPPED != 0).count();
+    assert!(swapped > 0 && done.iter().any(|did| *did & unseen::done::NO_DATE != 0));
 }

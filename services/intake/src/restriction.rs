@@ -3,11 +3,12 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use identity::{
+    crosswalk::{self, Author, Moved},
     persons::{Introduction, Mention, resolve},
     population::day_begins,
 };
-use model::{BatchId, Domain, Masked, Sea};
-use pg::Role;
+use model::{BatchId, Domain, Masked, Sea, SourcePersonId, StudentId};
+use pg::{Role, Tx};
 
 /// An order to restrict.
 #[derive(Clone, Debug)]
@@ -43,6 +44,9 @@ pub enum RestrictionError {
     /// The database did not answer, or refused.
     #[error("the restriction could not be recorded")]
     Unavailable(#[from] pg::Error),
+    /// The crosswalk could not be read or changed.
+    #[error("{0}")]
+    Identity(#[from] identity::Error),
     /// The fact store failed.
     #[error("the restriction could not be recorded")]
     History(#[from] history::Error),
@@ -71,16 +75,52 @@ pub async fn restrict(
             let Some(person) = resolved.into_iter().next().flatten() else { return Ok(Entered::Unknown) };
             let what = (order.kind.as_str(), order.order_number.as_str(), by);
             let is_new = match order.domain {
+                // Of the whole person: the population keeps back every source person of the student.
                 None => identity::persons::restrict(tx, person, what, from, at).await?,
                 Some(domain) => {
+                    // Of a domain: the fact store knows source persons only, so each of the student's gets it.
+                    let together = crosswalk::list_together(tx, person).await?;
                     tx.act_as(Role::History).await?;
-                    history::restrict(tx, (person, domain), what, from, at).await?
+                    let mut is_new = false;
+                    for one in together {
+                        is_new |= history::restrict(tx, (one, domain), what, from, at).await?;
+                    }
+                    is_new
                 }
             };
             Ok::<_, RestrictionError>(if is_new { Entered::New } else { Entered::Known })
         })
     })
     .await
+}
+
+/// A move of the crosswalk to be made.
+#[derive(Clone, Debug)]
+pub enum Move {
+    /// Two students are one child: the second becomes the first.
+    Merge(StudentId, StudentId),
+    /// These source persons are a child of their own, under this new id.
+    Unmerge(Vec<SourcePersonId>, StudentId),
+    /// These source persons belong to another student.
+    Relink(Vec<SourcePersonId>, StudentId),
+    /// An earlier move is taken back.
+    Undo(i64),
+}
+
+/// Moves source persons in the caller's transaction: the crosswalk, the decisions on it, the populations, and restrictions of a domain, which
+/// from now on hold for all source persons of the student. What they restrict stays restricted if they part again: lifting it is a
+/// decision of its own. Facts are not touched. Says how many restrictions were carried over.
+pub async fn shift(tx: &mut Tx<'_, '_>, what: &Move, author: Author<'_>) -> Result<(Moved, u64), RestrictionError> {
+    tx.act_as(Role::Identity).await?;
+    let moved = match what {
+        Move::Merge(keep, other) => crosswalk::merge(tx, *keep, *other, author).await?,
+        Move::Unmerge(persons, new) => crosswalk::unmerge(tx, persons, *new, author).await?,
+        Move::Relink(persons, to) => crosswalk::relink(tx, persons, *to, author).await?,
+        Move::Undo(id) => crosswalk::undo(tx, *id, author).await?,
+    };
+    tx.act_as(Role::History).await?;
+    let carried = history::carry_restrictions(tx, &moved.together, author.at).await?;
+    Ok((moved, carried))
 }
 
 /// Nobody is introduced here, so nothing is drawn.

@@ -51,6 +51,23 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, RosterError> {
     std::fs::read(path).map_err(RosterError::File)
 }
 
+/// A roster as it comes in.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// Who sent it.
+    pub consumer: &'a ConsumerId,
+    /// Its name.
+    pub file_name: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// The day it speaks of.
+    pub roster_date: NaiveDate,
+    /// When it came.
+    pub at: DateTime<Utc>,
+    /// The steward who has made sure that it is right although it is much smaller than the last.
+    pub accepted_by: Option<&'a str>,
+}
+
 /// Takes a roster in one transaction; the population follows in the same one, for matches that exist.
 pub async fn take(
     pool: &pg::Pool,
@@ -59,8 +76,21 @@ pub async fn take(
     (consumer, file_name, bytes): (&ConsumerId, &str, &[u8]),
     (roster_date, at): (NaiveDate, DateTime<Utc>),
 ) -> Result<Taken, RosterError> {
+    let incoming = Incoming { consumer, file_name, bytes, roster_date, at, accepted_by: None };
+    take_accepted(pool, agreements, layout, incoming).await
+}
+
+/// The same, for a roster that a steward may have accepted although it is much smaller than the last.
+pub async fn take_accepted(
+    pool: &pg::Pool,
+    agreements: &Agreements,
+    layout: &RosterLayout,
+    incoming: Incoming<'_>,
+) -> Result<Taken, RosterError> {
+    let Incoming { consumer, file_name, bytes, roster_date, at, accepted_by } = incoming;
     let roster = read(bytes, layout);
-    let file = RosterFile { consumer, file_name, sha256: Sha256::digest(bytes).into(), roster_date, received_at: at };
+    let sha256 = Sha256::digest(bytes).into();
+    let file = RosterFile { consumer, file_name, sha256, roster_date, received_at: at, accepted_by };
     let papers: Vec<NewInstrument> = roster.rows.iter().filter_map(|row| instrument(row, layout, consumer)).collect();
     let (orders, releases): (Vec<_>, Vec<_>) = papers.into_iter().partition(|paper| paper.kind.needs_approval());
     let (receipt, filed) = pg::run_tx(pool, "intake.roster", Role::Identity, |tx| {

@@ -34,9 +34,9 @@ const MATCH_SEED: u64 = 1;
 
 /// Takes a roster.
 pub async fn roster(place: &Place, command: Roster) -> anyhow::Result<Outcome> {
-    let Roster::Load { file, consumer, date } = command;
+    let Roster::Load { file, consumer, date, accept_shrunken } = command;
     with_app(place, |app| async move {
-        let report = take_roster(&app, &consumer, &file, date).await?;
+        let report = take_roster_as(&app, &consumer, &file, date, accept_shrunken.as_deref()).await?;
         let refused = !report["refused_reason"].is_null();
         say_roster(place, &report)?;
         Ok(Outcome::of(refused || report["refused"].as_u64().unwrap_or(0) > 0))
@@ -84,12 +84,28 @@ pub async fn take_roster(
     file: &Path,
     date: Option<NaiveDate>,
 ) -> anyhow::Result<Json> {
+    take_roster_as(app, consumer, file, date, None).await
+}
+
+/// Takes a roster that a steward may have accepted although it is much smaller than the last.
+async fn take_roster_as(
+    app: &App,
+    consumer: &ConsumerId,
+    file: &Path,
+    date: Option<NaiveDate>,
+    accepted_by: Option<&str>,
+) -> anyhow::Result<Json> {
     let layout = app.roster_layout(consumer)?;
+    if let Some(by) = accepted_by {
+        anyhow::ensure!(app.agreements.stewards().find(by).is_some(), "{by} is not a registered steward");
+    }
     let now = app.clock().now();
     let date = date.unwrap_or_else(|| now.with_timezone(&layout.time_zone).date_naive());
     let bytes = roster::read_file(file).with_context(|| format!("{}", file.display()))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let taken = roster::take(app.pool(), &app.agreements, layout, (consumer, &name, &bytes), (date, now)).await?;
+    let incoming =
+        roster::Incoming { consumer, file_name: &name, bytes: &bytes, roster_date: date, at: now, accepted_by };
+    let taken = roster::take_accepted(app.pool(), &app.agreements, layout, incoming).await?;
     let (approved, waiting) = app.file_orders(&taken.orders).await?;
     let r = &taken.receipt;
     Ok(json!({
@@ -101,16 +117,18 @@ pub async fn take_roster(
 
 /// Matches an agency's clients with students and rebuilds its population.
 pub async fn match_clients(app: &App, consumer: &ConsumerId) -> anyhow::Result<(MatchReport, u64)> {
+    let config = app.settings.matching.clone();
+    let at = app.clock().now();
     let input = pg::run_tx(app.pool(), "identity.load", Role::Identity, |tx| {
-        Box::pin(async move { matching::load(tx, consumer).await.map_err(MatchError::from) })
+        let config = &config;
+        Box::pin(async move { matching::load(tx, consumer, config, at).await.map_err(MatchError::from) })
     })
     .await?;
-    let config = app.settings.matching.clone();
     let progress = Progress::begin(&format!("match {consumer}"), 0);
     let plan = tokio::task::spawn_blocking(move || matching::decide(&input, &config, MATCH_SEED, &|_, _, _| {}))
         .await
         .map_err(|_| anyhow!("matching stopped"))??;
-    let at = app.clock().now();
+    let at = app.clock().now().max(at);
     let result = pg::run_tx(app.pool(), "identity.match", Role::Identity, |tx| {
         let plan = &plan;
         Box::pin(async move {
@@ -131,6 +149,8 @@ pub async fn match_clients(app: &App, consumer: &ConsumerId) -> anyhow::Result<(
 enum MatchError {
     #[error(transparent)]
     Database(#[from] pg::Error),
+    #[error("the clients could not be matched")]
+    Identity(#[from] identity::Error),
     #[error("the matches could not be stored")]
     Statement(#[from] sqlx::Error),
 }

@@ -1,5 +1,8 @@
 //! `throughline identity`.
 
+mod crosswalk;
+mod review;
+
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -15,7 +18,7 @@ use crate::{
     settings::Settings,
 };
 
-/// Links two files, or enters restrictions.
+/// Links two files, enters restrictions, moves state ids, decides on doubtful matches.
 pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
     let (left, right, out, model, save_model) = match command {
         Identity::Link { left, right, out, model, save_model } => (left, right, out, model, save_model),
@@ -30,6 +33,8 @@ pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
             })
             .await;
         }
+        Identity::Review(command) => return review::run(place, command).await,
+        moving => return crosswalk::run(place, moving).await,
     };
     let data = place.data.clone().unwrap_or_else(crate::system::data_folder);
     let settings = Settings::load(place.config.as_deref(), &data)?;
@@ -74,6 +79,36 @@ pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
         );
     }
     Ok(Outcome::of(report.findings_total > 0))
+}
+
+/// The steward who acts: a registered one. In the sandbox nobody need be named.
+fn steward(app: &App, by: Option<String>) -> anyhow::Result<String> {
+    let stewards = app.agreements.stewards();
+    let by = by.or_else(|| app.sandbox_steward().map(str::to_owned)).context("--by names the steward who decides")?;
+    anyhow::ensure!(stewards.find(&by).is_some(), "{by} is not a registered steward");
+    Ok(by)
+}
+
+/// What was disclosed on a wrong match, for people and as JSON.
+fn say_recalled(place: &Place, recalled: &[disclosure::recall::Recalled]) -> anyhow::Result<()> {
+    for one in recalled {
+        if place.json {
+            console::json(&json!({
+                "recall": one.disclosure, "consumer": one.consumer, "person_key": one.person_key.expose(), "student": one.student,
+                "disclosed_at": one.disclosed_at, "delivery": one.delivery,
+            }))?;
+        } else {
+            let (id, to, key) = (one.disclosure, &one.consumer, one.person_key.expose());
+            console::line(
+                false,
+                format!(
+                    "  to call back: disclosure {id} to {to}, client {key}, {} ({})",
+                    one.disclosed_at, one.delivery
+                ),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// An order as a line of NDJSON gives it. Lines of other shapes are refused.

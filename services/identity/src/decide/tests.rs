@@ -189,3 +189,18 @@ fn one_client_under_two_ids_is_not_linked_twice() {
     assert!(pairs.iter().filter(|pair| pair.outcome == Outcome::Match).count() <= 1);
     assert!(pairs.iter().any(|pair| pair.right == 1 && pair.outcome == Outcome::Review));
 }
+
+#[test]
+fn the_threshold_rises_until_the_links_above_it_are_right_often_enough() {
+    let check = |sure: usize, unsure: usize, expect: f64| {
+        let eligible = std::iter::repeat_n(0.9999, unsure).chain(std::iter::repeat_n(0.999_99, sure)).chain([0.5]);
+        let found = super::threshold(eligible.collect(), &Config::default());
+        assert!((found - expect).abs() < 1e-12, "{sure} {unsure}: {found}");
+    };
+    // All above the floor, because few wrong ones are expected in all.
+    check(100, 100, 0.999);
+    check(1_000_000, 100_000, 0.999);
+    let many = vec![0.9991; 10_000];
+    let found = super::threshold(many.into_iter().chain(vec![0.999_99; 2_000]).collect(), &Config::default());
+    assert!(found > 0.9991, "the floor alone would have let nine wrong ones through: {found}");
+}

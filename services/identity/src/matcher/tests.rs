@@ -1,6 +1,10 @@
-use super::Matcher;
-use crate::{Config, Corpus, LinkResult, Outcome, Person, PersonName, Side};
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{Days, NaiveDate};
+use proptest::prelude::*;
+
+use super::Matcher;
+use crate::{Config, Corpus, LinkResult, Model, Outcome, Person, PersonName, Side};
 
 /// Families of invented children, each twice, the second time a little differently.
 fn people() -> (Vec<Person>, Vec<Person>) {
@@ -109,4 +113,70 @@ fn the_report_counts_what_was_decided() {
     assert!(result.report.expected_wrong < 0.5);
     let named = result.report.passes.iter().find(|pass| pass.pass == "birth date").expect("a pass");
     assert!(named.pairs > 0 && named.matches_found > 0);
+}
+
+#[test]
+fn scoring_some_says_of_them_what_scoring_all_says() {
+    let (left, right) = people();
+    let (corpus, matcher, _) = link(&left, &right, 2);
+    let everybody: BTreeSet<u32> = (0..right.len() as u32).collect();
+    let (all, _) = matcher.link_some(&corpus, &everybody, &|_| Vec::new(), &|_, _, _| {}).expect("linked");
+    let mut claims: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for pair in &all.pairs {
+        claims.entry(pair.left).or_default().push(pair.right);
+    }
+    let rivals = |found: &LinkResult| {
+        found.pairs.iter().filter_map(|pair| claims.get(&pair.left)).flatten().copied().collect::<Vec<_>>()
+    };
+    for start in [0, 60, 120] {
+        let asked: BTreeSet<u32> = (start..start + 20).collect();
+        let (some, scored) = matcher.link_some(&corpus, &asked, &rivals, &|_, _, _| {}).expect("linked");
+        assert!(scored.is_superset(&asked) && scored.len() < everybody.len(), "{}", scored.len());
+        let of = |result: &LinkResult| -> Vec<_> {
+            let asked = result.pairs.iter().filter(|pair| asked.contains(&pair.right));
+            asked.map(|pair| (pair.left, pair.right, pair.outcome, pair.reason, pair.score_bits)).collect()
+        };
+        assert_eq!(of(&some), of(&all));
+    }
+}
+
+#[test]
+fn a_change_concerns_those_who_share_a_key_with_it() {
+    let (left, right) = people();
+    let (corpus, matcher, result) = link(&left, &right, 2);
+    for pair in result.pairs.iter().step_by(17) {
+        let concerned = matcher.blocked(&corpus, &BTreeSet::from([pair.left])).expect("asked");
+        assert!(concerned.contains(&pair.right) && concerned.len() < right.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Each thing that ceases to agree makes a pair less likely, never more.
+    #[test]
+    fn a_disagreement_more_is_never_evidence_for_a_pair(at in 100_usize..500, changes in prop::collection::vec(0_usize..4, 1..4)) {
+        let (left, mut right) = people();
+        let mut one = Person { id: "R".to_owned(), ..left[at].clone() };
+        right.truncate(50);
+        let mut before = f64::INFINITY;
+        for change in std::iter::once(None).chain(changes.into_iter().map(Some)) {
+            match change {
+                Some(0) => one.names[0].first = "Xythor".to_owned(),
+                Some(1) => one.names[0].last = "Vroomqual".to_owned(),
+                Some(2) => one.birth_dates = vec![NaiveDate::from_ymd_opt(1999, 9, 27).expect("a date")],
+                Some(_) => one.sex = Some(if at % 2 == 0 { "M" } else { "F" }.to_owned()),
+                None => one.sex = Some(if at % 2 == 0 { "F" } else { "M" }.to_owned()),
+            }
+            let mut left = left.clone();
+            left[at].sex = Some(if at % 2 == 0 { "F" } else { "M" }.to_owned());
+            let mut side = right.clone();
+            side.push(one.clone());
+            let corpus = Corpus::of(&left, &side);
+            let matcher = Matcher::new(Model::untrained(), &Config::default()).expect("sound");
+            let bits = matcher.explain(&corpus, at as u32, 50).expect("in range").score_bits;
+            prop_assert!(bits <= before + 1e-6, "{bits} after {before}");
+            before = bits;
+        }
+    }
 }

@@ -35,6 +35,7 @@ pub(crate) struct DecisionRow {
     pub(crate) outcome: String,
     pub(crate) decided_by: String,
     pub(crate) details_hash: Vec<u8>,
+    pub(crate) probability: Option<f64>,
 }
 
 pub(crate) async fn list_decisions(
@@ -44,7 +45,7 @@ pub(crate) async fn list_decisions(
     sqlx::query_as!(
         DecisionRow,
         "-- identity.list_decisions
-        SELECT m.decision_id, m.client_id, m.student_id, m.outcome, m.decided_by, m.details_hash
+        SELECT m.decision_id, m.client_id, m.student_id, m.outcome, m.decided_by, m.details_hash, m.probability
         FROM identity.match_decision AS m WHERE m.consumer = $1 AND m.superseded_at IS NULL",
         consumer.as_str(),
     )
@@ -136,6 +137,146 @@ pub(crate) async fn insert_decisions(
         column!(explanation),
         column!(details_hash),
         column!(reason),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The last run over a consumer's roster, with the model it used.
+pub(crate) struct RunRow {
+    pub(crate) model_version: i32,
+    pub(crate) model: serde_json::Value,
+    pub(crate) trained_at: DateTime<Utc>,
+    pub(crate) batch_marks: serde_json::Value,
+    pub(crate) move_mark: i64,
+    pub(crate) threshold: f64,
+    pub(crate) coverage: f64,
+}
+
+pub(crate) async fn find_last_run(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+) -> Result<Option<RunRow>, sqlx::Error> {
+    sqlx::query_as!(
+        RunRow,
+        "-- identity.find_last_run
+        SELECT r.model_version, o.model, o.trained_at, r.batch_marks, r.move_mark, r.threshold, r.coverage
+        FROM identity.match_run AS r JOIN identity.match_model AS o ON o.consumer = r.consumer AND o.version = r.model_version
+        WHERE r.consumer = $1 ORDER BY r.run_id DESC LIMIT 1",
+        consumer.as_str(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// How far reports and moves have come: the latest batch of each SEA, and the latest move.
+pub(crate) async fn find_marks(conn: &mut PgConnection) -> Result<(serde_json::Value, i64), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"-- identity.find_marks
+        WITH latest AS (
+            SELECT p.sea, max(GREATEST(p.created_batch, f.recorded_batch, f.superseded_batch)) AS batch
+            FROM identity.source_person AS p LEFT JOIN identity.person_fact AS f ON f.source_person_id = p.source_person_id
+            GROUP BY p.sea
+        )
+        SELECT (SELECT COALESCE(jsonb_object_agg(l.sea, l.batch), '{}'::jsonb) FROM latest AS l) AS "batches!",
+            (SELECT COALESCE(max(m.move_id), 0) FROM identity.crosswalk_move AS m) AS "moves!""#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.batches, row.moves))
+}
+
+/// Students of whom something was reported, or who were merged or parted, since these marks.
+pub(crate) async fn list_changed_students(
+    conn: &mut PgConnection,
+    batches: &serde_json::Value,
+    moves: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- identity.list_changed_students
+        SELECT x.student_id AS "student_id!" FROM identity.source_person AS p
+        JOIN identity.crosswalk AS x ON x.source_person_id = p.source_person_id AND x.to_at IS NULL
+        LEFT JOIN identity.person_fact AS f ON f.source_person_id = p.source_person_id
+        WHERE GREATEST(p.created_batch, f.recorded_batch, f.superseded_batch) > COALESCE(($1::jsonb ->> p.sea)::bigint, 0)
+        UNION
+        SELECT u.student_id FROM identity.crosswalk_move AS m, UNNEST(ARRAY[m.from_student, m.to_student]) AS u (student_id)
+        WHERE m.move_id > $2"#,
+        batches,
+        moves,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Those of these students who are still somebody.
+pub(crate) async fn list_current_students(
+    conn: &mut PgConnection,
+    students: &[Uuid],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "-- identity.list_current_students
+        SELECT DISTINCT x.student_id FROM identity.crosswalk AS x WHERE x.student_id = ANY($1) AND x.to_at IS NULL",
+        students,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Keeps a model under the consumer's next version.
+pub(crate) async fn insert_model(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    model: &serde_json::Value,
+    at: DateTime<Utc>,
+) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar!(
+        "-- identity.insert_model
+        INSERT INTO identity.match_model (consumer, version, model, trained_at)
+        SELECT $1, COALESCE(max(o.version), 0) + 1, $2, $3 FROM identity.match_model AS o WHERE o.consumer = $1
+        RETURNING version",
+        consumer.as_str(),
+        model,
+        at,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// A run about to be entered.
+pub(crate) struct NewRun<'a> {
+    pub(crate) consumer: &'a ConsumerId,
+    pub(crate) model_version: i32,
+    pub(crate) is_full: bool,
+    pub(crate) batch_marks: &'a serde_json::Value,
+    pub(crate) move_mark: i64,
+    pub(crate) clients: i32,
+    pub(crate) scored: i32,
+    pub(crate) threshold: f64,
+    pub(crate) expected_wrong: f64,
+    pub(crate) expected_missed: f64,
+    pub(crate) coverage: f64,
+    pub(crate) run_at: DateTime<Utc>,
+}
+
+pub(crate) async fn insert_run(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "-- identity.insert_run
+        INSERT INTO identity.match_run (consumer, model_version, is_full, batch_marks, move_mark, clients, scored, threshold, expected_wrong,
+            expected_missed, coverage, run_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        run.consumer.as_str(),
+        run.model_version,
+        run.is_full,
+        run.batch_marks,
+        run.move_mark,
+        run.clients,
+        run.scored,
+        run.threshold,
+        run.expected_wrong,
+        run.expected_missed,
+        run.coverage,
+        run.run_at,
     )
     .execute(conn)
     .await?;

@@ -16,6 +16,7 @@ pub(crate) struct NewRoster<'a> {
     pub(crate) rows_in: i32,
     pub(crate) accepted: i32,
     pub(crate) refused: i32,
+    pub(crate) accepted_by: Option<&'a str>,
 }
 
 /// Waits until no other roster or match run of this consumer is under way.
@@ -71,8 +72,8 @@ pub(crate) async fn latest_roster_date(
 pub(crate) async fn insert_roster(conn: &mut PgConnection, roster: &NewRoster<'_>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         "-- identity.insert_roster
-        INSERT INTO identity.roster (consumer, file_name, sha256, kind, roster_date, received_at, rows_in, accepted, refused)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING roster_id",
+        INSERT INTO identity.roster (consumer, file_name, sha256, kind, roster_date, received_at, rows_in, accepted, refused, accepted_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING roster_id",
         roster.consumer.as_str(),
         roster.file_name,
         roster.sha256,
@@ -82,6 +83,7 @@ pub(crate) async fn insert_roster(conn: &mut PgConnection, roster: &NewRoster<'_
         roster.rows_in,
         roster.accepted,
         roster.refused,
+        roster.accepted_by,
     )
     .fetch_one(conn)
     .await
@@ -112,6 +114,23 @@ pub(crate) async fn upsert_clients(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.person_key, row.client_id)).collect())
+}
+
+/// The clients of these person ids who are known.
+pub(crate) async fn list_named(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    keys: &[String],
+) -> Result<std::collections::BTreeSet<i64>, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        "-- identity.list_named
+        SELECT c.client_id FROM identity.client AS c WHERE c.consumer = $1 AND c.person_key = ANY($2)",
+        consumer.as_str(),
+        keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().collect())
 }
 
 /// A current authority as stored.
