@@ -8,9 +8,9 @@ use model::{Decimal, Domain, Value, ValueKind};
 
 use super::{
     Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning, OrganizationRule,
-    Record, Requirement, Rule, RuleKind, Setting, Span, Test, Types, YearSource,
+    Record, ReportedOn, Requirement, Rule, RuleKind, Setting, Span, Test, Types, YearSource,
     spec::{
-        ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec, RuleSpec,
+        ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec, ReportedOnSpec, RuleSpec,
         SetSpec, TypesSpec, YearSpec,
     },
 };
@@ -116,6 +116,17 @@ fn record(spec: RecordSpec, is_fixed: bool) -> Result<Record, String> {
         person: place_some(&names, spec.person.as_ref())?,
         refers_only: spec.refers_only,
         claimed_birth_date: place_some(&names, spec.claimed_birth_date.as_ref())?,
+        reported_on: spec
+            .reported_on
+            .map(|reported| {
+                Ok::<_, String>(match reported {
+                    ReportedOnSpec::Field(name) => ReportedOn::Field(place(&names, &name)?),
+                    ReportedOnSpec::FirstOfOctober { first_of_october } => {
+                        ReportedOn::FirstOfOctober(place(&names, &first_of_october)?)
+                    }
+                })
+            })
+            .transpose()?,
         school_year: spec.school_year.iter().map(|year| year_source(year, &names)).collect::<Result<_, _>>()?,
         facts: spec.facts.into_iter().map(|fact_spec| fact(fact_spec, &names, &fields)).collect::<Result<_, _>>()?,
         organization: spec
