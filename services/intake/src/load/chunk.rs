@@ -2,8 +2,8 @@
 
 use chrono::NaiveDate;
 use history::{BatchInfo, Outcome};
-use identity::persons::{Introduction, Mention, birth_date_differs, resolve};
-use model::{Fact, Masked, SourcePersonId};
+use identity::persons::{Introduction, Mention, Said, birth_date_differs, clear_differences, list_said, resolve};
+use model::{Domain, Fact, Masked, SourcePersonId, Value};
 use pg::{Role, Tx};
 use reference::OrganizationName;
 
@@ -129,6 +129,7 @@ async fn write_persons(
         }
     }
     check_birth_dates(tx, context, &known, tally).await?;
+    check_one_person(tx, context, &known, tally).await?;
     retract(tx, info, &known, tally).await?;
     let kept: Vec<&(SourcePersonId, PersonRow)> = known.iter().filter(|(_, row)| !row.retracts).collect();
     let facts: Vec<(SourcePersonId, &Fact)> =
@@ -211,6 +212,56 @@ async fn check_birth_dates(
             };
             tally.find(finding, context.limits.findings_max);
         }
+    }
+    Ok(())
+}
+
+/// What a record says of who the person is.
+fn said(row: &PersonRow) -> Option<Said> {
+    let fact = row.facts.iter().find(|fact| fact.domain == Domain::Student && fact.payload.contains_key("last_surname"))?;
+    let text = |element: &str| fact.payload.get(element).and_then(Value::as_text).map(|text| Masked::new(text.to_owned()));
+    Some(Said {
+        first_name: text("first_name"),
+        last_name: text("last_surname"),
+        birth_date: fact.payload.get("birth_date").and_then(Value::as_date).map(Masked::new),
+    })
+}
+
+/// Finds records that are about another person than those before under the same identifier. They are loaded all the same: which of the two the
+/// identifier belongs to, a steward decides.
+async fn check_one_person(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    rows: &[(SourcePersonId, PersonRow)],
+    tally: &mut Tally,
+) -> Result<(), LoadError> {
+    let told: Vec<_> = rows.iter().filter_map(|(person, row)| Some((*person, row.line, said(row)?))).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let persons: Vec<SourcePersonId> = told.iter().map(|(person, _, _)| *person).collect();
+    let mut known = list_said(tx, &persons).await?;
+    for (person, line, said) in told {
+        let before = known.entry(person).or_default();
+        if before.contains(&said) {
+            continue;
+        }
+        // Whoever is like any of those before is one of them.
+        let differ = before.iter().map(|other| clear_differences(other, &said)).min_by_key(Vec::len).unwrap_or_default();
+        if !differ.is_empty() {
+            let finding = Finding {
+                line,
+                column: None,
+                field: Some(differ.join(", ")),
+                rule: "person.two_under_one_identifier".to_owned(),
+                severity: Severity::Warning,
+                message: "these fields are clearly another person's than those reported under this identifier before; \
+                    check whose identifier it is. Both are kept"
+                    .to_owned(),
+            };
+            tally.find(finding, context.limits.findings_max);
+        }
+        before.push(said);
     }
     Ok(())
 }
