@@ -147,15 +147,25 @@ async fn two_people_under_one_identifier_are_found_and_both_kept() {
     let world = World::new(&[]).await;
     let stranger = with(
         &registration(STUDENT),
-        &[("last_name", "Medlar"), ("first_name", "Tobias"), ("birth_date", "11212007"), ("reporting_district", "043"), ("facility_code_1", "0436211")],
+        &[
+            ("last_name", "Medlar"),
+            ("first_name", "Tobias"),
+            ("birth_date", "11212007"),
+            ("reporting_district", "043"),
+            ("facility_code_1", "0436211"),
+        ],
     );
-    let married = with(&registration(OTHER), &[("last_name", "Medlar"), ("reporting_district", "043"), ("facility_code_1", "0436211")]);
+    let married = with(
+        &registration(OTHER),
+        &[("last_name", "Medlar"), ("reporting_district", "043"), ("facility_code_1", "0436211")],
+    );
     let found = |receipt: &intake::load::Receipt| {
         let of_rule = receipt.findings.iter().filter(|finding| finding.rule == "person.two_under_one_identifier");
         of_rule.map(|finding| (finding.line, finding.field.clone().unwrap_or_default())).collect::<Vec<_>>()
     };
     // In one file, and in a later one.
-    let receipt = world.load("sasid-2.1x", &[registration(STUDENT), registration(OTHER), stranger, married], loaded_at()).await;
+    let receipt =
+        world.load("sasid-2.1x", &[registration(STUDENT), registration(OTHER), stranger, married], loaded_at()).await;
     assert_eq!(found(&receipt), [(3, "first_name, last_name, birth_date".to_owned())]);
     assert_eq!((receipt.counts.loaded, receipt.counts.quarantined), (4, 0));
     let third = with(&snapshot(STUDENT), &[("last_name", "Sorrel"), ("first_name", "Edith")]);

@@ -28,11 +28,8 @@ pub fn conceal_other_agency(
     named: &BTreeSet<(Domain, &'static str)>,
     organizations: &Organizations,
 ) -> Vec<StoredFact> {
-    let mut facts = if named.contains(&(Domain::Enrollment, "facility_2_id")) {
-        facts
-    } else {
-        move_home(facts, organizations)
-    };
+    let mut facts =
+        if named.contains(&(Domain::Enrollment, "facility_2_id")) { facts } else { move_home(facts, organizations) };
     words::generalise(&mut facts, named);
     facts
 }

@@ -19,8 +19,10 @@ pub fn from_disclosure(history: &DisclosedHistory, report_date: NaiveDate) -> Su
     let section = |domain| history.find_section(domain);
     let enrollment = section(Domain::Enrollment);
     let schools = block(enrollment.map(schools_only).as_ref(), report_date, SCHOOL_FIELDS, school_row);
-    let attendance = block(section(Domain::Attendance).map(years_only).as_ref(), report_date, ATTENDANCE_FIELDS, attendance_row);
-    let special_ed = block(section(Domain::SpecialEducation), report_date, SPECIAL_EDUCATION_FIELDS, special_education_row);
+    let attendance =
+        block(section(Domain::Attendance).map(years_only).as_ref(), report_date, ATTENDANCE_FIELDS, attendance_row);
+    let special_ed =
+        block(section(Domain::SpecialEducation), report_date, SPECIAL_EDUCATION_FIELDS, special_education_row);
     let tests = tests(section(Domain::Assessment), report_date);
     let discipline = block(section(Domain::Discipline), report_date, DISCIPLINE_FIELDS, discipline_row);
     Summary {
@@ -185,7 +187,9 @@ fn school_row(row: &Row) -> SchoolRow {
 
 /// The rule by which a day was inferred.
 fn inferred(row: &Row, basis: &str) -> Cell<String> {
-    row.find_text(basis).and_then(|basis| basis.strip_prefix(domains::enrollment::IMPLIED)).map_or(Cell::Absent, |rule| Cell::Value(rule.to_owned()))
+    row.find_text(basis)
+        .and_then(|basis| basis.strip_prefix(domains::enrollment::IMPLIED))
+        .map_or(Cell::Absent, |rule| Cell::Value(rule.to_owned()))
 }
 
 /// Stays at schools: one in a second facility or program lies within one of them and is not on this page.

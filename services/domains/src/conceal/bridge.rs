@@ -36,7 +36,9 @@ pub(super) fn bridge(facts: &mut Vec<StoredFact>) {
         // A change there, or an exit that no registration there leads to, tells only of the facility.
         let stray = |fact: &StoredFact| fact.concealed && matches!(fact.kind.as_str(), "change" | "unregister");
         let paired: BTreeSet<usize> = stays.iter().filter_map(|stay| stay.unregister).collect();
-        gone.extend(events.all.iter().filter(|(index, fact)| stray(fact) && !paired.contains(index)).map(|(index, _)| index));
+        gone.extend(
+            events.all.iter().filter(|(index, fact)| stray(fact) && !paired.contains(index)).map(|(index, _)| index),
+        );
     }
     let mut index = 0..;
     facts.retain(|_| index.next().is_none_or(|index| !gone.contains(&index)));
@@ -76,9 +78,8 @@ impl<'a> Events<'a> {
         let mut stays = Vec::new();
         for (place, (index, fact, begin)) in registers.iter().enumerate() {
             let next = registers.get(place + 1).map(|(_, _, day)| *day);
-            let exit = self
-                .dated("unregister", true)
-                .find(|(_, _, day)| begin <= day && next.is_none_or(|next| *day < next));
+            let exit =
+                self.dated("unregister", true).find(|(_, _, day)| begin <= day && next.is_none_or(|next| *day < next));
             stays.push(Stay {
                 register: Some(*index),
                 begin: *begin,
@@ -122,7 +123,8 @@ impl<'a> Events<'a> {
         }
         gone.extend(stay.register);
         gone.extend(returned.map(|(index, _, _)| index));
-        let goes_on = next.is_some() || self.dated("unregister", false).any(|(_, fact, day)| at_home(fact) && day > stay.begin);
+        let goes_on =
+            next.is_some() || self.dated("unregister", false).any(|(_, fact, day)| at_home(fact) && day > stay.begin);
         if goes_on || left.is_empty() || stay.register.is_none() {
             gone.extend(stay.unregister);
         }
@@ -135,8 +137,12 @@ impl<'a> Events<'a> {
 
 /// The same for a source that reports stays whole: the home stay before takes in the one elsewhere and the one after it.
 fn associations(facts: &mut Vec<StoredFact>) {
-    let begins = |fact: &StoredFact| (fact.kind == "association" && fact.domain == Domain::Enrollment).then(|| fact.valid.from()).flatten();
-    while let Some(place) = facts.iter().position(|fact| fact.concealed && begins(fact).is_some_and(|_| before(facts, fact).is_some())) {
+    let begins = |fact: &StoredFact| {
+        (fact.kind == "association" && fact.domain == Domain::Enrollment).then(|| fact.valid.from()).flatten()
+    };
+    while let Some(place) =
+        facts.iter().position(|fact| fact.concealed && begins(fact).is_some_and(|_| before(facts, fact).is_some()))
+    {
         let away = facts.remove(place);
         let Some(home) = before(facts, &away) else { continue };
         let after = facts
@@ -150,7 +156,10 @@ fn associations(facts: &mut Vec<StoredFact>) {
                 away.valid.to().zip(entry).is_none_or(|(end, entry)| near(end, entry))
             });
         let last = after.and_then(|index| facts.get(index)).unwrap_or(&away).clone();
-        if let Some(home) = facts.get_mut(home).filter(|home| home.valid.to().is_some_and(|to| Some(to) < last.valid.to() || last.valid.to().is_none())) {
+        if let Some(home) = facts
+            .get_mut(home)
+            .filter(|home| home.valid.to().is_some_and(|to| Some(to) < last.valid.to() || last.valid.to().is_none()))
+        {
             home.valid = Period::new(home.valid.from(), last.valid.to()).unwrap_or(home.valid);
             for element in ["exit_withdraw_date", "exit_withdraw_type", "other_agency_exit_type", "exit_status"] {
                 home.payload.remove(element);

@@ -24,7 +24,8 @@ fn told(facts: &[StoredFact]) -> String {
             _ => fold(domain, &facts, &organizations()),
         };
         for row in rows {
-            let values: Vec<_> = row.values.iter().map(|(name, value)| format!("{name}={}", value.to_plain())).collect();
+            let values: Vec<_> =
+                row.values.iter().map(|(name, value)| format!("{name}={}", value.to_plain())).collect();
             writeln!(text, "{domain} {:?} {:?} {}", row.school_year, row.certification, values.join(" ")).unwrap();
         }
     }
@@ -77,12 +78,12 @@ fn stay() -> impl Strategy<Value = Stay> {
 }
 
 fn known() -> impl Strategy<Value = Known> {
-    (proptest::array::uniform4(stay()), any::<bool>(), any::<bool>(), any::<bool>())
-        .prop_map(|(years, in_care, foster, left_for_institution)| Known { years, in_care, foster, left_for_institution })
+    (proptest::array::uniform4(stay()), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(years, in_care, foster, left_for_institution)| Known { years, in_care, foster, left_for_institution },
+    )
 }
 
-const NOTHING: Known =
-    Known { years: [Stay::None; 4], in_care: false, foster: false, left_for_institution: false };
+const NOTHING: Known = Known { years: [Stay::None; 4], in_care: false, foster: false, left_for_institution: false };
 
 /// An ordinary life: where the student was in each of four years (district and school by number), and whether the last ended with an exit.
 type Life = ([(u8, u8); 4], bool);
@@ -103,7 +104,12 @@ fn records((places, left): &Life, known: &Known) -> Vec<StoredFact> {
         if home.as_ref() != Some(&lea) {
             if let Some(before) = home.replace(lea.clone()) {
                 let exit = format!("{year}-06-15");
-                facts.push(unregister(line, &before, Some(&exit), "Transferred to a public school in a different district in the state"));
+                facts.push(unregister(
+                    line,
+                    &before,
+                    Some(&exit),
+                    "Transferred to a public school in a different district in the state",
+                ));
             }
             facts.push(register(line + 1, &lea, &school, &format!("{year}-08-28"), &grade));
         }
@@ -117,7 +123,10 @@ fn records((places, left): &Life, known: &Known) -> Vec<StoredFact> {
         match stay {
             Stay::RegisteredInOctober | Stay::SnapshotOnly => facts.push(held(&october)),
             Stay::SecondFacility => facts.push(
-                october.clone().with("facility_2_id", "3480115").with("special_program_status", "Municipal detention center"),
+                october
+                    .clone()
+                    .with("facility_2_id", "3480115")
+                    .with("special_program_status", "Municipal detention center"),
             ),
             Stay::SnapshotToo => facts.extend([held(&october), october.clone()]),
             _ => facts.push(october.clone()),
@@ -138,12 +147,15 @@ fn records((places, left): &Life, known: &Known) -> Vec<StoredFact> {
         facts.push(plan);
     }
     if *left {
-        let kind = if known.left_for_institution { "Transferred to an institution" } else { "Not enrolled, unknown status" };
+        let kind =
+            if known.left_for_institution { "Transferred to an institution" } else { "Not enrolled, unknown status" };
         facts.push(unregister(900, home.as_deref().unwrap(), Some("2024-06-14"), kind));
     }
     let relation = if known.foster { "Foster parent" } else { "Other" };
     facts.push(fact(Domain::Contact, "parent", 901).with("contact_id", "1").with("relation", relation));
-    facts.push(fact(Domain::Student, "person", 902).with("sex", "F").with_value("dcf_status", Value::Boolean(known.in_care)));
+    facts.push(
+        fact(Domain::Student, "person", 902).with("sex", "F").with_value("dcf_status", Value::Boolean(known.in_care)),
+    );
     facts
 }
 
@@ -154,7 +166,14 @@ fn events(stay: Stay, year: i32, line: u32, (lea, school, grade): (&str, &str, &
     };
     let back = |from: &str| register(line + 3, lea, school, &on(from), grade);
     let there = |from: &str| register(line + 1, "348", "3480115", &on(from), grade);
-    let freed = |to: &str| unregister(line + 2, "348", Some(&on(to)), "Transferred to a public school in a different district in the state");
+    let freed = |to: &str| {
+        unregister(
+            line + 2,
+            "348",
+            Some(&on(to)),
+            "Transferred to a public school in a different district in the state",
+        )
+    };
     match stay {
         Stay::Registered(kind) => {
             vec![unregister(line, lea, Some(&on("11-20")), kind), there("11-21"), freed("01-31"), back("02-01")]
@@ -231,14 +250,17 @@ fn a_stay_without_a_home_before_it_begins_at_home() {
         register(3, "064", "0646311", "2024-11-18", "09"),
         snapshot(4, "064", "0646311", "2025-06-12", "09"),
     ];
-    let ordinary = [register(1, "064", "0646311", "2024-08-28", "09"), snapshot(4, "064", "0646311", "2025-06-12", "09")];
+    let ordinary =
+        [register(1, "064", "0646311", "2024-08-28", "09"), snapshot(4, "064", "0646311", "2025-06-12", "09")];
     assert_eq!(told(&held), told(&ordinary));
 }
 
 #[test]
 fn a_stay_reported_whole_leaves_no_seam() {
     let association = |line, lea: &str, school: &str, from: &str, to: Option<&str>| {
-        let mut fact = fact(Domain::Enrollment, "association", line).at(lea, school).with_value("entry_date", Value::Date(day(from)));
+        let mut fact = fact(Domain::Enrollment, "association", line)
+            .at(lea, school)
+            .with_value("entry_date", Value::Date(day(from)));
         fact.valid = model::Period::new(Some(day(from)), to.map(day)).unwrap();
         match to {
             Some(to) => fact.with_value("exit_withdraw_date", Value::Date(day(to))),

@@ -61,8 +61,8 @@ const GUARDED: &[Guarded] = &[
 pub(super) fn generalise(facts: &mut [StoredFact], named: &BTreeSet<(Domain, &'static str)>) {
     for guarded in GUARDED.iter().filter(|guarded| !named.contains(&(guarded.domain, guarded.twin))) {
         for fact in facts.iter_mut().filter(|fact| fact.domain == guarded.domain) {
-            let is_told = fact.find_text(guarded.element).is_some_and(names_other_agency)
-                || fact.find(guarded.twin).is_some();
+            let is_told =
+                fact.find_text(guarded.element).is_some_and(names_other_agency) || fact.find(guarded.twin).is_some();
             if !is_told {
                 continue;
             }
@@ -77,5 +77,6 @@ pub(super) fn generalise(facts: &mut [StoredFact], named: &BTreeSet<(Domain, &'s
 
 /// Whether the exit leads to another agency, by its type.
 pub(super) fn leads_to_other_agency(fact: &StoredFact) -> bool {
-    fact.find("other_agency_exit_type").is_some() || fact.find_text("exit_withdraw_type").is_some_and(names_other_agency)
+    fact.find("other_agency_exit_type").is_some()
+        || fact.find_text("exit_withdraw_type").is_some_and(names_other_agency)
 }

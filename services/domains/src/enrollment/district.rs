@@ -67,11 +67,8 @@ pub(super) fn stays<'a>(
 
 fn registered(mut registers: Vec<&StoredFact>) -> Vec<DistrictStay<'_>> {
     registers.sort_by_key(|fact| (fact.valid.from(), fact.learned()));
-    let stay = |fact| DistrictStay {
-        register: Some(fact),
-        entry: fact.valid.from(),
-        ..DistrictStay::of(fact.lea.as_deref())
-    };
+    let stay =
+        |fact| DistrictStay { register: Some(fact), entry: fact.valid.from(), ..DistrictStay::of(fact.lea.as_deref()) };
     registers.into_iter().map(stay).collect()
 }
 
@@ -147,7 +144,9 @@ fn place_snapshots<'a>(stays: &mut Vec<DistrictStay<'a>>, snapshots: &[&'a Store
         let moved_between = |last: NaiveDate| {
             let within = |other: Option<NaiveDate>| other.is_some_and(|other| last < other && other <= day);
             entries.iter().any(|(_, entry)| within(*entry))
-                || snapshots.iter().any(|other| is_elsewhere(other.lea.as_deref()) && within(snapshot_day(other)) && snapshot_day(other) < Some(day))
+                || snapshots.iter().any(|other| {
+                    is_elsewhere(other.lea.as_deref()) && within(snapshot_day(other)) && snapshot_day(other) < Some(day)
+                })
         };
         let unregistered = |stay: &&mut DistrictStay<'_>| {
             let last = stay.snapshots.last().and_then(|last| snapshot_day(last));

@@ -80,8 +80,7 @@ pub(super) fn stays<'a>(
                 && [stay.origin, stay.last].iter().any(|told| told.find("grade_level") == fact.find("grade_level"))
         };
         if !stays.iter().any(tells_the_same) {
-            let stay =
-                ProgramStay { origin: fact, last: fact, first_seen: None, last_seen: None, basis: BASIS_CHANGE };
+            let stay = ProgramStay { origin: fact, last: fact, first_seen: None, last_seen: None, basis: BASIS_CHANGE };
             stays.push(stay);
         }
     }

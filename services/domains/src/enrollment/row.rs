@@ -113,7 +113,8 @@ fn exit(values: &mut Values, stay: &SchoolStay<'_>) {
 fn grades(values: &mut Values, stay: &SchoolStay<'_>, school_year: Option<SchoolYear>) {
     let in_year = |fact: &&&StoredFact| fact.school_year == school_year;
     let first = stay.register.or_else(|| stay.snapshots.iter().find(in_year).copied());
-    let undated = stay.snapshots.is_empty().then(|| stay.changes.first().copied()).flatten().filter(|_| first.is_none());
+    let undated =
+        stay.snapshots.is_empty().then(|| stay.changes.first().copied()).flatten().filter(|_| first.is_none());
     set(values, "grade_level", first.or(undated).and_then(|fact| fact.find("grade_level")).cloned());
     let latest = stay.latest();
     let grade = |fact: Option<&StoredFact>| fact.and_then(|fact| fact.find("grade_level")).cloned();
@@ -131,10 +132,14 @@ fn grades(values: &mut Values, stay: &SchoolStay<'_>, school_year: Option<School
 
 /// Whoever may see what names another agency sees it in its ordinary place and in its guarded one; for others neither is there.
 fn show_other_agency(values: &mut Values) {
-    for (guarded, ordinary) in [("other_agency_exit_type", "exit_withdraw_type"), ("other_agency_entry_type", "entry_type")] {
+    for (guarded, ordinary) in
+        [("other_agency_exit_type", "exit_withdraw_type"), ("other_agency_entry_type", "entry_type")]
+    {
         if let Some(value) = values.get(guarded).cloned() {
             values.insert(ordinary, value);
-        } else if let Some(value) = values.get(ordinary).filter(|value| value.as_text().is_some_and(crate::names_other_agency)) {
+        } else if let Some(value) =
+            values.get(ordinary).filter(|value| value.as_text().is_some_and(crate::names_other_agency))
+        {
             values.insert(guarded, value.clone());
         }
     }

@@ -136,7 +136,8 @@ fn in_district<'a>(district: &DistrictStay<'a>) -> Vec<SchoolStay<'a>> {
     }];
     for on_a_day in district.snapshots.chunk_by(|a, b| snapshot_day(a) == snapshot_day(b)) {
         // Those of schools known already come first, so that the order of lines in a file decides nothing.
-        let (known, new): (Vec<_>, Vec<_>) = on_a_day.iter().copied().partition(|fact| find_known(&schools, fact).is_some());
+        let (known, new): (Vec<_>, Vec<_>) =
+            on_a_day.iter().copied().partition(|fact| find_known(&schools, fact).is_some());
         for fact in known.into_iter().chain(new) {
             place_snapshot(&mut schools, fact, district.exit);
         }
@@ -204,22 +205,32 @@ fn change_of_school(
 /// one if the record came after the last snapshot there, else it stands beside it. None of its days is known.
 fn place_change<'a>(of_districts: &mut Vec<(Option<&'a str>, Vec<SchoolStay<'a>>)>, fact: &'a StoredFact) {
     let in_lea = |(lea, _): &&mut (Option<&str>, Vec<SchoolStay<'a>>)| *lea == fact.lea.as_deref();
-    let at_school =
-        |school: &SchoolStay<'_>| fact.facility.is_none() || school.facility.is_none() || school.facility == fact.facility.as_deref();
-    let known = of_districts.iter_mut().filter(in_lea).flat_map(|(_, schools)| schools).filter(|school| at_school(school)).last();
+    let at_school = |school: &SchoolStay<'_>| {
+        fact.facility.is_none() || school.facility.is_none() || school.facility == fact.facility.as_deref()
+    };
+    let known = of_districts
+        .iter_mut()
+        .filter(in_lea)
+        .flat_map(|(_, schools)| schools)
+        .filter(|school| at_school(school))
+        .last();
     if let Some(school) = known {
         school.changes.push(fact);
         return;
     }
     let mut next = SchoolStay { changes: vec![fact], ..SchoolStay::seen(fact) };
-    let district = of_districts.iter_mut().filter(in_lea).max_by_key(|(_, schools)| schools.first().and_then(|school| school.entry));
+    let district = of_districts
+        .iter_mut()
+        .filter(in_lea)
+        .max_by_key(|(_, schools)| schools.first().and_then(|school| school.entry));
     let Some((_, schools)) = district else {
         of_districts.push((fact.lea.as_deref(), vec![next]));
         return;
     };
     match schools.last_mut() {
         Some(current) if current.is_after(fact) => {
-            (next.exit, next.exit_basis, next.unregister) = (current.exit, current.exit_basis, current.unregister.take());
+            (next.exit, next.exit_basis, next.unregister) =
+                (current.exit, current.exit_basis, current.unregister.take());
             (current.exit, current.exit_basis) = (None, Some(basis::EXIT_NOT_REPORTED));
             schools.push(next);
         }

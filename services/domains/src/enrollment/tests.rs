@@ -7,7 +7,8 @@ use crate::{
     testing::{change, fact, organizations, register, snapshot, table, unregister},
 };
 
-const DAYS: [&str; 6] = ["local_education_agency_id", "school_id", "entry_date", "entry_basis", "exit_withdraw_date", "exit_basis"];
+const DAYS: [&str; 6] =
+    ["local_education_agency_id", "school_id", "entry_date", "entry_basis", "exit_withdraw_date", "exit_basis"];
 
 /// The same rows whatever the order of the facts.
 fn rows(facts: &[StoredFact]) -> Vec<model::Row> {
@@ -36,7 +37,10 @@ fn a_registration_begins_and_an_exit_ends_a_stay() {
     let stay = [register(1, "010", "A", "2015-08-26", "KF"), unregister(2, "010", Some("2017-06-13"), "Other")];
     check(&stay, &["010 | A | 2015-08-26 | reported | 2017-06-13 | reported"]);
     check(&stay[..1], &["010 | A | 2015-08-26 | reported |  | "]);
-    check(&[stay[0].clone(), unregister(2, "010", None, "Other")], &[&format!("010 | A | 2015-08-26 | reported |  | {NO_EXIT}")]);
+    check(
+        &[stay[0].clone(), unregister(2, "010", None, "Other")],
+        &[&format!("010 | A | 2015-08-26 | reported |  | {NO_EXIT}")],
+    );
     check(&stay[1..], &[&format!("010 |  |  | {NO_ENTRY} | 2017-06-13 | reported")]);
     let corrected = [stay[0].clone(), stay[1].clone(), unregister(3, "010", Some("2017-06-09"), "Other")];
     check(&corrected, &["010 | A | 2015-08-26 | reported | 2017-06-09 | reported"]);
@@ -45,7 +49,13 @@ fn a_registration_begins_and_an_exit_ends_a_stay() {
 #[test]
 fn what_nobody_ended_ends_before_the_next_registration() {
     let moved = [register(1, "010", "A", "2015-08-26", "KF"), register(2, "020", "B", "2016-01-11", "KF")];
-    check(&moved, &[&format!("010 | A | 2015-08-26 | reported | 2016-01-10 | {ELSEWHERE}"), "020 | B | 2016-01-11 | reported |  | "]);
+    check(
+        &moved,
+        &[
+            &format!("010 | A | 2015-08-26 | reported | 2016-01-10 | {ELSEWHERE}"),
+            "020 | B | 2016-01-11 | reported |  | ",
+        ],
+    );
     let late = [moved[0].clone(), moved[1].clone(), unregister(3, "010", Some("2016-01-15"), "Other")];
     check_of(
         &late,
@@ -55,29 +65,46 @@ fn what_nobody_ended_ends_before_the_next_registration() {
     let again = [register(1, "010", "A", "2015-08-26", "KF"), register(2, "010", "A", "2017-08-30", "02")];
     check(
         &again,
-        &["010 | A | 2015-08-26 | reported | 2017-08-29 | implied: registered again", "010 | A | 2017-08-30 | reported |  | "],
+        &[
+            "010 | A | 2015-08-26 | reported | 2017-08-29 | implied: registered again",
+            "010 | A | 2017-08-30 | reported |  | ",
+        ],
     );
     // An exit without a day stays without one.
     let undated = [moved[0].clone(), moved[1].clone(), unregister(3, "010", None, "Other")];
-    check(&undated, &[&format!("010 | A | 2015-08-26 | reported |  | {NO_EXIT}"), "020 | B | 2016-01-11 | reported |  | "]);
+    check(
+        &undated,
+        &[&format!("010 | A | 2015-08-26 | reported |  | {NO_EXIT}"), "020 | B | 2016-01-11 | reported |  | "],
+    );
 }
 
 #[test]
 fn snapshots_split_a_stay_where_the_school_changes() {
     let begun = register(1, "010", "A", "2015-08-26", "05");
-    let years = [begun.clone(), snapshot(2, "010", "A", "2015-10-01", "05"), snapshot(3, "010", "B", "2016-10-01", "06")];
+    let years =
+        [begun.clone(), snapshot(2, "010", "A", "2015-10-01", "05"), snapshot(3, "010", "B", "2016-10-01", "06")];
     check(
         &years,
-        &[&format!("010 | A | 2015-08-26 | reported | 2016-06-30 | {YEAR}"), &format!("010 | B | 2016-07-01 | {YEAR} |  | ")],
+        &[
+            &format!("010 | A | 2015-08-26 | reported | 2016-06-30 | {YEAR}"),
+            &format!("010 | B | 2016-07-01 | {YEAR} |  | "),
+        ],
     );
-    let within = [begun.clone(), snapshot(2, "010", "A", "2015-10-01", "05"), snapshot(3, "010", "B", "2016-01-15", "05")];
+    let within =
+        [begun.clone(), snapshot(2, "010", "A", "2015-10-01", "05"), snapshot(3, "010", "B", "2016-01-15", "05")];
     check(
         &within,
-        &[&format!("010 | A | 2015-08-26 | reported | 2016-01-14 | {SEEN}"), &format!("010 | B | 2016-01-15 | {SEEN} |  | ")],
+        &[
+            &format!("010 | A | 2015-08-26 | reported | 2016-01-14 | {SEEN}"),
+            &format!("010 | B | 2016-01-15 | {SEEN} |  | "),
+        ],
     );
     // June names both schools: nobody says when the student changed.
     let june = [begun, snapshot(2, "010", "A", "2016-06-10", "05"), snapshot(3, "010", "B", "2016-06-10", "05")];
-    check(&june, &[&format!("010 | A | 2015-08-26 | reported |  | {NO_EXIT}"), &format!("010 | B |  | {NO_ENTRY} |  | ")]);
+    check(
+        &june,
+        &[&format!("010 | A | 2015-08-26 | reported |  | {NO_EXIT}"), &format!("010 | B |  | {NO_ENTRY} |  | ")],
+    );
 }
 
 #[test]
@@ -92,7 +119,10 @@ fn a_school_reported_once_more_in_june_is_no_return() {
     ];
     check(
         &facts,
-        &[&format!("010 | A | 2015-08-26 | reported | 2016-01-14 | {SEEN}"), &format!("010 | B | 2016-01-15 | {SEEN} | 2016-06-10 | reported")],
+        &[
+            &format!("010 | A | 2015-08-26 | reported | 2016-01-14 | {SEEN}"),
+            &format!("010 | B | 2016-01-15 | {SEEN} | 2016-06-10 | reported"),
+        ],
     );
 }
 
@@ -104,7 +134,13 @@ fn a_year_end_snapshot_past_the_exit_tells_of_the_year() {
         snapshot(3, "010", "A", "2016-06-10", "05"),
         snapshot(4, "010", "B", "2016-06-10", "05"),
     ];
-    check(&facts, &["010 | A | 2015-08-26 | reported | 2016-02-01 | reported", &format!("010 | B |  | {NO_ENTRY} |  | {NO_EXIT}")]);
+    check(
+        &facts,
+        &[
+            "010 | A | 2015-08-26 | reported | 2016-02-01 | reported",
+            &format!("010 | B |  | {NO_ENTRY} |  | {NO_EXIT}"),
+        ],
+    );
 }
 
 #[test]
@@ -135,7 +171,13 @@ fn a_row_says_the_grade_of_its_own_school_year_and_the_status_of_one_day() {
         status(snapshot(3, "010", "A", "2020-06-10", "04"), "Paid"),
     ];
     let elements = [
-        "school_year", "grade_level", "last_school_year", "last_grade_level", "status_date", "meal_eligibility", "language",
+        "school_year",
+        "grade_level",
+        "last_school_year",
+        "last_grade_level",
+        "status_date",
+        "meal_eligibility",
+        "language",
         "resident_town",
     ];
     check_of(&facts, &elements, &["2015-16 | KF | 2019-20 | 04 | 2020-06-10 | Paid |  | Avon"]);
@@ -143,7 +185,9 @@ fn a_row_says_the_grade_of_its_own_school_year_and_the_status_of_one_day() {
 
 #[test]
 fn a_second_facility_is_claimed_for_the_days_it_was_seen_only() {
-    let held = |fact: StoredFact| fact.with("facility_2_id", "3480115").with("special_program_status", "Municipal detention center");
+    let held = |fact: StoredFact| {
+        fact.with("facility_2_id", "3480115").with("special_program_status", "Municipal detention center")
+    };
     let facts = [
         register(1, "010", "A", "2019-08-28", "08"),
         snapshot(2, "010", "A", "2019-10-01", "08"),
@@ -152,8 +196,16 @@ fn a_second_facility_is_claimed_for_the_days_it_was_seen_only() {
         snapshot(5, "010", "A", "2021-06-10", "09"),
         held(snapshot(6, "010", "A", "2021-10-01", "10")),
     ];
-    let elements =
-        ["school_id", "entry_date", "facility_2_id", "facility_2_name", "first_seen_date", "last_seen_date", "stay_basis", "school_year"];
+    let elements = [
+        "school_id",
+        "entry_date",
+        "facility_2_id",
+        "facility_2_name",
+        "first_seen_date",
+        "last_seen_date",
+        "stay_basis",
+        "school_year",
+    ];
     check_of(
         &facts,
         &elements,
@@ -219,7 +271,12 @@ fn gaps_are_counted_from_the_last_exit_of_all() {
         [register(line, lea, "A", from, "05"), unregister(line + 1, lea, Some(to), "Other")]
     };
     // The short stay within the long one opens no gap.
-    let facts = [stay(1, "010", "2015-08-26", "2018-06-13"), stay(3, "020", "2016-09-01", "2016-12-01"), stay(5, "030", "2018-10-15", "2019-06-12")].concat();
+    let facts = [
+        stay(1, "010", "2015-08-26", "2018-06-13"),
+        stay(3, "020", "2016-09-01", "2016-12-01"),
+        stay(5, "030", "2018-10-15", "2019-06-12"),
+    ]
+    .concat();
     let mobility = derive_mobility(&rows(&facts));
     assert_eq!(table(&mobility[..1], &["gaps", "days_out_of_school", "overlaps"]), "1 | 61 | 1");
 }

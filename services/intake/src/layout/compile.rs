@@ -10,8 +10,8 @@ use super::{
     Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning, OrganizationRule,
     Record, ReportedOn, Requirement, Rule, RuleKind, Setting, Span, Test, Types, YearSource,
     spec::{
-        ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec, ReportedOnSpec, RuleSpec,
-        SetSpec, TypesSpec, YearSpec,
+        ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec,
+        ReportedOnSpec, RuleSpec, SetSpec, TypesSpec, YearSpec,
     },
 };
 use crate::{Error, Severity, read::transform};

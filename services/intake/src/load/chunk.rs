@@ -218,8 +218,10 @@ async fn check_birth_dates(
 
 /// What a record says of who the person is.
 fn said(row: &PersonRow) -> Option<Said> {
-    let fact = row.facts.iter().find(|fact| fact.domain == Domain::Student && fact.payload.contains_key("last_surname"))?;
-    let text = |element: &str| fact.payload.get(element).and_then(Value::as_text).map(|text| Masked::new(text.to_owned()));
+    let fact =
+        row.facts.iter().find(|fact| fact.domain == Domain::Student && fact.payload.contains_key("last_surname"))?;
+    let text =
+        |element: &str| fact.payload.get(element).and_then(Value::as_text).map(|text| Masked::new(text.to_owned()));
     Some(Said {
         first_name: text("first_name"),
         last_name: text("last_surname"),
@@ -247,7 +249,8 @@ async fn check_one_person(
             continue;
         }
         // Whoever is like any of those before is one of them.
-        let differ = before.iter().map(|other| clear_differences(other, &said)).min_by_key(Vec::len).unwrap_or_default();
+        let differ =
+            before.iter().map(|other| clear_differences(other, &said)).min_by_key(Vec::len).unwrap_or_default();
         if !differ.is_empty() {
             let finding = Finding {
                 line,
