@@ -7,5 +7,6 @@ mod disclosure;
 mod fences;
 mod intake;
 mod ledger;
+mod oracle;
 mod tidy;
 mod world;
