@@ -199,3 +199,39 @@ fn refers_to(state_id: &str, line: u32) -> intake::Item {
         findings: Vec::new(),
     }
 }
+
+#[tokio::test]
+async fn two_people_under_one_identifier_are_found_and_both_kept() {
+    let world = World::new(&[]).await;
+    let stranger = with(
+        &registration(STUDENT),
+        &[
+            ("last_name", "Medlar"),
+            ("first_name", "Tobias"),
+            ("birth_date", "11212007"),
+            ("reporting_district", "043"),
+            ("facility_code_1", "0436211"),
+        ],
+    );
+    let married = with(
+        &registration(OTHER),
+        &[("last_name", "Medlar"), ("reporting_district", "043"), ("facility_code_1", "0436211")],
+    );
+    let found = |receipt: &intake::load::Receipt| {
+        let of_rule = receipt.findings.iter().filter(|finding| finding.rule == "person.two_under_one_identifier");
+        of_rule.map(|finding| (finding.line, finding.field.clone().unwrap_or_default())).collect::<Vec<_>>()
+    };
+    // In one file, and in a later one.
+    let receipt =
+        world.load("sasid-2.1x", &[registration(STUDENT), registration(OTHER), stranger, married], loaded_at()).await;
+    assert_eq!(found(&receipt), [(3, "first_name, last_name, birth_date".to_owned())]);
+    assert_eq!((receipt.counts.loaded, receipt.counts.quarantined), (4, 0));
+    let third = with(&snapshot(STUDENT), &[("last_name", "Sorrel"), ("first_name", "Edith")]);
+    let receipt = world.load("ct-student", &[third], loaded_at() + TimeDelta::days(1)).await;
+    assert_eq!(found(&receipt), [(2, "first_name, last_name".to_owned())]);
+    for finding in &receipt.findings {
+        assert!(!["Sorrel", "Edith", "Quince", "Medlar"].iter().any(|name| finding.message.contains(name)));
+    }
+    let names = "SELECT count(DISTINCT payload ->> 'last_surname') FROM history.fact WHERE domain = 1 AND superseded_batch IS NULL";
+    assert_eq!(world.count(names).await, 3);
+}

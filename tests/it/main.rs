@@ -9,5 +9,6 @@ mod fences;
 mod identity;
 mod intake;
 mod ledger;
+mod oracle;
 mod tidy;
 mod world;

@@ -150,6 +150,7 @@ macro_rules! stored_fact {
                 file: $files.shared(&$row.file_name),
                 line: $row.line.unsigned_abs(),
                 recorded_on: Some($row.recorded_at.date_naive()),
+                reported_on: $row.reported_on,
             },
             concealed: false,
             payload: payload(domain, &$row.payload)?,
@@ -186,7 +187,8 @@ pub(crate) async fn list_permitted_facts(
         SELECT h.student_id AS "student_id!", h.clause AS "clause!", h.legal_basis AS "legal_basis!", h.elements AS "elements!",
             f.source_person_id AS "source_person_id!", f.domain AS "domain!", f.kind AS "kind!", f.school_year, f.valid_from, f.valid_to,
             f.lea, f.facility, f.certification AS "certification!", f.line AS "line!", f.payload AS "payload!",
-            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!", f.recorded_at AS "recorded_at!"
+            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!", f.recorded_at AS "recorded_at!",
+            f.reported_on
         FROM holding AS h
         JOIN chosen AS c ON c.student_id = h.student_id AND c.basis_rank = h.basis_rank
         JOIN history.disclosable AS f ON f.source_person_id = h.source_person_id AND f.domain = h.domain
@@ -227,7 +229,8 @@ pub(crate) async fn list_all_facts(
         r#"-- disclosure.list_all_facts
         SELECT p.student_id AS "student_id!", f.source_person_id AS "source_person_id!", f.domain AS "domain!", f.kind AS "kind!", f.school_year,
             f.valid_from, f.valid_to, f.lea, f.facility, f.certification AS "certification!", f.line AS "line!", f.payload AS "payload!",
-            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!", f.recorded_at AS "recorded_at!"
+            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!", f.recorded_at AS "recorded_at!",
+            f.reported_on
         FROM identity.population AS p
         JOIN history.disclosable AS f ON f.source_person_id = p.source_person_id
         WHERE p.consumer = 'sea' AND p.student_id = ANY($1)"#,

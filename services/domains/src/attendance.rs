@@ -56,11 +56,18 @@ fn join_concealed(facts: &[&crate::StoredFact]) -> Vec<crate::StoredFact> {
     let (concealed, mut joined): (Vec<crate::StoredFact>, Vec<crate::StoredFact>) =
         facts.iter().map(|fact| (*fact).clone()).partition(|fact| fact.concealed);
     for fact in concealed {
-        let same = |other: &&mut crate::StoredFact| {
-            (&other.kind, other.school_year, &other.facility, other.find("month"))
-                == (&fact.kind, fact.school_year, &fact.facility, fact.find("month"))
+        let same = |other: &crate::StoredFact| {
+            (&other.kind, other.source_person, other.school_year, other.find("month"))
+                == (&fact.kind, fact.source_person, fact.school_year, fact.find("month"))
+                && other.find("days_scheduled").is_some()
         };
-        let Some(home) = joined.iter_mut().find(same).filter(|_| fact.find("days_scheduled").is_some()) else {
+        // The home school's row, else any of that time.
+        let place = joined
+            .iter()
+            .position(|other| same(other) && other.facility == fact.facility)
+            .or_else(|| joined.iter().position(same))
+            .filter(|_| fact.find("days_scheduled").is_some());
+        let Some(home) = place.and_then(|place| joined.get_mut(place)) else {
             joined.push(fact);
             continue;
         };

@@ -1,23 +1,40 @@
 //! What another agency did with a child is not the reader's business: the stay prints as ordinary enrollment in the home district.
 
+mod bridge;
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use model::{Domain, Payload, Sensitivity, Value};
+use model::{Domain, Lineage, Payload, SchoolYear, Sensitivity, Value};
+pub use words::names_other_agency;
 
 use crate::{Organizations, StoredFact, definition, fold::order_day};
 
-/// Rewrites facts reported by or about another agency's facility (a detention centre, a child-welfare school) so that they say
-/// what an ordinary fact of the home district would: no gap, no marker.
+/// Rewrites facts reported by or about another agency's facility (a detention centre, a child-welfare school), and values that name another
+/// agency, so that they say what ordinary facts of the home district would: no gap, no marker.
 ///
-/// `named` are the elements of class `other_agency` that the agreement names; a fact stays as it is only where its domain's
-/// marker element is named. The home district is the nexus district if reported, else that of the nearest ordinary enrollment
-/// before it, else after it; the school is that enrollment's. Without any, the fact is dropped: it could only reveal.
+/// `named` are the elements of class `other_agency` that the agreement names. The rules:
+/// 1. Exit into a facility, registration and exit there and return home are taken out together, so that the stay at home goes on
+///    ([`bridge`]); unless `enrollment.facility_2_id` is named.
+/// 2. What the facility reported is the home district's: the nexus district if reported, else the nearest ordinary enrollment (rather of
+///    the same school year, rather before it), with that enrollment's school and lineage. Without any, the fact is dropped: it could only reveal. One that then stands under
+///    the key of an ordinary fact is dropped too.
+/// 3. An exit type, entry type or relationship that names another agency becomes an ordinary one ([`words`]), unless its guarded twin is named.
 pub fn conceal_other_agency(
     facts: Vec<StoredFact>,
     named: &BTreeSet<(Domain, &'static str)>,
     organizations: &Organizations,
 ) -> Vec<StoredFact> {
+    let mut facts =
+        if named.contains(&(Domain::Enrollment, "facility_2_id")) { facts } else { move_home(facts, organizations) };
+    words::generalise(&mut facts, named);
+    facts
+}
+
+fn move_home(facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<StoredFact> {
     let reveals = |fact: &StoredFact| {
         [&fact.lea, &fact.facility]
             .into_iter()
@@ -26,11 +43,10 @@ pub fn conceal_other_agency(
     };
     let homes: Vec<Home> =
         facts.iter().filter(|fact| fact.domain == Domain::Enrollment && !reveals(fact)).filter_map(Home::of).collect();
-    let may_show = named.contains(&(Domain::Enrollment, "facility_2_id"));
-    facts
+    let mut moved: Vec<StoredFact> = facts
         .into_iter()
         .filter_map(|mut fact| {
-            if !reveals(&fact) || may_show {
+            if !reveals(&fact) {
                 return Some(fact);
             }
             let nexus = fact.find_text("nexus_district_id").map(str::to_owned);
@@ -39,18 +55,27 @@ pub fn conceal_other_agency(
                 return None;
             }
             let lea = nexus.or_else(|| home.map(|home| home.lea.clone()));
-            let facility = home.filter(|home| Some(&home.lea) == lea.as_ref()).and_then(|home| home.facility.clone());
+            let of_lea = home.filter(|home| Some(&home.lea) == lea.as_ref());
+            let facility = of_lea.and_then(|home| home.facility.clone());
+            if let Some(home) = of_lea {
+                fact.source = home.source.clone();
+            }
             rewrite(&mut fact, lea, facility);
             Some(fact)
         })
-        .collect()
+        .collect();
+    bridge::bridge(&mut moved);
+    drop_doubles(&mut moved);
+    moved
 }
 
 struct Home {
     person: model::SourcePersonId,
     day: Option<NaiveDate>,
+    year: Option<SchoolYear>,
     lea: String,
     facility: Option<String>,
+    source: Lineage,
 }
 
 impl Home {
@@ -62,28 +87,34 @@ impl Home {
         Some(Self {
             person: fact.source_person,
             day: order_day(fact),
+            year: fact.school_year,
             lea: fact.lea.clone()?,
             facility: fact.facility.clone(),
+            source: fact.source.clone(),
         })
     }
 
-    /// The nearest that names a school, else the nearest that names the district alone: an exit does not say which school it ends.
+    /// The nearest one before, else after; rather one of the same school year (a year may begin at another school), and rather one that
+    /// names a school.
     fn nearest<'a>(homes: &'a [Self], fact: &StoredFact, nexus: Option<&str>) -> Option<&'a Self> {
         let day = order_day(fact);
-        let nearest = |needs_school: bool| {
+        let nearest = |same_year: bool, needs_school: bool| {
             let candidates = || {
                 homes.iter().filter(|home| {
                     home.person == fact.source_person
                         && nexus.is_none_or(|code| home.lea == code)
                         && (!needs_school || home.facility.is_some())
+                        && (!same_year || (home.year.is_some() && home.year == fact.school_year))
                 })
             };
+            // Of several on one day the one learned last, whatever the order they are read in.
+            let learned = |home: &&Self| (home.source.batch, home.source.line);
             candidates()
                 .filter(|home| home.day <= day)
-                .max_by_key(|home| home.day)
-                .or_else(|| candidates().min_by_key(|home| home.day))
+                .max_by_key(|home| (home.day, learned(home)))
+                .or_else(|| candidates().min_by_key(|home| (home.day, learned(home))))
         };
-        nearest(true).or_else(|| nearest(false))
+        nearest(true, true).or_else(|| nearest(false, true)).or_else(|| nearest(false, false))
     }
 }
 
@@ -104,6 +135,7 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
         "school_name",
         "town_name",
         "local_education_agency_name",
+        "entry_type",
         "exit_withdraw_type",
         "exit_status",
         "district_student_id",
@@ -116,4 +148,22 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
     fact.concealed = true;
     fact.lea = lea;
     fact.facility = facility;
+}
+
+/// What the home district and the facility both reported is one report; what only facilities reported, one of theirs. Attendance is not: its
+/// days are added up.
+fn drop_doubles(facts: &mut Vec<StoredFact>) {
+    let key = |fact: &StoredFact| {
+        let kind = definition(fact.domain).find_kind(&fact.kind)?;
+        let parts = kind.key.iter().map(|element| match *element {
+            "school_year" => fact.school_year.map(|year| year.to_string()),
+            "local_education_agency_id" => fact.lea.clone(),
+            "school_id" => fact.facility.clone(),
+            element => fact.find(element).map(Value::to_plain),
+        });
+        Some((fact.source_person, fact.domain, fact.kind.clone(), parts.collect::<Vec<_>>()))
+    };
+    let counts = |fact: &StoredFact| !matches!(fact.domain, Domain::Student | Domain::Attendance);
+    let mut seen: BTreeSet<_> = facts.iter().filter(|fact| !fact.concealed).filter_map(key).collect();
+    facts.retain(|fact| !fact.concealed || !counts(fact) || key(fact).is_none_or(|key| seen.insert(key)));
 }

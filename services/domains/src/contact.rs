@@ -17,5 +17,13 @@ pub const DEFINITION: Definition = Definition {
 
 /// One row a contact: for the same contact the record learned last, in the order the source names them.
 pub(crate) fn fold(facts: &[&crate::StoredFact]) -> Vec<model::Row> {
-    facts.iter().map(|fact| fact.to_row()).collect()
+    let mut rows: Vec<model::Row> = facts.iter().map(|fact| fact.to_row()).collect();
+    for row in &mut rows {
+        // Whoever may not see it has been given an ordinary relationship before.
+        if row.find_text("relation").is_some_and(crate::names_other_agency) {
+            let relation = row.values.get("relation").cloned();
+            row.values.extend(relation.map(|relation| ("other_agency_relation", relation)));
+        }
+    }
+    rows
 }

@@ -1,11 +1,20 @@
-//! Registrations, changes, exits and collection snapshots, folded into spells.
+//! Registrations, changes, exits and collection snapshots, folded into stays.
+#![doc = include_str!("enrollment/RULES.md")]
 
+mod basis;
+mod district;
 mod elements;
+mod program;
+mod row;
+mod school;
+#[cfg(test)]
+mod tests;
 
+pub use basis::{IMPLIED, is_implied};
 pub(crate) use elements::to_message;
-use model::Domain;
+use model::{Domain, Row};
 
-use crate::{Definition, Kind};
+use crate::{Definition, Kind, Organizations, StoredFact};
 
 /// The domain as data.
 pub const DEFINITION: Definition = Definition {
@@ -21,27 +30,40 @@ pub const DEFINITION: Definition = Definition {
     ],
 };
 
-mod spells;
-
-/// Folds registrations, changes, exits and collection snapshots into spells: one row a stay at one school.
-///
-/// The rules, per source person (a state reports its own events in order; another state's are side by side):
-/// 1. A registration begins a spell in its district; an unregistration ends the district's latest spell begun by then.
-/// 2. A spell still open when another district registers the student later ends the day before (`exit_basis`:
-///    registered elsewhere).
-/// 3. A collection snapshot says which school the student attends. A snapshot at another school than the one before splits the spell:
-///    between two school years at their boundary, within a year at the snapshot's day (`exit_basis`: collection).
-///    A snapshot in a district without registration makes a spell of its own, with no entry date.
-/// 4. A change record has no date: it adds what it says to the district's latest spell, and another school begins a stay without entry date.
-/// 5. A source's own association (Ed-Fi) is a spell as it stands.
-/// 6. Spells that overlap in two districts both stay; the later begun is shown first (`primary_spell`).
-pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organizations) -> Vec<model::Row> {
-    let mut spells: Vec<spells::Spell> = Vec::new();
+/// Folds registrations, changes, exits and collection snapshots into rows: one a stay at one school, and one a stay in a second facility or
+/// special program. A state reports its own events in order; another state's stand beside them.
+pub(crate) fn fold(facts: &[&StoredFact], organizations: &Organizations) -> Vec<Row> {
+    let mut schools: Vec<school::SchoolStay<'_>> = Vec::new();
+    let mut programs: Vec<program::ProgramStay<'_>> = Vec::new();
     for person_facts in facts.chunk_by(|a, b| a.source_person == b.source_person) {
-        spells.extend(spells::of_person(person_facts));
+        let of_kind = |kind: &str| person_facts.iter().copied().filter(|fact| fact.kind == kind).collect::<Vec<_>>();
+        let snapshots = in_order(of_kind("collection"));
+        let districts = district::stays(of_kind("register"), &of_kind("unregister"), &snapshots);
+        schools.extend(school::stays(&districts, &of_kind("change")));
+        schools.extend(of_kind("association").into_iter().map(school::SchoolStay::of_association));
+        programs.extend(program::stays(&snapshots, &of_kind("register"), &of_kind("change")));
     }
-    spells.sort_by(spells::Spell::compare);
-    let mut spells = spells::join_concealed(spells);
-    spells::mark_overlaps(&mut spells);
-    spells.into_iter().map(|spell| spell.into_row(organizations)).collect()
+    schools.sort_by(school::SchoolStay::compare);
+    let primary = school::primary(&schools);
+    let mut rows: Vec<_> = schools
+        .iter()
+        .zip(primary)
+        .map(|(stay, primary)| (stay.order(), row::of_school(stay, primary, organizations)))
+        .collect();
+    rows.extend(programs.iter().map(|stay| (stay.order(), row::of_program(stay, organizations))));
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The day a snapshot is about.
+fn snapshot_day(fact: &StoredFact) -> Option<chrono::NaiveDate> {
+    fact.find_date("snapshot_date")
+        .or_else(|| fact.valid.from())
+        .or_else(|| fact.school_year.map(model::SchoolYear::first_day))
+}
+
+/// By the day they are about, then as they were learned.
+fn in_order(mut snapshots: Vec<&StoredFact>) -> Vec<&StoredFact> {
+    snapshots.sort_by_key(|fact| (snapshot_day(fact), fact.learned()));
+    snapshots
 }

@@ -41,6 +41,7 @@ pub struct FactBuilder {
     domain: Domain,
     kind: String,
     line: u32,
+    reported_on: Option<chrono::NaiveDate>,
     school_year: Option<SchoolYear>,
     valid: Period,
     lea: Option<String>,
@@ -58,6 +59,7 @@ impl FactBuilder {
             domain,
             kind: kind.to_owned(),
             line,
+            reported_on: None,
             school_year: None,
             valid: Period::ALWAYS,
             lea: None,
@@ -95,6 +97,12 @@ impl FactBuilder {
     /// Sets the days it is about.
     pub const fn valid(&mut self, period: Period) -> &mut Self {
         self.valid = period;
+        self
+    }
+
+    /// Sets the day the source gives for its report.
+    pub const fn reported_on(&mut self, day: Option<chrono::NaiveDate>) -> &mut Self {
+        self.reported_on = day;
         self
     }
 
@@ -167,6 +175,7 @@ impl FactBuilder {
             certification: self.certification,
             restriction: self.restriction,
             line: self.line,
+            reported_on: self.reported_on,
             payload: self.payload,
         };
         check(&fact)?;

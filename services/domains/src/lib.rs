@@ -22,9 +22,11 @@ pub mod program;
 pub mod special_education;
 mod stored;
 pub mod student;
+#[cfg(test)]
+mod testing;
 pub mod wire;
 
-pub use conceal::conceal_other_agency;
+pub use conceal::{conceal_other_agency, names_other_agency};
 pub use definition::{Definition, Kind};
 pub use fact_builder::{FactBuilder, FactError, check};
 pub use fold::{derive_mobility, fold};

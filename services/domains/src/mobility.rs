@@ -22,7 +22,8 @@ pub const GAP_DAYS_MIN: i64 = 10;
 /// Derives mobility: one row for the whole life (no school year), then one for each school year with an entry.
 ///
 /// A move is two stays in a row at different schools; it is within the school year when the later begins from October to June. A
-/// gap is more than [`GAP_DAYS_MIN`] days between an exit and the next entry, July and August left out. Only rows that are
+/// gap is more than [`GAP_DAYS_MIN`] days between the last exit so far and the next entry, July and August left out; where an exit is not
+/// known, none is counted. Only rows that are
 /// disclosed are looked at, so nothing can be learned here that enrollment does not say.
 pub(crate) fn derive(enrollment: &[Row]) -> Vec<Row> {
     if enrollment.is_empty() {
@@ -31,13 +32,20 @@ pub(crate) fn derive(enrollment: &[Row]) -> Vec<Row> {
     let mut life = Tally::default();
     let mut years: BTreeMap<SchoolYear, Tally> = BTreeMap::new();
     let mut previous: Option<&Row> = None;
+    let mut covered = Covered::default();
     for row in enrollment {
         let year = row.find_date("entry_date").map(SchoolYear::containing).or(row.school_year);
-        life.add(previous, row);
+        let is_school = row.find("stay_basis").is_none();
+        let out = if is_school { covered.days_out(row) } else { 0 };
+        life.add(previous, row, out);
         if let Some(year) = year {
-            years.entry(year).or_default().add(previous, row);
+            years.entry(year).or_default().add(previous, row, out);
         }
-        previous = Some(row);
+        // A stay in a second facility or program lies within a stay at a school.
+        if is_school {
+            covered.add(row);
+            previous = Some(row);
+        }
     }
     let mut rows = vec![life.into_row(None)];
     rows.extend(years.into_iter().map(|(year, tally)| tally.into_row(Some(year))));
@@ -58,11 +66,18 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, previous: Option<&Row>, row: &Row) {
+    fn add(&mut self, previous: Option<&Row>, row: &Row, days_out: i64) {
+        if row.find("stay_basis").is_some() {
+            self.facility_stays += i64::from(row.find("facility_2_id").is_some());
+            return;
+        }
         self.schools.extend(school(row));
         self.districts.extend(district(row));
         self.overlaps += i64::from(row.find("primary_spell") == Some(&Value::Boolean(true)));
-        self.facility_stays += i64::from(row.find("facility_2_id").is_some());
+        if days_out > GAP_DAYS_MIN {
+            self.gaps += 1;
+            self.days_out += days_out;
+        }
         let Some(previous) = previous else { return };
         let moved = school(previous) != school(row);
         let changed_district = district(previous) != district(row);
@@ -74,13 +89,6 @@ impl Tally {
         let entry = row.find_date("entry_date");
         if (moved || changed_district) && entry.is_some_and(|day| day.month() >= 10 || day.month() <= 6) {
             self.within_year += 1;
-        }
-        if let (Some(exit), Some(entry)) = (previous.find_date("exit_withdraw_date"), entry) {
-            let out = school_days_between(exit, entry);
-            if out > GAP_DAYS_MIN {
-                self.gaps += 1;
-                self.days_out += out;
-            }
         }
     }
 
@@ -101,8 +109,35 @@ impl Tally {
             ("facility_stays", self.facility_stays),
         ];
         values.extend(counts.map(|(name, count)| (name, Value::Integer(count))));
-        let source = Lineage { batch: BatchId(0), file: "derived".into(), line: 0, recorded_on: None };
+        let source =
+            Lineage { batch: BatchId(0), file: "derived".into(), line: 0, recorded_on: None, reported_on: None };
         Row { values, school_year: year, certification: Certification::Certified, source }
+    }
+}
+
+/// How far the stays so far reach: a gap is between the last of their ends and the next entry, whichever stay began last.
+#[derive(Default)]
+struct Covered {
+    until: Option<NaiveDate>,
+    /// The stay before ended on a day that is not known.
+    is_uncertain: bool,
+    /// One of them has not ended.
+    is_open: bool,
+}
+
+impl Covered {
+    fn days_out(&self, row: &Row) -> i64 {
+        match (self.until, row.find_date("entry_date")) {
+            (Some(exit), Some(entry)) if !self.is_uncertain && !self.is_open => school_days_between(exit, entry),
+            _ => 0,
+        }
+    }
+
+    fn add(&mut self, row: &Row) {
+        let exit = row.find_date("exit_withdraw_date");
+        self.is_uncertain = exit.is_none() && row.find("exit_basis").is_some();
+        self.is_open |= exit.is_none() && !self.is_uncertain;
+        self.until = self.until.max(exit);
     }
 }
 

@@ -14,6 +14,8 @@ pub const DEFINITION: Definition = Definition {
     elements: elements::ELEMENTS,
     kinds: &[
         Kind { name: "plan", key: &["school_year", "plan_type", "local_education_agency_id"] },
+        // Of its own kind, so that an agreement can take it or leave it: it is no plan under IDEA.
+        Kind { name: "section_504", key: &["school_year", "plan_type", "local_education_agency_id"] },
         Kind { name: "association", key: &["plan_type", "iep_begin_date", "school_id"] },
     ],
 };

@@ -47,6 +47,7 @@ struct Columns {
     facility: Vec<Option<String>>,
     certification: Vec<i16>,
     restriction: Vec<i16>,
+    reported_on: Vec<Option<NaiveDate>>,
     payload: Vec<String>,
 }
 
@@ -63,6 +64,7 @@ impl Columns {
         self.facility.push(fact.facility.clone());
         self.certification.push(fact.certification as i16);
         self.restriction.push(fact.restriction as i16);
+        self.reported_on.push(fact.reported_on);
         self.payload.push(payload_json(&fact.payload));
     }
 }
@@ -183,12 +185,12 @@ pub(crate) async fn insert_facts(
     let result = sqlx::query!(
         "-- history.insert_facts
         INSERT INTO history.fact (source_person_id, recorded_batch, superseded_batch, line, valid_from, valid_to, domain, school_year,
-            certification, restriction, natural_key, kind, lea, facility, payload)
+            certification, restriction, natural_key, kind, lea, facility, payload, reported_on)
         SELECT u.person, $2, u.superseded, u.line, u.valid_from, u.valid_to, $1, u.school_year, u.certification, u.restriction, u.key, u.kind,
-            u.lea, u.facility, u.payload::jsonb
+            u.lea, u.facility, u.payload::jsonb, u.reported_on
         FROM UNNEST($3::bigint[], $4::bigint[], $5::integer[], $6::date[], $7::date[], $8::smallint[], $9::smallint[], $10::smallint[],
-                $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[])
-            AS u (person, superseded, line, valid_from, valid_to, school_year, certification, restriction, key, kind, lea, facility, payload)",
+                $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::date[])
+            AS u (person, superseded, line, valid_from, valid_to, school_year, certification, restriction, key, kind, lea, facility, payload, reported_on)",
         domain.code(),
         batch.0,
         &columns.person,
@@ -204,6 +206,7 @@ pub(crate) async fn insert_facts(
         &columns.lea as &[Option<String>],
         &columns.facility as &[Option<String>],
         &columns.payload,
+        &columns.reported_on as &[Option<NaiveDate>],
     )
     .execute(conn)
     .await?;

@@ -125,7 +125,7 @@ impl Plan {
     }
 }
 
-/// Whether two facts with the same key say the same: everything but the line.
+/// Whether two facts with the same key say the same: everything but the line and the day of the report.
 pub fn says_the_same(a: &Fact, b: &Fact) -> bool {
     a.kind == b.kind
         && a.school_year == b.school_year
@@ -155,6 +155,7 @@ mod tests {
             certification,
             restriction: Restriction::None,
             line,
+            reported_on: None,
             payload: Payload::from([("program_name".to_owned(), Value::Text(text.to_owned()))]),
         }
     }

@@ -1,10 +1,13 @@
 //! From state identifiers to source persons.
 
+mod two;
+
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use model::{BatchId, Entropy, Masked, Sea, SourcePersonId};
 use sqlx::PgConnection;
+pub use two::{Said, clear_differences, list_said};
 
 use crate::store::persons as store;
 

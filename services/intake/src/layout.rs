@@ -196,6 +196,15 @@ pub struct Field {
     pub about: String,
 }
 
+/// Where the day of a report comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum ReportedOn {
+    /// A date field.
+    Field(usize),
+    /// The first of October of the year that a field names.
+    FirstOfOctober(usize),
+}
+
 /// What a record means to the exchange.
 #[derive(Debug, Default)]
 pub struct Meaning {
@@ -205,6 +214,8 @@ pub struct Meaning {
     pub refers_only: bool,
     /// The field of a birth date given for checking only.
     pub claimed_birth_date: Option<usize>,
+    /// The day the source gives for its report.
+    pub reported_on: Option<ReportedOn>,
     /// Where the school year comes from; the first that has a value.
     pub school_year: Vec<YearSource>,
     /// The facts it makes.

@@ -2,6 +2,7 @@
 
 mod chunk;
 mod kept;
+mod one_person;
 mod raw;
 
 pub(crate) use kept::ToKeep;

@@ -75,6 +75,8 @@ pub struct Fact {
     pub restriction: Restriction,
     /// The line (or record) of the file, from 1.
     pub line: u32,
+    /// The day the source gives for its report (a collection's day); `None` where the record names none.
+    pub reported_on: Option<chrono::NaiveDate>,
     /// Everything else it says.
     pub payload: Payload,
 }

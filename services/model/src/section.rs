@@ -13,8 +13,17 @@ pub struct Lineage {
     pub file: Arc<str>,
     /// The line, from 1; 0 for a derived row.
     pub line: u32,
-    /// The day it was recorded, if it comes from a file: how old the report is.
+    /// The day it was recorded, if it comes from a file.
     pub recorded_on: Option<chrono::NaiveDate>,
+    /// The day the source gives for its report: that of the collection, where the record names one.
+    pub reported_on: Option<chrono::NaiveDate>,
+}
+
+impl Lineage {
+    /// How old the report is: the source's own day, else the day it was recorded.
+    pub fn as_reported_on(&self) -> Option<chrono::NaiveDate> {
+        self.reported_on.or(self.recorded_on)
+    }
 }
 
 /// One row of a section: element values by name, and where they come from.

@@ -18,16 +18,18 @@ use crate::model::{
 pub fn from_disclosure(history: &DisclosedHistory, report_date: NaiveDate) -> Summary {
     let section = |domain| history.find_section(domain);
     let enrollment = section(Domain::Enrollment);
-    let schools = block(enrollment, SCHOOL_FIELDS, school_row);
-    let attendance = block(section(Domain::Attendance).map(years_only).as_ref(), ATTENDANCE_FIELDS, attendance_row);
-    let special_ed = block(section(Domain::SpecialEducation), SPECIAL_EDUCATION_FIELDS, special_education_row);
-    let tests = tests(section(Domain::Assessment));
-    let discipline = block(section(Domain::Discipline), DISCIPLINE_FIELDS, discipline_row);
+    let schools = block(enrollment.map(schools_only).as_ref(), report_date, SCHOOL_FIELDS, school_row);
+    let attendance =
+        block(section(Domain::Attendance).map(years_only).as_ref(), report_date, ATTENDANCE_FIELDS, attendance_row);
+    let special_ed =
+        block(section(Domain::SpecialEducation), report_date, SPECIAL_EDUCATION_FIELDS, special_education_row);
+    let tests = tests(section(Domain::Assessment), report_date);
+    let discipline = block(section(Domain::Discipline), report_date, DISCIPLINE_FIELDS, discipline_row);
     Summary {
         format: Format,
         report_date,
-        client: client(section(Domain::Student)),
-        summary: current(enrollment, section(Domain::Student)),
+        client: client(section(Domain::Student), report_date),
+        summary: current(enrollment, section(Domain::Student), report_date),
         recent: Recent {
             attendance: newest(&attendance, |row| row.year.value().cloned()),
             special_ed: newest(&special_ed, |row| row.year.value().cloned()),
@@ -124,16 +126,27 @@ fn not_permitted(section: &Section, fields: Fields) -> BTreeSet<String> {
     fields.iter().filter(|(_, element)| withheld(element)).map(|(field, _)| (*field).to_owned()).collect()
 }
 
+/// How old what a row says is: the day its status was reported for, else the source's own day, else the day it was recorded. A report says
+/// nothing of a later day than its own.
+fn reported_on(row: &Row, report_date: NaiveDate) -> Option<NaiveDate> {
+    row.find_date("status_date").or_else(|| row.source.as_reported_on()).filter(|day| *day <= report_date)
+}
+
 /// When the newest of the rows was reported, and by whom.
-fn provenance(rows: &[Row]) -> Provenance {
-    let newest = rows.iter().max_by_key(|row| (row.source.recorded_on, row.source.batch));
+fn provenance(rows: &[Row], report_date: NaiveDate) -> Provenance {
+    let newest = rows.iter().max_by_key(|row| (reported_on(row, report_date), row.source.batch));
     Provenance {
-        as_reported_on: newest.and_then(|row| row.source.recorded_on),
+        as_reported_on: newest.and_then(|row| reported_on(row, report_date)),
         reported_by: newest.and_then(|row| row.find_text("local_education_agency_name")).map(str::to_owned),
     }
 }
 
-fn block<T: Record>(section: Option<&Section>, fields: Fields, row: impl Fn(&Row) -> T) -> Block<T> {
+fn block<T: Record>(
+    section: Option<&Section>,
+    report_date: NaiveDate,
+    fields: Fields,
+    row: impl Fn(&Row) -> T,
+) -> Block<T> {
     let Some(section) = section else { return Block::default() };
     let content = match section.state {
         SectionState::NotPermitted => Content::NotPermitted,
@@ -143,7 +156,7 @@ fn block<T: Record>(section: Option<&Section>, fields: Fields, row: impl Fn(&Row
     };
     let not_permitted =
         if section.state == SectionState::NotPermitted { BTreeSet::new() } else { not_permitted(section, fields) };
-    Block { content, provenance: provenance(&section.rows), not_permitted }
+    Block { content, provenance: provenance(&section.rows, report_date), not_permitted }
 }
 
 /// The rows of the newest value of a key; a block's state and provenance are the history's.
@@ -167,7 +180,23 @@ fn school_row(row: &Row) -> SchoolRow {
         entry_date: date(row, "entry_date"),
         exit_date: date(row, "exit_withdraw_date"),
         exit_reason: text(row, "exit_withdraw_type"),
+        entry_inferred: inferred(row, "entry_basis"),
+        exit_inferred: inferred(row, "exit_basis"),
     }
+}
+
+/// The rule by which a day was inferred.
+fn inferred(row: &Row, basis: &str) -> Cell<String> {
+    row.find_text(basis)
+        .and_then(|basis| basis.strip_prefix(domains::enrollment::IMPLIED))
+        .map_or(Cell::Absent, |rule| Cell::Value(rule.to_owned()))
+}
+
+/// Stays at schools: one in a second facility or program lies within one of them and is not on this page.
+fn schools_only(section: &Section) -> Section {
+    let mut section = section.clone();
+    section.rows.retain(|row| row.find("stay_basis").is_none());
+    section
 }
 
 /// Rows that speak of whole years: months and events are not on this page.
@@ -239,8 +268,8 @@ impl Subject {
 }
 
 /// One row a school year, test and school, the subjects beside each other; of several attempts the last one reported stands.
-fn tests(section: Option<&Section>) -> Block<TestRow> {
-    let shell = block(section, TEST_FIELDS, |_| TestRow::default());
+fn tests(section: Option<&Section>, report_date: NaiveDate) -> Block<TestRow> {
+    let shell = block(section, report_date, TEST_FIELDS, |_| TestRow::default());
     let (Some(section), Content::Reported(_)) = (section, &shell.content) else { return shell };
     let mut rows: BTreeMap<(String, String, String), TestRow> = BTreeMap::new();
     for row in &section.rows {
@@ -277,7 +306,7 @@ const fn state(section: &Section) -> State {
 }
 
 /// The identifiers and names learned last.
-fn client(section: Option<&Section>) -> Client {
+fn client(section: Option<&Section>, report_date: NaiveDate) -> Client {
     let Some(section) = section else { return Client { state: State::NotReported, ..Client::default() } };
     let Some(row) = section.rows.iter().max_by_key(|row| (row.source.batch, row.source.line)) else {
         return Client { state: state(section), ..Client::default() };
@@ -293,7 +322,7 @@ fn client(section: Option<&Section>) -> Client {
     Client {
         lang: None,
         state: state(section),
-        as_reported_on: row.source.recorded_on,
+        as_reported_on: reported_on(row, report_date),
         reported_by: None,
         not_permitted,
         name: if name_withheld { Cell::Absent } else { full_name(row) },
@@ -318,14 +347,15 @@ fn full_name(row: &Row) -> Cell<String> {
 }
 
 /// The latest enrollment in a line.
-fn current(enrollment: Option<&Section>, student: Option<&Section>) -> Current {
+fn current(enrollment: Option<&Section>, student: Option<&Section>, report_date: NaiveDate) -> Current {
     let Some(section) = enrollment else { return Current { state: State::NotReported, ..Current::default() } };
-    // The spell that has not ended and began last; else the one that ended last.
-    let has_ended = |row: &Row| {
-        row.find("exit_withdraw_date").is_some() || row.find_text("exit_basis") == Some("exit date not reported")
-    };
-    let order = |row: &Row| (!has_ended(row), row.find_date("entry_date"), row.source.batch);
-    let Some(row) = section.rows.iter().max_by_key(|row| order(row)) else {
+    // The stay that has not ended and began last; else the one that ended last.
+    let has_ended = |row: &Row| row.find("exit_withdraw_date").is_some() || row.find("exit_basis").is_some();
+    let begun = |row: &Row| row.find_date("entry_date").or_else(|| row.find_date("first_seen_date"));
+    let ended = |row: &Row| row.find_date("exit_withdraw_date").or_else(|| row.find_date("last_seen_date"));
+    let order = |row: &Row| (!has_ended(row), ended(row).filter(|_| has_ended(row)), begun(row), row.source.batch);
+    let schools = section.rows.iter().filter(|row| row.find("stay_basis").is_none());
+    let Some(row) = schools.max_by_key(|row| order(row)) else {
         return Current { state: state(section), ..Current::default() };
     };
     let fields: Fields = &[
@@ -342,18 +372,22 @@ fn current(enrollment: Option<&Section>, student: Option<&Section>) -> Current {
             .map_or(Cell::Absent, |row| text(row, "language")),
         cell => cell,
     };
+    let withheld_grade = section.withheld.contains(&"grade_level");
     let mut not_permitted = not_permitted(section, fields);
     if !language.is_absent() {
         not_permitted.remove("language");
     }
     Current {
         state: state(section),
-        as_reported_on: row.source.recorded_on,
+        as_reported_on: reported_on(row, report_date),
         reported_by: row.find_text("local_education_agency_name").map(str::to_owned),
         not_permitted,
         school: text(row, "school_name"),
         district: text(row, "local_education_agency_name"),
-        grade: text(row, "grade_level"),
+        grade: match text(row, "last_grade_level") {
+            Cell::Value(grade) if !withheld_grade => Cell::Value(grade),
+            _ => text(row, "grade_level"),
+        },
         free_lunch: text(row, "meal_eligibility"),
         special_ed: cell(row, "special_education", |value| {
             value.as_boolean().map(|yes| if yes { "Yes" } else { "No" }.to_owned())

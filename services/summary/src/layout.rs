@@ -126,6 +126,7 @@ pub(crate) struct Words {
     pub suppressed: String,
     pub cell_not_permitted: String,
     pub cell_suppressed: String,
+    pub cell_inferred: String,
     pub as_reported: String,
     pub as_reported_on: String,
     pub reported_by: String,

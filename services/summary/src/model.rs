@@ -169,6 +169,12 @@ record!(
         exit_date = "exit_date": Date,
         /// Why it ended.
         exit_reason = "exit_reason": Text,
+        /// The rule by which the first day was inferred; absent when it was reported.
+        #[serde(skip_serializing_if = "Cell::is_absent")]
+        entry_inferred = "entry_date_inferred": Text,
+        /// The rule by which the last day was inferred; absent when it was reported.
+        #[serde(skip_serializing_if = "Cell::is_absent")]
+        exit_inferred = "exit_date_inferred": Text,
     ]
 );
 

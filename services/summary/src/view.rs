@@ -243,6 +243,9 @@ impl Printer<'_> {
             None => Printed::Absent,
         };
         match printed {
+            Printed::Value(text) if is_seen(&text) && is_inferred(record, &column.key) => {
+                CellText { text: fill(&self.words.cell_inferred, &[("date", &text)]), is_value: true }
+            }
             Printed::Value(text) if is_seen(&text) => CellText { text, is_value: true },
             Printed::Value(_) | Printed::Absent => CellText::note(&self.words.dash),
             Printed::Suppressed => CellText::note(&self.words.cell_suppressed),
@@ -267,6 +270,11 @@ impl Printer<'_> {
         };
         Some(fill(template, &[("date", &day), ("age", &age), ("source", source.as_deref().unwrap_or_default())]))
     }
+}
+
+/// Whether a rule and not a report gives the value: its field has a companion that names the rule.
+fn is_inferred<T: Record>(record: &T, key: &str) -> bool {
+    record.find_field(&format!("{key}_inferred")).is_some_and(|rule| !rule.is_absent())
 }
 
 enum Printed {

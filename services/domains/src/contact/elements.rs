@@ -6,6 +6,7 @@ elements! { Contact;
     contact_id: Text, Contact, "Contact";
     contact_name: Text, Contact, "Name";
     relation: Text, Contact, "Relationship";
+    other_agency_relation: Text, OtherAgency, "Relationship that names another agency";
     contact_priority: Integer, Contact, "Order of contact";
     contact_restrictions: Text, Contact, "Contact restrictions";
     primary_contact: Boolean, Contact, "Primary contact";

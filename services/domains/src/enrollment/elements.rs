@@ -39,5 +39,12 @@ elements! { Enrollment;
     military_family: Boolean, Status, "Military family";
     language: Text, Status, "Language";
     district_student_id: Text, Identity, "District student ID";
+    entry_basis: Text, Record, "How the entry is known";
+    last_school_year: Text, Record, "School year last reported";
+    last_grade_level: Text, Record, "Grade last reported";
+    status_date: Date, Record, "Status as of";
+    first_seen_date: Date, Record, "First reported for";
+    last_seen_date: Date, Record, "Last reported for";
+    stay_basis: Text, Record, "How the stay in facility 2 or program is known";
     primary_spell: Boolean, Record, "Shown first where two districts report the same days";
 }

@@ -92,6 +92,24 @@ pub(crate) async fn list_birth_dates(
     Ok(rows.into_iter().map(|row| (row.source_person_id, row.birth_date)).collect())
 }
 
+/// Names and birth dates a state has reported for source persons, current ones.
+pub(crate) async fn list_said(
+    conn: &mut PgConnection,
+    persons: &[i64],
+) -> Result<Vec<(i64, Option<String>, Option<String>, Option<chrono::NaiveDate>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "-- identity.list_said
+        SELECT DISTINCT f.source_person_id, f.payload ->> 'first_name' AS first_name, f.payload ->> 'last_surname' AS last_surname,
+            CASE WHEN jsonb_typeof(f.payload -> 'birth_date') = 'string' THEN (f.payload ->> 'birth_date')::date END AS birth_date
+        FROM identity.person_fact AS f
+        WHERE f.source_person_id = ANY($1) AND f.superseded_batch IS NULL AND f.payload ? 'last_surname'",
+        persons,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.source_person_id, row.first_name, row.last_surname, row.birth_date)).collect())
+}
+
 /// Puts a whole person under a restriction, once per order.
 pub(crate) async fn insert_restriction(
     conn: &mut PgConnection,

@@ -8,10 +8,10 @@ use model::{Decimal, Domain, Value, ValueKind};
 
 use super::{
     Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning, OrganizationRule,
-    Record, Requirement, Rule, RuleKind, Setting, Span, Status, Test, Types, YearSource,
+    Record, ReportedOn, Requirement, Rule, RuleKind, Setting, Span, Status, Test, Types, YearSource,
     spec::{
-        ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec, RuleSpec,
-        SetSpec, TypesSpec, YearSpec,
+        ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec,
+        ReportedOnSpec, RuleSpec, SetSpec, TypesSpec, YearSpec,
     },
 };
 use crate::{Error, Severity, read::transform};
@@ -131,6 +131,17 @@ fn record(spec: RecordSpec, is_fixed: bool, status: Status) -> Result<Record, St
         person: place_some(&names, spec.person.as_ref())?,
         refers_only: spec.refers_only,
         claimed_birth_date: place_some(&names, spec.claimed_birth_date.as_ref())?,
+        reported_on: spec
+            .reported_on
+            .map(|reported| {
+                Ok::<_, String>(match reported {
+                    ReportedOnSpec::Field(name) => ReportedOn::Field(place(&names, &name)?),
+                    ReportedOnSpec::FirstOfOctober { first_of_october } => {
+                        ReportedOn::FirstOfOctober(place(&names, &first_of_october)?)
+                    }
+                })
+            })
+            .transpose()?,
         school_year: spec.school_year.iter().map(|year| year_source(year, &names)).collect::<Result<_, _>>()?,
         facts: spec
             .facts

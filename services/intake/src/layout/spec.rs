@@ -67,6 +67,8 @@ pub(super) struct RecordSpec {
     pub refers_only: bool,
     /// A birth date given for checking only.
     pub claimed_birth_date: Option<String>,
+    /// The day the source gives for its report.
+    pub reported_on: Option<ReportedOnSpec>,
     /// The field whose values tell the types of this record apart (register, change, unregister).
     pub types: Option<TypesSpec>,
     /// Where the school year comes from; the first that has a value.
@@ -186,6 +188,16 @@ pub(super) enum RuleSpec {
         because: String,
         severity: Option<String>,
     },
+}
+
+/// Where the day of a report comes from.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub(super) enum ReportedOnSpec {
+    /// A date field.
+    Field(String),
+    /// The first of October of the year a field names: the day such a collection is about by definition.
+    FirstOfOctober { first_of_october: String },
 }
 
 /// A fact the record makes.

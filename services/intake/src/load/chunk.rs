@@ -12,6 +12,7 @@ use reference::OrganizationName;
 use super::{
     Context, LoadError, Tally,
     kept::{self, ToKeep},
+    one_person,
 };
 use crate::{Counted, Dependent, Description, Finding, Item, OrganizationRecord, Reference, Severity, edfi, store};
 
@@ -283,6 +284,9 @@ async fn write_rows(
     let resolved = resolve(tx, introduction, &mentions, context.entropy).await?;
     drop(mentions);
     check_birth_dates(tx, context, &rows, &resolved, tally).await?;
+    let told = rows.iter().flat_map(|row| row.members.iter().map(move |member| (row.line, member.facts.as_slice())));
+    let told: Vec<_> = told.zip(&resolved).filter_map(|((line, facts), person)| Some(((*person)?, line, facts))).collect();
+    one_person::check(tx, &told, tally, context.limits.findings_max).await?;
     let mut persons = resolved.into_iter();
     let mut written = Vec::with_capacity(rows.len());
     let mut known: Vec<Vec<Option<SourcePersonId>>> = Vec::with_capacity(rows.len());

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Finding, OrganizationRecord, Severity,
-    layout::{Days, FactRule, FieldKind, OrganizationRule, Setting},
+    layout::{Days, FactRule, FieldKind, OrganizationRule, ReportedOn, Setting},
 };
 
 /// A checked record.
@@ -58,6 +58,14 @@ impl<'a> Checkpoint<'a> {
         self.date(self.plan.record.meaning.claimed_birth_date?).map(Masked::new)
     }
 
+    /// The day the source gives for its report.
+    fn reported_on(&self) -> Option<NaiveDate> {
+        match self.plan.record.meaning.reported_on? {
+            ReportedOn::Field(field) => self.date(field),
+            ReportedOn::FirstOfOctober(field) => NaiveDate::from_ymd_opt(self.text(field).parse().ok()?, 10, 1),
+        }
+    }
+
     /// Its facts.
     pub(crate) fn facts(&self) -> Result<Vec<Fact>, Finding> {
         let mut facts = Vec::new();
@@ -81,6 +89,7 @@ impl<'a> Checkpoint<'a> {
             builder.facility(facility);
         }
         builder.valid(self.days(rule.days)?);
+        builder.reported_on(self.reported_on());
         if self.says_yes(rule.certified) == Some(false)
             || (rule.certified.is_some() && self.filled(rule.certified).is_none())
         {

@@ -11,7 +11,7 @@ use crate::{items, sample, tables};
 
 fn fact(fact: &Fact) -> Json {
     let payload: Map<String, Json> = fact.payload.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
-    json!({
+    let mut json = json!({
         "fact": format!("{}.{}", fact.domain, fact.kind),
         "school_year": fact.school_year.map(|year| year.to_string()),
         "from": fact.valid.from().map(|day| day.to_string()),
@@ -21,7 +21,11 @@ fn fact(fact: &Fact) -> Json {
         "certification": format!("{:?}", fact.certification),
         "restriction": format!("{:?}", fact.restriction),
         "payload": payload,
-    })
+    });
+    if let (Some(day), Some(json)) = (fact.reported_on, json.as_object_mut()) {
+        json.insert("reported_on".to_owned(), day.to_string().into());
+    }
+    json
 }
 
 fn finding(finding: &Finding) -> Json {

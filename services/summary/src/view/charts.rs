@@ -110,15 +110,19 @@ pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeli
     let last = rows.len() - 1;
     let spells = join_capped(
         rows.iter().enumerate().map(|(i, (entry, row))| {
+            let day = |day: NaiveDate, rule: &crate::model::Cell<String>| match rule.value() {
+                Some(_) => fill(&words.cell_inferred, &[("date", &date(day))]),
+                None => date(day),
+            };
             let exit = match row.exit_date.value() {
-                Some(day) => date(*day),
+                Some(exit) => day(*exit, &row.exit_inferred),
                 None if i == last => words.timeline_current.clone(),
                 None => words.timeline_open.clone(),
             };
             let values = [
                 ("school", &*text(&row.school)),
                 ("district", &text(&row.district)),
-                ("entry", &date(*entry)),
+                ("entry", &day(*entry, &row.entry_inferred)),
                 ("exit", &exit),
             ];
             Cow::from(fill(&words.timeline_spell, &values))

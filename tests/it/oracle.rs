@@ -1,0 +1,252 @@
+//! An oracle for enrollment and mobility: slow, obviously right, and without a line of the fold. It walks the calendar day by day and asks of each
+//! day which school the rules of `domains/src/enrollment/RULES.md` put the student in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Datelike as _, NaiveDate};
+use domains::{Organizations, StoredFact, derive_mobility, fold};
+use model::{BatchId, Certification, Domain, Lineage, Period, SchoolYear, SourcePersonId, Value};
+use proptest::prelude::*;
+
+/// What a source can report, in a year counted from 2015 and on a day of the year counted from 1 July.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Register { on: NaiveDate, district: u8, school: u8 },
+    Unregister { on: NaiveDate, district: u8 },
+    Snapshot { on: NaiveDate, district: u8, school: u8 },
+    Change { district: u8, school: u8 },
+}
+
+/// A stay by district and school: first day, last day, whether it has ended.
+type Told = (u8, Option<u8>, Option<NaiveDate>, Option<NaiveDate>, bool);
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn days() -> impl Iterator<Item = NaiveDate> {
+    day("2015-07-01").iter_days().take_while(|on| *on <= day("2020-06-30"))
+}
+
+/// A life that reports agree on: at most one registration or exit a day, snapshots in October, January and June of the school then attended.
+/// Contradictions have examples of their own beside the fold.
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let step = (20..400_u64, 0..3_u8, 0..3_u8, 0..6_u8);
+    proptest::collection::vec(step, 1..8).prop_map(|steps| {
+        let mut on = day("2015-08-01");
+        let mut events = BTreeSet::new();
+        // Where the student is, from when: for the snapshots.
+        let mut places: Vec<(NaiveDate, Option<(u8, u8)>)> = Vec::new();
+        let mut registered: Option<u8> = None;
+        for (wait, district, school, what) in steps {
+            on = on.checked_add_days(chrono::Days::new(wait)).unwrap();
+            if on > day("2020-06-01") {
+                break;
+            }
+            match (what, registered) {
+                // Moves to another school of the district, which nobody reports but the collections.
+                (0 | 1, Some(at)) => places.push((on, Some((at, school)))),
+                (2, Some(at)) => {
+                    events.insert(Event::Unregister { on, district: at });
+                    places.push((on.succ_opt().unwrap(), None));
+                    registered = None;
+                }
+                (3, Some(at)) => {
+                    events.insert(Event::Change { district: at, school: places.last().unwrap().1.unwrap().1 });
+                }
+                _ => {
+                    events.insert(Event::Register { on, district, school });
+                    places.push((on, Some((district, school))));
+                    registered = Some(district);
+                }
+            }
+        }
+        for on in days().filter(|on| matches!((on.month(), on.day()), (10, 1) | (1, 15) | (6, 12))) {
+            let place = places.iter().rev().find(|(from, _)| *from <= on).and_then(|(_, place)| *place);
+            events.extend(place.map(|(district, school)| Event::Snapshot { on, district, school }));
+        }
+        events.into_iter().collect()
+    })
+}
+
+/// Which registration the student is under on a day: the last one by then, unless it has ended.
+fn district_on(events: &[Event], on: NaiveDate) -> Option<(NaiveDate, u8, u8)> {
+    let begun = |event: &Event| match *event {
+        Event::Register { on: from, district, school } if from <= on => Some((from, district, school)),
+        _ => None,
+    };
+    let (from, district, school) = events.iter().filter_map(begun).max_by_key(|(from, _, _)| *from)?;
+    let ended = events.iter().any(
+        |event| matches!(*event, Event::Unregister { on: to, district: of } if of == district && from <= to && to < on),
+    );
+    (!ended).then_some((from, district, school))
+}
+
+/// The school of a day: that of the registration until a snapshot names another. The change is put on the snapshot's day, or on 1 July before it
+/// where the last that was known is of an earlier school year.
+fn school_on(events: &[Event], on: NaiveDate) -> Option<(NaiveDate, u8, u8)> {
+    let (from, district, first) = district_on(events, on)?;
+    let mut seen: Vec<(NaiveDate, u8)> = vec![(from, first)];
+    for event in events {
+        if let Event::Snapshot { on: at, district: of, school } = *event
+            && of == district
+            && at >= from
+            && district_on(events, at).is_some_and(|(same, _, _)| same == from)
+        {
+            seen.push((at, school));
+        }
+    }
+    seen.sort_by_key(|(at, _)| *at);
+    let mut school = first;
+    let mut year = SchoolYear::containing(from);
+    for (at, named) in seen {
+        let turn = if SchoolYear::containing(at) > year { SchoolYear::containing(at).first_day() } else { at };
+        // A school already attended in the same school year and named once more is no return.
+        let is_return =
+            named != school && SchoolYear::containing(at) == year && was_at(events, (from, first), named, at);
+        year = SchoolYear::containing(at);
+        if named != school && !is_return && turn <= on {
+            school = named;
+        } else if named != school && !is_return {
+            break;
+        }
+    }
+    Some((from, district, school))
+}
+
+/// Whether the student was seen at a school, or registered there, earlier in the school year and under the same registration.
+fn was_at(events: &[Event], (from, first): (NaiveDate, u8), school: u8, before: NaiveDate) -> bool {
+    let year = SchoolYear::containing(before);
+    let registered = first == school && SchoolYear::containing(from) == year;
+    let seen = |event: &Event| matches!(*event, Event::Snapshot { on, school: at, .. } if at == school && on < before && on >= from && SchoolYear::containing(on) == year);
+    registered || events.iter().any(seen)
+}
+
+/// The stays that the days add up to.
+fn oracle(events: &[Event]) -> BTreeSet<Told> {
+    let mut stays: Vec<(NaiveDate, u8, u8, NaiveDate, NaiveDate)> = Vec::new();
+    for on in days() {
+        let Some((registered, district, school)) = school_on(events, on) else { continue };
+        match stays.last_mut() {
+            Some(last)
+                if (last.0, last.1, last.2) == (registered, district, school) && last.4.succ_opt() == Some(on) =>
+            {
+                last.4 = on
+            }
+            _ => stays.push((registered, district, school, on, on)),
+        }
+    }
+    let end = days().last().unwrap();
+    stays
+        .into_iter()
+        .map(|(_, district, school, from, to)| {
+            let open = to == end;
+            (district, Some(school), Some(from), (!open).then_some(to), !open)
+        })
+        .collect()
+}
+
+fn code(school: u8, district: u8) -> String {
+    format!("{district:02}-{school}")
+}
+
+fn fact(event: Event, line: u32) -> StoredFact {
+    let (kind, on, district, school) = match event {
+        Event::Register { on, district, school } => ("register", Some(on), district, Some(school)),
+        Event::Unregister { on, district } => ("unregister", Some(on), district, None),
+        Event::Snapshot { on, district, school } => ("collection", Some(on), district, Some(school)),
+        Event::Change { district, school } => ("change", None, district, Some(school)),
+    };
+    let date = match kind {
+        "register" => "entry_date",
+        "unregister" => "exit_withdraw_date",
+        _ => "snapshot_date",
+    };
+    StoredFact {
+        source_person: SourcePersonId(1),
+        sea: "ct".into(),
+        domain: Domain::Enrollment,
+        kind: kind.to_owned(),
+        school_year: on.map(SchoolYear::containing),
+        valid: Period::new(on, on.filter(|_| kind != "register")).unwrap(),
+        lea: Some(format!("{district:02}")),
+        facility: school.map(|school| code(school, district)),
+        certification: Certification::Certified,
+        source: Lineage {
+            batch: BatchId(1),
+            file: "events".into(),
+            line,
+            recorded_on: Some(day("2020-07-01")),
+            reported_on: None,
+        },
+        concealed: false,
+        payload: on.map(|on| (date.to_owned(), Value::Date(on))).into_iter().collect(),
+    }
+}
+
+fn folded(events: &[Event]) -> Vec<model::Row> {
+    let facts: Vec<_> = events.iter().enumerate().map(|(line, event)| fact(*event, line as u32)).collect();
+    fold(Domain::Enrollment, &facts, &Organizations::default())
+}
+
+fn told(rows: &[model::Row]) -> BTreeSet<Told> {
+    let stay = |row: &model::Row| {
+        let district = row.find_text("local_education_agency_id").unwrap().parse().unwrap();
+        let school =
+            row.find_text("school_id").and_then(|code| code.split_once('-')).map(|(_, school)| school.parse().unwrap());
+        let exit = row.find_date("exit_withdraw_date");
+        (district, school, row.find_date("entry_date"), exit, row.find("exit_basis").is_some())
+    };
+    rows.iter().map(stay).collect()
+}
+
+/// Mobility, counted from the oracle's stays: schools, districts, moves between and within, gaps of more than ten days outside July and August.
+fn counted(stays: &BTreeSet<Told>) -> BTreeMap<&'static str, i64> {
+    let mut stays: Vec<_> = stays.iter().collect();
+    stays.sort_by_key(|stay| stay.2);
+    let moves = stays.windows(2).map(|pair| (pair[0].0 == pair[1].0, (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1)));
+    let (mut between, mut within) = (0, 0);
+    for (same_district, same_school) in moves {
+        between += i64::from(!same_district);
+        within += i64::from(same_district && !same_school);
+    }
+    let is_in = |on: NaiveDate| stays.iter().any(|stay| stay.2 <= Some(on) && stay.3.is_none_or(|to| on <= to));
+    let last = stays.iter().filter_map(|stay| stay.2).max();
+    let first = stays.iter().filter_map(|stay| stay.2).min();
+    let (mut gaps, mut out, mut run) = (0, 0, 0);
+    for on in days().filter(|on| Some(*on) >= first && Some(*on) <= last) {
+        if !is_in(on) {
+            run += i64::from(!matches!(on.month(), 7 | 8));
+        } else if run > 0 {
+            if run > 10 {
+                (gaps, out) = (gaps + 1, out + run);
+            }
+            run = 0;
+        }
+    }
+    let schools: BTreeSet<_> = stays.iter().map(|stay| (stay.0, stay.1)).collect();
+    let districts: BTreeSet<_> = stays.iter().map(|stay| stay.0).collect();
+    BTreeMap::from([
+        ("schools", schools.len() as i64),
+        ("districts", districts.len() as i64),
+        ("moves_between_districts", between),
+        ("moves_within_district", within),
+        ("gaps", gaps),
+        ("days_out_of_school", out),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn the_fold_tells_what_walking_the_calendar_tells(events in events()) {
+        let rows = folded(&events);
+        let expect = oracle(&events);
+        prop_assert_eq!(told(&rows), expect.clone(), "{:#?}", events);
+        let mobility = derive_mobility(&rows);
+        for (element, count) in counted(&expect) {
+            prop_assert_eq!(mobility[0].find(element), Some(&Value::Integer(count)), "{} of {:#?}", element, events);
+        }
+    }
+}
