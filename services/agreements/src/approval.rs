@@ -17,6 +17,8 @@ named! {
         Activate = "agreement.activate",
         /// A court order or emergency opens a client's records.
         RecordInstrument = "instrument.record",
+        /// A consumer's whole feed is written as files outside the schedule.
+        Export = "export.run",
     }
 }
 
@@ -79,6 +81,11 @@ impl Stewards {
     /// The steward of this name.
     pub fn find(&self, id: &str) -> Option<&Steward> {
         self.0.get(id)
+    }
+
+    /// The steward who holds this key.
+    pub fn find_by_key(&self, key: &VerifyingKey) -> Option<&Steward> {
+        self.0.values().find(|steward| steward.key == *key)
     }
 
     /// Whether the approval is a registered steward's, given while registered, over exactly this.

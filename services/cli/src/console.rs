@@ -19,6 +19,11 @@ pub fn error(error: &anyhow::Error) {
     }
 }
 
+/// Says on standard error why a result is kept back.
+pub fn warn(text: &str) {
+    eprintln!("throughline: {text}");
+}
+
 /// A line of result for people; nothing when JSON is asked for.
 pub fn line(json: bool, text: impl AsRef<str>) {
     if !json {

@@ -69,6 +69,13 @@ pub fn public_key(path: &Path) -> anyhow::Result<VerifyingKey> {
         .map_err(|error| anyhow!("{} is no Ed25519 public key: {error}", path.display()))
 }
 
+/// A steward's private key, PKCS#8 PEM.
+pub fn private_key(path: &Path) -> anyhow::Result<SigningKey> {
+    let pem = fs::read_to_string(path).with_context(|| format!("cannot read the key {}", path.display()))?;
+    // What the parser says of a broken key is left out: it could quote it.
+    SigningKey::from_pkcs8_pem(&pem).map_err(|_| anyhow!("{} is no Ed25519 private key in PEM", path.display()))
+}
+
 /// Writes a file that must not exist, for its owner only: whole or not at all.
 pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let part = path.with_extension("part");

@@ -107,7 +107,7 @@ async fn play(app: &App, dir: &Path, as_json: bool) -> anyhow::Result<()> {
     let own: ConsumerId = "sea".parse()?;
     let target = dir.join("out/sea/ndjson");
     if app.consumers.contains_key(&own) && !target.join("manifest.json").exists() {
-        feed::export_own(app, &own, "ndjson", &target).await?;
+        feed::export_own(app, &feed::Export::scheduled(&own, "ndjson", &target)).await?;
     }
     app.sequence().await
 }
