@@ -27,7 +27,8 @@ pub fn warn(text: &str) {
 /// A line of result for people; nothing when JSON is asked for.
 pub fn line(json: bool, text: impl AsRef<str>) {
     if !json {
-        println!("{}", text.as_ref());
+        // A reader that has gone away wants no more; the exit code says how the work ended.
+        let _gone = writeln!(std::io::stdout(), "{}", text.as_ref());
     }
 }
 

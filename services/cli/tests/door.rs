@@ -41,7 +41,8 @@ impl Place {
             fs::write(&private, key.to_pkcs8_pem(LineEnding::LF).expect("a key").as_bytes()).expect("a file");
             let pem = key.verifying_key().to_public_key_pem(LineEnding::LF).expect("a key");
             fs::write(&public, pem).expect("a file");
-            config += &format!("[[steward]]\nid = \"{name}\"\npublic_key_file = {public:?}\n");
+            let table = [format!("[[steward]]\nid = {name:?}"), format!("public_key_file = {:?}\n", text(&public))];
+            config.push_str(&table.join("\n"));
             private
         });
         fs::write(self.path(data).join("config.toml"), config).expect("a file");
