@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use agreements::{Act, InstrumentKind, Interval, NewInstrument, Reason};
 use chrono::TimeDelta;
-use disclosure::{Error, Item};
+use disclosure::{Ask, Error, Item};
 use model::{Domain, FixedClock, Masked, SectionState, StudentId};
 use sha2::{Digest as _, Sha256};
 use tests::{moment, project_file};
@@ -198,7 +198,7 @@ async fn a_sealed_person_is_disclosed_to_nobody() {
 
 #[tokio::test]
 async fn an_expunged_record_never_appears_again() {
-    let world = one_in_care(&["dcf"]).await;
+    let world = one_in_care(&["dcf", "sea"]).await;
     let before = loaded_at() + TimeDelta::days(1);
     let says =
         |disclosed: &disclosure::Disclosed| String::from_utf8(disclosed.bytes.to_vec()).unwrap().contains("H-2024-17");
@@ -210,8 +210,7 @@ async fn an_expunged_record_never_appears_again() {
     assert!(!says(&earlier), "nor in what was known before");
     let clock = FixedClock(moment());
     let sea = consumer("sea");
-    let students = disclosure::list_students(world.context(&clock), &ask_of(&sea), None, 10).await.unwrap();
-    let histories = disclosure::access_chunk(world.context(&clock), &ask_of(&sea), &students).await.unwrap();
+    let (_, histories) = world.own_export(&clock, &sea).await;
     let told =
         histories.iter().filter(|history| String::from_utf8(encode(history).unwrap()).unwrap().contains("H-2024-17"));
     assert_eq!(told.count(), 1, "the other student's incident alone");
@@ -304,9 +303,7 @@ async fn the_sea_sees_everything_and_is_recorded() {
     let students: Vec<StudentId> =
         disclosure::list_students(world.context(&clock), &ask_of(&sea), None, 10).await.unwrap();
     assert_eq!(students.len(), 2);
-    let all: BTreeSet<StudentId> = students.iter().copied().collect();
-    disclosure::record_access(world.context(&clock), &ask_of(&sea), &all).await.unwrap();
-    let histories = disclosure::access_chunk(world.context(&clock), &ask_of(&sea), &students).await.unwrap();
+    let (access, histories) = world.own_export(&clock, &sea).await;
     let text: String = histories.iter().map(|history| String::from_utf8(encode(history).unwrap()).unwrap()).collect();
     for told in ["3480115", "Bridgeport Detention Center", "arrested=false", STUDENT, OTHER] {
         assert!(text.contains(told), "{told}");
@@ -315,9 +312,18 @@ async fn the_sea_sees_everything_and_is_recorded() {
     let entries = world.entries().await;
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].kind.as_str(), entries[0].names_student), ("access", false));
-    let one =
-        disclosure::access_chunk(world.context(&clock), &ask_of(&sea), &[StudentId(Uuid::from_u128(1))]).await.unwrap();
-    assert!(one[0].sections().iter().all(|section| section.rows.is_empty()), "nobody has no history");
+    let ask = ask_of(&sea);
+    let stranger = [StudentId(Uuid::from_u128(1))];
+    let beyond = disclosure::access_chunk(world.context(&clock), &ask, &access, &stranger).await;
+    assert!(matches!(beyond, Err(Error::Invalid(_))), "only the students that were recorded");
+    for other in [
+        Ask { run: Some(Uuid::from_u128(2)), ..ask.clone() },
+        Ask { as_of: Some(loaded_at()), ..ask.clone() },
+        Ask { purpose: Some("another"), ..ask.clone() },
+    ] {
+        let reused = disclosure::access_chunk(world.context(&clock), &other, &access, &students).await;
+        assert!(matches!(reused, Err(Error::Invalid(_))), "an access serves what it was recorded for");
+    }
 }
 
 #[tokio::test]

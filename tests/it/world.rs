@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, io::BufReader, path::PathBuf, 
 
 use agreements::{Act, Actor, Agreements, Approval, Delivery, Digest, Interval, NewCertification, Steward, Stewards};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use disclosure::{Ask, Asker, Disclosed, DisclosedHistory, Error, Repeat};
+use disclosure::{Access, Ask, Asker, Disclosed, DisclosedHistory, Error, Occasion, Repeat};
 use ed25519_dalek::SigningKey;
 use identity::roster::RosterLayout;
 use intake::{
@@ -345,6 +345,16 @@ impl World {
         disclosure::disclose_one(self.context(&clock), &ask, &Masked::new(person.to_owned()), &encode).await
     }
 
+    /// The SEA's own export on schedule: recorded, then read.
+    pub async fn own_export(&self, clock: &FixedClock, sea: &ConsumerId) -> (Access, Vec<DisclosedHistory>) {
+        let (context, ask) = (self.context(clock), ask_of(sea));
+        let students = disclosure::list_students(context, &ask, None, 1_000).await.unwrap();
+        let all = students.iter().copied().collect();
+        let access = disclosure::record_access(context, &ask, all, Occasion::Scheduled).await.unwrap();
+        let histories = disclosure::access_chunk(context, &ask, &access, &students).await.unwrap();
+        (access, histories)
+    }
+
     /// All entries of the ledger, in the order of their times.
     pub async fn entries(&self) -> Vec<Recorded> {
         let rows = self
@@ -364,6 +374,17 @@ impl World {
             names_student: row.get(3),
         };
         rows.iter().map(recorded).collect()
+    }
+
+    /// Gives all entries their place.
+    pub async fn sequence(&self) {
+        let mut conn = self.db.superuser().await;
+        // What other databases of the server have open holds the sequencer back for a moment.
+        let waiting = "SELECT (SELECT count(*) FROM ledger.entry) - (SELECT count(*) FROM ledger.sequence)";
+        while self.count(waiting).await > 0 {
+            ledger::sequence(&mut conn, 1_000).await.unwrap();
+            tokio::task::yield_now().await;
+        }
     }
 
     /// One number, as a superuser sees it.

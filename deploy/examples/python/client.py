@@ -242,7 +242,7 @@ def check_consistency(old_size, old_root, new_size, new_root, path):
             sr = node_hash(sr, step)
         fn, sn = fn >> 1, sn >> 1
     if fr != old_root or sr != new_root or sn != 0:
-        raise NotVerified("the ledger does not extend the checkpoint kept: it was rewritten")
+        raise NotVerified("the log does not extend the checkpoint kept: it was rewritten")
 
 
 def read_checkpoint(note, log_key=None):
@@ -280,19 +280,23 @@ def checkpoint(channel, options):
     """Keeps the newest checkpoint, if it extends the one kept."""
     service = ledger_pb2_grpc.LedgerServiceStub(channel)
     kept = pathlib.Path(options.keep)
+    answer = service.GetCheckpoint(ledger_pb2.GetCheckpointRequest(), timeout=ANSWER_SECONDS_MAX)
+    note = answer.checkpoint
+    size, root = read_checkpoint(note, options.log_key)
     if kept.exists():
         old_size, old_root = read_checkpoint(kept.read_text(), options.log_key)
-        proof = service.GetConsistencyProof(
-            ledger_pb2.GetConsistencyProofRequest(old_size=old_size), timeout=ANSWER_SECONDS_MAX
-        )
-        note = proof.checkpoint
-        size, root = read_checkpoint(note, options.log_key)
-        check_consistency(old_size, old_root, size, root, list(proof.hashes))
+        if size < old_size:
+            raise NotVerified(f"the log does not extend the checkpoint kept: it has shrunk from {old_size} to {size} entries")
+        path = []
+        if 0 < old_size < size:
+            proof = service.GetConsistencyProof(
+                ledger_pb2.GetConsistencyProofRequest(old_size=old_size, new_size=size), timeout=ANSWER_SECONDS_MAX
+            )
+            path = list(proof.hashes)
+        if old_size:
+            check_consistency(old_size, old_root, size, root, path)
         print(f"the ledger has grown from {old_size} to {size} entries; nothing before was changed")
     else:
-        answer = service.GetCheckpoint(ledger_pb2.GetCheckpointRequest(), timeout=ANSWER_SECONDS_MAX)
-        note = answer.checkpoint
-        size, _ = read_checkpoint(note, options.log_key)
         print(f"the ledger has {size} entries")
     part = kept.with_name(kept.name + ".part")
     part.write_text(note)
@@ -329,7 +333,7 @@ def prove(channel, options):
     if options.checkpoint:
         old_size, old_root = read_checkpoint(pathlib.Path(options.checkpoint).read_text(), options.log_key)
         if old_size > size:
-            raise NotVerified("the ledger has shrunk since the checkpoint that was kept")
+            raise NotVerified("the log does not extend the checkpoint kept: it has shrunk")
         growth = service.GetConsistencyProof(
             ledger_pb2.GetConsistencyProofRequest(old_size=old_size, new_size=size), timeout=ANSWER_SECONDS_MAX
         )

@@ -19,6 +19,8 @@ named! {
         RecordInstrument = "instrument.record",
         /// A client is linked with a student whom the engine did not propose.
         OverrideMatch = "match.override",
+        /// A consumer's whole feed is written as files outside the schedule.
+        Export = "export.run",
     }
 }
 
@@ -81,6 +83,11 @@ impl Stewards {
     /// The steward of this name.
     pub fn find(&self, id: &str) -> Option<&Steward> {
         self.0.get(id)
+    }
+
+    /// The steward who holds this key.
+    pub fn find_by_key(&self, key: &VerifyingKey) -> Option<&Steward> {
+        self.0.values().find(|steward| steward.key == *key)
     }
 
     /// Whether the approval is a registered steward's, given while registered, over exactly this.

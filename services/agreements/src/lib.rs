@@ -24,6 +24,7 @@ mod canonical;
 mod decide;
 mod diff;
 mod document;
+mod draft;
 mod element_set;
 mod error;
 mod evidence;
@@ -34,6 +35,7 @@ mod interval;
 mod matrix;
 mod named;
 mod registry;
+mod request;
 mod rule;
 mod store;
 mod terms;
@@ -43,6 +45,7 @@ pub use canonical::{Digest, canonical};
 pub use decide::{Actor, Authority, Denial, Grant, Permit, Phase, Reason, Request, Subject, decide};
 pub use diff::diff;
 pub use document::{Checked, check, parse};
+pub use draft::{Draft, Trial, try_on};
 pub use element_set::{ElementSet, UnknownElement};
 pub use error::Error;
 pub use evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument};
@@ -53,6 +56,7 @@ pub use interval::{Interval, end_of_day, majority_at, start_of_day};
 pub use matrix::matrix;
 pub use named::UnknownName;
 pub use registry::{Agreements, Proposal, VersionSummary};
+pub use request::{ExportRequest, FiledRequest, UsedRequest};
 pub use terms::{
     Access, Amendment, Audience, Audiences, Basis, Clause, Condition, Delivery, Evidence, FORMAT, LegalBasis,
     OnwardParty, Party, PartyRole, Population, PopulationRule, Purpose, Records, Redisclosure, Retention, Role,

@@ -147,7 +147,7 @@ impl Agreements {
             return Err(Error::Conflict("a later version of this agreement is in force"));
         }
         let approvals = store::list_approvals(conn, Act::Activate, digest).await?;
-        let (first, second) = self.two(digest, &approvals, state.suspended_at, at)?;
+        let (first, second) = self.two(Act::Activate, digest, &approvals, state.suspended_at, at)?;
         let activated_at = at.max(stored.valid_from);
         store::end_activations(
             conn,
@@ -162,8 +162,9 @@ impl Agreements {
     }
 
     /// Two approvals of distinct stewards that verify and are not stale.
-    fn two<'a>(
+    pub(crate) fn two<'a>(
         &self,
+        act: Act,
         digest: Digest,
         approvals: &'a [Approval],
         not_before: Option<DateTime<Utc>>,
@@ -173,7 +174,7 @@ impl Agreements {
         for (index, first) in approvals.iter().enumerate() {
             for second in approvals.iter().skip(index + 1) {
                 let pair = [first.clone(), second.clone()];
-                match self.stewards.verify_two(Act::Activate, digest, &pair, not_before, at) {
+                match self.stewards.verify_two(act, digest, &pair, not_before, at) {
                     Ok(_) => return Ok((first, second)),
                     Err(error) => refusal = error,
                 }

@@ -1,5 +1,7 @@
 //! All SQL of agreements. No rules: what the rows mean is decided elsewhere.
 
+pub(crate) mod request;
+
 use chrono::{DateTime, Utc};
 use model::ConsumerId;
 use sqlx::{PgConnection, types::Json};

@@ -208,9 +208,26 @@ impl App {
         }
     }
 
-    /// The first of the sandbox's stewards; outside the sandbox nobody.
-    pub fn sandbox_steward(&self) -> Option<&str> {
-        self.sandbox_keys.first().map(|(name, _)| name.as_str())
+    /// Keeps a steward's approval of an act that is about a consumer, with its entry in the ledger.
+    pub async fn approve(
+        &self,
+        consumer: &ConsumerId,
+        act: Act,
+        digest: Digest,
+        approval: &Approval,
+    ) -> anyhow::Result<()> {
+        let ask = disclosure::Ask {
+            consumer,
+            actor: agreements::Actor::ScheduledRun,
+            purpose: None,
+            delivery: agreements::Delivery::File,
+            office: None,
+            as_of: None,
+            asker: disclosure::Asker::default(),
+            run: None,
+            repeat: disclosure::Repeat::Always,
+        };
+        Ok(disclosure::approve(self.disclosure(), &ask, (act, digest), approval).await?)
     }
 
     /// The SEA's own consumer: the one that sends no roster.
@@ -219,7 +236,17 @@ impl App {
         own.map(|(id, _)| id).ok_or_else(|| anyhow!("no agreement states what the SEA's own people may see"))
     }
 
-    /// Puts a document on file and into force with the sandbox's approvals.
+    /// The first of the sandbox's stewards; outside the sandbox nobody.
+    pub fn sandbox_steward(&self) -> Option<&str> {
+        self.sandbox_keys.first().map(|(name, _)| name.as_str())
+    }
+
+    /// Whether the program itself holds stewards' keys.
+    pub const fn is_sandbox(&self) -> bool {
+        self.settings.sandbox
+    }
+
+    /// Puts a document on file and into force, with the sandbox's approvals or those given before.
     pub async fn activate(&self, document: &str) -> anyhow::Result<(String, i32)> {
         let at = self.clock().now();
         let terms = agreements::parse(document).map_err(|error| agreement_error(&error))?;
@@ -237,17 +264,26 @@ impl App {
         if active.is_some_and(|active| active.digest() == proposal.digest) {
             return Ok((proposal.agreement_id, proposal.version));
         }
-        let approvals = self.sandbox_approvals(Act::Activate, proposal.digest, at)?;
-        pg::run_tx(self.pool(), "cli.activate", Role::Agreements, |tx| {
-            let (approvals, proposal) = (&approvals, &proposal);
-            Box::pin(async move {
-                for approval in approvals {
-                    agreements.approve(tx, Act::Activate, proposal.digest, approval).await?;
-                }
-                agreements.activate(tx, &proposal.agreement_id, proposal.version, at).await
-            })
+        if !self.sandbox_keys.is_empty() {
+            for approval in &self.sandbox_approvals(Act::Activate, proposal.digest, at)? {
+                self.approve(&terms.consumer, Act::Activate, proposal.digest, approval).await?;
+            }
+        }
+        let activated = pg::run_tx(self.pool(), "cli.activate", Role::Agreements, |tx| {
+            let proposal = &proposal;
+            Box::pin(async move { agreements.activate(tx, &proposal.agreement_id, proposal.version, at).await })
         })
-        .await?;
+        .await;
+        match activated {
+            Ok(_) => {}
+            Err(agreements::Error::Precondition(missing)) => bail!(
+                "{} version {} is on file and not in force: {missing}; two stewards approve it with: throughline approve {} --key FILE",
+                proposal.agreement_id,
+                proposal.version,
+                proposal.digest
+            ),
+            Err(error) => return Err(error.into()),
+        }
         Ok((proposal.agreement_id, proposal.version))
     }
 
@@ -327,7 +363,8 @@ enum PrepareError {
     Reference(#[from] reference::Error),
 }
 
-fn agreement_error(error: &agreements::Error) -> anyhow::Error {
+/// What is wrong with a document, every mistake on a line of its own.
+pub fn agreement_error(error: &agreements::Error) -> anyhow::Error {
     match error {
         agreements::Error::Document(findings) => {
             let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();

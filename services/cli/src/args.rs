@@ -70,6 +70,8 @@ pub enum Command {
     /// Agreements.
     #[command(subcommand)]
     Agreement(Agreement),
+    /// Approve what two stewards must approve: an export outside the schedule, a version of an agreement.
+    Approve(Approve),
     /// The record of disclosures.
     #[command(subcommand)]
     Ledger(Ledger),
@@ -108,6 +110,15 @@ pub enum BenchWhat {
     Feed,
     /// All of them.
     All,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Approve {
+    /// What: the digest that was printed when it was asked for, or at least its first eight digits.
+    pub request: String,
+    /// The steward's own private key (Ed25519, PKCS#8 PEM).
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -420,6 +431,15 @@ pub enum Feed {
         /// What was known then.
         #[arg(long)]
         as_of: Option<DateTime<Utc>>,
+        /// Who asks, for the record.
+        #[arg(long, default_value = "operator")]
+        by: String,
+        /// Why, for the stewards who approve it and for the record.
+        #[arg(long, default_value = "asked for on the command line")]
+        reason: String,
+        /// A request that two stewards have approved; without it a request is made (and, in the sandbox, approved).
+        #[arg(long, value_name = "DIGEST")]
+        request: Option<String>,
     },
 }
 
@@ -464,6 +484,42 @@ pub enum Agreement {
         /// The document.
         document: PathBuf,
     },
+    /// Why an agency is, or is not, given elements of a student: which clause and which fact decided. Entered in the ledger.
+    #[command(group = clap::ArgGroup::new("about").required(true).args(["student", "client"]))]
+    Explain {
+        /// The agency.
+        #[arg(long)]
+        consumer: ConsumerId,
+        /// The student, by the exchange's own id.
+        #[arg(long)]
+        student: Option<uuid::Uuid>,
+        /// The client, by the agency's own person id.
+        #[arg(long)]
+        client: Option<String>,
+        /// Elements, such as `attendance.days_attended`; default: all, by domain.
+        #[arg(long = "element")]
+        elements: Vec<String>,
+        /// The purpose, by its id; default: the agreement's first.
+        #[arg(long)]
+        purpose: Option<String>,
+        /// `unary`, `stream`, `file` or `pdf`.
+        #[arg(long, default_value = "file")]
+        delivery: String,
+        /// Who asks, for the record.
+        #[arg(long, default_value = "operator")]
+        by: String,
+    },
+    /// What a draft would change: for which students and elements, and of recent requests. Entered in the ledger; nothing else is stored.
+    Rehearse {
+        /// The draft.
+        draft: PathBuf,
+        /// Requests of so many days are looked at.
+        #[arg(long, default_value_t = 30)]
+        days: u16,
+        /// Who asks, for the record.
+        #[arg(long, default_value = "operator")]
+        by: String,
+    },
     /// Stop an agreement at once.
     Suspend {
         /// Its id.
@@ -504,12 +560,27 @@ pub enum Ledger {
         /// The student, by the exchange's own id.
         #[arg(long)]
         student: uuid::Uuid,
-        /// `csv` or `json`.
+        /// `csv`, `json` or `pdf` (which needs `--out`).
         #[arg(long, default_value = "csv")]
         format: String,
         /// `parent`, `eligible_student`, `district` or `auditor`.
         #[arg(long, default_value = "auditor")]
         audience: String,
+        /// A file; default: standard output.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// A steward has looked at this copy and releases it; outside the sandbox with `--key`.
+        #[arg(long)]
+        release: bool,
+        /// The releasing steward's private key.
+        #[arg(long, requires = "release", value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// An entry that the steward holds back from this copy.
+        #[arg(long = "hold", requires = "release", value_name = "ENTRY")]
+        holds: Vec<uuid::Uuid>,
+        /// Who asks, for the record.
+        #[arg(long, default_value = "operator")]
+        by: String,
     },
 }
 

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod bench;
+mod approve;
 mod config;
 mod db;
 mod demo;
@@ -52,6 +53,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Feed(command) => feed::run(&place, command).await,
         Command::Summary(command) => summary::run(&place, command),
         Command::Agreement(command) => agreement::run(&place, command).await,
+        Command::Approve(options) => approve::run(&place, options).await,
         Command::Ledger(command) => ledger::run(&place, command).await,
         Command::Db(command) => db::run(&place, &command).await,
         Command::Config(command) => config::run(&place, &command),
@@ -84,4 +86,23 @@ where
         app.close().await?;
     }
     result
+}
+
+/// What one of the SEA's own people asks for, by their role in the SEA's own agreement.
+pub fn own_ask<'a>(consumer: &'a model::ConsumerId, role: &'a str, by: &str) -> disclosure::Ask<'a> {
+    disclosure::Ask {
+        consumer,
+        actor: agreements::Actor::Person { role, office: None, officer: None, trained_on: None },
+        purpose: None,
+        delivery: agreements::Delivery::Unary,
+        office: None,
+        as_of: None,
+        asker: disclosure::Asker {
+            person: Some(model::Masked::new(by.to_owned())),
+            system: Some("command line".to_owned()),
+            ..disclosure::Asker::default()
+        },
+        run: None,
+        repeat: disclosure::Repeat::Always,
+    }
 }

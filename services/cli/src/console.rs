@@ -19,10 +19,16 @@ pub fn error(error: &anyhow::Error) {
     }
 }
 
+/// Says on standard error why a result is kept back.
+pub fn warn(text: &str) {
+    eprintln!("throughline: {text}");
+}
+
 /// A line of result for people; nothing when JSON is asked for.
 pub fn line(json: bool, text: impl AsRef<str>) {
     if !json {
-        println!("{}", text.as_ref());
+        // A reader that has gone away wants no more; the exit code says how the work ended.
+        let _gone = writeln!(std::io::stdout(), "{}", text.as_ref());
     }
 }
 

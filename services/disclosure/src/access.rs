@@ -1,40 +1,74 @@
-//! The SEA's own door: complete exports and inspection by its own people. One access entry a run, none in a parent's record.
+//! The SEA's own door: complete exports by its own people. One access entry a run, none in a parent's record.
+//!
+//! No record, no byte, by construction: [`access_chunk`] takes an [`Access`], which only [`record_access`] makes, once the entry has
+//! committed, and which knows the students that the entry's Merkle root is over.
 
 use std::collections::BTreeSet;
 
+use agreements::{Authority, Denial, Grant, InForce, LegalBasis, PopulationRule, Reason, Subject, decide};
 use chrono::{DateTime, Utc};
-use ledger::Kind;
-use model::{Domain, Masked, StudentId};
+use ledger::{Hash, Kind};
+use model::{ConsumerId, DisclosureId, Masked, StudentId};
 use pg::{Role, Tx};
 use uuid::Uuid;
 
 use crate::{
-    Ask, Context, DisclosedHistory, Error, assemble, decision_time,
-    disclosed::digest_sections,
-    entry,
+    Ask, Context, DisclosedHistory, Error, Occasion,
+    decided::{self, set_moment},
+    entry, file_run,
     store::{self, list_population},
 };
 
-/// The SEA sees everything its own agreement document names: every element.
-struct Everything;
+/// The most students of one chunk.
+pub const ACCESS_CHUNK_MAX: usize = 1_000;
 
-impl assemble::Allowed for Everything {
-    fn domain(&self, _: Domain) -> bool {
-        true
-    }
-
-    fn element(&self, domain: Domain, name: &str) -> bool {
-        domains::definition(domain).find_element(name).is_some()
-    }
+/// An access that the ledger holds: the only key to [`access_chunk`]. Made by [`record_access`] alone, and good for exactly the
+/// run, consumer, purpose, time and students that were recorded.
+#[derive(Debug)]
+pub struct Access {
+    entry: DisclosureId,
+    consumer: ConsumerId,
+    run: Option<Uuid>,
+    purpose: Option<String>,
+    as_of: Option<DateTime<Utc>>,
+    students: BTreeSet<StudentId>,
+    root: Hash,
 }
 
-async fn set_moment(tx: &mut Tx<'_, '_>, context: Context<'_>, ask: &Ask<'_>) -> Result<DateTime<Utc>, Error> {
-    tx.act_as(Role::Ledger).await?;
-    let at = decision_time(tx, context.clock).await?;
-    tx.act_as(Role::Steward).await?;
-    tx.set("at", &at.to_rfc3339()).await?;
-    tx.set("as_of", &ask.as_of.map_or(at, |as_of| as_of.min(at)).to_rfc3339()).await?;
-    Ok(at)
+impl Access {
+    /// The entry that records it.
+    pub const fn entry(&self) -> DisclosureId {
+        self.entry
+    }
+
+    /// The Merkle root over the students, as the entry holds it.
+    pub const fn root(&self) -> Hash {
+        self.root
+    }
+
+    /// The students it is good for, in the order of their ids.
+    pub const fn students(&self) -> &BTreeSet<StudentId> {
+        &self.students
+    }
+
+    fn covers(&self, ask: &Ask<'_>, students: &[StudentId]) -> Result<(), Error> {
+        let same = self.consumer == *ask.consumer
+            && self.run == ask.run
+            && self.purpose.as_deref() == ask.purpose
+            && self.as_of == ask.as_of;
+        if !same {
+            return Err(Error::Invalid(
+                "an access is good for the run, consumer, purpose and time it was recorded for",
+            ));
+        }
+        if students.len() > ACCESS_CHUNK_MAX {
+            return Err(Error::Invalid("a chunk of an access holds at most 1000 students"));
+        }
+        if !students.iter().all(|student| self.students.contains(student)) {
+            return Err(Error::Invalid("an access is good for the students it was recorded for"));
+        }
+        Ok(())
+    }
 }
 
 /// A page of all students, behind `after`.
@@ -49,7 +83,7 @@ pub async fn list_students(
         .run(context.pool, |tx| {
             let after = after.clone();
             Box::pin(async move {
-                set_moment(tx, context, ask).await?;
+                set_moment(tx, context, ask, Role::Steward).await?;
                 let rows = list_population(tx, ask.consumer, None, &after, i64::from(limit)).await?;
                 Ok::<_, Error>(rows.into_iter().map(|(_, student, _)| StudentId(student)).collect())
             })
@@ -57,74 +91,99 @@ pub async fn list_students(
         .await
 }
 
-/// The whole histories of these students, for the SEA itself. Call [`record_access`] for the run first: no record, no byte.
+/// Decides by the SEA's own agreement whether its people may see these students, and records it: who, for what, which elements, how
+/// many, and the Merkle root over them. A refusal is recorded too.
+pub async fn record_access(
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    students: BTreeSet<StudentId>,
+    occasion: Occasion<'_>,
+) -> Result<Access, Error> {
+    let root = ledger::students_root(&students);
+    let counted = (students.len() as u64, root.0);
+    let outcome = pg::transaction("disclosure.record_access", Role::Steward)
+        .run(context.pool, |tx| Box::pin(async move { record_in(tx, context, ask, counted, occasion).await }))
+        .await?;
+    let entry = outcome.map_err(Error::Denied)?;
+    Ok(Access {
+        entry,
+        consumer: ask.consumer.clone(),
+        run: ask.run,
+        purpose: ask.purpose.map(str::to_owned),
+        as_of: ask.as_of,
+        students,
+        root,
+    })
+}
+
+async fn record_in(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    counted: (u64, [u8; 32]),
+    occasion: Occasion<'_>,
+) -> Result<Result<DisclosureId, Reason>, Error> {
+    let at = set_moment(tx, context, ask, Role::Steward).await?;
+    let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
+    let id = model::disclosure_id(context.entropy);
+    let (entry, outcome) = match decide_own(ask, in_force.as_ref(), at) {
+        Ok(grant) => {
+            let mut entry = entry::run(ask, Kind::Access, entry::terms_of(&grant)?, id, counted, at, context.entropy);
+            let used = file_run::use_request(tx, context, ask, occasion, at).await?;
+            entry.detail.authority = used.map(|used| file_run::named(used.digest));
+            (entry, Ok(id))
+        }
+        Err(denial) => {
+            let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+            let who = Masked::new("the SEA's own population".to_owned());
+            let entry = entry::refusal(ask, terms, id, &who, denial.reason, at, context.entropy);
+            (entry, Err(denial.reason))
+        }
+    };
+    tx.act_as(Role::Ledger).await?;
+    ledger::record_one(tx, &entry).await?;
+    Ok(outcome)
+}
+
+/// Whether the SEA's own agreement permits its people to see students, none singled out. Another party's never does.
+pub(crate) fn decide_own(
+    ask: &Ask<'_>,
+    in_force: Option<&std::sync::Arc<InForce>>,
+    at: DateTime<Utc>,
+) -> Result<Grant, Denial> {
+    let in_force = in_force.ok_or_else(|| Denial::no_agreement(at))?;
+    if in_force.terms().population.rule != PopulationRule::EveryStudent {
+        return Err(Denial { reason: Reason::AnotherParty, at });
+    }
+    let charge = [Authority {
+        legal_basis: Some(LegalBasis::SchoolOfficial),
+        phase: None,
+        office: None,
+        officer: None,
+        released: agreements::Interval { from: DateTime::<Utc>::MIN_UTC, to: None },
+    }];
+    let subject = Subject { authorities: &charge, instruments: &[], majority_at: None };
+    decide(&decided::request(ask, in_force), &subject, in_force, at)
+}
+
+/// What the SEA's own agreement gives of these students of a recorded access, in the order asked for. A student whom the agreement, a merge
+/// or an undone load has taken out since is left out.
 pub async fn access_chunk(
     context: Context<'_>,
     ask: &Ask<'_>,
+    access: &Access,
     students: &[StudentId],
 ) -> Result<Vec<DisclosedHistory>, Error> {
+    access.covers(ask, students)?;
+    let keys: Vec<String> = students.iter().map(ToString::to_string).collect();
     pg::transaction("disclosure.access", Role::Steward)
         .run(context.pool, |tx| {
+            let keys = &keys;
             Box::pin(async move {
-                let at = set_moment(tx, context, ask).await?;
-                let organizations = reference::load_organizations(tx, ask.as_of.unwrap_or(at)).await?;
-                let ids: Vec<Uuid> = students.iter().map(|student| student.0).collect();
-                let mut facts = std::collections::HashMap::<StudentId, Vec<_>>::new();
-                for (student, fact) in store::list_all_facts(tx, &ids).await? {
-                    facts.entry(student).or_default().push(fact);
-                }
-                let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
-                let (title, version, recipient) = in_force.as_deref().map_or_else(
-                    || (String::new(), 0, ask.consumer.to_string()),
-                    |in_force| {
-                        (
-                            in_force.terms().title.clone(),
-                            in_force.terms().version,
-                            in_force.terms().recipient().to_owned(),
-                        )
-                    },
-                );
-                let histories = students.iter().map(|student| {
-                    let sections =
-                        assemble::sections(&Everything, facts.remove(student).unwrap_or_default(), &organizations);
-                    DisclosedHistory {
-                        disclosure: model::disclosure_id(context.entropy),
-                        consumer: ask.consumer.clone(),
-                        person_key: Masked::new(student.to_string()),
-                        student: *student,
-                        agreement_title: title.clone(),
-                        agreement_version: version,
-                        recipient: recipient.clone(),
-                        legal_basis: "school_official".to_owned(),
-                        notice: String::new(),
-                        retention_days: 0,
-                        decided_at: at,
-                        as_of: ask.as_of.map_or(at, |as_of| as_of.min(at)),
-                        content_digest: digest_sections(&sections),
-                        sections,
-                    }
-                });
-                Ok::<_, Error>(histories.collect())
-            })
-        })
-        .await
-}
-
-/// Records that the SEA's own people are about to see these students: who, for what, how many, and the Merkle root over them.
-pub async fn record_access(context: Context<'_>, ask: &Ask<'_>, students: &BTreeSet<StudentId>) -> Result<(), Error> {
-    let root = ledger::students_root(students).0;
-    let count = students.len() as u64;
-    pg::transaction("disclosure.record_access", Role::Steward)
-        .run(context.pool, |tx| {
-            Box::pin(async move {
-                let at = set_moment(tx, context, ask).await?;
-                let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
-                let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
-                let id = model::disclosure_id(context.entropy);
-                let entry = entry::run(ask, Kind::Access, terms, id, (count, root), at, context.entropy);
-                tx.act_as(Role::Ledger).await?;
-                ledger::record_one(tx, &entry).await?;
-                Ok::<_, Error>(())
+                store::hold_population(tx, ask.consumer).await?;
+                let read = decided::read(tx, context, ask, Role::Steward, keys).await?;
+                let granted = read.clients.into_iter().filter_map(|(_, decision)| decision.ok());
+                Ok::<_, Error>(granted.map(|(_, history)| *history).collect())
             })
         })
         .await

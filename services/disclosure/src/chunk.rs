@@ -5,9 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use agreements::{
-    Authority, Denial, ElementSet, Grant, InForce, LegalBasis, Phase, Reason, Request, Subject, decide, majority_at,
-};
+use agreements::{Delivery, Reason};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use ledger::{Entry, Kind, Terms};
@@ -15,10 +13,9 @@ use model::{DisclosureId, Masked, StudentId};
 use pg::{Role, Tx, crash::CrashPoint};
 
 use crate::{
-    Ask, Context, Disclosed, DisclosedHistory, Encode, Error, Repeat, assemble, decision_time,
-    disclosed::digest_sections,
-    entry,
-    store::{self, MemberRow, PermittedFact, Reading},
+    Ask, Context, Disclosed, Encode, Error, Repeat,
+    decided::{self, set_moment},
+    entry, file_run, store,
 };
 
 /// What became of one client of a chunk.
@@ -73,7 +70,7 @@ pub async fn list_population(
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| {
             Box::pin(async move {
-                set_moment(tx, context, ask).await?;
+                set_moment(tx, context, ask, Role::Disclosure).await?;
                 store::list_population(tx, ask.consumer, ask.office, after, i64::from(limit)).await
             })
         })
@@ -170,7 +167,7 @@ pub async fn complete_run(context: Context<'_>, ask: &Ask<'_>, totals: RunTotals
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| {
             Box::pin(async move {
-                let at = set_moment(tx, context, ask).await?;
+                let at = set_moment(tx, context, ask, Role::Disclosure).await?;
                 let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
                 let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
                 let sent = (totals.histories + totals.withdrawals, totals.digest);
@@ -184,21 +181,6 @@ pub async fn complete_run(context: Context<'_>, ask: &Ask<'_>, totals: RunTotals
         .await
 }
 
-/// Sets the moment that views and row-level security read by; the decision's time.
-pub(crate) async fn set_moment(
-    tx: &mut Tx<'_, '_>,
-    context: Context<'_>,
-    ask: &Ask<'_>,
-) -> Result<DateTime<Utc>, Error> {
-    tx.act_as(Role::Ledger).await?;
-    let at = decision_time(tx, context.clock).await?;
-    tx.act_as(Role::Disclosure).await?;
-    let as_of = ask.as_of.map_or(at, |as_of| as_of.min(at));
-    tx.set("at", &at.to_rfc3339()).await?;
-    tx.set("as_of", &as_of.to_rfc3339()).await?;
-    Ok(at)
-}
-
 /// Decides about each client, reads what is permitted with one statement, and prepares answers and entries in the order of the keys.
 pub(crate) async fn decide_and_read(
     tx: &mut Tx<'_, '_>,
@@ -208,60 +190,32 @@ pub(crate) async fn decide_and_read(
     encode: &Encode<'_>,
 ) -> Result<(Vec<Item>, Vec<Entry>), Error> {
     store::hold_population(tx, ask.consumer).await?;
-    let at = set_moment(tx, context, ask).await?;
-    let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
-    let decisions = decide_all(tx, context, ask, person_keys, in_force.as_ref(), at).await?;
-    pg::crash::hit(CrashPoint::DiscloseAfterDecide);
-    let granted: Vec<String> = decisions.iter().filter(|(_, d)| d.is_ok()).map(|(key, _)| key.clone()).collect();
-    let mut facts: HashMap<StudentId, Vec<PermittedFact>> = HashMap::new();
-    let organizations = reference::load_organizations(tx, ask.as_of.unwrap_or(at)).await?;
-    if let Some(purpose) =
-        decisions.iter().find_map(|(_, d)| d.as_ref().ok().map(|(grant, _)| grant.purpose().to_owned()))
-    {
-        let reading = Reading {
-            consumer: ask.consumer,
-            person_keys: &granted,
-            purpose: &purpose,
-            delivery: ask.delivery.as_str(),
-            office: ask.office,
-            at,
-        };
-        for permitted in store::list_permitted_facts(tx, reading).await? {
-            facts.entry(permitted.student).or_default().push(permitted);
-        }
-    }
+    let authority = match ask.delivery {
+        Delivery::File => file_run::authority(tx, ask).await?,
+        Delivery::Unary | Delivery::Stream | Delivery::Pdf => None,
+    };
+    let read = decided::read(tx, context, ask, Role::Disclosure, person_keys).await?;
+    let granted = read.granted_keys();
     let known = match ask.repeat {
         Repeat::Always => HashMap::new(),
         Repeat::WhenChanged => store::list_delivered(tx, ask.consumer, ask.delivery.as_str(), &granted).await?,
     };
-    let refused_terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+    let refused_terms = entry::terms_of_ask(ask.consumer, read.in_force.as_deref())?;
     let mut terms_by_basis: BTreeMap<&'static str, Arc<Terms>> = BTreeMap::new();
-    let mut items = Vec::with_capacity(decisions.len());
-    let mut entries = Vec::with_capacity(decisions.len());
-    for (person_key, decision) in decisions {
+    let mut items = Vec::with_capacity(read.clients.len());
+    let mut entries = Vec::with_capacity(read.clients.len());
+    for (person_key, decision) in read.clients {
         let person_key = Masked::new(person_key);
-        let id = model::disclosure_id(context.entropy);
         match decision {
             Err(denial) => {
-                entries.push(entry::refusal(
-                    ask,
-                    Arc::clone(&refused_terms),
-                    id,
-                    &person_key,
-                    denial.reason,
-                    at,
-                    context.entropy,
-                ));
+                let id = model::disclosure_id(context.entropy);
+                let terms = Arc::clone(&refused_terms);
+                entries.push(entry::refusal(ask, terms, id, &person_key, denial.reason, read.at, context.entropy));
                 items.push(Item::Refused { person_key, reason: denial.reason });
             }
-            Ok((grant, student)) => {
-                let permitted = facts.remove(&student).unwrap_or_default();
-                assemble::check_twin(&grant, &permitted)?;
-                let stored = permitted.into_iter().map(|p| p.fact).collect();
-                let sections = assemble::sections(&*grant, stored, &organizations);
-                let history = disclosed(&grant, ask, id, person_key, student, at, sections);
+            Ok((grant, history)) => {
                 if known.get(history.person_key().expose()) == Some(history.content_digest()) {
-                    items.push(Item::Unchanged { person_key: history.person_key().clone() });
+                    items.push(Item::Unchanged { person_key });
                     continue;
                 }
                 let bytes: Arc<[u8]> = encode(&history).map_err(Error::Encode)?.into();
@@ -273,101 +227,12 @@ pub(crate) async fn decide_and_read(
                     terms_by_basis.insert(basis, Arc::clone(&terms));
                     terms
                 };
-                entries.push(entry::disclosure(ask, terms, id, student, &bytes, at, context.entropy));
-                items.push(Item::Disclosed(Box::new(Disclosed { history, bytes })));
+                let mut entry = entry::disclosure(ask, terms, &history, &bytes, context.entropy);
+                entry.detail.authority.clone_from(&authority);
+                entries.push(entry);
+                items.push(Item::Disclosed(Box::new(Disclosed { history: *history, bytes })));
             }
         }
     }
     Ok((items, entries))
-}
-
-type Decision = Result<(Box<Grant>, StudentId), Denial>;
-
-async fn decide_all(
-    tx: &mut Tx<'_, '_>,
-    context: Context<'_>,
-    ask: &Ask<'_>,
-    person_keys: &[String],
-    in_force: Option<&Arc<InForce>>,
-    at: DateTime<Utc>,
-) -> Result<Vec<(String, Decision)>, Error> {
-    let mut members: HashMap<String, Vec<MemberRow>> = HashMap::new();
-    for member in store::list_members(tx, ask.consumer, person_keys).await? {
-        members.entry(member.person_key.clone()).or_default().push(member);
-    }
-    let instruments = context.agreements.load_instruments(tx, ask.consumer, person_keys).await?;
-    let mut decisions = Vec::with_capacity(person_keys.len());
-    for key in person_keys {
-        let rows = members.remove(key).unwrap_or_default();
-        let decision = match in_force {
-            None => Err(Denial::no_agreement(at)),
-            Some(in_force) => {
-                let authorities: Vec<Authority> = rows.iter().map(authority).collect();
-                let birth_date = rows.iter().find_map(|row| row.birth_date);
-                let subject = Subject {
-                    authorities: &authorities,
-                    instruments: instruments.get(key).map_or(&[], Vec::as_slice),
-                    majority_at: birth_date.map(|day| majority_at(day, in_force.plan().zone())),
-                };
-                let request = request(ask, in_force);
-                match (decide(&request, &subject, in_force, at), rows.first()) {
-                    (Ok(grant), Some(row)) => Ok((Box::new(grant), row.student)),
-                    (Ok(_), None) => Err(Denial { reason: Reason::NotAClient, at }),
-                    (Err(denial), _) => Err(denial),
-                }
-            }
-        };
-        decisions.push((key.clone(), decision));
-    }
-    Ok(decisions)
-}
-
-fn request<'r>(ask: &'r Ask<'r>, in_force: &'r InForce) -> Request<'r> {
-    let first = in_force.terms().purposes.first().map_or("", |purpose| purpose.id.as_str());
-    Request {
-        consumer: ask.consumer,
-        actor: ask.actor,
-        purpose: ask.purpose.unwrap_or(first),
-        delivery: ask.delivery,
-        office: ask.office,
-        elements: ElementSet::all(),
-    }
-}
-
-/// A basis or phase that the program does not know supports nothing.
-fn authority(row: &MemberRow) -> Authority {
-    Authority {
-        legal_basis: row.legal_basis.parse::<LegalBasis>().ok(),
-        phase: row.phase.as_deref().and_then(|phase| phase.parse::<Phase>().ok()),
-        office: row.office.clone(),
-        officer: row.officer.clone(),
-        released: row.released,
-    }
-}
-
-fn disclosed(
-    grant: &Grant,
-    ask: &Ask<'_>,
-    disclosure: model::DisclosureId,
-    person_key: Masked<String>,
-    student: StudentId,
-    at: DateTime<Utc>,
-    sections: Vec<model::Section>,
-) -> DisclosedHistory {
-    DisclosedHistory {
-        disclosure,
-        consumer: ask.consumer.clone(),
-        person_key,
-        student,
-        agreement_title: grant.agreement_title().to_owned(),
-        agreement_version: grant.version(),
-        recipient: grant.recipient().to_owned(),
-        legal_basis: grant.legal_basis().as_str().to_owned(),
-        notice: grant.notice().to_owned(),
-        retention_days: grant.retention_days(),
-        decided_at: at,
-        as_of: ask.as_of.map_or(at, |as_of| as_of.min(at)),
-        content_digest: digest_sections(&sections),
-        sections,
-    }
 }

@@ -11,7 +11,7 @@ use ledger::{Audience, Clause, Delivery, Detail, Entry, Kind, OnwardParty, Salts
 use model::{ConsumerId, DisclosureId, Entropy, Masked, StudentId};
 use sha2::{Digest, Sha256};
 
-use crate::{Ask, Asker, Error};
+use crate::{Ask, Asker, DisclosedHistory, Error};
 
 /// How the ledger calls a kind of delivery.
 const fn delivery(of: agreements::Delivery) -> Delivery {
@@ -99,22 +99,20 @@ fn detail(asker: &Asker, student: Option<StudentId>, digest: Option<[u8; 32]>) -
 pub(crate) fn disclosure(
     ask: &Ask<'_>,
     terms: Arc<Terms>,
-    id: DisclosureId,
-    student: StudentId,
+    history: &DisclosedHistory,
     bytes: &[u8],
-    at: DateTime<Utc>,
     entropy: &dyn Entropy,
 ) -> Entry {
     Entry {
-        id,
+        id: history.disclosure(),
         kind: Kind::Disclosure,
         terms,
         delivery: delivery(ask.delivery),
-        decided_at: at,
+        decided_at: history.decided_at(),
         run: ask.run,
         count: None,
         reason: None,
-        detail: detail(&ask.asker, Some(student), Some(Sha256::digest(bytes).into())),
+        detail: detail(&ask.asker, Some(history.student()), Some(Sha256::digest(bytes).into())),
         salts: Salts::draw(entropy),
     }
 }
@@ -165,6 +163,22 @@ pub(crate) fn run(
         count: Some(count),
         reason: None,
         detail: detail(&ask.asker, None, Some(digest)),
+        salts: Salts::draw(entropy),
+    }
+}
+
+/// An entry for an act of a person, about nobody's record.
+pub(crate) fn act(ask: &Ask<'_>, kind: Kind, terms: Arc<Terms>, at: DateTime<Utc>, entropy: &dyn Entropy) -> Entry {
+    Entry {
+        id: model::disclosure_id(entropy),
+        kind,
+        terms,
+        delivery: Delivery::Act,
+        decided_at: at,
+        run: ask.run,
+        count: None,
+        reason: None,
+        detail: detail(&ask.asker, None, None),
         salts: Salts::draw(entropy),
     }
 }

@@ -6,25 +6,30 @@
 //!    against the decision once more, and a difference discloses nothing.
 //! 3. Nothing downstream can put anything back: a [`DisclosedHistory`] can be made in this crate only.
 //!
-//! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file). The SEA's own people go through
-//! [`access_chunk`] and [`record_access`]; who decides on doubtful matches, through [`review`]. What was disclosed on a match that proved wrong is
-//! queued to be called back by [`recall`].
+//! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file). A file belongs to a run that
+//! [`begin_file_run`] began. The SEA's own people go through [`record_access`], whose [`Access`] opens [`access_chunk`];
+//! their questions about decisions are [`explain`] and [`rehearse`], each an access entry of its own; who decides on doubtful matches
+//! goes through [`review`]. What was disclosed on a match that proved wrong is queued to be called back by [`recall`].
 
 mod access;
 mod acknowledge;
 mod assemble;
 mod chunk;
+mod decided;
 mod disclosed;
 mod entry;
 mod error;
+mod file_run;
+mod inspect;
 mod one;
 pub mod recall;
+mod rehearse;
 pub mod review;
 mod store;
 
 use std::sync::Arc;
 
-pub use access::{access_chunk, list_students, record_access};
+pub use access::{ACCESS_CHUNK_MAX, Access, access_chunk, list_students, record_access};
 pub use acknowledge::acknowledge;
 use agreements::{Actor, Agreements, Delivery};
 use chrono::{DateTime, Utc};
@@ -34,8 +39,11 @@ pub use chunk::{
 };
 pub use disclosed::DisclosedHistory;
 pub use error::Error;
+pub use file_run::{Occasion, approve, begin_file_run};
+pub use inspect::{About, Explained, explain, record_release};
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use one::disclose_one;
+pub use rehearse::{Change, Rehearsal, rehearse};
 use uuid::Uuid;
 
 /// What a disclosure needs from outside.

@@ -16,7 +16,9 @@ use pg::Role;
 use uuid::Uuid;
 
 use crate::{
-    Ask, Context, Error, access,
+    Ask, Context, Error,
+    decided::set_moment,
+    inspect::record_look,
     recall::{self, Recalled},
 };
 
@@ -64,7 +66,16 @@ pub async fn open(context: Context<'_>, ask: &Ask<'_>, client: i64) -> Result<Ca
         Box::pin(async move { Ok::<_, Error>(review::list_candidates(tx, client).await?) })
     })
     .await?;
-    access::record_access(context, ask, &students).await?;
+    let outcome = pg::transaction("review.access", Role::Steward)
+        .run(context.pool, |tx| {
+            let looked_at = ("reviews a doubtful match", &students);
+            Box::pin(async move {
+                let at = set_moment(tx, context, ask, Role::Steward).await?;
+                record_look(tx, context, ask, looked_at, at).await
+            })
+        })
+        .await?;
+    outcome.map_err(Error::Denied)?;
     pg::run_tx(context.pool, "review.show", Role::Identity, |tx| {
         let students = &students;
         Box::pin(async move { Ok(review::show(tx, client, students).await?) })

@@ -131,7 +131,7 @@ pub(crate) struct PermittedFact {
     pub(crate) fact: StoredFact,
 }
 
-/// A row of `history.disclosable` as a fact; the two statements that read it have row types of their own.
+/// A row of `history.disclosable` as a fact.
 macro_rules! stored_fact {
     ($row:ident, $files:ident) => {{
         let domain = Domain::from_code($row.domain).ok_or_else(|| Error::Corrupt(format!("domain {}", $row.domain)))?;
@@ -218,28 +218,6 @@ pub(crate) async fn list_permitted_facts(
             })
         })
         .collect()
-}
-
-/// Every disclosable fact of these students: the SEA's own door. Row security gives no row of it to the role that serves recipients.
-pub(crate) async fn list_all_facts(
-    conn: &mut PgConnection,
-    students: &[Uuid],
-) -> Result<Vec<(StudentId, StoredFact)>, Error> {
-    let rows = sqlx::query!(
-        r#"-- disclosure.list_all_facts
-        SELECT p.student_id AS "student_id!", f.source_person_id AS "source_person_id!", f.domain AS "domain!", f.kind AS "kind!", f.school_year,
-            f.valid_from, f.valid_to, f.lea, f.facility, f.certification AS "certification!", f.line AS "line!", f.payload AS "payload!",
-            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!", f.recorded_at AS "recorded_at!",
-            f.reported_on
-        FROM identity.population AS p
-        JOIN history.disclosable AS f ON f.source_person_id = p.source_person_id
-        WHERE p.consumer = 'sea' AND p.student_id = ANY($1)"#,
-        students,
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut files = Files::default();
-    rows.into_iter().map(|row| Ok((StudentId(row.student_id), stored_fact!(row, files)))).collect()
 }
 
 /// Names that many rows share, kept once.
@@ -398,4 +376,46 @@ pub(crate) async fn record_acknowledged(
     .fetch_one(conn)
     .await?;
     Ok(greatest)
+}
+
+/// A run that may write files.
+#[derive(Clone, Debug)]
+pub(crate) struct FileRun {
+    pub(crate) run: Uuid,
+    pub(crate) consumer: String,
+    pub(crate) office: Option<String>,
+    pub(crate) as_of: Option<DateTime<Utc>>,
+    pub(crate) request: Option<Vec<u8>>,
+}
+
+/// Stores that a run may write files.
+pub(crate) async fn insert_file_run(conn: &mut PgConnection, begun: &FileRun, at: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "-- disclosure.insert_file_run
+        INSERT INTO disclosure.run (run_id, consumer, office, as_of, request, begun_at)
+        VALUES ($1, $2, $3, $4, $5, $6)",
+        begun.run,
+        begun.consumer,
+        begun.office,
+        begun.as_of,
+        begun.request,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The run, if it may write files for the transaction's consumer.
+pub(crate) async fn find_file_run(conn: &mut PgConnection, run: Uuid) -> Result<Option<FileRun>, Error> {
+    Ok(sqlx::query_as!(
+        FileRun,
+        "-- disclosure.find_file_run
+        SELECT r.run_id AS run, r.consumer, r.office, r.as_of, r.request
+        FROM disclosure.run AS r
+        WHERE r.run_id = $1",
+        run,
+    )
+    .fetch_optional(conn)
+    .await?)
 }

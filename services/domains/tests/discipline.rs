@@ -22,7 +22,7 @@ fn stored(kind: &str, lea: &str, values: &[(&str, &str)]) -> StoredFact {
         lea: fact.lea,
         facility: None,
         certification: fact.certification,
-        source: Lineage { batch: BatchId(1), file: "invented".into(), line: 1, recorded_on: None },
+        source: Lineage { batch: BatchId(1), file: "invented".into(), line: 1, recorded_on: None, reported_on: None },
         concealed: false,
         payload: fact.payload,
     }

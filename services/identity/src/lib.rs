@@ -31,6 +31,7 @@ mod em;
 mod error;
 mod frequency;
 mod hash;
+pub mod inspection;
 mod jaro;
 mod levels;
 mod lexicon;

@@ -251,7 +251,7 @@ pub enum Details {
 }
 
 /// Writes the ledger up to its last checkpoint as C2SP tlog-tiles. Into a folder that holds an earlier export, only what is new
-/// is written; one that holds a later or another history is refused.
+/// is written; one whose checkpoint the log does not extend stays as it is ([`Error::Diverged`]).
 #[tracing::instrument(name = "ledger.export", skip_all)]
 pub async fn export(
     conn: &mut PgConnection,
@@ -263,7 +263,15 @@ pub async fn export(
     let head = SignedCheckpoint::open(&stored.note, trusted)?;
     let folder = Folder::new(dir);
     let from = match folder.find_checkpoint()? {
-        Some(text) => extend(conn, &SignedCheckpoint::open(&text, trusted)?, &head).await?,
+        Some(text) => {
+            let there = SignedCheckpoint::open(&text, trusted).map_err(|why| match why {
+                NoteError::Unsigned | NoteError::Signature => {
+                    Error::Diverged("the one in the folder is not signed with this log's key")
+                }
+                other => Error::Note(other),
+            })?;
+            extend(conn, &there, &head).await?
+        }
         None => 0,
     };
     export_entries(conn, &folder, from, head.size()).await?;
@@ -278,12 +286,10 @@ pub async fn export(
 /// Where an export that is there already can be continued.
 async fn extend(conn: &mut PgConnection, there: &SignedCheckpoint, head: &SignedCheckpoint) -> Result<u64, Error> {
     if there.size() > head.size() {
-        return Err(Error::Corrupt(
-            "the folder holds a later state than the database: the database was set back or cut",
-        ));
+        return Err(Error::Diverged("the folder holds a later state than the database, which was set back or cut"));
     }
     if root_of(conn, there.size()).await? != there.root() {
-        return Err(Error::Corrupt("the folder holds another history than the database"));
+        return Err(Error::Diverged("the folder holds another history than the database"));
     }
     Ok(there.size())
 }

@@ -35,6 +35,9 @@ pub enum Error {
     /// A signed note is malformed or does not verify.
     #[error("a checkpoint cannot be trusted")]
     Note(#[from] NoteError),
+    /// A checkpoint that was kept is not one of this log: the log was cut, rewritten or set back, or is another one.
+    #[error("the log does not extend the kept checkpoint: {0}")]
+    Diverged(&'static str),
     /// A proof does not hold.
     #[error("a proof does not hold")]
     Proof(#[from] ProofError),

@@ -67,7 +67,9 @@ impl Folder {
     pub(crate) fn write_once(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         match fs::read(self.root.join(path)) {
             Ok(present) if present == bytes => Ok(()),
-            Ok(_) => Err(Error::Corrupt("the folder holds other tiles than the ledger gives: one of them was changed")),
+            Ok(_) => {
+                Err(Error::Diverged("the folder holds other tiles than the ledger gives: one of them was changed"))
+            }
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
                 self.replace(path, bytes).map_err(Error::file("a tile"))
             }

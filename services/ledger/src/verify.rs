@@ -188,11 +188,17 @@ impl fmt::Display for Finding {
             }
             Self::HeadDiffers { size, agreed, keeper } => write!(
                 f,
-                "the first {size} entries are not those of the checkpoint {}; those up to {agreed} are",
+                "{}the first {size} entries are not those of the checkpoint {}; those up to {agreed} are",
+                does_not_extend(*keeper),
                 kept_by(*keeper)
             ),
             Self::Cut { size, present, keeper } => {
-                write!(f, "the checkpoint {} covers {size} entries and only {present} are here", kept_by(*keeper))
+                let words = does_not_extend(*keeper);
+                write!(
+                    f,
+                    "{words}the checkpoint {} covers {size} entries and only {present} are here",
+                    kept_by(*keeper)
+                )
             }
             Self::CheckpointUntrusted { size: Some(size), why } => {
                 write!(f, "the checkpoint of size {size} cannot be trusted: {why}")
@@ -209,6 +215,13 @@ const fn kept_by(keeper: Keeper) -> &'static str {
     match keeper {
         Keeper::Ledger => "in the ledger",
         Keeper::Outside => "kept outside",
+    }
+}
+
+const fn does_not_extend(keeper: Keeper) -> &'static str {
+    match keeper {
+        Keeper::Ledger => "",
+        Keeper::Outside => "the log does not extend the kept checkpoint: ",
     }
 }
 

@@ -7,9 +7,7 @@ use serde::Deserialize;
 use crate::view::source_fields;
 
 /// The layout that is shipped.
-// Cannot fail: a test reads the same text.
-pub(crate) static LAYOUT: LazyLock<Layout> =
-    LazyLock::new(|| Layout::parse(include_str!("layout.toml")).unwrap_or_else(|error| unreachable!("{error}")));
+pub(crate) static LAYOUT: LazyLock<Layout> = LazyLock::new(Layout::shipped);
 
 /// A whole layout.
 #[derive(Debug, Deserialize)]
@@ -241,6 +239,12 @@ pub(crate) enum Align {
 }
 
 impl Layout {
+    /// The shipped layout as a copy of one's own, to change.
+    pub(crate) fn shipped() -> Self {
+        // Cannot fail: a test reads the same text.
+        Self::parse(include_str!("layout.toml")).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let mut layout: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         for i in 0..layout.sections.len() {

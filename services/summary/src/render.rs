@@ -46,6 +46,10 @@ impl Renderer {
         self.worker().render(summary, options)
     }
 
+    pub(crate) const fn fonts(&self) -> &FontSet {
+        &self.fonts
+    }
+
     /// One thread's part of a renderer: it remembers the words it has shaped.
     pub fn worker(&self) -> Worker<'_> {
         Worker { fonts: &self.fonts, setter: Typesetter::new(&self.fonts) }

@@ -1,8 +1,12 @@
 //! `throughline agreement`.
 
+mod inspect;
+
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
+use disclosure::About;
+use model::{Masked, StudentId};
 use pg::Role;
 use serde_json::json;
 
@@ -30,6 +34,16 @@ pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
             })
             .await
         }
+        Agreement::Explain { consumer, student, client, elements, purpose, delivery, by } => {
+            let about = match (student, client) {
+                (Some(student), _) => About::Student(StudentId(student)),
+                (None, Some(client)) => About::Client(Masked::new(client)),
+                (None, None) => anyhow::bail!("name --student or --client"),
+            };
+            let question = inspect::Question { consumer, about, elements, purpose, delivery, by };
+            inspect::explain(place, question).await
+        }
+        Agreement::Rehearse { draft, days, by } => inspect::rehearse(place, &read(&draft)?, days, &by).await,
         Agreement::Suspend { id, by, reason } => {
             with_app(place, |app| async move {
                 let at = app.clock().now();

@@ -145,7 +145,7 @@ async fn play(app: &App, dir: &Path, nights: &Nights, time: &Time, as_json: bool
     let own: ConsumerId = "sea".parse()?;
     let target = dir.join("out/sea/ndjson");
     if app.consumers.contains_key(&own) && !target.join("manifest.json").exists() {
-        feed::export_own(app, &own, "ndjson", &target).await?;
+        feed::export_own(app, &feed::Export::scheduled(&own, "ndjson", &target)).await?;
     }
     app.sequence().await
 }

@@ -202,7 +202,10 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
             );
             continue;
         }
-        files.insert(*format, serde_json::to_value(feed::export(app, consumer, None, format, &target, None).await?)?);
+        files.insert(
+            *format,
+            serde_json::to_value(feed::export(app, &feed::Export::scheduled(consumer, format, &target)).await?)?,
+        );
     }
     let summaries = summaries(app, consumer, today, &folder.join("summaries")).await?;
     app.sequence().await?;

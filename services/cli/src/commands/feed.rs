@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use agreements::{Actor, Delivery};
-use anyhow::bail;
-use chrono::{DateTime, Utc};
-use disclosure::{Ask, Asker, Item, Repeat, RunTotals};
+use agreements::{Act, Actor, Delivery, Digest, ExportRequest};
+use anyhow::{anyhow, bail};
+use chrono::{DateTime, TimeDelta, Utc};
+use disclosure::{Ask, Asker, Item, Occasion, Repeat, RunTotals};
 use feeds::Manifest;
-use model::{ConsumerId, StudentId};
+use model::{ConsumerId, Masked, StudentId};
+use pg::Role;
 use serde_json::json;
 
 use super::{
@@ -21,18 +22,77 @@ use crate::{
     console::{self, Progress},
 };
 
-/// Exports a feed.
+/// How long stewards have to approve an export, and it to run.
+const REQUEST_DAYS: i64 = 7;
+
+/// What is exported, in whose name, and on what occasion.
+pub struct Export<'a> {
+    /// Whose feed.
+    pub consumer: &'a ConsumerId,
+    /// The one office it is for.
+    pub office: Option<&'a str>,
+    /// The delivery format.
+    pub format: &'a str,
+    /// The folder.
+    pub out: &'a Path,
+    /// What was known then.
+    pub as_of: Option<DateTime<Utc>>,
+    /// The person who asked, outside the schedule.
+    pub by: Option<&'a str>,
+    /// On schedule, or on a request that two stewards approved.
+    pub occasion: Occasion<'a>,
+}
+
+impl<'a> Export<'a> {
+    /// A delivery that the schedule asks for.
+    pub const fn scheduled(consumer: &'a ConsumerId, format: &'a str, out: &'a Path) -> Self {
+        Self { consumer, office: None, format, out, as_of: None, by: None, occasion: Occasion::Scheduled }
+    }
+
+    fn asker(&self, system: &str) -> Asker {
+        let system = if self.by.is_some() { "command line" } else { system };
+        Asker {
+            person: self.by.map(|by| Masked::new(by.to_owned())),
+            system: Some(system.to_owned()),
+            ..Asker::default()
+        }
+    }
+}
+
+/// Exports a feed outside the schedule: on a request that two stewards approved. In the sandbox the built-in ones do.
 pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
-    let Feed::Export { consumer, office, format, out, as_of } = command;
+    let Feed::Export { consumer, office, format, out, as_of, by, reason, request } = command;
     if !feeds::formats::NAMES.contains(&format.as_str()) {
         bail!("there is no format {format:?}; there are: {}", feeds::formats::NAMES.join(", "));
     }
     with_app(place, |app| async move {
-        let manifest = if app.consumer(&consumer)?.roster.is_some() {
-            export(&app, &consumer, office.as_deref(), &format, &out, as_of).await?
+        let is_own = app.consumer(&consumer)?.roster.is_none();
+        let approved = if let Some(prefix) = request {
+            find_request(&app, &prefix).await?
         } else {
-            export_everything(&app, &consumer, &format, &out, as_of).await?
+            let now = app.clock().now();
+            let asked = ExportRequest {
+                as_of,
+                consumer: consumer.clone(),
+                expires_at: now + TimeDelta::days(REQUEST_DAYS),
+                format: format.clone(),
+                office: office.clone(),
+                reason,
+                requested_at: now,
+                requested_by: by.clone(),
+            };
+            ask_for(&app, &asked).await?
         };
+        let wanted = Export {
+            consumer: &consumer,
+            office: office.as_deref(),
+            format: &format,
+            out: &out,
+            as_of,
+            by: Some(&by),
+            occasion: Occasion::Approved { request: approved, format: &format },
+        };
+        let manifest = if is_own { export_own(&app, &wanted).await? } else { export(&app, &wanted).await? };
         app.sequence().await?;
         if place.json {
             console::json(&json!({ "out": out, "manifest": manifest }))?;
@@ -45,6 +105,35 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
         Ok(Outcome::Done)
     })
     .await
+}
+
+/// Puts a request on file; in the sandbox the built-in stewards approve it, elsewhere it waits for two people.
+async fn ask_for(app: &App, asked: &ExportRequest) -> anyhow::Result<Digest> {
+    let agreements = &*app.agreements;
+    let digest = pg::run_tx(app.pool(), "cli.file_request", Role::Agreements, |tx| {
+        Box::pin(async move { agreements.file_request(tx, asked).await })
+    })
+    .await?;
+    if !app.is_sandbox() {
+        bail!(
+            "an export outside the schedule needs two stewards; the request is on file until {}. Each approves with: throughline approve \
+             {digest} --key FILE; then repeat this command with --request {digest}",
+            asked.expires_at
+        );
+    }
+    for approval in &app.sandbox_approvals(Act::Export, digest, app.clock().now())? {
+        app.approve(&asked.consumer, Act::Export, digest, approval).await?;
+    }
+    Ok(digest)
+}
+
+async fn find_request(app: &App, prefix: &str) -> anyhow::Result<Digest> {
+    let agreements = &*app.agreements;
+    let found = pg::run_tx(app.pool(), "cli.find_request", Role::Agreements, |tx| {
+        Box::pin(async move { agreements.find_request(tx, prefix).await })
+    })
+    .await?;
+    found.map(|filed| filed.digest).ok_or_else(|| anyhow!("there is no request {prefix}"))
 }
 
 fn manifest(ask: &Ask<'_>, agreement: String, now: DateTime<Utc>) -> Manifest {
@@ -64,29 +153,24 @@ fn manifest(ask: &Ask<'_>, agreement: String, now: DateTime<Utc>) -> Manifest {
 }
 
 /// Delivers a consumer's population as files: each chunk is recorded before it is written, and the completion before the manifest.
-pub async fn export(
-    app: &App,
-    consumer: &ConsumerId,
-    office: Option<&str>,
-    format: &str,
-    out: &Path,
-    as_of: Option<DateTime<Utc>>,
-) -> anyhow::Result<Manifest> {
+pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> {
+    let Export { consumer, format, .. } = *wanted;
     let ask = Ask {
         consumer,
         actor: Actor::ScheduledRun,
         purpose: None,
         delivery: Delivery::File,
-        office,
-        as_of,
-        asker: Asker { system: Some("scheduled delivery".to_owned()), ..Asker::default() },
+        office: wanted.office,
+        as_of: wanted.as_of,
+        asker: wanted.asker("scheduled delivery"),
         run: Some(app.entropy().uuid()),
         repeat: Repeat::Always,
     };
+    disclosure::begin_file_run(app.disclosure(), &ask, wanted.occasion).await?;
     let now = app.clock().now();
     let keys = population(app, &ask).await?;
     let progress = Progress::begin(&format!("{format} for {consumer}"), keys.len() as u64);
-    let mut delivery = feeds::Delivery::begin(out, format)?;
+    let mut delivery = feeds::Delivery::begin(wanted.out, format)?;
     let mut agreement = String::new();
     let mut refused = 0;
     let encode = |history: &disclosure::DisclosedHistory| Ok(feeds::formats::ndjson::line(history));
@@ -116,30 +200,24 @@ pub async fn export(
     Ok(manifest)
 }
 
-/// The SEA's own complete export in a format.
-pub async fn export_own(app: &App, consumer: &ConsumerId, format: &str, out: &Path) -> anyhow::Result<Manifest> {
-    export_everything(app, consumer, format, out, None).await
-}
-
 /// The SEA's own complete export: one access entry for the run, before the first byte.
-async fn export_everything(
-    app: &App,
-    consumer: &ConsumerId,
-    format: &str,
-    out: &Path,
-    as_of: Option<DateTime<Utc>>,
-) -> anyhow::Result<Manifest> {
+pub async fn export_own(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> {
+    let Export { consumer, format, .. } = *wanted;
+    let steward = Actor::Person { role: "steward", office: None, officer: None, trained_on: None };
     let ask = Ask {
         consumer,
-        actor: Actor::ScheduledRun,
+        actor: if wanted.by.is_some() { steward } else { Actor::ScheduledRun },
         purpose: None,
         delivery: Delivery::File,
         office: None,
-        as_of,
-        asker: Asker { system: Some("complete export".to_owned()), ..Asker::default() },
+        as_of: wanted.as_of,
+        asker: wanted.asker("complete export"),
         run: Some(app.entropy().uuid()),
         repeat: Repeat::Always,
     };
+    if wanted.office.is_some() {
+        bail!("{consumer} has no offices");
+    }
     let now = app.clock().now();
     let mut students: BTreeSet<StudentId> = BTreeSet::new();
     loop {
@@ -150,17 +228,21 @@ async fn export_everything(
             break;
         }
     }
-    disclosure::record_access(app.disclosure(), &ask, &students).await?;
+    let access = disclosure::record_access(app.disclosure(), &ask, students, wanted.occasion).await?;
+    let students: Vec<StudentId> = access.students().iter().copied().collect();
     let progress = Progress::begin(&format!("{format} for {consumer}"), students.len() as u64);
-    let mut delivery = feeds::Delivery::begin(out, format)?;
-    let students: Vec<StudentId> = students.into_iter().collect();
+    let mut delivery = feeds::Delivery::begin(wanted.out, format)?;
+    let mut agreement = String::new();
     for (number, chunk) in students.chunks(CHUNK).enumerate() {
-        for history in disclosure::access_chunk(app.disclosure(), &ask, chunk).await? {
+        for history in disclosure::access_chunk(app.disclosure(), &ask, &access, chunk).await? {
+            agreement = format!("{}, version {}", history.agreement_title(), history.agreement_version());
             delivery.add(&history)?;
         }
         progress.at(((number + 1) * CHUNK).min(students.len()) as u64);
     }
-    let manifest = delivery.finish(manifest(&ask, "the SEA's own access".to_owned(), now))?;
+    let mut manifest = manifest(&ask, agreement, now);
+    manifest.refused = (students.len() as u64).saturating_sub(delivery.totals().1);
+    let manifest = delivery.finish(manifest)?;
     progress.done(&format!("{} histories", manifest.histories));
     Ok(manifest)
 }

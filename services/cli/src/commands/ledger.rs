@@ -1,9 +1,11 @@
 //! `throughline ledger`.
 
+mod disclosures;
+
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, anyhow};
-use ledger::{Audience, Details, Report, SignedCheckpoint, VerifierKey, to_csv, to_json};
+use ledger::{Audience, Details, Report, SignedCheckpoint, VerifierKey, note::NoteError};
 use model::StudentId;
 use pg::Role;
 use serde_json::json;
@@ -21,14 +23,20 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
         let key: VerifierKey =
             text.trim().parse().map_err(|error| anyhow!("{} is no verifier key: {error}", log_key.display()))?;
         let trusted = [key];
-        let kept = kept(checkpoint.as_deref(), &trusted)?;
+        let kept = match kept(checkpoint.as_deref(), &trusted)? {
+            Ok(kept) => kept,
+            Err(words) => return diverged(place, &words),
+        };
         return say(place, &ledger::verify_folder(folder, &trusted, &kept)?);
     }
     with_app(place, |app| async move {
         let trusted = [app.signer()?.public().clone()];
         match command {
             Ledger::Verify { tiles, checkpoint, .. } => {
-                let kept = kept(checkpoint.as_deref(), &trusted)?;
+                let kept = match kept(checkpoint.as_deref(), &trusted)? {
+                    Ok(kept) => kept,
+                    Err(words) => return diverged(place, &words),
+                };
                 let report = if let Some(folder) = tiles {
                     ledger::verify_folder(&folder, &trusted, &kept)?
                 } else {
@@ -44,10 +52,14 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
             Ledger::Export { out } => {
                 app.sequence().await?;
                 let (trusted, out_dir) = (&trusted, &out);
-                pg::run_tx(app.pool(), "ledger.export", Role::Ledger, |tx| {
+                let exported = pg::run_tx(app.pool(), "ledger.export", Role::Ledger, |tx| {
                     Box::pin(async move { ledger::export(tx, out_dir, trusted, Details::Omit).await })
                 })
-                .await?;
+                .await;
+                if let Err(error @ ledger::Error::Diverged(_)) = exported {
+                    return diverged(place, &format!("{error}; {} stays as it was", out.display()));
+                }
+                exported?;
                 let [key] = &trusted;
                 fs::write(out.join("log-key.txt"), format!("{key}\n"))?;
                 console::line(
@@ -56,39 +68,46 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
                 );
                 Ok(Outcome::Done)
             }
-            Ledger::Disclosures { student, format, audience } => {
+            Ledger::Disclosures { student, format, audience, out, release, key, holds, by } => {
                 let audience: Audience = audience
                     .parse()
                     .map_err(|_| anyhow!("an audience is parent, eligible_student, district or auditor"))?;
-                app.sequence().await?;
-                let rows = pg::run_tx(app.pool(), "ledger.disclosures", Role::Ledger, |tx| {
-                    Box::pin(async move {
-                        ledger::disclosures_of(tx, StudentId(student), audience, None, ledger::PAGE_ENTRIES_MAX).await
-                    })
-                })
-                .await?;
-                match format.as_str() {
-                    "csv" => console::text(&to_csv(&rows))?,
-                    "json" => console::text(&to_json(&rows)?)?,
-                    other => {
-                        return Err(anyhow!(
-                            "there is no format {other:?} for a record of disclosures; there are: csv, json"
-                        ));
-                    }
-                }
-                Ok(Outcome::Done)
+                let copy = disclosures::Copy {
+                    student: StudentId(student),
+                    audience,
+                    format,
+                    out,
+                    release: release.then_some(disclosures::Release { key, holds }),
+                    by,
+                };
+                disclosures::run(&app, copy).await
             }
         }
     })
     .await
 }
 
-/// The checkpoint that was kept, if one was.
-fn kept(path: Option<&Path>, trusted: &[VerifierKey]) -> anyhow::Result<Vec<SignedCheckpoint>> {
-    let Some(path) = path else { return Ok(Vec::new()) };
+/// The checkpoint that was kept, if one was. One that this log's key did not sign is no mistake of the caller: the log is another.
+fn kept(path: Option<&Path>, trusted: &[VerifierKey]) -> anyhow::Result<Result<Vec<SignedCheckpoint>, String>> {
+    let Some(path) = path else { return Ok(Ok(Vec::new())) };
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let open = SignedCheckpoint::open(&text, trusted);
-    Ok(vec![open.map_err(|error| anyhow!("the kept checkpoint cannot be used: {error}"))?])
+    match SignedCheckpoint::open(&text, trusted) {
+        Ok(open) => Ok(Ok(vec![open])),
+        Err(error @ (NoteError::Unsigned | NoteError::Signature)) => {
+            Ok(Err(format!("the log does not extend the kept checkpoint: {error}")))
+        }
+        Err(error) => Err(anyhow!("the kept checkpoint cannot be used: {error}")),
+    }
+}
+
+/// Says that the log is not the one whose checkpoint was kept.
+fn diverged(place: &Place, words: &str) -> anyhow::Result<Outcome> {
+    if place.json {
+        console::json(&json!({ "findings": [words] }))?;
+    } else {
+        console::line(false, words);
+    }
+    Ok(Outcome::Found)
 }
 
 fn say(place: &Place, report: &Report) -> anyhow::Result<Outcome> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use disclosure::DisclosedHistory;
-use model::{Certification, Domain, Row, Section, SectionState};
+use model::{Certification, Domain, Row, Section, SectionState, Value};
 use serde_json::{Map, Value as Json, json};
 
 use super::Format;
@@ -34,21 +34,51 @@ impl Format for Ndjson {
     }
 }
 
-/// One history as its line, line feed included.
+/// One history as its line, line feed included: the domains, what is withheld, and on what terms all of it was disclosed.
 pub fn line(history: &DisclosedHistory) -> Vec<u8> {
     let mut object = Map::new();
     object.insert("person_id".to_owned(), json!(history.person_key().expose()));
     object.insert("disclosure_id".to_owned(), json!(history.disclosure().to_string()));
     object.insert("content_digest".to_owned(), json!(hex::encode(history.content_digest())));
+    object.insert("recipient".to_owned(), json!(history.recipient()));
+    object.insert("legal_basis".to_owned(), json!(history.legal_basis()));
+    object.insert(
+        "agreement".to_owned(),
+        json!({ "title": history.agreement_title(), "version": history.agreement_version() }),
+    );
+    object.insert("redisclosure_notice".to_owned(), json!(history.notice()));
+    object.insert("retention_days".to_owned(), json!(history.retention_days()));
+    object.insert("decided_at".to_owned(), json!(history.decided_at().to_rfc3339()));
+    object.insert("as_of".to_owned(), json!(history.as_of().to_rfc3339()));
     let mut withheld = Vec::new();
+    let mut states = Map::new();
     for section in history.sections() {
         withheld.extend(section.withheld.iter().map(|name| format!("{}.{name}", section.domain.name())));
+        states.insert(section.domain.name().to_owned(), json!(state(section)));
         object.insert(section.domain.name().to_owned(), section_json(section));
     }
+    object.insert("sections".to_owned(), Json::Object(states));
     object.insert("withheld".to_owned(), json!(withheld));
+    let mut rows = history.sections().iter().flat_map(|section| &section.rows);
+    if rows.any(|row| row.certification == Certification::Preliminary) {
+        object.insert("preliminary".to_owned(), Json::Bool(true));
+    }
     let mut bytes = Json::Object(object).to_string().into_bytes();
     bytes.push(b'\n');
     bytes
+}
+
+/// Why a section has the rows it has. A section is suppressed when it has rows and all their values are suppressed by the source.
+fn state(section: &Section) -> &'static str {
+    let mut values = section.rows.iter().flat_map(|row| row.values.values()).peekable();
+    match section.state {
+        SectionState::NotPermitted => "not_permitted",
+        SectionState::NotReported => "not_reported",
+        SectionState::Reported if values.peek().is_some() && values.all(|value| *value == Value::Suppressed) => {
+            "suppressed"
+        }
+        SectionState::Reported => "reported",
+    }
 }
 
 /// Student and mobility are objects, the others arrays of rows; what is not permitted is `null`, what is not reported is empty.
@@ -95,6 +125,9 @@ fn mobility(rows: &[Row]) -> Json {
     let plain =
         |row: &Row| row.values.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect::<Map<_, _>>();
     let mut object = rows.iter().find(|row| row.school_year.is_none()).map(plain).unwrap_or_default();
+    if rows.iter().any(|row| row.certification == Certification::Preliminary) {
+        object.insert("preliminary".to_owned(), Json::Bool(true));
+    }
     let years: Vec<Json> =
         rows.iter().filter(|row| row.school_year.is_some()).map(|row| Json::Object(plain(row))).collect();
     object.insert("school_years".to_owned(), Json::Array(years));

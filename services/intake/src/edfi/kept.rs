@@ -69,6 +69,7 @@ struct ToldFact {
     to: Option<NaiveDate>,
     lea: Option<String>,
     facility: Option<String>,
+    reported_on: Option<NaiveDate>,
     line: u32,
     #[serde(with = "payload")]
     payload: Payload,
@@ -85,6 +86,7 @@ pub(crate) fn keep_told(persons: &[(&Masked<String>, &[Fact])]) -> Result<Vec<u8
         to: fact.valid.to(),
         lea: fact.lea.clone(),
         facility: fact.facility.clone(),
+        reported_on: fact.reported_on,
         line: fact.line,
         payload: fact.payload.clone(),
     };
@@ -107,6 +109,7 @@ fn told(person: ToldPerson) -> Option<Person> {
             facility: told.facility,
             certification: Certification::Certified,
             restriction: Restriction::None,
+            reported_on: told.reported_on,
             line: told.line,
             payload: told.payload,
         })

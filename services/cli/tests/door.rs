@@ -1,0 +1,106 @@
+//! Two people, one export: what an operator, two stewards and a consumer who keeps checkpoints do with the program itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use ed25519_dalek::{
+    SigningKey,
+    pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, spki::der::pem::LineEnding},
+};
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs the program on a data folder; it must end with `code`. Gives what it said.
+    fn run(&self, data: &str, args: &[&str], code: i32) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
+        let output = command.arg("--data").arg(self.path(data)).args(args).output().expect("the program runs");
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        said
+    }
+
+    /// A data folder with two stewards of its own and no sandbox; gives their keys' files.
+    fn two_stewards(&self, data: &str) -> [PathBuf; 2] {
+        fs::create_dir_all(self.path(data)).expect("a folder");
+        let mut config = String::new();
+        let keys = [("ann", 1), ("ben", 2)].map(|(name, seed)| {
+            let key = SigningKey::from_bytes(&[seed; 32]);
+            let (private, public) = (self.path(&format!("{name}.pem")), self.path(&format!("{name}.pub")));
+            fs::write(&private, key.to_pkcs8_pem(LineEnding::LF).expect("a key").as_bytes()).expect("a file");
+            let pem = key.verifying_key().to_public_key_pem(LineEnding::LF).expect("a key");
+            fs::write(&public, pem).expect("a file");
+            let table = [format!("[[steward]]\nid = {name:?}"), format!("public_key_file = {:?}\n", text(&public))];
+            config.push_str(&table.join("\n"));
+            private
+        });
+        fs::write(self.path(data).join("config.toml"), config).expect("a file");
+        keys
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// The first run of 64 hexadecimal digits in a text: what stewards are asked to approve.
+fn digest(said: &str) -> String {
+    let is_hex = |word: &&str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    said.split_whitespace().find(is_hex).unwrap_or_else(|| panic!("no digest in: {said}")).to_owned()
+}
+
+#[test]
+fn an_export_outside_the_schedule_waits_for_two_stewards() {
+    let place = Place::new();
+    let keys = place.two_stewards("data");
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers/sea/agreement.toml");
+    let waiting = digest(&place.run("data", &["agreement", "activate", document], 1));
+    for key in &keys {
+        place.run("data", &["approve", &waiting, "--key", text(key)], 0);
+    }
+    place.run("data", &["agreement", "activate", document], 0);
+    let out = place.path("out");
+    let export = ["feed", "export", "--consumer", "sea", "--format", "ndjson", "--out", text(&out)];
+    let request = digest(&place.run("data", &export, 1));
+    assert!(!out.exists(), "nothing is written before two have approved");
+    let again = [&export[..], &["--request", &request]].concat();
+    place.run("data", &["approve", &request[..12], "--key", text(&keys[0])], 0);
+    place.run("data", &again, 1);
+    place.run("data", &["approve", &request[..12], "--key", text(&keys[0])], 0);
+    place.run("data", &again, 1);
+    place.run("data", &["approve", &request[..12], "--key", text(&keys[1])], 0);
+    place.run("data", &again, 0);
+    assert!(out.join("manifest.json").exists());
+    place.run("data", &again, 1);
+    let stranger = place.path("stranger.pem");
+    let key = SigningKey::from_bytes(&[9; 32]).to_pkcs8_pem(LineEnding::LF).expect("a key");
+    fs::write(&stranger, key.as_bytes()).expect("a file");
+    place.run("data", &["approve", &request, "--key", text(&stranger)], 1);
+    place.run("data", &["ledger", "verify"], 0);
+
+    // Another log exported over this one's checkpoint: refused, and what was kept stays.
+    let tiles = place.path("tiles");
+    place.run("data", &["ledger", "export", "--out", text(&tiles)], 0);
+    place.run("data", &["ledger", "export", "--out", text(&tiles)], 0);
+    let kept = fs::read_to_string(tiles.join("checkpoint")).expect("a checkpoint");
+    let said = place.run("other", &["--sandbox", "ledger", "export", "--out", text(&tiles)], 3);
+    assert!(said.contains("does not extend the kept checkpoint"), "{said}");
+    assert_eq!(fs::read_to_string(tiles.join("checkpoint")).expect("a checkpoint"), kept);
+    let said = place.run("other", &["ledger", "verify", "--checkpoint", text(&tiles.join("checkpoint"))], 3);
+    assert!(said.contains("does not extend the kept checkpoint"), "{said}");
+}

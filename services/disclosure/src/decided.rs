@@ -1,0 +1,213 @@
+//! Decide about clients, and read what is permitted of those for whom the answer is yes: one moment, one statement, one twin.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use agreements::{
+    Authority, Denial, ElementSet, Grant, InForce, Instrument, LegalBasis, Phase, Reason, Request, Subject, decide,
+    majority_at,
+};
+use chrono::{DateTime, Utc};
+use model::{Masked, StudentId};
+use pg::{Role, Tx, crash::CrashPoint};
+
+use crate::{
+    Ask, Context, DisclosedHistory, Error, assemble, decision_time,
+    disclosed::digest_sections,
+    store::{self, MemberRow, PermittedFact, Reading},
+};
+
+/// A grant with the history it gives, or why there is none.
+pub(crate) type Outcome = Result<(Box<Grant>, Box<DisclosedHistory>), Denial>;
+
+/// Clients decided on at one moment, with the histories of those granted.
+pub(crate) struct Read {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) in_force: Option<Arc<InForce>>,
+    /// In the order of the keys asked for.
+    pub(crate) clients: Vec<(String, Outcome)>,
+}
+
+impl Read {
+    pub(crate) fn granted_keys(&self) -> Vec<String> {
+        self.clients.iter().filter(|(_, decision)| decision.is_ok()).map(|(key, _)| key.clone()).collect()
+    }
+}
+
+/// Sets the moment that views and row-level security read by; the decision's time.
+pub(crate) async fn set_moment(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    role: Role,
+) -> Result<DateTime<Utc>, Error> {
+    tx.act_as(Role::Ledger).await?;
+    let at = decision_time(tx, context.clock).await?;
+    tx.act_as(role).await?;
+    let as_of = ask.as_of.map_or(at, |as_of| as_of.min(at));
+    tx.set("at", &at.to_rfc3339()).await?;
+    tx.set("as_of", &as_of.to_rfc3339()).await?;
+    Ok(at)
+}
+
+/// Decides about each client and reads what is permitted with one statement.
+pub(crate) async fn read(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    role: Role,
+    person_keys: &[String],
+) -> Result<Read, Error> {
+    let at = set_moment(tx, context, ask, role).await?;
+    let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
+    let subjects = Subjects::load(tx, context, ask, person_keys).await?;
+    let decisions: Vec<(String, Decision)> =
+        person_keys.iter().map(|key| (key.clone(), subjects.decide(ask, in_force.as_ref(), key, at))).collect();
+    pg::crash::hit(CrashPoint::DiscloseAfterDecide);
+    let organizations = reference::load_organizations(tx, ask.as_of.unwrap_or(at)).await?;
+    let mut facts = permitted(tx, ask, &decisions, at).await?;
+    let mut clients = Vec::with_capacity(decisions.len());
+    for (key, decision) in decisions {
+        let outcome = match decision {
+            Err(denial) => Err(denial),
+            Ok((grant, student)) => {
+                let permitted = facts.remove(&student).unwrap_or_default();
+                assemble::check_twin(&grant, &permitted)?;
+                let stored = permitted.into_iter().map(|p| p.fact).collect();
+                let sections = assemble::sections(&*grant, stored, &organizations);
+                let id = model::disclosure_id(context.entropy);
+                let history = disclosed(&grant, ask, id, Masked::new(key.clone()), student, at, sections);
+                Ok((grant, Box::new(history)))
+            }
+        };
+        clients.push((key, outcome));
+    }
+    Ok(Read { at, in_force, clients })
+}
+
+async fn permitted(
+    tx: &mut Tx<'_, '_>,
+    ask: &Ask<'_>,
+    decisions: &[(String, Decision)],
+    at: DateTime<Utc>,
+) -> Result<HashMap<StudentId, Vec<PermittedFact>>, Error> {
+    let granted: Vec<String> = decisions.iter().filter(|(_, d)| d.is_ok()).map(|(key, _)| key.clone()).collect();
+    let mut facts: HashMap<StudentId, Vec<PermittedFact>> = HashMap::new();
+    let purpose = decisions.iter().find_map(|(_, d)| d.as_ref().ok().map(|(grant, _)| grant.purpose().to_owned()));
+    if let Some(purpose) = purpose {
+        let reading = Reading {
+            consumer: ask.consumer,
+            person_keys: &granted,
+            purpose: &purpose,
+            delivery: ask.delivery.as_str(),
+            office: ask.office,
+            at,
+        };
+        for permitted in store::list_permitted_facts(tx, reading).await? {
+            facts.entry(permitted.student).or_default().push(permitted);
+        }
+    }
+    Ok(facts)
+}
+
+type Decision = Result<(Box<Grant>, StudentId), Denial>;
+
+/// What is known of clients at the transaction's moment.
+pub(crate) struct Subjects {
+    members: HashMap<String, Vec<MemberRow>>,
+    authorities: HashMap<String, Vec<Authority>>,
+    instruments: BTreeMap<String, Vec<Instrument>>,
+}
+
+impl Subjects {
+    pub(crate) async fn load(
+        tx: &mut Tx<'_, '_>,
+        context: Context<'_>,
+        ask: &Ask<'_>,
+        person_keys: &[String],
+    ) -> Result<Self, Error> {
+        let mut members: HashMap<String, Vec<MemberRow>> = HashMap::new();
+        for member in store::list_members(tx, ask.consumer, person_keys).await? {
+            members.entry(member.person_key.clone()).or_default().push(member);
+        }
+        let authorities =
+            members.iter().map(|(key, rows)| (key.clone(), rows.iter().map(authority).collect())).collect();
+        let instruments = context.agreements.load_instruments(tx, ask.consumer, person_keys).await?;
+        Ok(Self { members, authorities, instruments: instruments.into_iter().collect() })
+    }
+
+    /// The student whom a client is, if an authority over them runs.
+    pub(crate) fn student(&self, key: &str) -> Option<StudentId> {
+        self.members.get(key).and_then(|rows| rows.first()).map(|row| row.student)
+    }
+
+    /// What a decision about the client rests on.
+    pub(crate) fn subject(&self, key: &str, in_force: &InForce) -> Subject<'_> {
+        let birth_date = self.members.get(key).and_then(|rows| rows.iter().find_map(|row| row.birth_date));
+        Subject {
+            authorities: self.authorities.get(key).map_or(&[], Vec::as_slice),
+            instruments: self.instruments.get(key).map_or(&[], Vec::as_slice),
+            majority_at: birth_date.map(|day| majority_at(day, in_force.plan().zone())),
+        }
+    }
+
+    fn decide(&self, ask: &Ask<'_>, in_force: Option<&Arc<InForce>>, key: &str, at: DateTime<Utc>) -> Decision {
+        let in_force = in_force.ok_or_else(|| Denial::no_agreement(at))?;
+        let grant = decide(&request(ask, in_force), &self.subject(key, in_force), in_force, at)?;
+        let student = self.student(key).ok_or(Denial { reason: Reason::NotAClient, at })?;
+        Ok((Box::new(grant), student))
+    }
+}
+
+/// The request that an ask makes under an agreement: all elements, for the purpose named or the first.
+pub(crate) fn request<'r>(ask: &'r Ask<'r>, in_force: &'r InForce) -> Request<'r> {
+    let first = in_force.terms().purposes.first().map_or("", |purpose| purpose.id.as_str());
+    Request {
+        consumer: ask.consumer,
+        actor: ask.actor,
+        purpose: ask.purpose.unwrap_or(first),
+        delivery: ask.delivery,
+        office: ask.office,
+        elements: ElementSet::all(),
+    }
+}
+
+/// A basis or phase that the program does not know supports nothing.
+fn authority(row: &MemberRow) -> Authority {
+    Authority {
+        legal_basis: row.legal_basis.parse::<LegalBasis>().ok(),
+        phase: row.phase.as_deref().and_then(|phase| phase.parse::<Phase>().ok()),
+        office: row.office.clone(),
+        officer: row.officer.clone(),
+        released: row.released,
+    }
+}
+
+fn disclosed(
+    grant: &Grant,
+    ask: &Ask<'_>,
+    disclosure: model::DisclosureId,
+    person_key: Masked<String>,
+    student: StudentId,
+    at: DateTime<Utc>,
+    sections: Vec<model::Section>,
+) -> DisclosedHistory {
+    DisclosedHistory {
+        disclosure,
+        consumer: ask.consumer.clone(),
+        person_key,
+        student,
+        agreement_title: grant.agreement_title().to_owned(),
+        agreement_version: grant.version(),
+        recipient: grant.recipient().to_owned(),
+        legal_basis: grant.legal_basis().as_str().to_owned(),
+        notice: grant.notice().to_owned(),
+        retention_days: grant.retention_days(),
+        decided_at: at,
+        as_of: ask.as_of.map_or(at, |as_of| as_of.min(at)),
+        content_digest: digest_sections(&sections),
+        sections,
+    }
+}

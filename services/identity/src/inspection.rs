@@ -1,0 +1,67 @@
+//! What stewards look into when they ask why: every interval of authority, those that ended included, and what restricts a person.
+//!
+//! Only `disclosure` asks, and only for the SEA's own people, with an entry in the ledger.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use model::{ConsumerId, StudentId};
+use sqlx::PgConnection;
+
+use crate::store::inspection as store;
+
+/// One interval of an agency's authority over a client who is a student.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthorityInterval {
+    /// The client by the agency's own person id. Personal: for the answer alone.
+    pub person_key: String,
+    /// The student.
+    pub student: StudentId,
+    /// The basis it names, by code.
+    pub legal_basis: String,
+    /// Its phase, by code, if it states one.
+    pub phase: Option<String>,
+    /// The office responsible.
+    pub office: Option<String>,
+    /// The officer responsible.
+    pub officer: Option<String>,
+    /// Its first instant; `None`: always.
+    pub from: Option<DateTime<Utc>>,
+    /// The first instant after it; `None`: no end is known.
+    pub to: Option<DateTime<Utc>>,
+    /// The birth date by which rights pass.
+    pub birth_date: Option<NaiveDate>,
+}
+
+/// An order that keeps everything of a person back while it is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonRestriction {
+    /// The student.
+    pub student: StudentId,
+    /// `sealed`, `protective_order`, `confidential_address` or `legal_hold`.
+    pub kind: String,
+    /// The order's number.
+    pub order_number: String,
+}
+
+/// Every interval of an agency over clients of these ids or matched with these students, whatever the time, oldest first.
+pub async fn list_intervals(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    person_keys: &[String],
+    students: &[StudentId],
+) -> Result<Vec<AuthorityInterval>, sqlx::Error> {
+    store::list_intervals(conn, consumer, person_keys, students).await
+}
+
+/// The restrictions in force at an instant over persons who are these students.
+pub async fn list_restrictions(
+    conn: &mut PgConnection,
+    students: &[StudentId],
+    at: DateTime<Utc>,
+) -> Result<Vec<PersonRestriction>, sqlx::Error> {
+    store::list_restrictions(conn, students, at).await
+}
+
+/// Whether an agency's rosters ever named a client by this id.
+pub async fn is_client(conn: &mut PgConnection, consumer: &ConsumerId, person_key: &str) -> Result<bool, sqlx::Error> {
+    store::is_client(conn, consumer, person_key).await
+}

@@ -1,0 +1,90 @@
+//! What stewards look into when they ask why.
+
+use chrono::{DateTime, Utc};
+use model::{ConsumerId, StudentId};
+use sqlx::{PgConnection, postgres::types::PgRange};
+use uuid::Uuid;
+
+use super::rosters::bound;
+use crate::inspection::{AuthorityInterval, PersonRestriction};
+
+fn ids(students: &[StudentId]) -> Vec<Uuid> {
+    students.iter().map(|student| student.0).collect()
+}
+
+pub(crate) async fn list_intervals(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    person_keys: &[String],
+    students: &[StudentId],
+) -> Result<Vec<AuthorityInterval>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- identity.list_intervals
+        SELECT DISTINCT r.person_key, r.student_id, r.authority_id, r.legal_basis, r.phase, r.office, r.officer,
+            r.released AS "released!: PgRange<DateTime<Utc>>", r.birth_date
+        FROM identity.released AS r
+        WHERE r.consumer = $1 AND (r.person_key = ANY($2) OR r.student_id = ANY($3))
+        ORDER BY r.person_key, r.authority_id"#,
+        consumer.as_str(),
+        person_keys,
+        &ids(students),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| AuthorityInterval {
+            person_key: row.person_key,
+            student: StudentId(row.student_id),
+            legal_basis: row.legal_basis,
+            phase: row.phase,
+            office: row.office,
+            officer: row.officer,
+            from: bound(&row.released.start),
+            to: bound(&row.released.end),
+            birth_date: row.birth_date,
+        })
+        .collect())
+}
+
+pub(crate) async fn list_restrictions(
+    conn: &mut PgConnection,
+    students: &[StudentId],
+    at: DateTime<Utc>,
+) -> Result<Vec<PersonRestriction>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "-- identity.list_restrictions_of_students
+        SELECT DISTINCT c.student_id, x.kind, x.order_number
+        FROM identity.crosswalk AS c
+        JOIN identity.restriction AS x ON x.source_person_id = c.source_person_id
+        WHERE c.student_id = ANY($1) AND c.to_at IS NULL AND x.in_force @> $2::timestamptz
+        ORDER BY c.student_id, x.order_number",
+        &ids(students),
+        at,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| PersonRestriction {
+            student: StudentId(row.student_id),
+            kind: row.kind,
+            order_number: row.order_number,
+        })
+        .collect())
+}
+
+pub(crate) async fn is_client(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    person_key: &str,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- identity.is_client
+        SELECT EXISTS (SELECT FROM identity.client AS c WHERE c.consumer = $1 AND c.person_key = $2) AS "is!""#,
+        consumer.as_str(),
+        person_key,
+    )
+    .fetch_one(conn)
+    .await
+}

@@ -1,0 +1,257 @@
+//! The SEA's own doors: exports outside the schedule, explanations, rehearsals. Each is asked of the SEA's own agreement and recorded first.
+
+use std::collections::BTreeSet;
+
+use agreements::{Act, Actor, Delivery, Digest, ExportRequest};
+use chrono::TimeDelta;
+use disclosure::{About, Ask, Error, Item, Occasion};
+use model::{ConsumerId, FixedClock, Masked, StudentId};
+use tests::{moment, project_file};
+use uuid::Uuid;
+
+use crate::world::{
+    OTHER, STUDENT, World, ask_of, consumer, encode, in_care, loaded_at, offense, registration, snapshot,
+};
+
+async fn world() -> World {
+    let world = World::new(&["dcf", "cssd", "sea"]).await;
+    world.load("sasid-2.1x", &[registration(STUDENT), registration(OTHER)], loaded_at()).await;
+    world.load("ct-student", &[snapshot(STUDENT), snapshot(OTHER)], loaded_at()).await;
+    world.load("ct-discipline", &[offense(STUDENT), offense(OTHER)], loaded_at()).await;
+    let care =
+        [in_care("D1", "2026-10-01", ""), in_care("D2", "2026-10-01", "2026-11-01"), in_care("D3", "2026-10-01", "")];
+    world.roster("dcf", "2026-11-19", &care, loaded_at()).await;
+    world.link("dcf", "D1", STUDENT).await;
+    world.link("dcf", "D2", OTHER).await;
+    world
+}
+
+fn steward(own: &ConsumerId) -> Ask<'_> {
+    let actor = Actor::Person { role: "steward", office: None, officer: None, trained_on: None };
+    Ask { actor, delivery: Delivery::Unary, ..ask_of(own) }
+}
+
+fn file_ask(who: &ConsumerId, run: u128) -> Ask<'_> {
+    Ask { delivery: Delivery::File, run: Some(Uuid::from_u128(run)), ..ask_of(who) }
+}
+
+async fn request(world: &World, who: &ConsumerId, days: i64) -> Digest {
+    let request = ExportRequest {
+        as_of: None,
+        consumer: who.clone(),
+        expires_at: moment() + TimeDelta::days(days),
+        format: "ndjson".to_owned(),
+        office: None,
+        reason: "the recipient lost its copy".to_owned(),
+        requested_at: moment() - TimeDelta::days(3),
+        requested_by: "an operator".to_owned(),
+    };
+    world.agreements.file_request(&mut world.db.superuser().await, &request).await.unwrap()
+}
+
+async fn approve(world: &World, who: &ConsumerId, digest: Digest, by: &[usize]) {
+    let clock = FixedClock(moment());
+    let approvals = world.approvals(Act::Export, digest, moment() - TimeDelta::hours(1));
+    for one in by {
+        disclosure::approve(world.context(&clock), &ask_of(who), (Act::Export, digest), &approvals[*one])
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_leaves_only_in_a_run_that_was_begun_for_exactly_this() {
+    let world = world().await;
+    let (clock, dcf) = (FixedClock(moment()), consumer("dcf"));
+    let (context, ask) = (world.context(&clock), file_ask(&dcf, 1));
+    let keys = ["D1".to_owned()];
+    let refused = async |ask: &Ask<'_>| {
+        let result = disclosure::disclose_chunk(context, ask, &keys, &encode).await;
+        assert!(matches!(result, Err(Error::Invalid(_))), "{result:?}");
+    };
+    refused(&ask).await;
+    refused(&Ask { run: None, ..ask.clone() }).await;
+    disclosure::begin_file_run(context, &ask, Occasion::Scheduled).await.unwrap();
+    for other in [
+        Ask { office: Some("Hartford"), ..ask.clone() },
+        Ask { as_of: Some(loaded_at()), ..ask.clone() },
+        Ask { consumer: &consumer("cssd"), ..ask.clone() },
+    ] {
+        refused(&other).await;
+    }
+    assert!(world.entries().await.is_empty());
+    let items = disclosure::disclose_chunk(context, &ask, &keys, &encode).await.unwrap();
+    assert!(matches!(items.as_slice(), [Item::Disclosed(_)]));
+}
+
+#[tokio::test]
+async fn outside_the_schedule_two_people_approve_one_export() {
+    let world = world().await;
+    let (clock, dcf) = (FixedClock(moment()), consumer("dcf"));
+    let context = world.context(&clock);
+    let ask = file_ask(&dcf, 1);
+    let digest = request(&world, &dcf, 1).await;
+    let occasion = Occasion::Approved { request: digest, format: "ndjson" };
+    assert!(disclosure::begin_file_run(context, &ask, occasion).await.is_err(), "nobody has approved");
+    approve(&world, &dcf, digest, &[0, 0]).await;
+    assert!(disclosure::begin_file_run(context, &ask, occasion).await.is_err(), "one person twice is one person");
+    approve(&world, &dcf, digest, &[1]).await;
+    for (wrong, occasion) in [
+        (Ask { office: Some("Hartford"), ..ask.clone() }, occasion),
+        (Ask { as_of: Some(loaded_at()), ..ask.clone() }, occasion),
+        (ask.clone(), Occasion::Approved { request: digest, format: "csv" }),
+    ] {
+        assert!(
+            disclosure::begin_file_run(context, &wrong, occasion).await.is_err(),
+            "another export than was approved"
+        );
+    }
+    disclosure::begin_file_run(context, &ask, occasion).await.unwrap();
+    let again = disclosure::begin_file_run(context, &file_ask(&dcf, 2), occasion).await;
+    assert!(again.is_err(), "a request serves one run");
+    disclosure::disclose_chunk(context, &ask, &["D1".to_owned()], &encode).await.unwrap();
+    let named = "SELECT count(*) FROM ledger.entry AS e JOIN ledger.detail AS d USING (entry_id) WHERE e.kind = ";
+    let with_request = format!("AND d.authority = 'export request {digest}'");
+    assert_eq!(world.count(&format!("{named}'approval' {with_request}")).await, 3, "each approval is an entry");
+    assert_eq!(world.count(&format!("{named}'disclosure' {with_request}")).await, 1);
+    let late = request(&world, &dcf, -1).await;
+    approve(&world, &dcf, late, &[0, 1]).await;
+    let expired = Occasion::Approved { request: late, format: "ndjson" };
+    assert!(disclosure::begin_file_run(context, &file_ask(&dcf, 3), expired).await.is_err(), "the request has expired");
+    // A request whose text was changed past the program is not what was approved.
+    let forged = request(&world, &dcf, 2).await;
+    approve(&world, &dcf, forged, &[0, 1]).await;
+    world
+        .force(
+            "SET session_replication_role = replica; ALTER TABLE agreements.request DROP CONSTRAINT request_digest_of_statement;
+            UPDATE agreements.request SET statement = replace(statement, 'ndjson', 'csv') WHERE used_at IS NULL",
+        )
+        .await;
+    let changed = Occasion::Approved { request: forged, format: "csv" };
+    assert!(disclosure::begin_file_run(context, &file_ask(&dcf, 4), changed).await.is_err());
+}
+
+#[tokio::test]
+async fn the_seas_own_export_asks_its_own_agreement() {
+    let world = World::new(&["dcf"]).await;
+    world.load("sasid-2.1x", &[registration(STUDENT)], loaded_at()).await;
+    world.load("ct-student", &[snapshot(STUDENT)], loaded_at()).await;
+    let (clock, sea, dcf) = (FixedClock(moment()), consumer("sea"), consumer("dcf"));
+    let context = world.context(&clock);
+    let students: BTreeSet<StudentId> =
+        disclosure::list_students(context, &ask_of(&sea), None, 10).await.unwrap().into_iter().collect();
+    let refused = disclosure::record_access(context, &ask_of(&sea), students.clone(), Occasion::Scheduled).await;
+    assert!(matches!(refused, Err(Error::Denied(agreements::Reason::NoAgreement))), "{refused:?}");
+    let another = disclosure::record_access(context, &ask_of(&dcf), students.clone(), Occasion::Scheduled).await;
+    assert!(matches!(another, Err(Error::Denied(agreements::Reason::AnotherParty))), "{another:?}");
+    assert_eq!(world.entries().await.iter().filter(|entry| entry.kind == "refusal").count(), 2);
+    let document = project_file("deploy/consumers/sea/agreement.toml")
+        .replace("special_education = \"all\"\n", "")
+        .replace("student = { elements = \"all\"", "student = { elements = \"all\", except = [\"birth_date\"]");
+    world.activate(&document).await;
+    let (access, histories) = world.own_export(&clock, &sea).await;
+    assert_eq!((access.students().len(), histories.len()), (1, 1));
+    let told = String::from_utf8(encode(&histories[0]).unwrap()).unwrap();
+    assert!(told.contains("Quince") && !told.contains("birth_date="), "{told}");
+    let section = |domain| histories[0].find_section(domain).unwrap();
+    assert_eq!(section(model::Domain::Student).withheld, ["birth_date"]);
+    assert_eq!(section(model::Domain::SpecialEducation).state, model::SectionState::NotPermitted);
+    // Suspended in the middle of a run: the next chunk gives nothing.
+    let stopped = moment() + TimeDelta::minutes(1);
+    let mut conn = world.db.superuser().await;
+    world.agreements.suspend(&mut conn, "sea_access", ("ann", "a complaint"), stopped).await.unwrap();
+    let later = FixedClock(stopped);
+    let all: Vec<StudentId> = access.students().iter().copied().collect();
+    let rest = disclosure::access_chunk(world.context(&later), &ask_of(&sea), &access, &all).await.unwrap();
+    assert!(rest.is_empty());
+}
+
+#[tokio::test]
+async fn a_suspension_holds_from_the_next_chunk_of_a_run_in_flight() {
+    let world = world().await;
+    let (clock, dcf) = (FixedClock(moment()), consumer("dcf"));
+    let keys = ["D1".to_owned()];
+    let first = disclosure::disclose_chunk(world.context(&clock), &ask_of(&dcf), &keys, &encode).await.unwrap();
+    assert!(matches!(first.as_slice(), [Item::Disclosed(_)]));
+    let mut conn = world.db.superuser().await;
+    world.agreements.suspend(&mut conn, "dcf_mou", ("ann", "a complaint"), moment()).await.unwrap();
+    let next = disclosure::disclose_chunk(world.context(&clock), &ask_of(&dcf), &keys, &encode).await.unwrap();
+    let [Item::Refused { reason, .. }] = next.as_slice() else { panic!("{next:?}") };
+    assert_eq!(*reason, agreements::Reason::AgreementSuspended);
+}
+
+#[tokio::test]
+async fn why_is_answered_by_clause_and_fact_and_entered_as_an_access() {
+    let world = world().await;
+    let (clock, sea, dcf) = (FixedClock(moment()), consumer("sea"), consumer("dcf"));
+    let context = world.context(&clock);
+    let find = |id: &str| domains::find_element(id).unwrap();
+    let elements = [find("attendance.days_attended"), find("contact.contact_name"), find("student.dcf_status")];
+    let explain = async |about: About| {
+        disclosure::explain(context, &steward(&sea), &ask_of(&dcf), &about, &elements).await.unwrap()
+    };
+    let client = |key: &str| About::Client(Masked::new(key.to_owned()));
+    let one = explain(client("D1")).await;
+    let [one] = one.as_slice() else { panic!("one client") };
+    let verdicts: Vec<_> = one.elements.iter().map(|(_, why)| (why.permitted, why.clause.as_deref())).collect();
+    assert_eq!(verdicts, [(true, Some("attendance")), (false, None), (false, None)]);
+    assert!(one.elements[2].1.lines.iter().any(|line| line.contains("reveals another agency")));
+    let student = one.student.unwrap();
+    let by_student = explain(About::Student(student)).await;
+    assert_eq!(by_student[0].person_key.as_ref().map(|key| key.expose().as_str()), Some("D1"));
+    // Care that has ended is still explained; a client without a match, and nobody, are told apart to a steward.
+    let ended = explain(client("D2")).await;
+    assert_eq!(ended[0].elements[0].1.reason, Some(agreements::Reason::AuthorityEnded));
+    assert!(
+        ended[0]
+            .facts
+            .iter()
+            .any(|fact| fact.contains("2026-11-02 00:00:00 EDT") || fact.contains("2026-11-02 00:00:00 EST")),
+        "{:?}",
+        ended[0].facts
+    );
+    let publics: BTreeSet<String> = [explain(client("D3")).await, explain(client("X9")).await, ended]
+        .iter()
+        .map(|all| all[0].elements[0].1.public.clone())
+        .collect();
+    assert_eq!(publics.len(), 1, "the recipient is told the same of all three");
+    let entries = world.entries().await;
+    assert_eq!(entries.iter().filter(|entry| entry.kind == "access").count(), 5);
+    assert!(entries.iter().all(|entry| !entry.names_student), "an access is absent from a parent's record");
+    // Nobody looks who is not named in the SEA's own agreement.
+    let refused = disclosure::explain(context, &ask_of(&dcf), &ask_of(&dcf), &client("D1"), &elements).await;
+    assert!(matches!(refused, Err(Error::Denied(_))));
+}
+
+#[tokio::test]
+async fn a_draft_is_rehearsed_on_real_clients_and_requests() {
+    let world = world().await;
+    let (clock, sea, dcf) = (FixedClock(moment()), consumer("sea"), consumer("dcf"));
+    assert!(world.ask("dcf", "D1", moment()).await.is_ok());
+    assert!(world.ask("dcf", "D2", moment()).await.is_err());
+    let context = world.context(&clock);
+    let rehearse = async |document: &str| {
+        let since = moment() - TimeDelta::days(1);
+        disclosure::rehearse(context, &steward(&sea), &ask_of(&dcf), document, since).await
+    };
+    let shipped = project_file("deploy/consumers/dcf/agreement.toml");
+    world.sequence().await;
+    let same = rehearse(&shipped).await.unwrap();
+    assert!(same.changes.is_empty(), "{:?}", same.changes);
+    assert_eq!((same.requests, same.now_refused, same.now_granted), (2, 0, 0));
+    let draft =
+        shipped.replace("attendance = \"all\"", "attendance = [\"days_attended\"]\ncontact = [\"contact_name\"]");
+    let changed = rehearse(&draft).await.unwrap();
+    let [change] = changed.changes.as_slice() else { panic!("one client: {:?}", changed.changes) };
+    assert_eq!(
+        (change.person_key.expose().as_str(), change.added.as_slice()),
+        ("D1", &["contact.contact_name".to_owned()][..])
+    );
+    assert!(change.removed.iter().all(|id| id.starts_with("attendance.")) && !change.removed.is_empty());
+    let later = shipped.replace("valid_from = 2016-06-30", "valid_from = 2027-01-01");
+    assert!(rehearse(&later).await.unwrap().at > moment());
+    let mistaken = rehearse(&shipped.replace("case_planning", "")).await;
+    assert!(mistaken.is_err());
+    let of_another = rehearse(&project_file("deploy/consumers/cssd/agreement.toml")).await;
+    assert!(matches!(of_another, Err(Error::Invalid(_))));
+}

@@ -1,0 +1,666 @@
+//! One answer from three: the pure decision, the one static statement, and row-level security.
+//!
+//! Random agreements are brought into force in a real database, with random clients, intervals, papers, certifications and
+//! restrictions; random requests are put to the decision and, as the disclosing role, to the very statement of
+//! `services/disclosure/src/store.rs`. A case is one client asked about once.
+//!
+//! The quick run is part of every test run. A long one is a matter of the environment at build time:
+//! `THROUGHLINE_TWIN_CASES=200000 cargo test -p tests --test it twin`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+use agreements::{
+    Actor, Authority, Delivery, ElementSet, Instrument, InstrumentKind, Interval, Request, Subject, decide, majority_at,
+};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use domains::definition;
+use model::{Domain, SchoolYear, Sensitivity};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
+use tests::{moment, project_file};
+use uuid::Uuid;
+
+use crate::world::{World, at, consumer, loaded_at, offense, registration, snapshot, with};
+
+const QUICK_CASES: u64 = 1_000;
+const CLIENTS: u64 = 6;
+const REQUESTS: u64 = 12;
+const SASIDS: [&str; 4] = ["9900000017", "9900000025", "9900000033", "9900000041"];
+const BASES: [(&str, &[&str]); 5] = [
+    ("ferpa_uninterrupted_scholars", &["authority"]),
+    ("ferpa_juvenile_justice", &["authority", "before_adjudication", "certification"]),
+    ("court_order", &["court_order"]),
+    ("parent_consent", &["release"]),
+    ("audit_evaluation", &["authority"]),
+];
+
+fn cases() -> u64 {
+    option_env!("THROUGHLINE_TWIN_CASES").and_then(|text| text.parse().ok()).unwrap_or(QUICK_CASES)
+}
+
+/// Chance with a seed that a failure names.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+
+    fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+
+    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
+
+    /// Half days from the moment, between two bounds: by half days, so that ends and requests often meet.
+    fn instant(&mut self, from: i64, to: i64) -> DateTime<Utc> {
+        moment() + TimeDelta::hours(12 * (from + i64::try_from(self.below(u64::try_from(to - from).unwrap())).unwrap()))
+    }
+
+    fn interval(&mut self) -> Interval {
+        let from = self.instant(-60, 15);
+        let to = (!self.one_in(3)).then(|| from + TimeDelta::hours(12 * (1 + i64::try_from(self.below(100)).unwrap())));
+        Interval { from, to }
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A domain's part of a random agreement.
+struct Clause {
+    domain: Domain,
+    elements: Vec<&'static str>,
+    other_agency: Vec<&'static str>,
+    bases: Vec<&'static str>,
+    purposes: &'static str,
+    years: Option<(i16, i16)>,
+    max_age: Option<u64>,
+    exclude: Option<&'static str>,
+}
+
+struct Agreement {
+    bases: Vec<(&'static str, Vec<&'static str>)>,
+    clauses: Vec<Clause>,
+    valid_from: NaiveDate,
+    valid_to: Option<NaiveDate>,
+    deliveries: Vec<&'static str>,
+}
+
+impl Agreement {
+    fn random(dice: &mut Dice) -> Self {
+        let mut bases: Vec<(&str, Vec<&str>)> = Vec::new();
+        while bases.is_empty() {
+            for (law, conditions) in BASES {
+                if dice.one_in(2) {
+                    let mut conditions = conditions.to_vec();
+                    if dice.one_in(4) {
+                        conditions.push("before_majority");
+                    }
+                    let place = usize::try_from(dice.below(bases.len() as u64 + 1)).unwrap();
+                    bases.insert(place, (law, conditions));
+                }
+            }
+        }
+        let laws: Vec<&'static str> = bases.iter().map(|(law, _)| *law).collect();
+        let mut clauses: Vec<Clause> = Vec::new();
+        for domain in [Domain::Enrollment, Domain::Student, Domain::SpecialEducation, Domain::Discipline] {
+            if domain == Domain::Enrollment || !dice.one_in(4) {
+                clauses.push(Clause::random(dice, domain, &laws));
+            }
+        }
+        let valid_to =
+            dice.one_in(3).then(|| (moment() + TimeDelta::days(i64::try_from(dice.below(40)).unwrap())).date_naive());
+        let deliveries = ["unary", "stream", "file", "pdf"].into_iter().filter(|_| !dice.one_in(6)).collect::<Vec<_>>();
+        Self {
+            bases,
+            clauses,
+            valid_from: (moment() - TimeDelta::days(i64::try_from(dice.below(60)).unwrap())).date_naive(),
+            valid_to,
+            deliveries: if deliveries.is_empty() { vec!["stream"] } else { deliveries },
+        }
+    }
+
+    /// The same with fewer elements in its clauses, none of them empty: the same basis decides.
+    fn smaller(mut self, dice: &mut Dice) -> Self {
+        for clause in &mut self.clauses {
+            while clause.elements.len() > 1 && dice.one_in(2) {
+                let at = usize::try_from(dice.below(clause.elements.len() as u64)).unwrap();
+                clause.elements.remove(at);
+            }
+            clause.other_agency.retain(|_| dice.one_in(2));
+        }
+        self
+    }
+
+    fn document(&self, id: &str) -> String {
+        let mut text = project_file("tests/fixtures/agreement_head.toml").replace("CONSUMER", id);
+        let valid_to = self.valid_to.map_or_else(|| "\"perpetual\"".to_owned(), |day| day.to_string());
+        text = text.replace("VALID_FROM", &self.valid_from.to_string()).replace("VALID_TO", &valid_to);
+        text = text.replace("DELIVERIES", &quoted(&self.deliveries));
+        for (law, conditions) in &self.bases {
+            write!(
+                text,
+                "\n[[basis]]\nlaw = {law:?}\ncitation = \"as the law says\"\nconditions = [{}]\ntext = \"Invented.\"\n",
+                quoted(conditions)
+            )
+            .unwrap();
+        }
+        for clause in &self.clauses {
+            clause.write(&mut text);
+        }
+        text
+    }
+}
+
+impl Clause {
+    fn random(dice: &mut Dice, domain: Domain, laws: &[&'static str]) -> Self {
+        let of_class = |other: bool| {
+            definition(domain)
+                .elements
+                .iter()
+                .filter(move |e| (e.class == Sensitivity::OtherAgency) == other)
+                .map(|e| e.name)
+        };
+        let first = of_class(false).next().unwrap();
+        let mut elements: Vec<&str> = of_class(false).filter(|_| dice.one_in(3)).collect();
+        if elements.is_empty() {
+            elements.push(first);
+        }
+        let bases: Vec<&str> = laws.iter().copied().filter(|_| !dice.one_in(3)).collect();
+        // Facts about the student carry no school year: their clause cannot be bounded.
+        let dated = domain != Domain::Student;
+        let from = 2019 + i16::try_from(dice.below(8)).unwrap();
+        Self {
+            domain,
+            elements,
+            other_agency: of_class(true).filter(|_| dice.one_in(3)).collect(),
+            bases: if bases.is_empty() { vec![laws[0]] } else { bases },
+            purposes: *dice.pick(&["all", "all", "one", "two"]),
+            years: (dated && dice.one_in(3)).then(|| (from, from + i16::try_from(dice.below(4)).unwrap())),
+            max_age: (dated && dice.one_in(3)).then(|| 1 + dice.below(6)),
+            exclude: dice.one_in(4).then(|| dice.pick(definition(domain).kinds).name),
+        }
+    }
+
+    fn write(&self, text: &mut String) {
+        let purposes = if self.purposes == "all" { "\"all\"".to_owned() } else { format!("[{:?}]", self.purposes) };
+        let domain = self.domain.name();
+        writeln!(
+            text,
+            "\n[[clause]]\nid = {domain:?}\ntext = \"Invented.\"\npurposes = {purposes}\nbases = [{}]\n[clause.elements]",
+            quoted(&self.bases)
+        )
+        .unwrap();
+        let all: Vec<&str> = self.elements.iter().chain(&self.other_agency).copied().collect();
+        writeln!(text, "{domain} = [{}]", quoted(&all)).unwrap();
+        if let Some((from, to)) = self.years {
+            writeln!(text, "[clause.school_years]\nfrom = \"{}\"\nto = \"{}\"", SchoolYear(from), SchoolYear(to))
+                .unwrap();
+        }
+        if self.max_age.is_some() || self.exclude.is_some() {
+            writeln!(text, "[clause.records]").unwrap();
+            if let Some(years) = self.max_age {
+                writeln!(text, "max_age_years = {years}").unwrap();
+            }
+            if let Some(kind) = self.exclude {
+                writeln!(text, "exclude_kinds = [\"{domain}.{kind}\"]").unwrap();
+            }
+        }
+    }
+}
+
+/// A client as the decision sees it, and as rows.
+struct Client {
+    key: String,
+    student: Uuid,
+    persons: Vec<i64>,
+    authorities: Vec<(Authority, String, Option<String>)>,
+    instruments: Vec<Instrument>,
+    birth_date: Option<NaiveDate>,
+    restricted: Option<Interval>,
+}
+
+/// A fact that nothing but an agreement keeps back.
+#[derive(Clone, Debug)]
+struct Fact {
+    person: i64,
+    domain: Domain,
+    kind: String,
+    batch: i64,
+    line: i32,
+    year: Option<SchoolYear>,
+    last_day: Option<NaiveDate>,
+}
+
+/// What one answer says of one fact, comparable.
+type Said = (i64, i16, i64, i32, String, String, String, Vec<String>);
+
+fn instant_sql(at: DateTime<Utc>) -> String {
+    format!("'{}'::timestamptz", at.to_rfc3339())
+}
+
+fn range_sql(of: Interval) -> String {
+    let to = of.to.map_or_else(|| "NULL".to_owned(), instant_sql);
+    format!("tstzrange({}, {to})", instant_sql(of.from))
+}
+
+fn text_sql(text: Option<&str>) -> String {
+    text.map_or_else(|| "NULL".to_owned(), |text| format!("'{text}'"))
+}
+
+impl Client {
+    fn random(
+        dice: &mut Dice,
+        (consumer, number): (&str, u64),
+        own: &[&str],
+        students: &BTreeMap<Uuid, Vec<i64>>,
+    ) -> Self {
+        let all: Vec<&Uuid> = students.keys().collect();
+        let student = **dice.pick(&all);
+        let any = BASES.iter().map(|(law, _)| *law).chain(["a_basis_nobody_knows"]);
+        // Mostly bases that the agreement knows.
+        let laws: Vec<&str> = own.iter().copied().cycle().take(12).chain(any).collect();
+        let phases = [None, Some("pre_adjudication"), Some("adjudicated"), Some("a_phase_nobody_knows")];
+        let authorities = (0..=dice.below(3))
+            .map(|_| {
+                let (law, phase) = (*dice.pick(&laws), *dice.pick(&phases));
+                let office = dice.one_in(2).then(|| (*dice.pick(&["O1", "O2"])).to_owned());
+                let authority = Authority {
+                    legal_basis: law.parse().ok(),
+                    phase: phase.and_then(|phase| phase.parse().ok()),
+                    office,
+                    officer: None,
+                    released: dice.interval(),
+                };
+                (authority, law.to_owned(), phase.map(str::to_owned))
+            })
+            .collect();
+        let instruments = (0..dice.below(3))
+            .map(|_| Instrument { kind: *dice.pick(InstrumentKind::ALL), in_force: dice.interval() })
+            .collect();
+        // Around the 18th birthday, on both sides.
+        let birth_date = (!dice.one_in(5)).then(|| {
+            at("2008-11-20T12:00:00Z").date_naive() + TimeDelta::days(i64::try_from(dice.below(60)).unwrap() - 30)
+        });
+        Self {
+            key: format!("{consumer}-{number}"),
+            student,
+            persons: students[&student].clone(),
+            authorities,
+            instruments,
+            birth_date,
+            restricted: None,
+        }
+    }
+
+    /// Rows as the program would have written them; keys that point nowhere are allowed here.
+    fn rows(&self, consumer: &str, number: u64, sql: &mut String) {
+        for (at, (authority, law, phase)) in self.authorities.iter().enumerate() {
+            for person in &self.persons {
+                writeln!(
+                    sql,
+                    "INSERT INTO identity.released (client_id, authority_id, source_person_id, student_id, consumer, person_key,
+                        legal_basis, phase, office, released, birth_date)
+                    VALUES ({number}, {}, {person}, '{}', '{consumer}', '{}', '{law}', {}, {}, {}, {});",
+                    number * 10 + at as u64,
+                    self.student,
+                    self.key,
+                    text_sql(phase.as_deref()),
+                    text_sql(authority.office.as_deref()),
+                    range_sql(authority.released),
+                    text_sql(self.birth_date.map(|day| day.to_string()).as_deref()),
+                )
+                .unwrap();
+            }
+        }
+        for (at, paper) in self.instruments.iter().enumerate() {
+            let from = instant_sql(paper.in_force.from);
+            // Orders and emergencies have an end; the model is told the same below.
+            let to = paper.in_force.to.map_or_else(|| "NULL".to_owned(), instant_sql);
+            let approvals = if paper.kind.needs_approval() {
+                format!("'ann', {from}, 'ben', {from}")
+            } else {
+                "NULL, NULL, NULL, NULL".to_owned()
+            };
+            writeln!(
+                sql,
+                "INSERT INTO agreements.instrument (consumer, person_key, kind, reference, reason, valid_from, valid_to, digest,
+                    first_steward, first_given_at, second_steward, second_given_at, recorded_by, recorded_at)
+                VALUES ('{consumer}', '{0}', '{1}', 'paper', 'reason', {from}, {to}, sha256('{consumer}/{0}/{at}'), {approvals}, 'ann', {from});",
+                self.key, paper.kind
+            )
+            .unwrap();
+        }
+    }
+
+    /// What the population shows of the client at an instant, decided about as `disclosure` does.
+    fn authorities_at(&self, at: DateTime<Utc>) -> Vec<Authority> {
+        if self.restricted.is_some_and(|restricted| restricted.contains(at)) {
+            return Vec::new();
+        }
+        self.authorities.iter().map(|(one, ..)| one.clone()).filter(|one| one.released.contains(at)).collect()
+    }
+}
+
+/// The statement as the program has it.
+fn statement() -> String {
+    let source = project_file("services/disclosure/src/store.rs");
+    let begin = source.find("-- disclosure.list_permitted_facts").expect("the statement");
+    let end = source[begin..].find("\"#").expect("its end");
+    source[begin..begin + end].to_owned()
+}
+
+struct Round<'a> {
+    world: &'a World,
+    statement: &'a str,
+    clients: Vec<Client>,
+    facts: &'a BTreeMap<i64, Vec<Fact>>,
+    certifications: usize,
+}
+
+/// One request, at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: DateTime<Utc>,
+    purpose: &'static str,
+    delivery: Delivery,
+    office: Option<&'static str>,
+}
+
+impl Asked {
+    fn random(dice: &mut Dice) -> Self {
+        Self {
+            at: dice.instant(-25, 25),
+            purpose: *dice.pick(&["one", "one", "two", "two", "three"]),
+            delivery: *dice.pick(Delivery::ALL),
+            office: *dice.pick(&[None, None, None, None, Some("O1"), Some("O2")]),
+        }
+    }
+}
+
+impl Round<'_> {
+    /// What the pure decision permits of every client, fact by fact; and how many clients it granted.
+    async fn decided(&self, conn: &mut PgConnection, who: &str, asked: Asked) -> (BTreeMap<String, Vec<Said>>, u64) {
+        let who = consumer(who);
+        let in_force = self.world.agreements.load_active(conn, &who, asked.at).await.unwrap();
+        let mut said = BTreeMap::new();
+        let mut granted = 0;
+        for client in &self.clients {
+            let mut of_client = Vec::new();
+            if let Some(in_force) = &in_force {
+                let request = Request {
+                    consumer: &who,
+                    actor: Actor::ScheduledRun,
+                    purpose: asked.purpose,
+                    delivery: asked.delivery,
+                    office: asked.office,
+                    elements: ElementSet::all(),
+                };
+                let authorities = client.authorities_at(asked.at);
+                let subject = Subject {
+                    authorities: &authorities,
+                    instruments: &client.instruments,
+                    majority_at: client.birth_date.map(|day| majority_at(day, in_force.plan().zone())),
+                };
+                if let Ok(grant) = decide(&request, &subject, in_force, asked.at) {
+                    granted += 1;
+                    for fact in client.persons.iter().flat_map(|person| &self.facts[person]) {
+                        let Some(permit) = grant.permit(fact.domain) else { continue };
+                        if permit.admits(&fact.kind, fact.year, fact.last_day) {
+                            let mut elements: Vec<String> =
+                                permit.elements().iter().map(|element| element.name.to_owned()).collect();
+                            elements.sort();
+                            of_client.push(said_of(fact, permit.clause(), grant.legal_basis().as_str(), elements));
+                        }
+                    }
+                }
+            }
+            of_client.sort();
+            said.insert(client.key.clone(), of_client);
+        }
+        (said, granted)
+    }
+
+    /// What the statement gives of every client, as the disclosing role, one client at a time; and the persons whose facts that role
+    /// could see at all.
+    async fn read(
+        &self,
+        conn: &mut PgConnection,
+        who: &str,
+        asked: Asked,
+    ) -> (BTreeMap<String, Vec<Said>>, BTreeSet<i64>) {
+        conn.execute("BEGIN").await.unwrap();
+        conn.execute(AssertSqlSafe(format!(
+            "SET LOCAL ROLE throughline_disclosure; SET LOCAL throughline.consumer = '{who}';
+            SET LOCAL throughline.at = '{0}'; SET LOCAL throughline.as_of = '{1}'",
+            asked.at.to_rfc3339(),
+            (moment() + TimeDelta::days(365)).to_rfc3339()
+        )))
+        .await
+        .unwrap();
+        let mut said = BTreeMap::new();
+        for client in &self.clients {
+            let sql = [
+                ("$1", format!("'{who}'::text")),
+                ("$2", format!("ARRAY['{}']::text[]", client.key)),
+                ("$3", format!("'{}'::text", asked.purpose)),
+                ("$4", format!("'{}'::text", asked.delivery)),
+                ("$5", format!("{}::text", text_sql(asked.office))),
+                ("$6", instant_sql(asked.at)),
+            ]
+            .iter()
+            .fold(self.statement.to_owned(), |sql, (name, value)| {
+                sql.replace(&format!("{name}::text"), name).replace(name, value)
+            });
+            let rows = conn.fetch_all(AssertSqlSafe(sql)).await.unwrap();
+            let mut of_client: Vec<Said> = rows
+                .iter()
+                .map(|row| {
+                    let mut elements: Vec<String> = row.get("elements!");
+                    elements.sort();
+                    (
+                        row.get("source_person_id!"),
+                        row.get("domain!"),
+                        row.get("recorded_batch!"),
+                        row.get("line!"),
+                        row.get("kind!"),
+                        row.get("clause!"),
+                        row.get("legal_basis!"),
+                        elements,
+                    )
+                })
+                .collect();
+            of_client.sort();
+            said.insert(client.key.clone(), of_client);
+        }
+        let rows = conn.fetch_all("SELECT DISTINCT f.source_person_id FROM history.fact AS f").await.unwrap();
+        let visible = rows.iter().map(|row| row.get(0)).collect();
+        conn.execute("ROLLBACK").await.unwrap();
+        (said, visible)
+    }
+}
+
+fn said_of(fact: &Fact, clause: &str, basis: &str, elements: Vec<String>) -> Said {
+    let (clause, basis) = (clause.to_owned(), basis.to_owned());
+    (fact.person, fact.domain.code(), fact.batch, fact.line, fact.kind.clone(), clause, basis, elements)
+}
+
+/// Students with several years of enrollment, special education and discipline.
+async fn state() -> (World, BTreeMap<Uuid, Vec<i64>>, BTreeMap<i64, Vec<Fact>>) {
+    let world = World::new(&[]).await;
+    world.load("sasid-2.1x", &SASIDS.map(registration), loaded_at()).await;
+    for (year, fall) in [("2020", "2020-10-01"), ("2022", "2022-10-03"), ("2024", "2024-10-01")] {
+        let snapshots = SASIDS.map(|sasid| with(&snapshot(sasid), &[("fall_of_year", year), ("snapshot_date", fall)]));
+        world.load("ct-student", &snapshots, loaded_at()).await;
+        let offenses = SASIDS.map(|sasid| {
+            with(&offense(sasid), &[("fall_of_year", year), ("incident_date", fall), ("sanction_date", fall)])
+        });
+        world.load("ct-discipline", &offenses, loaded_at()).await;
+    }
+    let mut conn = world.db.superuser().await;
+    conn.execute(AssertSqlSafe(format!(
+        "SET throughline.at = '{0}'; SET throughline.as_of = '{0}'",
+        (moment() + TimeDelta::days(365)).to_rfc3339()
+    )))
+    .await
+    .unwrap();
+    let rows = conn
+        .fetch_all("SELECT c.student_id, c.source_person_id FROM identity.crosswalk AS c WHERE c.to_at IS NULL")
+        .await
+        .unwrap();
+    let mut students: BTreeMap<Uuid, Vec<i64>> = BTreeMap::new();
+    for row in &rows {
+        students.entry(row.get(0)).or_default().push(row.get(1));
+    }
+    let rows = conn
+        .fetch_all(
+            "SELECT f.source_person_id, f.domain, f.kind, f.recorded_batch, f.line, f.school_year,
+                COALESCE(f.valid_to, f.valid_from) FROM history.disclosable AS f",
+        )
+        .await
+        .unwrap();
+    let mut facts: BTreeMap<i64, Vec<Fact>> = BTreeMap::new();
+    for row in &rows {
+        let fact = Fact {
+            person: row.get(0),
+            domain: Domain::from_code(row.get(1)).unwrap(),
+            kind: row.get(2),
+            batch: row.get(3),
+            line: row.get(4),
+            year: row.get::<Option<i16>, _>(5).map(SchoolYear),
+            last_day: row.get(6),
+        };
+        facts.entry(fact.person).or_default().push(fact);
+    }
+    (world, students, facts)
+}
+
+/// Brings a document into force; says whether it could be.
+async fn activate(world: &World, document: &str) -> bool {
+    let checked = agreements::check(document);
+    let wrong: Vec<String> = checked
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == agreements::Severity::Error)
+        .map(ToString::to_string)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}\n{document}");
+    let mut conn = world.db.superuser().await;
+    let when = moment() - TimeDelta::days(100);
+    let proposal = world.agreements.propose(&mut conn, document, when).await.unwrap();
+    for approval in world.approvals(agreements::Act::Activate, proposal.digest, when) {
+        world.agreements.approve(&mut conn, agreements::Act::Activate, proposal.digest, &approval).await.unwrap();
+    }
+    world.agreements.activate(&mut conn, &proposal.agreement_id, proposal.version, when).await.is_ok()
+}
+
+#[tokio::test]
+async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_gives_no_more() {
+    let (world, students, facts) = state().await;
+    let (statement, mut conn) = (statement(), world.db.superuser().await);
+    let (mut done, mut granted, mut round) = (0, 0, 0_u64);
+    while done < cases() {
+        round += 1;
+        let mut dice = Dice(round);
+        let (who, less) = (format!("c{round}"), format!("s{round}"));
+        let agreement = Agreement::random(&mut dice);
+        let document = agreement.document(&who);
+        let own: Vec<&str> = agreement.bases.iter().map(|(law, _)| *law).collect();
+        assert!(activate(&world, &document).await);
+        assert!(activate(&world, &agreement.smaller(&mut dice).document(&less)).await);
+        let mut sql = "SET session_replication_role = replica;".to_owned();
+        let mut clients: Vec<Client> = (0..CLIENTS)
+            .map(|number| Client::random(&mut dice, ("k", round * 100 + number), &own, &students))
+            .collect();
+        for client in &mut clients {
+            for paper in &mut client.instruments {
+                if paper.kind.needs_approval() {
+                    paper.in_force.to.get_or_insert(paper.in_force.from + TimeDelta::days(20));
+                }
+            }
+        }
+        let certifications = usize::try_from(dice.below(3)).unwrap();
+        let certified: Vec<Interval> = (0..certifications).map(|_| dice.interval()).collect();
+        let restricted = dice.one_in(2).then(|| (clients[0].persons.clone(), dice.interval()));
+        for name in [&who, &less] {
+            for (number, client) in (round * 100..).zip(&clients) {
+                client.rows(name, number, &mut sql);
+            }
+            for (at, one) in certified.iter().enumerate() {
+                let to = one.to.map_or_else(|| "NULL".to_owned(), instant_sql);
+                writeln!(
+                    sql,
+                    "INSERT INTO agreements.certification (consumer, holder, reference, valid_from, valid_to, recorded_by, recorded_at)
+                    VALUES ('{name}', 'head', 'paper {at}', {from}, {to}, 'ann', {from});",
+                    from = instant_sql(one.from)
+                )
+                .unwrap();
+            }
+        }
+        if let Some((persons, interval)) = &restricted {
+            for person in persons {
+                writeln!(
+                    sql,
+                    "INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
+                    VALUES ({person}, 'sealed', {}, 'O-{round}', 'ann', {});",
+                    range_sql(*interval),
+                    instant_sql(interval.from)
+                )
+                .unwrap();
+            }
+            for client in clients.iter_mut().filter(|client| client.persons == *persons) {
+                client.restricted = Some(*interval);
+            }
+        }
+        world.force(&sql).await;
+        let round_of = Round { world: &world, statement: &statement, clients, facts: &facts, certifications };
+        for _ in 0..REQUESTS {
+            let asked = Asked::random(&mut dice);
+            let (decided, yes) = round_of.decided(&mut conn, &who, asked).await;
+            let (read, visible) = round_of.read(&mut conn, &who, asked).await;
+            assert_eq!(
+                decided, read,
+                "round {round}, {asked:?}, {} certifications\n{document}",
+                round_of.certifications
+            );
+            let population: BTreeSet<i64> = round_of
+                .clients
+                .iter()
+                .filter(|client| client.authorities.iter().any(|(one, ..)| one.released.contains(asked.at)))
+                .flat_map(|client| client.persons.clone())
+                .collect();
+            assert_eq!(
+                visible, population,
+                "round {round}, {asked:?}: row security shows the population and nobody else"
+            );
+            let (fewer, _) = round_of.read(&mut conn, &less, asked).await;
+            for (key, facts) in &fewer {
+                for fact in facts {
+                    let more = read[key].iter().find(|other| {
+                        (other.0, other.1, other.2, other.3, &other.4) == (fact.0, fact.1, fact.2, fact.3, &fact.4)
+                    });
+                    let more = more.unwrap_or_else(|| panic!("round {round}: a smaller agreement gave {fact:?}"));
+                    assert!(
+                        fact.7.iter().all(|name| more.7.contains(name)),
+                        "round {round}: {fact:?} against {more:?}"
+                    );
+                }
+            }
+            done += CLIENTS;
+            granted += yes;
+        }
+        // What one round restricts is not another's.
+        world.force("SET session_replication_role = replica; DELETE FROM identity.restriction").await;
+    }
+    assert!(granted * 20 > done, "{granted} of {done} cases were granted: too few to mean anything");
+}
