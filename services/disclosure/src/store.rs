@@ -176,7 +176,7 @@ pub(crate) async fn list_permitted_facts(
                 AND $3 = ANY(r.purposes) AND $4 = ANY(r.deliveries)
                 AND ($5::text IS NULL OR p.office = $5)
                 AND r.valid_from <= $6 AND (r.valid_to IS NULL OR $6 < r.valid_to)
-                AND (r.person_key IS NULL OR r.person_key = p.person_key)
+                AND (r.person_key IS NULL OR r.person_key = p.person_key) AND (r.person_key IS NULL OR r.person_key = ANY($2))
                 AND (NOT r.requires_authority OR p.legal_basis = r.legal_basis)
                 AND (NOT r.requires_pre_adjudication OR p.phase = 'pre_adjudication')
                 AND (NOT r.ends_at_majority OR $6 < ((p.birth_date + interval '18 years') AT TIME ZONE r.time_zone))
