@@ -1,8 +1,8 @@
 //! The commands, one module each. A command wires crates together and speaks with people; it holds no rule.
 
 mod agreement;
-mod bench;
 mod approve;
+mod bench;
 mod config;
 mod db;
 mod demo;

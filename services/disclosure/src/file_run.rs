@@ -116,7 +116,9 @@ pub async fn approve(
                 entry.detail.person = Some(Masked::new(steward.id.clone()));
                 entry.detail.authority = Some(match act {
                     Act::Export => named(digest),
-                    Act::Activate | Act::RecordInstrument | Act::OverrideMatch => Masked::new(format!("{act} {digest}")),
+                    Act::Activate | Act::RecordInstrument | Act::OverrideMatch => {
+                        Masked::new(format!("{act} {digest}"))
+                    }
                 });
                 if steward.sandbox {
                     entry.detail.system = Some("the program itself holds the key (sandbox)".to_owned());

@@ -155,7 +155,7 @@ fn place_snapshots<'a>(stays: &mut Vec<DistrictStay<'a>>, snapshots: &[&'a Store
                 && stay.lea == fact.lea.as_deref()
                 && last.is_some_and(|last| !moved_between(last))
         };
-        if let Some(stay) = stays.iter_mut().filter(unregistered).next_back() {
+        if let Some(stay) = stays.iter_mut().rfind(unregistered) {
             stay.snapshots.push(fact);
         } else {
             let mut stay = DistrictStay::of(fact.lea.as_deref());

@@ -120,12 +120,11 @@ fn grades(values: &mut Values, stay: &SchoolStay<'_>, school_year: Option<School
     let grade = |fact: Option<&StoredFact>| fact.and_then(|fact| fact.find("grade_level")).cloned();
     let year = latest.and_then(|fact| fact.school_year).map(|year| Value::Text(year.to_string()));
     // A newer change record that says the same leaves no mark; another grade is of no school year that is known.
-    match grade(stay.newer_change()).filter(|newer| Some(newer) != grade(latest).as_ref()) {
-        Some(newer) => set(values, "last_grade_level", Some(newer)),
-        None => {
-            set(values, "last_grade_level", grade(latest));
-            set(values, "last_school_year", year);
-        }
+    if let Some(newer) = grade(stay.newer_change()).filter(|newer| Some(newer) != grade(latest).as_ref()) {
+        set(values, "last_grade_level", Some(newer));
+    } else {
+        set(values, "last_grade_level", grade(latest));
+        set(values, "last_school_year", year);
     }
     set(values, "status_date", latest.and_then(snapshot_day).map(Value::Date));
 }

@@ -285,7 +285,8 @@ async fn write_rows(
     drop(mentions);
     check_birth_dates(tx, context, &rows, &resolved, tally).await?;
     let told = rows.iter().flat_map(|row| row.members.iter().map(move |member| (row.line, member.facts.as_slice())));
-    let told: Vec<_> = told.zip(&resolved).filter_map(|((line, facts), person)| Some(((*person)?, line, facts))).collect();
+    let told: Vec<_> =
+        told.zip(&resolved).filter_map(|((line, facts), person)| Some(((*person)?, line, facts))).collect();
     one_person::check(tx, &told, tally, context.limits.findings_max).await?;
     let mut persons = resolved.into_iter();
     let mut written = Vec::with_capacity(rows.len());
