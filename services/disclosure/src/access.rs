@@ -177,6 +177,7 @@ pub async fn access_chunk(
     access.covers(ask, students)?;
     let keys: Vec<String> = students.iter().map(ToString::to_string).collect();
     pg::transaction("disclosure.access", Role::Steward)
+        .keep_plans()
         .run(context.pool, |tx| {
             let keys = &keys;
             Box::pin(async move {

@@ -67,6 +67,7 @@ pub async fn list_population(
     limit: u32,
 ) -> Result<Vec<Member>, Error> {
     let rows = pg::transaction("disclosure.population", Role::Disclosure)
+        .keep_plans()
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| {
             Box::pin(async move {
@@ -89,6 +90,7 @@ pub async fn disclose_chunk(
     encode: &Encode<'_>,
 ) -> Result<Vec<Item>, Error> {
     let items = pg::transaction("disclosure.chunk", Role::Disclosure)
+        .keep_plans()
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| chunk_in(tx, context, ask, person_keys, encode))
         .await?;
@@ -139,6 +141,7 @@ pub async fn list_delivered(
     person_keys: &[String],
 ) -> Result<Vec<Delivered>, Error> {
     pg::transaction("disclosure.delivered", Role::Disclosure)
+        .keep_plans()
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| {
             Box::pin(
@@ -153,6 +156,7 @@ pub async fn confirm_delivered(context: Context<'_>, ask: &Ask<'_>, disclosures:
     let ids: Vec<uuid::Uuid> = disclosures.iter().map(|id| id.0).collect();
     let at = context.clock.now();
     pg::transaction("disclosure.confirm", Role::Disclosure)
+        .keep_plans()
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| {
             let ids = &ids;

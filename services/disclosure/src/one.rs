@@ -19,6 +19,7 @@ pub async fn disclose_one(
     encode: &Encode<'_>,
 ) -> Result<Disclosed, Error> {
     let outcome = pg::transaction("disclosure.one", Role::Disclosure)
+        .keep_plans()
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| one_in(tx, context, ask, person_key, encode))
         .await?;

@@ -130,11 +130,19 @@ pub struct Transaction {
     isolation: Isolation,
     settings: Vec<(&'static str, String)>,
     statement_timeout: Option<Duration>,
+    keeps_plans: bool,
 }
 
 /// Describes a transaction: `pg::transaction("disclosure.record", Role::Disclosure).isolation(...).run(pool, ...)`.
 pub fn transaction(name: &'static str, role: Role) -> Transaction {
-    Transaction { name, role, isolation: Isolation::default(), settings: Vec::new(), statement_timeout: None }
+    Transaction {
+        name,
+        role,
+        isolation: Isolation::default(),
+        settings: Vec::new(),
+        statement_timeout: None,
+        keeps_plans: false,
+    }
 }
 
 /// Runs `body` in a transaction named `name`, acting as `role`, at READ COMMITTED. See [`Transaction::run`].
@@ -166,6 +174,14 @@ impl Transaction {
     #[must_use]
     pub fn statement_timeout(mut self, limit: Duration) -> Self {
         self.statement_timeout = Some(limit);
+        self
+    }
+
+    /// Plans each statement once for a connection, not anew for each set of values: for statements that are asked by key
+    /// whatever the values, and whose planning costs more than their work.
+    #[must_use]
+    pub fn keep_plans(mut self) -> Self {
+        self.keeps_plans = true;
         self
     }
 
@@ -250,6 +266,9 @@ impl Transaction {
         let mut statement = format!("BEGIN ISOLATION LEVEL {}; SET LOCAL ROLE {}", self.isolation.sql(), self.role);
         if let Some(limit) = self.statement_timeout {
             statement.extend(["; SET LOCAL statement_timeout = ", &limit.as_millis().to_string()]);
+        }
+        if self.keeps_plans {
+            statement.push_str("; SET LOCAL plan_cache_mode = force_generic_plan");
         }
         statement
     }
