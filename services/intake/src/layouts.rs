@@ -95,6 +95,24 @@ mod tests {
     }
 
     #[test]
+    fn flags_that_conditions_ask_for_are_borne_by_a_code_of_the_field() {
+        use crate::layout::Test;
+        for (layout, record) in
+            all().iter().flat_map(|layout| layout.records.iter().map(move |record| (layout, record)))
+        {
+            let tables = Tables::builtin(&layout.sea).expect("its state has tables");
+            let of_rules = record.rules.iter().flat_map(|rule| rule.kind.conditions());
+            for condition in of_rules.chain(record.meaning.facts.iter().flat_map(|fact| &fact.when)) {
+                let (Test::Flag(flag) | Test::NotFlag(flag)) = &condition.test else { continue };
+                let field = record.fields.get(condition.field).expect("names are resolved");
+                let table = field.table.as_ref().and_then(|table| tables.find(table)).expect("a flag is a table's");
+                let mut codes = table.editions().iter().flat_map(|edition| &edition.codes);
+                assert!(codes.any(|code| code.flags.contains(flag)), "{}: {} {flag}", layout.id, field.name);
+            }
+        }
+    }
+
+    #[test]
     fn published_lengths_come_out() {
         fn check(id: &str, length: usize) {
             let layout = find(id).expect("the layout is there");

@@ -145,6 +145,7 @@ fn violence_is_reported_as_50_and_the_subcode_goes_with_it() {
     let violent = row("091", &[("primary_reason", "50")]);
     check_row(&violent, &[("violent", "")], &["violent field.required_when"]);
     for reason in ["22", "23", "24", "25", "26", "27", "28", "29", "32"] {
+        check_row(&violent, &[("primary_reason", reason)], &["primary_reason record.refused"]);
         check_row(&violent, &[("primary_reason", reason), ("violent", "")], &["primary_reason record.refused"]);
     }
 }
