@@ -19,6 +19,10 @@ use proto::{
         GetCheckpointRequest, GetConsistencyProofRequest, GetInclusionProofRequest,
         ledger_service_client::LedgerServiceClient,
     },
+    review::v1::{
+        DecideReviewRequest, GetReviewRequest, ListReviewsRequest, UndoReviewRequest, decide_review_request::Verdict,
+        review_service_client::ReviewServiceClient,
+    },
     roster::v1::{SubmitRosterRequest, roster_service_client::RosterServiceClient},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -99,12 +103,12 @@ impl Served {
 }
 
 fn deps(world: &World) -> Deps {
-    let consumers = ["dcf", "cssd"].map(|who| {
+    let consumers = ["dcf", "cssd", "sea"].map(|who| {
         let file = |name| project_file(&format!("deploy/consumers/{who}/{name}.toml"));
         Consumer {
             id: consumer(who),
             systems: agreements::parse(&file("agreement")).unwrap().access.systems,
-            roster: Some(RosterLayout::parse(&file("roster")).unwrap()),
+            roster: (who != "sea").then(|| RosterLayout::parse(&file("roster")).unwrap()),
         }
     });
     Deps {
@@ -461,5 +465,53 @@ SupervisionStartDate,SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBas
     assert!(again.seen_before);
     let undated = SubmitRosterRequest { roster_date: None, ..request };
     assert_eq!(client.submit_roster(undated).await.unwrap_err().code(), Code::InvalidArgument);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn doubtful_matches_are_shown_to_the_states_own_system_and_to_nobody_else() {
+    let world = World::new(&["dcf", "sea"]).await;
+    world.load("sasid-2.1x", &[registration("9900000017")], loaded_at()).await;
+    world.roster("dcf", "2026-11-19", &[in_care("D1", "2026-10-01", "")], loaded_at()).await;
+    world.link("dcf", "D1", "9900000017").await;
+    // As if the engine had doubts.
+    world
+        .force("UPDATE identity.match_decision SET outcome = 'review', decided_by = 'engine/1', probability = 0.7")
+        .await;
+    world.rebuild("dcf").await;
+    let served = Served::start(world, Limits::default()).await;
+
+    let mut stranger = ReviewServiceClient::new(served.connect("dcf").await);
+    let refused = stranger.list_reviews(ListReviewsRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let get = |client_id| GetReviewRequest { client_id, steward: "ann".to_owned() };
+    assert_eq!(stranger.get_review(get(1)).await.unwrap_err().code(), Code::PermissionDenied);
+
+    let mut own = ReviewServiceClient::new(served.connect("sea").await);
+    let page = own.list_reviews(ListReviewsRequest::default()).await.unwrap().into_inner();
+    let client_id = page.clients[0].client_id;
+    assert_eq!((page.clients.len(), page.next_page_token.as_str()), (1, ""));
+    let nobody = GetReviewRequest { steward: "nobody".to_owned(), ..get(client_id) };
+    assert_eq!(own.get_review(nobody).await.unwrap_err().code(), Code::InvalidArgument);
+    let case = own.get_review(get(client_id)).await.unwrap().into_inner();
+    assert_eq!((case.person_id.as_str(), case.candidates.len()), ("D1", 1));
+    assert_eq!(case.candidates[0].details.as_ref().unwrap().names[0].first, "Ambrosia");
+    assert_eq!(served.world.entries().await.iter().filter(|entry| entry.kind == "access").count(), 1);
+    let decide = DecideReviewRequest {
+        client_id,
+        verdict: Some(Verdict::IsStudentId(case.candidates[0].student_id.clone())),
+        steward: "ann".to_owned(),
+        reason: "the birth record".to_owned(),
+        request_id: String::new(),
+    };
+    assert!(own.decide_review(decide).await.unwrap().into_inner().matched);
+    served.world.ask("dcf", "D1", moment()).await.unwrap();
+    let undo = UndoReviewRequest {
+        client_id,
+        steward: "ann".to_owned(),
+        reason: "it was not".to_owned(),
+        request_id: String::new(),
+    };
+    assert_eq!(own.undo_review(undo).await.unwrap().into_inner().recalled.len(), 1);
     served.end().await;
 }

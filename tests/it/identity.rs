@@ -106,7 +106,8 @@ async fn a_merge_joins_histories_and_its_undoing_parts_them_again_and_calls_back
     assert!(!text(&world.ask("dcf", "D1", moment()).await.unwrap()).contains("H-OTHER-1"));
 
     let ((_, keep), (_, other)) = (find(&world, STUDENT).await, find(&world, OTHER).await);
-    let (id, recalled) = carry_out(&world, Move::Merge(keep, other), moment()).await.unwrap();
+    let merged = moment() + TimeDelta::seconds(30);
+    let (id, recalled) = carry_out(&world, Move::Merge(keep, other), merged).await.unwrap();
     assert_eq!(recalled, 0, "a merge discloses nothing wrong");
     assert_eq!(find(&world, OTHER).await.1, keep);
     let later = moment() + TimeDelta::minutes(1);
@@ -237,7 +238,7 @@ fn row(person: &str, n: usize, sasid: &str) -> String {
 }
 
 fn rows(range: std::ops::Range<usize>) -> Vec<String> {
-    range.map(|n| row(&format!("D{n}"), n, "")).collect()
+    range.map(|n| row(&format!("D{n}"), n, &format!("99{n:08}"))).collect()
 }
 
 #[tokio::test]
@@ -362,17 +363,14 @@ async fn a_client_whose_details_change_to_another_child_is_contested_and_shown_f
     assert!(!decided.is_matched);
     assert_eq!(reason(world.ask("dcf", "D5", moment()).await), Reason::NotAClient);
     let (queues, _) = review::stats(world.context(&clock), loaded_at()).await.unwrap();
-    assert_eq!(
-        queues.iter().map(|queue| queue.waiting).sum::<u64>() + 1,
-        waiting(&world, moment()).await.len() as u64 + 1
-    );
+    assert_eq!(queues.iter().map(|queue| queue.waiting).sum::<u64>(), waiting(&world, moment()).await.len() as u64);
 }
 
 #[tokio::test]
 async fn one_child_under_two_client_ids_and_one_state_id_for_two_clients_wait_for_a_person() {
     let world = small_state().await;
     let mut all = rows(0..30);
-    all.push(row("D4b", 4, ""));
+    all.push(row("D4b", 4, "9900000004"));
     // The same state id for two clients: the one it belongs to, and a child of another name and birth date.
     all[10] = row("D10", 10, "9900000010");
     all[21] = row("D21", 21, "9900000010");

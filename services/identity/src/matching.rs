@@ -130,13 +130,15 @@ pub async fn load(
     for decision in store::list_decisions(conn, consumer).await? {
         decisions.entry(decision.client_id).or_default().push(decision);
     }
+    // The marks first: what is reported while we load lies beyond them, and is looked at again the next time.
+    let marks = store::find_marks(conn).await?;
     let mut input = MatchInput {
         students: Vec::new(),
         persons: Vec::new(),
         clients: Vec::new(),
         client_persons: Vec::new(),
         known: load_known(conn, consumer, config, at).await?,
-        marks: store::find_marks(conn).await?,
+        marks,
     };
     for (place, row) in store::list_clients(conn, consumer).await?.into_iter().enumerate() {
         let details: ClientDetails = serde_json::from_value(row.details).unwrap_or_default();

@@ -308,11 +308,13 @@ struct Held {
 impl Held {
     async fn take(conn: &mut PgConnection, client: i64, author: Author<'_>) -> Result<Self, Error> {
         author.check()?;
-        let row = store::find_client(conn, client).await?.ok_or(Error::NotFound("client"))?;
+        let found = store::find_client(conn, client).await?.ok_or(Error::NotFound("client"))?;
         let consumer: ConsumerId =
-            row.consumer.parse().map_err(|_| Error::Conflict("a stored consumer does not read"))?;
+            found.consumer.parse().map_err(|_| Error::Conflict("a stored consumer does not read"))?;
         crate::store::crosswalk::lock(conn, false).await?;
         lock_consumer(conn, &consumer).await?;
+        // Again, now that no roster can change it under us.
+        let row = store::find_client(conn, client).await?.ok_or(Error::NotFound("client"))?;
         let mut decisions = store::list_case(conn, client, DECISIONS_MAX).await?;
         decisions.retain(|decision| decision.superseded_at.is_none());
         Ok(Self { client, consumer, person_key: row.person_key, details_hash: row.details_hash, decisions })
