@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 use crate::world::{World, at, consumer, loaded_at, offense, registration, snapshot, with};
 
-const QUICK_CASES: u64 = 1_000;
-const CLIENTS: u64 = 6;
+const QUICK_CASES: u64 = 600;
+const CLIENTS: u64 = SASIDS.len() as u64;
 const REQUESTS: u64 = 12;
 const SASIDS: [&str; 4] = ["9900000017", "9900000025", "9900000033", "9900000041"];
 const BASES: [(&str, &[&str]); 5] = [
@@ -265,8 +265,9 @@ impl Client {
         own: &[&str],
         students: &BTreeMap<Uuid, Vec<i64>>,
     ) -> Self {
-        let all: Vec<&Uuid> = students.keys().collect();
-        let student = **dice.pick(&all);
+        // Each client of a round is another student.
+        let place = usize::try_from(number % students.len() as u64).unwrap();
+        let student = *students.keys().nth(place).unwrap();
         let any = BASES.iter().map(|(law, _)| *law).chain(["a_basis_nobody_knows"]);
         // Mostly bases that the agreement knows.
         let laws: Vec<&str> = own.iter().copied().cycle().take(12).chain(any).collect();
@@ -431,7 +432,7 @@ impl Round<'_> {
         (said, granted)
     }
 
-    /// What the statement gives of every client, as the disclosing role, one client at a time; and the persons whose facts that role
+    /// What the statement gives of every client, as the disclosing role; and the persons whose facts that role
     /// could see at all.
     async fn read(
         &self,
@@ -448,41 +449,39 @@ impl Round<'_> {
         )))
         .await
         .unwrap();
-        let mut said = BTreeMap::new();
-        for client in &self.clients {
-            let sql = [
-                ("$1", format!("'{who}'::text")),
-                ("$2", format!("ARRAY['{}']::text[]", client.key)),
-                ("$3", format!("'{}'::text", asked.purpose)),
-                ("$4", format!("'{}'::text", asked.delivery)),
-                ("$5", format!("{}::text", text_sql(asked.office))),
-                ("$6", instant_sql(asked.at)),
-            ]
-            .iter()
-            .fold(self.statement.to_owned(), |sql, (name, value)| {
-                sql.replace(&format!("{name}::text"), name).replace(name, value)
-            });
-            let rows = conn.fetch_all(AssertSqlSafe(sql)).await.unwrap();
-            let mut of_client: Vec<Said> = rows
-                .iter()
-                .map(|row| {
-                    let mut elements: Vec<String> = row.get("elements!");
-                    elements.sort();
-                    (
-                        row.get("source_person_id!"),
-                        row.get("domain!"),
-                        row.get("recorded_batch!"),
-                        row.get("line!"),
-                        row.get("kind!"),
-                        row.get("clause!"),
-                        row.get("legal_basis!"),
-                        elements,
-                    )
-                })
-                .collect();
-            of_client.sort();
-            said.insert(client.key.clone(), of_client);
+        let keys: Vec<String> = self.clients.iter().map(|client| format!("'{}'", client.key)).collect();
+        let sql = [
+            ("$1", format!("'{who}'::text")),
+            ("$2", format!("ARRAY[{}]::text[]", keys.join(", "))),
+            ("$3", format!("'{}'::text", asked.purpose)),
+            ("$4", format!("'{}'::text", asked.delivery)),
+            ("$5", format!("{}::text", text_sql(asked.office))),
+            ("$6", instant_sql(asked.at)),
+        ]
+        .iter()
+        .fold(self.statement.to_owned(), |sql, (name, value)| {
+            sql.replace(&format!("{name}::text"), name).replace(name, value)
+        });
+        // Each client is another student, so a row names its client by the student.
+        let mut said: BTreeMap<String, Vec<Said>> =
+            self.clients.iter().map(|client| (client.key.clone(), Vec::new())).collect();
+        for row in conn.fetch_all(AssertSqlSafe(sql)).await.unwrap() {
+            let student: Uuid = row.get("student_id!");
+            let client = self.clients.iter().find(|client| client.student == student).expect("nobody else's facts");
+            let mut elements: Vec<String> = row.get("elements!");
+            elements.sort();
+            said.get_mut(&client.key).expect("a client").push((
+                row.get("source_person_id!"),
+                row.get("domain!"),
+                row.get("recorded_batch!"),
+                row.get("line!"),
+                row.get("kind!"),
+                row.get("clause!"),
+                row.get("legal_basis!"),
+                elements,
+            ));
         }
+        said.values_mut().for_each(|facts| facts.sort());
         let rows = conn.fetch_all("SELECT DISTINCT f.source_person_id FROM history.fact AS f").await.unwrap();
         let visible = rows.iter().map(|row| row.get(0)).collect();
         conn.execute("ROLLBACK").await.unwrap();
@@ -662,5 +661,5 @@ async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_giv
         // What one round restricts is not another's.
         world.force("SET session_replication_role = replica; DELETE FROM identity.restriction").await;
     }
-    assert!(granted * 20 > done, "{granted} of {done} cases were granted: too few to mean anything");
+    assert!(granted * 8 > done, "{granted} of {done} cases were granted: too few to mean anything");
 }
