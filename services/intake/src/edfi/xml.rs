@@ -51,7 +51,11 @@ impl<'a> RecordReader<'a> {
             record_elements_max: config.record_elements_max,
             file_bytes_max: config.file_bytes_max,
         };
-        let xml = Scanner::new(source, limits, Ours::Test(|namespace| namespace.is_some_and(|name| version_of_namespace(name).is_some())));
+        let xml = Scanner::new(
+            source,
+            limits,
+            Ours::Test(|namespace| namespace.is_some_and(|name| version_of_namespace(name).is_some())),
+        );
         Self { xml, action: None, left_out: 0 }
     }
 

@@ -48,7 +48,41 @@ const CONNECTICUT: &[&str] = &[
     include_str!("../../tables/ct/weapon.toml"),
 ];
 
+/// A line for each file of `tables/sif`: code sets of the SIF data model, which no state owns.
+const SIF: &[&str] = &[
+    include_str!("../../tables/sif/address_type.toml"),
+    include_str!("../../tables/sif/answer.toml"),
+    include_str!("../../tables/sif/attendance_status.toml"),
+    include_str!("../../tables/sif/codeset.toml"),
+    include_str!("../../tables/sif/disability.toml"),
+    include_str!("../../tables/sif/dwelling_arrangement.toml"),
+    include_str!("../../tables/sif/educational_level.toml"),
+    include_str!("../../tables/sif/email_type.toml"),
+    include_str!("../../tables/sif/employer_type.toml"),
+    include_str!("../../tables/sif/entry_type.toml"),
+    include_str!("../../tables/sif/exit_type.toml"),
+    include_str!("../../tables/sif/gender.toml"),
+    include_str!("../../tables/sif/language_type.toml"),
+    include_str!("../../tables/sif/meal_status.toml"),
+    include_str!("../../tables/sif/name_type.toml"),
+    include_str!("../../tables/sif/other_id_type.toml"),
+    include_str!("../../tables/sif/phone_type.toml"),
+    include_str!("../../tables/sif/program_type.toml"),
+    include_str!("../../tables/sif/race.toml"),
+    include_str!("../../tables/sif/relationship.toml"),
+    include_str!("../../tables/sif/relationship_name.toml"),
+    include_str!("../../tables/sif/service.toml"),
+];
+
 const DIRECTORY: &str = "Education Directory (about 2021): closed and newer organizations are not in it";
+
+pub(super) fn sif() -> Result<Tables, TableError> {
+    let mut tables = Tables::default();
+    for text in SIF {
+        tables.add_toml(text)?;
+    }
+    Ok(tables)
+}
 
 pub(super) fn connecticut() -> Result<Tables, TableError> {
     let mut tables = Tables::default();

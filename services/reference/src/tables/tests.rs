@@ -5,13 +5,15 @@ fn connecticut() -> &'static Tables {
 }
 
 #[test]
-fn every_file_of_the_folder_is_a_table() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tables/ct");
-    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+fn every_file_of_the_folders_is_a_table() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tables");
+    let entries = ["ct", "sif"].map(|sea| std::fs::read_dir(folder.join(sea)).expect("the folder is there").map(move |e| (sea, e)));
+    for (sea, entry) in entries.into_iter().flatten() {
         let path = entry.expect("it can be read").path();
         if path.extension().is_some_and(|extension| extension == "toml") {
             let id = path.file_stem().and_then(|stem| stem.to_str()).expect("it has a name");
-            let table = connecticut().find(id).unwrap_or_else(|| panic!("{id} is not listed"));
+            let tables = Tables::builtin(sea).expect("it has tables");
+            let table = tables.find(id).unwrap_or_else(|| panic!("{id} is not listed"));
             assert!(table.editions().iter().all(|edition| !edition.codes.is_empty()), "{id}");
         }
     }
