@@ -198,6 +198,12 @@ pub enum Intake {
         /// Where to.
         #[arg(long)]
         out: PathBuf,
+        /// SIF only: what was published the day before, as a census folder or as a file of contacts; the events since are written.
+        #[arg(long)]
+        since: Option<PathBuf>,
+        /// SIF only: the day that a census is published for; default: today.
+        #[arg(long)]
+        date: Option<chrono::NaiveDate>,
     },
     /// List the layouts.
     Layouts,

@@ -22,15 +22,23 @@
 mod config;
 mod control;
 mod fields;
-mod guard;
 mod index;
 mod interchange;
 mod kept;
-mod node;
 mod records;
 mod repeats;
 mod version;
 mod xml;
+
+/// A place in a file.
+mod guard {
+    pub(super) use crate::xml::Place;
+}
+
+/// One record as a small tree.
+mod node {
+    pub(super) use crate::xml::Node;
+}
 
 #[cfg(test)]
 mod tests;

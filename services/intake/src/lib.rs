@@ -19,8 +19,10 @@ pub mod load;
 pub mod read;
 pub mod restriction;
 pub mod roster;
+pub mod sif;
 mod store;
 mod write;
+mod xml;
 
 pub use error::Error;
 /// The secret of tombstones, for whoever wires a load.

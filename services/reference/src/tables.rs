@@ -147,7 +147,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// The tables the program brings for a state; `None` for a state it knows nothing of.
+    /// The tables the program brings for a state, or for the SIF data model (`sif`); `None` for one it knows nothing of.
     pub fn builtin(sea: &str) -> Option<&'static Self> {
         // Cannot fail: the tables are part of the program, and a test reads every one.
         #[expect(clippy::panic, reason = "a table of our own that cannot be read is a defect of the program")]

@@ -3,6 +3,7 @@
 mod archive;
 mod collect;
 mod edfi;
+mod sif;
 
 use std::{
     fs::{self, File},
@@ -38,11 +39,15 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             })
             .await
         }
+        Intake::Check { path, layout } if sif::is_layout(&layout) => sif::check(place, &path),
         Intake::Check { path, layout } => match edfi::Named::parse(&layout)? {
             Some(named) => edfi::check(place, &path, named),
             None => check(place, &path, find_layout(&layout)?),
         },
-        Intake::Convert { path, layout, to, out } => convert_file(&path, find_layout(&layout)?, to, &out),
+        Intake::Convert { path, layout, to, out, since, date } if sif::is_layout(&layout) => {
+            sif::convert(place, &sif::Conversion { path: &path, to, out: &out, since: since.as_deref(), date })
+        }
+        Intake::Convert { path, layout, to, out, .. } => convert_file(&path, find_layout(&layout)?, to, &out),
         Intake::Layouts => {
             for layout in layouts::all() {
                 console::line(false, format!("{:<24} {}", layout.id, layout.title));
@@ -50,6 +55,13 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             for version in intake::edfi::versions() {
                 console::line(false, format!("{:<24} {}", version.id, version.title));
             }
+            for (id, title) in sif::LAYOUTS {
+                console::line(false, format!("{id:<24} {title}"));
+            }
+            Ok(Outcome::Done)
+        }
+        Intake::Describe { id } if sif::is_layout(&id) => {
+            console::text(&intake::sif::page())?;
             Ok(Outcome::Done)
         }
         Intake::Describe { id } => {
@@ -100,6 +112,7 @@ pub async fn load_paths(
     for path in paths {
         collected.collect(path)?;
     }
+    collected.close()?;
     for passed in &collected.passed_over {
         console::line(as_json, format!("{passed}: no data file, passed over"));
     }

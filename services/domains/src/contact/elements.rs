@@ -26,4 +26,11 @@ elements! { Contact;
     mobile_phone: Text, Contact, "Mobile phone";
     other_phones: TextList, Contact, "Other phones";
     portal_notifications: Boolean, Contact, "Receives portal notifications";
+    parent_legal_guardian: Boolean, Contact, "Parent or legal guardian";
+    pickup_rights: Boolean, Contact, "May pick the student up";
+    access_to_records: Boolean, Contact, "Has access to records";
+    disciplinary_contact: Boolean, Contact, "Contact in case of disciplinary action";
+    primary_care_provider: Boolean, Contact, "Provides daily care";
+    other_addresses: TextList, Contact, "Other addresses";
+    other_agency_contact: Text, OtherAgency, "Person of another agency";
 }

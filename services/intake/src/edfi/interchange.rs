@@ -148,7 +148,7 @@ pub(super) fn together(persons: Vec<Person>, line: u32, raw: &[u8], findings: Ve
 }
 
 struct Reading<'a, 'c, 's> {
-    xml: RecordReader<'a, 'c>,
+    xml: RecordReader<'a>,
     index: &'c mut Index,
     config: &'c Config,
     sink: &'c mut Sink<'s>,

@@ -6,7 +6,7 @@ fn connecticut() -> &'static Tables {
 
 #[test]
 fn every_file_of_the_folder_is_a_table() {
-    for sea in ["ct", "la"] {
+    for sea in ["ct", "la", "sif"] {
         let tables = Tables::builtin(sea).expect("the state has tables");
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tables").join(sea);
         for entry in std::fs::read_dir(folder).expect("the folder is there") {

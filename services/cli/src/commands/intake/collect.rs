@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::{
     archive,
     edfi::{Deliveries, Named},
-    find_layout, tables,
+    find_layout, sif, tables,
 };
 
 /// What is to be loaded, in order.
@@ -29,6 +29,8 @@ pub struct Collected<'a> {
     pub passed_over: Vec<String>,
     /// The Ed-Fi deliveries among them.
     pub edfi: Deliveries,
+    /// Files of SIF, which are one delivery wherever they stand.
+    sif: Vec<PathBuf>,
     sea: &'a Sea,
     layout: Option<Chosen>,
     unpacked: TempDir,
@@ -39,6 +41,7 @@ pub struct Collected<'a> {
 enum Chosen {
     Layout(&'static Layout),
     Edfi(Named),
+    Sif,
 }
 
 /// Archives inside archives: more are refused.
@@ -51,6 +54,7 @@ impl<'a> Collected<'a> {
             None => None,
             Some(id) => Some(match Named::parse(id)? {
                 Some(named) => Chosen::Edfi(named),
+                None if sif::is_delivered(id) => Chosen::Sif,
                 None => Chosen::Layout(find_layout(id)?),
             }),
         };
@@ -58,6 +62,7 @@ impl<'a> Collected<'a> {
             files: Vec::new(),
             passed_over: Vec::new(),
             edfi: Deliveries::new(),
+            sif: Vec::new(),
             sea,
             layout,
             unpacked: tempfile::tempdir().context("cannot make a temporary folder")?,
@@ -70,6 +75,13 @@ impl<'a> Collected<'a> {
             bail!("there is no {}", path.display());
         }
         self.collect_at(path, NESTED_MAX)
+    }
+
+    /// Says that nothing more is to be collected.
+    pub fn close(&mut self) -> anyhow::Result<()> {
+        let delivery = sif::delivery(std::mem::take(&mut self.sif), self.sea)?;
+        self.files.extend(delivery);
+        Ok(())
     }
 
     fn collect_at(&mut self, path: &Path, nested: usize) -> anyhow::Result<()> {
@@ -87,6 +99,9 @@ impl<'a> Collected<'a> {
     }
 
     fn collect_folder(&mut self, path: &Path, nested: usize) -> anyhow::Result<()> {
+        if self.layout.is_none() && intake::sif::is_census_set(path) {
+            return sif::add_census(path, self.sea, &mut self.files);
+        }
         let mut entries: Vec<PathBuf> = fs::read_dir(path)
             .with_context(|| format!("cannot read {}", path.display()))?
             .map(|entry| entry.map(|e| e.path()))
@@ -124,7 +139,7 @@ impl<'a> Collected<'a> {
         }
     }
 
-    /// Ed-Fi files that stand together are a delivery; every other file stands alone.
+    /// Ed-Fi files that stand together are a delivery, and so are all files of SIF; every other file stands alone.
     fn collect_files(&mut self, paths: Vec<PathBuf>) -> anyhow::Result<()> {
         let mut interchanges = Vec::new();
         for path in paths {
@@ -132,6 +147,8 @@ impl<'a> Collected<'a> {
             match self.layout {
                 Some(Chosen::Layout(layout)) => self.add_layout_file(&path, layout)?,
                 Some(Chosen::Edfi(_)) => interchanges.push((path, first)),
+                Some(Chosen::Sif) => self.sif.push(path),
+                None if intake::sif::looks_like_sif(&first) => self.sif.push(path),
                 None if intake::edfi::recognise(&first).is_some() => interchanges.push((path, first)),
                 None => match layouts::detect(&path, &first) {
                     Ok(layout) => self.add_layout_file(&path, layout)?,

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 
 /// A limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Breach {
+pub(crate) enum Breach {
     /// One tag, text or comment is too long.
     Markup,
     /// The file is too long.
@@ -14,7 +14,7 @@ pub(super) enum Breach {
 
 /// A place in a file: line and column of a character, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub line: u32,
     pub column: u32,
 }
@@ -23,7 +23,7 @@ pub(super) struct Place {
 const PEEK_BYTES: usize = 16;
 
 /// A reader that knows where it is and when to stop.
-pub(super) struct Guard<'a> {
+pub(crate) struct Guard<'a> {
     inner: &'a mut dyn BufRead,
     place: Place,
     markup_left: u64,

@@ -6,7 +6,7 @@ use super::guard::Place;
 
 /// An element of a record: what is inside it and where it stands.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Its name without prefix.
     pub name: String,
     /// Where its tag begins.

@@ -6,12 +6,11 @@ use quick_xml::{
 };
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Fault, Read, Stop};
-use crate::edfi::{guard::Place, node::Node};
+use super::{Fault, Node, Place, Read, Stop};
 
 /// One piece of XML, owned.
-pub(super) enum Markup {
-    Start { node: Node, is_edfi: bool },
+pub(crate) enum Markup {
+    Start { node: Node, is_ours: bool },
     End,
     Text(String),
     Nothing,
@@ -25,12 +24,12 @@ pub(super) fn doctype(at: Place) -> Stop {
     Stop::Fault(Fault { place: at, rule: "xml.doctype", message })
 }
 
-pub(super) fn convert(event: Event<'_>, at: Place, is_edfi: bool, attributes_max: usize) -> Read<Markup> {
+pub(super) fn convert(event: Event<'_>, at: Place, is_ours: bool, attributes_max: usize) -> Read<Markup> {
     let fault = |rule: &'static str, message: String| Stop::Fault(Fault { place: at, rule, message });
     Ok(match event {
         Event::Start(start) | Event::Empty(start) => {
             let name = start.local_name().as_ref().to_owned();
-            Markup::Start { node: Node::new(name, at, attributes(&start, at, attributes_max)?), is_edfi }
+            Markup::Start { node: Node::new(name, at, attributes(&start, at, attributes_max)?), is_ours }
         }
         Event::End(_) => Markup::End,
         Event::Text(text) => Markup::Text(legal(text.xml10_content().into_owned(), at)?),
