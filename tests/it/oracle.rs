@@ -131,7 +131,7 @@ fn oracle(events: &[Event]) -> BTreeSet<Told> {
             Some(last)
                 if (last.0, last.1, last.2) == (registered, district, school) && last.4.succ_opt() == Some(on) =>
             {
-                last.4 = on
+                last.4 = on;
             }
             _ => stays.push((registered, district, school, on, on)),
         }

@@ -481,7 +481,9 @@ impl Round<'_> {
                 elements,
             ));
         }
-        said.values_mut().for_each(|facts| facts.sort());
+        for facts in said.values_mut() {
+            facts.sort();
+        }
         let rows = conn.fetch_all("SELECT DISTINCT f.source_person_id FROM history.fact AS f").await.unwrap();
         let visible = rows.iter().map(|row| row.get(0)).collect();
         conn.execute("ROLLBACK").await.unwrap();

@@ -37,16 +37,19 @@ pub fn fact(domain: Domain, kind: &str, line: u32) -> StoredFact {
 
 #[allow(missing_docs, reason = "tests only")]
 impl StoredFact {
+    #[must_use]
     pub fn with(mut self, element: &str, value: &str) -> Self {
         self.payload.insert(element.to_owned(), Value::Text(value.to_owned()));
         self
     }
 
+    #[must_use]
     pub fn with_value(mut self, element: &str, value: Value) -> Self {
         self.payload.insert(element.to_owned(), value);
         self
     }
 
+    #[must_use]
     pub fn at(mut self, lea: &str, school: &str) -> Self {
         self.lea = Some(lea.to_owned());
         self.payload.insert("local_education_agency_id".to_owned(), Value::Text(lea.to_owned()));
@@ -57,11 +60,13 @@ impl StoredFact {
         self
     }
 
+    #[must_use]
     pub fn in_year(mut self, year: SchoolYear) -> Self {
         self.school_year = Some(year);
         self
     }
 
+    #[must_use]
     pub fn recorded(mut self, on: &str) -> Self {
         self.source.recorded_on = Some(day(on));
         self

@@ -71,7 +71,7 @@ fn defects(layout: &Layout, row: &Row, place: usize) -> Vec<(String, &'static st
         }
         FieldKind::SessionYear => found.push(("20182020".to_owned(), "session_year.invalid")),
         FieldKind::Date(form) => {
-            found.push((form.name().replace(|c: char| c.is_ascii_alphabetic(), "9"), "date.invalid"))
+            found.push((form.name().replace(|c: char| c.is_ascii_alphabetic(), "9"), "date.invalid"));
         }
         FieldKind::Integer | FieldKind::Decimal(_) => found.push(("?".to_owned(), "number.invalid")),
         FieldKind::Boolean(words) if !words.no.is_empty() => found.push(("?".to_owned(), "boolean.invalid")),

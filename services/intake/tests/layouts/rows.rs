@@ -26,7 +26,7 @@ impl Row {
         let mut changed = self.clone();
         for (field, value) in changes {
             let place = self.record(layout).index_of(field).unwrap_or_else(|| panic!("{}: {field}", layout.id));
-            changed.values[place] = (*value).to_owned();
+            (*value).clone_into(&mut changed.values[place]);
         }
         changed
     }
