@@ -257,7 +257,14 @@ async fn a_night_scores_whom_a_change_concerns_and_says_what_scoring_all_says() 
     world.roster("dcf", "2026-11-18", &changed, loaded_at()).await;
     let renamed = with(
         &registration("9900000007"),
-        &[("record_type", "C"), ("first_name", "Orisandra"), ("last_name", "Quinceova")],
+        &[
+            ("record_type", "C"),
+            ("reporting_district_entry_date", ""),
+            ("race_code", ""),
+            ("gender_code", ""),
+            ("first_name", "Orisandra"),
+            ("last_name", "Quinceova"),
+        ],
     );
     let (_, _, birth) = invented(7);
     let renamed = with(&renamed, &[("birth_date", birth.as_str())]);
