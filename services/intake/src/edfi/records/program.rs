@@ -83,7 +83,7 @@ pub(super) fn student_section_504_program_association(fields: &mut Fields<'_>) -
     let state_id = fields.student(node)?;
     let association = Association::read(fields)?;
     let participation = participation(fields, &association)?;
-    let mut plan = FactBuilder::new(Domain::SpecialEducation, "association", fields.line());
+    let mut plan = FactBuilder::new(Domain::SpecialEducation, "section_504", fields.line());
     association.place(fields, &mut plan);
     plan.set("plan_type", Value::Text("504".to_owned()));
     let eligible = fields.boolean(node, "Section504Eligibility");
@@ -94,7 +94,7 @@ pub(super) fn student_section_504_program_association(fields: &mut Fields<'_>) -
     let met = fields.date(node, "Section504MeetingDate");
     plan.set_some("iep_review_date", met.map(Value::Date));
     plan.set_some("exit_date", association.period.to().map(Value::Date));
-    let plan = fields.fact(&plan, Domain::SpecialEducation, "association", &association.identity())?;
+    let plan = fields.fact(&plan, Domain::SpecialEducation, "section_504", &association.identity())?;
     Ok(Output::of(state_id, vec![participation, plan]))
 }
 

@@ -72,11 +72,12 @@ fn disability(fields: &mut Fields<'_>, name: &str, plan: Option<&str>, identity:
     if disabilities.is_empty() {
         return Ok(None);
     }
-    let mut fact = FactBuilder::new(Domain::SpecialEducation, "association", fields.line());
+    let kind = if plan.is_some() { "section_504" } else { "association" };
+    let mut fact = FactBuilder::new(Domain::SpecialEducation, kind, fields.line());
     fact.set_some("plan_type", text_value(plan.map(str::to_owned)));
     fact.set_some("section_504", plan.map(|_| Value::Boolean(true)));
     fact.set("primary_disability", Value::Text(disabilities.join("; ")));
-    fields.fact(&fact, Domain::SpecialEducation, "association", identity).map(Some)
+    fields.fact(&fact, Domain::SpecialEducation, kind, identity).map(Some)
 }
 
 fn set_names(fields: &mut Fields<'_>, person: &mut FactBuilder) {

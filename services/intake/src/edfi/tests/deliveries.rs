@@ -52,7 +52,7 @@ fn the_first_daybreak_delivery_gives_one_fact_for_each_record() {
         &reading,
         &[
             ("student person", 78),
-            ("special_education association", 1),
+            ("special_education section_504", 1),
             ("enrollment association", 167),
             ("attendance event", 5_550),
             ("assessment result", 203),

@@ -78,7 +78,7 @@ fn a_student_has_names_demographics_and_contact_points() {
             ("other_agency_characteristics", Some("Foster Care")),
         ],
     );
-    let plan = facts(&reading, Domain::SpecialEducation, "association", FIRST);
+    let plan = facts(&reading, Domain::SpecialEducation, "section_504", FIRST);
     check(
         plan[0],
         &[("plan_type", Some("504")), ("section_504", Some("true")), ("primary_disability", Some("Motor Impairment"))],
@@ -246,7 +246,7 @@ fn special_education_is_a_program_and_a_plan() {
     assert_eq!(programs[1].lea, None);
     let plans = facts(&reading, Domain::SpecialEducation, "association", FIRST);
     check(
-        plans[1],
+        plans[0],
         &[("plan_type", Some("IEP")), ("special_education_hours", Some("6.5")), ("iep_begin_date", Some("2013-09-15"))],
     );
 }

@@ -186,7 +186,8 @@ fn the_public_sets_of_later_versions_give_one_fact_for_each_record() {
     read(&grand_bend("StudentSectionAttendance-Tardy.xml"), Domain::Attendance, "event", 66);
     read(&grand_bend("StudentDiscipline.xml"), Domain::Discipline, "action", 25);
     read(&grand_bend("StudentProgram.xml"), Domain::Program, "participation", 706);
-    read(&grand_bend("StudentProgram.xml"), Domain::SpecialEducation, "association", 100);
+    read(&grand_bend("StudentProgram.xml"), Domain::SpecialEducation, "association", 97);
+    read(&grand_bend("StudentProgram.xml"), Domain::SpecialEducation, "section_504", 3);
     read("edfi-3-enrolment-1400/Student-Grand Bend High School.xml.gz", Domain::Student, "person", 1_400);
     read(
         "edfi-3-enrolment-1400/StudentEnrollment-Grand Bend High School.xml.gz",
