@@ -155,7 +155,7 @@ async fn louisianas_records_become_facts_of_their_domains() {
         (Domain::Discipline, "incident", of_kind("091")),
         (Domain::Discipline, "action", of_kind("092")),
         (Domain::Course, "section", of_kind("110")),
-        (Domain::SpecialEducation, "plan", of_kind("130")),
+        (Domain::SpecialEducation, "section_504", of_kind("130")),
         // Two screenings, one of them with 27 entry measures and the other with their exception, and two assessments.
         (Domain::Literacy, "screening", of_kind("140") + of_kind("141") + 28),
     ] {

@@ -18,11 +18,11 @@ use crate::{Organizations, StoredFact, definition, fold::order_day};
 ///
 /// `named` are the elements of class `other_agency` that the agreement names. The rules:
 /// 1. Exit into a facility, registration and exit there and return home are taken out together, so that the stay at home goes on
-///    ([`bridge`]); unless `enrollment.facility_2_id` is named.
+///    (`bridge`); unless `enrollment.facility_2_id` is named.
 /// 2. What the facility reported is the home district's: the nexus district if reported, else the nearest ordinary enrollment (rather of
 ///    the same school year, rather before it), with that enrollment's school and lineage. Without any, the fact is dropped: it could only reveal. One that then stands under
 ///    the key of an ordinary fact is dropped too.
-/// 3. An exit type, entry type or relationship that names another agency becomes an ordinary one ([`words`]), unless its guarded twin is named.
+/// 3. An exit type, entry type or relationship that names another agency becomes an ordinary one (`words`), unless its guarded twin is named.
 pub fn conceal_other_agency(
     facts: Vec<StoredFact>,
     named: &BTreeSet<(Domain, &'static str)>,

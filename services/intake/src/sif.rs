@@ -6,7 +6,7 @@
 //! student are read into facts of their domains.
 //!
 //! Objects name each other by RefId. A delivery is read twice: once for what the RefIds stand for, once for the facts, so
-//! that the order of files and objects does not matter. The XML comes from outside: see [`crate::xml`].
+//! that the order of files and objects does not matter. The XML comes from outside: see `xml.rs`.
 //!
 //! Start with [`Delivery`] and [`CensusSet`] for loading, [`convert`] for files.
 
