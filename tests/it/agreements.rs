@@ -81,6 +81,23 @@ fn second_version(document: &str, valid_from: &str) -> String {
 
 // ---- the tests -------------------------------------------------------------------------------------------------------
 
+/// A program that knows more elements reads more into the `"all"` of a document that an earlier one filed.
+#[tokio::test]
+async fn what_all_meant_when_it_was_signed_stays_what_it_means() {
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
+    let agreements = agreements();
+    let today = agreements.propose(&mut conn, &shipped("dcf"), now()).await.unwrap();
+    let earlier = "UPDATE agreements.version SET canonical = replace(canonical, '\"days_absent\",', ''),
+        digest = sha256(convert_to(replace(canonical, '\"days_absent\",', ''), 'UTF8')) RETURNING digest";
+    let digest: Vec<u8> = conn.fetch_one(earlier).await.unwrap().get(0);
+    let kept = agreements.propose(&mut conn, &shipped("dcf"), now()).await.unwrap();
+    assert_eq!(kept.digest.0.to_vec(), digest);
+    assert_ne!(kept.digest, today.digest, "an element is less in it");
+    let other = shipped("dcf").replace("days = 365", "days = 364");
+    assert!(matches!(agreements.propose(&mut conn, &other, now()).await, Err(Error::Conflict(_))));
+}
+
 #[tokio::test]
 async fn two_stewards_bring_a_version_into_force() {
     let db = TestDatabase::new().await;

@@ -338,16 +338,22 @@ async fn a_client_whose_details_change_to_another_child_is_contested_and_shown_f
     let world = small_state().await;
     world.roster("dcf", "2026-11-17", &rows(0..30), loaded_at()).await;
     match_night(&world, "dcf", loaded_at(), &config()).await;
+    world.ask("dcf", "D5", moment()).await.unwrap();
     let mut other = rows(0..30);
     // The agency gives the id to a child the state does not have, and a doubtful newcomer comes too.
     other[5] = other[5].replace("Brunix", "Nobodine").replace("2005", "2004").replace("Quinceova", "Stranger");
     other.push(row("D99", 35, "").replace("Brunix", "Brunhild"));
     world.roster("dcf", "2026-11-18", &other, loaded_at()).await;
+    world.rebuild("dcf").await;
+    assert_eq!(reason(world.ask("dcf", "D5", moment()).await), Reason::NotAClient, "not before the night has looked");
+    world.ask("dcf", "D6", moment()).await.unwrap();
     let report = match_night(&world, "dcf", moment(), &config()).await;
     assert!(report.contested >= 1, "{report:?}");
     let queue = waiting(&world, moment()).await;
     assert!(queue[0].is_contested && queue.windows(2).all(|two| two[0].is_contested || !two[1].is_contested));
     assert_eq!(queue[0].client, client_of(&world, "D5").await);
+    // Contested, it releases nothing: neither child is this client's until a person says so.
+    assert_eq!(reason(world.ask("dcf", "D5", moment()).await), Reason::NotAClient);
 
     // Looking is an access, recorded before anything is shown.
     let clock = FixedClock(moment());

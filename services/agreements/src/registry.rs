@@ -78,8 +78,8 @@ impl Agreements {
         &self.stewards
     }
 
-    /// Puts a document on file as a version. The same document again changes nothing; another one under the same version is
-    /// refused.
+    /// Puts a document on file as a version. The same document again changes nothing, also where this program would read more into its
+    /// `"all"` than the program that filed it: what was signed is what `"all"` meant then. Another document under the same version is refused.
     pub async fn propose(&self, conn: &mut PgConnection, document: &str, at: DateTime<Utc>) -> Result<Proposal, Error> {
         let terms = document::parse(document)?;
         let canonical = canonical(&terms)?;
@@ -100,7 +100,11 @@ impl Agreements {
             let stored = store::find_version(conn, &terms.id, terms.version)
                 .await?
                 .ok_or(Error::Corrupt("a version vanished"))?;
-            if stored.digest != digest.0 {
+            let kept = Digest::from_slice(&stored.digest).ok_or(Error::Corrupt("a digest has not 32 bytes"))?;
+            if stored.document == document {
+                return Ok(Proposal { agreement_id: terms.id, version: terms.version, digest: kept });
+            }
+            if kept != digest {
                 return Err(Error::Conflict("this version says something else; an amendment is a version of its own"));
             }
         }

@@ -83,6 +83,7 @@ pub(crate) async fn insert_terms(
 /// A stored version.
 pub(crate) struct VersionRow {
     pub(crate) consumer: String,
+    pub(crate) document: String,
     pub(crate) canonical: String,
     pub(crate) digest: Vec<u8>,
     pub(crate) valid_from: Instant,
@@ -96,7 +97,7 @@ pub(crate) async fn find_version(
     Ok(sqlx::query_as!(
         VersionRow,
         "-- agreements.find_version
-        SELECT consumer, canonical, digest, valid_from
+        SELECT consumer, document, canonical, digest, valid_from
         FROM agreements.version
         WHERE agreement_id = $1 AND version = $2",
         agreement_id,

@@ -7,7 +7,7 @@ use agreements::{
     Authority, Explanation, InForce, Instrument, Interval, Reason, Subject, explain as explain_one, majority_at,
 };
 use chrono::{DateTime, Utc};
-use identity::inspection::{self, AuthorityInterval};
+use identity::inspection::{self, AuthorityInterval, Standing};
 use ledger::Kind;
 use model::{Element, Masked, StudentId};
 use pg::{Role, Tx};
@@ -209,12 +209,24 @@ async fn matched(
     known: &Known,
 ) -> Result<String, Error> {
     let Some(key) = key else { return Ok(format!("No client of {} is matched with the student.", of.consumer)) };
-    Ok(match student {
-        Some(student) if known.clients.contains_key(key) => format!("The client is matched with student {student}."),
-        _ if inspection::is_client(tx, of.consumer, key).await? => {
-            format!("The client stands on a roster of {} and is matched with no student.", of.consumer)
+    if let Some(student) = student.filter(|_| known.clients.contains_key(key)) {
+        return Ok(format!("The client is matched with student {student}."));
+    }
+    let consumer = of.consumer;
+    Ok(match inspection::find_standing(tx, consumer, key).await? {
+        Standing::NeverNamed => format!("No roster of {consumer} ever named such a client."),
+        Standing::Unmatched => format!("The client stands on a roster of {consumer} and is matched with no student."),
+        Standing::Waiting => format!(
+            "The client stands on a roster of {consumer}; who it may be waits for a person: see `identity review list`."
+        ),
+        Standing::Matched => format!(
+            "The client is matched, and has no authority on file or was changed by {consumer} since: the next match run settles it."
+        ),
+        Standing::Contested => {
+            "The client is matched, and what came since contradicts the match: nothing is released until a person \
+            decides (`identity review list`)."
+                .to_owned()
         }
-        _ => format!("No roster of {} ever named such a client.", of.consumer),
     })
 }
 

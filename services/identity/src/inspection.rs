@@ -61,7 +61,26 @@ pub async fn list_restrictions(
     store::list_restrictions(conn, students, at).await
 }
 
-/// Whether an agency's rosters ever named a client by this id.
-pub async fn is_client(conn: &mut PgConnection, consumer: &ConsumerId, person_key: &str) -> Result<bool, sqlx::Error> {
-    store::is_client(conn, consumer, person_key).await
+/// How an agency's client stands with the students.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No roster of the agency ever named the client.
+    NeverNamed,
+    /// The client is no student that is known.
+    Unmatched,
+    /// Candidates wait for a person.
+    Waiting,
+    /// The client is a student.
+    Matched,
+    /// The client was matched, and what came since contradicts it: nothing is released until a person decides.
+    Contested,
+}
+
+/// How an agency's client of this id stands.
+pub async fn find_standing(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    person_key: &str,
+) -> Result<Standing, sqlx::Error> {
+    store::find_standing(conn, consumer, person_key).await
 }

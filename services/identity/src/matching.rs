@@ -1,7 +1,8 @@
 //! Joining an agency's clients with students: load, decide (pure), store.
 //!
 //! A decision never silently flips. What a person decided stays; an earlier automatic match that the engine would now change stays too, and the
-//! change waits for a person. Within one agency a student is one client.
+//! change waits for a person. Such a contested match releases nothing meanwhile: neither the student it names nor the one that the engine would
+//! name. Within one agency a student is one client.
 //!
 //! A night scores whom a change could concern: clients whose details changed, clients who share a blocking key with a student of whom
 //! something new was reported, and whoever claims the same students as these. The model stays the same between two trainings, and so does
@@ -192,7 +193,7 @@ async fn load_known(
 impl Known {
     /// Notes whether a client is open, and whom it claims.
     fn note(&mut self, place: u32, details_hash: &[u8], decided: &[DecisionRow]) {
-        let is_seen = decided.iter().any(|decision| decision.details_hash == details_hash);
+        let is_seen = decided.iter().any(|decision| decision.speaks_of(details_hash));
         let concerns = |decision: &DecisionRow| decision.student_id.is_some_and(|id| self.changed.contains(&id));
         if !is_seen || decided.iter().any(concerns) {
             self.open.insert(place);

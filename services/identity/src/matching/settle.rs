@@ -52,6 +52,7 @@ pub async fn store_plan(
         alive: list_alive(conn, plan).await?,
         superseded: Vec::new(),
         inserted: Vec::new(),
+        found_again: (Vec::new(), Vec::new()),
         newly_matched: 0,
     };
     for verdict in &plan.verdicts {
@@ -60,6 +61,7 @@ pub async fn store_plan(
     }
     store::supersede_decisions(conn, &settling.superseded, at).await?;
     store::insert_decisions(conn, consumer, ENGINE, &settling.inserted, at).await?;
+    store::note_found_again(conn, &settling.found_again.0, &settling.found_again.1).await?;
     let mut report = report(store::list_decisions(conn, consumer).await?, plan);
     report.newly_matched = settling.newly_matched;
     if version > 0 {
@@ -127,6 +129,8 @@ struct Settling {
     alive: HashSet<Uuid>,
     superseded: Vec<i64>,
     inserted: Vec<NewDecision>,
+    /// Persons' matches, and the details under which they were found again.
+    found_again: (Vec<i64>, Vec<Vec<u8>>),
     newly_matched: u64,
 }
 
@@ -177,14 +181,22 @@ impl Settling {
         }
     }
 
-    /// A person's match stays. But if the agency has changed the client since, so that the engine would not find that student any more, a
-    /// person looks again: an id may have been given to another child.
+    /// A person's match stays. But if the agency has changed the client since, so that the engine would not find that student any more or would
+    /// name another one, a person looks again: an id may have been given to another child.
     fn persons_match(&mut self, verdict: &Verdict, matched: &DecisionRow, known: &[DecisionRow]) {
-        let is_found = verdict
-            .candidates
-            .iter()
-            .any(|candidate| Some(candidate.student) == matched.student_id && candidate.outcome != Outcome::NonMatch);
-        if matched.details_hash == verdict.details_hash || is_found {
+        if matched.speaks_of(&verdict.details_hash) {
+            return;
+        }
+        let is_found = |candidate: &Candidate| {
+            Some(candidate.student) == matched.student_id && candidate.outcome != Outcome::NonMatch
+        };
+        let is_rival = |candidate: &Candidate| {
+            Some(candidate.student) != matched.student_id && candidate.outcome == Outcome::Match
+        };
+        if verdict.candidates.iter().any(is_found) && !verdict.candidates.iter().any(is_rival) {
+            self.end(known.iter().filter(|decision| !is_persons(decision)));
+            self.found_again.0.push(matched.decision_id);
+            self.found_again.1.push(verdict.details_hash.clone());
             return;
         }
         self.end(known.iter().filter(|decision| !is_persons(decision)));
@@ -193,7 +205,7 @@ impl Settling {
         self.contest(verdict, matched, &candidates, "the agency has changed the client since a person decided");
     }
 
-    /// A match stays until a person looks; what would change it is put before them, and the match itself with it.
+    /// A match stays until a person looks, and releases nothing until then; what would change it is put before them, and the match itself with it.
     fn contest(&mut self, verdict: &Verdict, earlier: &DecisionRow, candidates: &[&Candidate], reason: &str) {
         self.review(verdict, candidates, reason);
         let is_shown = candidates

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, postgres::types::PgRange};
 use uuid::Uuid;
 
 use super::rosters::bound;
-use crate::inspection::{AuthorityInterval, PersonRestriction};
+use crate::inspection::{AuthorityInterval, PersonRestriction, Standing};
 
 fn ids(students: &[StudentId]) -> Vec<Uuid> {
     students.iter().map(|student| student.0).collect()
@@ -74,17 +74,29 @@ pub(crate) async fn list_restrictions(
         .collect())
 }
 
-pub(crate) async fn is_client(
+pub(crate) async fn find_standing(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
     person_key: &str,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"-- identity.is_client
-        SELECT EXISTS (SELECT FROM identity.client AS c WHERE c.consumer = $1 AND c.person_key = $2) AS "is!""#,
+) -> Result<Standing, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"-- identity.find_standing
+        SELECT
+            EXISTS (SELECT FROM identity.match_decision AS m
+                WHERE m.client_id = c.client_id AND m.superseded_at IS NULL AND m.outcome = 'match') AS "is_matched!",
+            EXISTS (SELECT FROM identity.match_decision AS m
+                WHERE m.client_id = c.client_id AND m.superseded_at IS NULL AND m.outcome = 'review') AS "is_waiting!"
+        FROM identity.client AS c WHERE c.consumer = $1 AND c.person_key = $2"#,
         consumer.as_str(),
         person_key,
     )
-    .fetch_one(conn)
-    .await
+    .fetch_optional(conn)
+    .await?;
+    Ok(match row {
+        None => Standing::NeverNamed,
+        Some(row) if row.is_matched && row.is_waiting => Standing::Contested,
+        Some(row) if row.is_matched => Standing::Matched,
+        Some(row) if row.is_waiting => Standing::Waiting,
+        Some(_) => Standing::Unmatched,
+    })
 }

@@ -35,7 +35,15 @@ pub(crate) struct DecisionRow {
     pub(crate) outcome: String,
     pub(crate) decided_by: String,
     pub(crate) details_hash: Vec<u8>,
+    pub(crate) found_again_hash: Option<Vec<u8>>,
     pub(crate) probability: Option<f64>,
+}
+
+impl DecisionRow {
+    /// Whether it was made, or found again, of a client so described.
+    pub(crate) fn speaks_of(&self, details_hash: &[u8]) -> bool {
+        self.details_hash == details_hash || self.found_again_hash.as_deref() == Some(details_hash)
+    }
 }
 
 pub(crate) async fn list_decisions(
@@ -45,7 +53,7 @@ pub(crate) async fn list_decisions(
     sqlx::query_as!(
         DecisionRow,
         "-- identity.list_decisions
-        SELECT m.decision_id, m.client_id, m.student_id, m.outcome, m.decided_by, m.details_hash, m.probability
+        SELECT m.decision_id, m.client_id, m.student_id, m.outcome, m.decided_by, m.details_hash, m.found_again_hash, m.probability
         FROM identity.match_decision AS m WHERE m.consumer = $1 AND m.superseded_at IS NULL",
         consumer.as_str(),
     )
@@ -103,6 +111,25 @@ pub(crate) async fn supersede_decisions(
     .execute(conn)
     .await?;
     Ok(result.rows_affected())
+}
+
+/// Notes that persons' matches were found again under the clients' present details.
+pub(crate) async fn note_found_again(
+    conn: &mut PgConnection,
+    decisions: &[i64],
+    hashes: &[Vec<u8>],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "-- identity.note_found_again
+        UPDATE identity.match_decision AS m SET found_again_hash = u.details_hash
+        FROM UNNEST($1::bigint[], $2::bytea[]) AS u (decision_id, details_hash)
+        WHERE m.decision_id = u.decision_id AND m.superseded_at IS NULL",
+        decisions,
+        hashes,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 pub(crate) async fn insert_decisions(

@@ -262,7 +262,10 @@ pub(crate) async fn rebuild_released(conn: &mut PgConnection, consumer: &Consume
         JOIN identity.match_decision AS m ON m.client_id = c.client_id AND m.superseded_at IS NULL AND m.outcome = 'match'
         JOIN identity.crosswalk AS x ON x.student_id = m.student_id AND x.to_at IS NULL
         JOIN identity.authority AS a ON a.client_id = c.client_id AND a.superseded_at IS NULL
-        WHERE c.consumer = $1",
+        WHERE c.consumer = $1
+            AND c.details_hash IN (m.details_hash, m.found_again_hash)
+            AND NOT EXISTS (SELECT FROM identity.match_decision AS w
+                WHERE w.client_id = c.client_id AND w.superseded_at IS NULL AND w.outcome = 'review')",
         consumer.as_str(),
     )
     .execute(conn)
