@@ -178,6 +178,8 @@ fn fact(event: Event, line: u32) -> StoredFact {
             line,
             recorded_on: Some(day("2020-07-01")),
             reported_on: None,
+            sea: "ct".into(),
+            person: Some(SourcePersonId(1)),
         },
         concealed: false,
         payload: on.map(|on| (date.to_owned(), Value::Date(on))).into_iter().collect(),

@@ -151,6 +151,8 @@ macro_rules! stored_fact {
                 line: $row.line.unsigned_abs(),
                 recorded_on: Some($row.recorded_at.date_naive()),
                 reported_on: $row.reported_on,
+                sea: $files.shared(&$row.sea),
+                person: Some(SourcePersonId($row.source_person_id)),
             },
             concealed: false,
             payload: payload(domain, &$row.payload)?,

@@ -109,8 +109,15 @@ impl Tally {
             ("facility_stays", self.facility_stays),
         ];
         values.extend(counts.map(|(name, count)| (name, Value::Integer(count))));
-        let source =
-            Lineage { batch: BatchId(0), file: "derived".into(), line: 0, recorded_on: None, reported_on: None };
+        let source = Lineage {
+            batch: BatchId(0),
+            file: "derived".into(),
+            line: 0,
+            recorded_on: None,
+            reported_on: None,
+            sea: "".into(),
+            person: None,
+        };
         Row { values, school_year: year, certification: Certification::Certified, source }
     }
 }

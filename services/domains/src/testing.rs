@@ -29,6 +29,8 @@ pub fn fact(domain: Domain, kind: &str, line: u32) -> StoredFact {
             line,
             recorded_on: Some(day("2026-11-20")),
             reported_on: None,
+            sea: Arc::from("ct"),
+            person: Some(SourcePersonId(1)),
         },
         concealed: false,
         payload: model::Payload::new(),

@@ -22,7 +22,15 @@ fn stored(kind: &str, lea: &str, values: &[(&str, &str)]) -> StoredFact {
         lea: fact.lea,
         facility: None,
         certification: fact.certification,
-        source: Lineage { batch: BatchId(1), file: "invented".into(), line: 1, recorded_on: None, reported_on: None },
+        source: Lineage {
+            batch: BatchId(1),
+            file: "invented".into(),
+            line: 1,
+            recorded_on: None,
+            reported_on: None,
+            sea: "la".into(),
+            person: Some(SourcePersonId(1)),
+        },
         concealed: false,
         payload: fact.payload,
     }

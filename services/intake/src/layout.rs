@@ -6,6 +6,7 @@
 
 mod compile;
 mod kind;
+pub(crate) mod produce;
 pub(crate) mod rule;
 mod spec;
 
@@ -151,6 +152,8 @@ pub struct Record {
     pub rules: Vec<Rule>,
     /// What the record means.
     pub meaning: Meaning,
+    /// How it is made from what is known of a student; `None` for a record that is only read.
+    pub(crate) produce: Option<produce::Produce>,
     by_name: HashMap<String, usize>,
 }
 

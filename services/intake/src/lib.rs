@@ -16,6 +16,7 @@ mod item;
 mod layout;
 pub mod layouts;
 pub mod load;
+pub mod produce;
 pub mod read;
 pub mod restriction;
 pub mod roster;

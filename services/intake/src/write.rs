@@ -39,18 +39,7 @@ impl<'l, W: Write> RecordWriter<'l, W> {
         }
         self.begin()?;
         self.line.clear();
-        match self.layout.format {
-            Format::Fixed { .. } => fixed(&mut self.line, record, values)?,
-            Format::Delimited { delimiter, .. } => {
-                for (index, (field, value)) in record.fields.iter().zip(values).enumerate() {
-                    if index > 0 {
-                        self.line.push(delimiter);
-                    }
-                    cell(&mut self.line, written(field, value), delimiter);
-                }
-            }
-        }
-        self.line.extend_from_slice(self.layout.line_end.bytes());
+        encode(self.layout, record, values, &mut self.line)?;
         self.out.write_all(&self.line)
     }
 
@@ -78,6 +67,23 @@ impl<'l, W: Write> RecordWriter<'l, W> {
         self.line.extend_from_slice(self.layout.line_end.bytes());
         self.out.write_all(&self.line)
     }
+}
+
+/// Adds a record to `line`, line end included.
+pub(crate) fn encode(layout: &Layout, record: &Record, values: &[&str], line: &mut Vec<u8>) -> io::Result<()> {
+    match layout.format {
+        Format::Fixed { .. } => fixed(line, record, values)?,
+        Format::Delimited { delimiter, .. } => {
+            for (index, (field, value)) in record.fields.iter().zip(values).enumerate() {
+                if index > 0 {
+                    line.push(delimiter);
+                }
+                cell(line, written(field, value), delimiter);
+            }
+        }
+    }
+    line.extend_from_slice(layout.line_end.bytes());
+    Ok(())
 }
 
 fn invalid(what: &str) -> io::Error {
@@ -112,7 +118,7 @@ fn fixed(line: &mut Vec<u8>, record: &Record, values: &[&str]) -> io::Result<()>
 }
 
 /// A number with the zeros before it that its field wants; `None` if it wants none.
-fn padded(field: &Field, value: &str) -> Option<String> {
+pub(crate) fn padded(field: &Field, value: &str) -> Option<String> {
     let wants = field.kind == FieldKind::Digits(DigitCount::Padded) && !value.is_empty() && value.len() < field.length;
     (wants && value.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| format!("{value:0>width$}", width = field.length))

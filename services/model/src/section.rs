@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{BatchId, Certification, Domain, SchoolYear, Value};
+use crate::{BatchId, Certification, Domain, SchoolYear, SourcePersonId, Value};
 
 /// Where a row comes from: what leads a printed value back to its line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,6 +17,11 @@ pub struct Lineage {
     pub recorded_on: Option<chrono::NaiveDate>,
     /// The day the source gives for its report: that of the collection, where the record names one.
     pub reported_on: Option<chrono::NaiveDate>,
+    /// The state that sent it; empty for a derived row.
+    pub sea: Arc<str>,
+    /// Whom the state reported it about, by our own number, which never leaves; `None` for a derived row. A student of several
+    /// identifiers is several persons.
+    pub person: Option<SourcePersonId>,
 }
 
 impl Lineage {

@@ -9,6 +9,7 @@ use model::{Decimal, Domain, Value, ValueKind};
 use super::{
     Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning, OrganizationRule,
     Record, ReportedOn, Requirement, Rule, RuleKind, Setting, Span, Status, Test, Types, YearSource,
+    produce,
     spec::{
         ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec,
         ReportedOnSpec, RuleSpec, SetSpec, TypesSpec, YearSpec,
@@ -92,9 +93,9 @@ fn code_place(record: &Record, span: Span) -> Result<(), String> {
 }
 
 /// The fields known so far, by name.
-type Names = HashMap<String, usize>;
+pub(super) type Names = HashMap<String, usize>;
 
-fn place(names: &Names, name: &str) -> Result<usize, String> {
+pub(super) fn place(names: &Names, name: &str) -> Result<usize, String> {
     names.get(name).copied().ok_or_else(|| format!("no field is called {name:?}"))
 }
 
@@ -102,7 +103,7 @@ fn place_some(names: &Names, name: Option<&String>) -> Result<Option<usize>, Str
     name.map(|name| place(names, name)).transpose()
 }
 
-fn places(names: &Names, list: &[String]) -> Result<Vec<usize>, String> {
+pub(super) fn places(names: &Names, list: &[String]) -> Result<Vec<usize>, String> {
     list.iter().map(|name| place(names, name)).collect()
 }
 
@@ -155,6 +156,7 @@ fn record(spec: RecordSpec, is_fixed: bool, status: Status) -> Result<Record, St
             .map(|organization_spec| organization(organization_spec, &names))
             .transpose()?,
     };
+    let produce = spec.produce.map(|spec| produce::compile(spec, &names, &fields)).transpose()?;
     if !meaning.facts.is_empty() && meaning.person.is_none() {
         return Err("facts need a person".to_owned());
     }
@@ -168,6 +170,7 @@ fn record(spec: RecordSpec, is_fixed: bool, status: Status) -> Result<Record, St
         types,
         rules,
         meaning,
+        produce,
         by_name: names,
     })
 }

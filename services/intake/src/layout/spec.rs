@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Status;
+use super::{Status, produce::ProduceSpec};
 
 /// The file.
 #[derive(Deserialize)]
@@ -80,6 +80,8 @@ pub(super) struct RecordSpec {
     #[serde(default)]
     pub facts: Vec<FactSpec>,
     pub organization: Option<OrganizationSpec>,
+    /// How it is made from what is known of a student.
+    pub produce: Option<ProduceSpec>,
 }
 
 #[derive(Deserialize)]

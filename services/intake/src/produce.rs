@@ -1,0 +1,137 @@
+//! From what is known of a student to the records of a layout: the layout that reads is the layout that writes.
+//!
+//! A record's fields come from its own facts, read backwards (`backwards`); the layout adds which rows make a record, the source's
+//! selection criteria and the few fields that come from elsewhere (`layout/produce.rs`, `selection`). What is withheld, or was
+//! never kept, is blank: nothing is guessed. What a record should hold and does not is counted, field by field, with the
+//! reason ([`Remark`]), and so is what is left out.
+//!
+//! It works on sections as they are disclosed and knows no agreement: what it is not given it cannot write.
+
+mod backwards;
+mod record;
+mod selection;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use model::Section;
+use reference::tables::Tables;
+use serde::Serialize;
+
+use self::selection::History;
+use crate::{Error, Layout, layouts, read::plan::Plan, write::encode};
+
+/// What whoever asks for a report chooses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The report's first day; `None`: since ever.
+    pub from: Option<NaiveDate>,
+    /// The report's last day, on which enrollments count as active.
+    pub to: Option<NaiveDate>,
+    /// The day it is, for a report without a last day.
+    pub today: NaiveDate,
+    /// Exit codes of students who were promoted or stay in the district: their exits are not reported.
+    pub promoted: Vec<String>,
+}
+
+/// Something to say about records that were made, or left out: how often, in words, never a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// The kind of record, by its code or its name.
+    pub record: String,
+    /// The field, as the layout names it.
+    pub field: Option<String>,
+    /// A stable code such as `field.not_permitted`.
+    pub rule: String,
+    /// What it means.
+    pub message: String,
+    /// In how many records.
+    pub count: u64,
+}
+
+type RemarkKey = (usize, Option<usize>, String, String);
+
+/// Makes the records of a layout, student by student.
+pub struct Producer {
+    plan: Plan<'static>,
+    options: Options,
+    remarks: BTreeMap<RemarkKey, u64>,
+}
+
+/// A record: which kind it is of, in the order of the layout, and its bytes, line end included.
+pub type Produced = (usize, Vec<u8>);
+
+/// The ids of the layouts that can be produced from what is known of students.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    layouts::all().iter().filter(|layout| is_produced(layout)).map(|layout| layout.id.as_str())
+}
+
+fn is_produced(layout: &Layout) -> bool {
+    layout.records.iter().any(|record| record.produce.is_some())
+}
+
+impl Producer {
+    /// Begins to produce a layout; `None` if there is none of this id that can be produced.
+    pub fn begin(id: &str, options: Options) -> Result<Option<Self>, Error> {
+        let Some(layout) = layouts::find(id).filter(|layout| is_produced(layout)) else { return Ok(None) };
+        let tables = Tables::builtin(&layout.sea)
+            .ok_or_else(|| Error::Corrupt(format!("layout {id}: its state has no code tables")))?;
+        Ok(Some(Self { plan: Plan::new(layout, tables)?, options, remarks: BTreeMap::new() }))
+    }
+
+    /// What stands before the first record.
+    pub fn header(&self) -> Vec<u8> {
+        // Cannot fail: writing to memory.
+        crate::RecordWriter::new(self.plan.layout, Vec::new()).finish().unwrap_or_default()
+    }
+
+    /// How a file of the layout is named.
+    pub fn file_name(&self) -> String {
+        let ending = match self.plan.layout.format {
+            crate::Format::Fixed { .. } => "txt",
+            crate::Format::Delimited { .. } => "csv",
+        };
+        format!("{}.{ending}", self.plan.layout.id)
+    }
+
+    /// The records of one student, by kind. A student of several identifiers has the records of each.
+    pub fn produce(&mut self, sections: &[Section]) -> Vec<Produced> {
+        let mut produced = Vec::new();
+        let history = History::new(sections, &self.plan.layout.sea);
+        for (kind, plan) in self.plan.records.iter().enumerate() {
+            let Some(produce) = &plan.record.produce else { continue };
+            let mut remark = |field: Option<usize>, rule: &str, message: &str| {
+                *self.remarks.entry((kind, field, rule.to_owned(), message.to_owned())).or_default() += 1;
+            };
+            let maker = record::Maker { plan, produce, tables: self.plan.tables, options: &self.options, history };
+            for cells in maker.records(&mut remark) {
+                let texts: Vec<&str> = cells.iter().map(String::as_str).collect();
+                let mut line = Vec::new();
+                match encode(self.plan.layout, plan.record, &texts, &mut line) {
+                    Ok(()) => produced.push((kind, line)),
+                    Err(_) => remark(None, "record.does_not_fit", "the record does not fit its layout and is left out"),
+                }
+            }
+        }
+        produced
+    }
+
+    /// What is to be said about all that was produced so far.
+    pub fn remarks(&self) -> Vec<Remark> {
+        let name = |kind: usize, field: Option<usize>| {
+            let record = self.plan.records.get(kind).map(|plan| plan.record);
+            let field = field.and_then(|field| record?.fields.get(field)).map(|field| field.name.clone());
+            let record = record.map(|record| record.code.clone().unwrap_or_else(|| record.name.clone()));
+            (record.unwrap_or_default(), field)
+        };
+        self.remarks
+            .iter()
+            .map(|((kind, field, rule, message), count)| {
+                let (record, field) = name(*kind, *field);
+                Remark { record, field, rule: rule.clone(), message: message.clone(), count: *count }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! What is known of a student, person by person, and which of it the source's criteria select.
+
+use chrono::NaiveDate;
+use model::{Domain, Row, SchoolYear, Section, SectionState, SourcePersonId, Value};
+
+use super::Options;
+
+/// A disclosed history, as far as it is one state's.
+#[derive(Clone, Copy)]
+pub(super) struct History<'h> {
+    sections: &'h [Section],
+    sea: &'h str,
+}
+
+/// One of the state's persons that the student is.
+#[derive(Clone, Copy)]
+pub(super) struct Person<'h> {
+    pub id: Option<SourcePersonId>,
+    /// What is known of them as a person.
+    pub row: &'h Row,
+}
+
+impl<'h> History<'h> {
+    pub(super) const fn new(sections: &'h [Section], sea: &'h str) -> Self {
+        Self { sections, sea }
+    }
+
+    pub(super) fn section(&self, domain: Domain) -> Option<&'h Section> {
+        self.sections.iter().find(|section| section.domain == domain)
+    }
+
+    /// Whether the agreement lets the element be told at all. Elements that reveal another agency are never listed as withheld.
+    pub(super) fn is_permitted(&self, domain: Domain, element: &str) -> bool {
+        self.section(domain).is_some_and(|section| {
+            section.state != SectionState::NotPermitted && !section.withheld.contains(&element)
+        })
+    }
+
+    /// The rows of a domain that the state reported, in the domain's order.
+    fn of_state(&self, domain: Domain) -> impl Iterator<Item = &'h Row> + use<'h> {
+        let sea = self.sea;
+        self.section(domain).into_iter().flat_map(|section| &section.rows).filter(move |row| &*row.source.sea == sea)
+    }
+
+    pub(super) fn persons(&self) -> impl Iterator<Item = Person<'h>> + use<'h> {
+        self.of_state(Domain::Student).map(|row| Person { id: row.source.person, row })
+    }
+
+    pub(super) fn rows(&self, domain: Domain, person: &Person<'_>) -> impl Iterator<Item = &'h Row> + use<'h> {
+        let id = person.id;
+        self.of_state(domain).filter(move |row| row.source.person == id)
+    }
+
+    /// Rows of the domain that no person with an identifier answers for.
+    pub(super) fn has_rows(&self, domain: Domain) -> bool {
+        self.of_state(domain).next().is_some()
+    }
+
+    /// The stays at schools that the source's criteria select, by entry date: the exit lies behind the report's first day and behind the
+    /// entry, the entry not behind the report's last day.
+    pub(super) fn enrolled(&self, person: &Person<'_>, options: &Options) -> Vec<&'h Row> {
+        let selected = |row: &&Row| {
+            let Some(entry) = row.find_date("entry_date") else { return false };
+            let exit = row.find_date("exit_withdraw_date");
+            exit.is_none_or(|exit| exit > entry && options.from.is_none_or(|from| exit > from))
+                && options.to.is_none_or(|to| entry <= to)
+        };
+        self.rows(Domain::Enrollment, person).filter(selected).collect()
+    }
+
+    /// The stays on the report's last day.
+    pub(super) fn active(&self, person: &Person<'_>, options: &Options) -> Vec<&'h Row> {
+        let day = options.to.unwrap_or(options.today);
+        let selected = |row: &&Row| {
+            row.find_date("entry_date").is_some_and(|entry| entry <= day)
+                && row.find_date("exit_withdraw_date").is_none_or(|exit| exit >= day)
+                && row.find("exit_basis").is_none_or(|_| row.find_date("exit_withdraw_date").is_some())
+        };
+        self.rows(Domain::Enrollment, person).filter(selected).collect()
+    }
+}
+
+/// Whether a day lies within the report's dates.
+pub(super) fn within(day: NaiveDate, options: &Options) -> bool {
+    options.from.is_none_or(|from| from <= day) && options.to.is_none_or(|to| day <= to)
+}
+
+/// Whether a school year overlaps the report's dates.
+pub(super) fn overlaps(year: SchoolYear, options: &Options) -> bool {
+    options.from.is_none_or(|from| from <= year.last_day()) && options.to.is_none_or(|to| year.first_day() <= to)
+}
+
+/// A text as an element gives it, for telling rows apart.
+pub(super) fn told(row: &Row, element: &str) -> String {
+    row.find(element).map(Value::to_plain).unwrap_or_default()
+}

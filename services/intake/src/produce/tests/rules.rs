@@ -1,0 +1,302 @@
+//! The selection criteria and rules of the sources, a row each.
+
+use super::*;
+
+const LEA: &str = "990";
+const SCHOOL: &str = "990001";
+
+fn la(domain: Domain, line: u32, values: &[(&str, Value)]) -> (Domain, Row) {
+    (domain, row(domain, "la", line, Some(2018), values))
+}
+
+fn date(value: &str) -> Value {
+    Value::Date(day(value))
+}
+
+fn student() -> (Domain, Row) {
+    la(
+        Domain::Student,
+        1,
+        &[
+            ("state_id", text("9900000017")),
+            ("last_surname", text("Quince")),
+            ("first_name", text("Ada")),
+            ("birth_date", date("2008-03-07")),
+            ("sex", text("Female")),
+        ],
+    )
+}
+
+fn stay(line: u32, entry: &str, exit: Option<(&str, &str)>) -> (Domain, Row) {
+    let mut values = vec![
+        ("entry_date", date(entry)),
+        ("local_education_agency_id", text(LEA)),
+        ("school_id", text(SCHOOL)),
+        ("grade_level", text("05")),
+        ("district_student_id", text("7")),
+    ];
+    if let Some((exit, why)) = exit {
+        values.push(("exit_withdraw_date", date(exit)));
+        values.push(("exit_withdraw_type", text(why)));
+    }
+    la(Domain::Enrollment, line, &values)
+}
+
+fn of_kind(lines: &[String], code: &str) -> Vec<String> {
+    lines.iter().filter(|line| &line[6..9] == code).cloned().collect()
+}
+
+fn options(from: Option<&str>, to: Option<&str>) -> Options {
+    Options { from: from.map(day), to: to.map(day), ..Options::default() }
+}
+
+#[test]
+fn students_are_selected_by_their_dates() {
+    fn check(entry: &str, exit: Option<&str>, expect: usize) {
+        let stay = stay(2, entry, exit.map(|exit| (exit, "Transferred out of state or country")));
+        let report = options(Some("2018-08-01"), Some("2018-10-01"));
+        let (lines, _) = produced("la-sis", report, &sections(vec![student(), stay]));
+        assert_eq!(of_kind(&lines, "040").len(), expect, "{entry} to {exit:?}");
+        assert_eq!(of_kind(&lines, "010").len(), expect, "{entry} to {exit:?}");
+    }
+    check("2018-08-09", None, 1);
+    // The exit lies behind the report's first day.
+    check("2018-07-09", Some("2018-08-02"), 1);
+    check("2018-07-09", Some("2018-08-01"), 0);
+    // The entry lies on or before its last day.
+    check("2018-10-01", None, 1);
+    check("2018-10-02", None, 0);
+    // The exit lies behind the entry.
+    check("2018-08-09", Some("2018-08-09"), 0);
+    check("2018-08-09", Some("2018-08-10"), 1);
+}
+
+#[test]
+fn an_exit_is_reported_with_its_reason_and_not_for_the_promoted() {
+    fn check(exit: Option<(&str, &str)>, promoted: &[&str], expect: &str) {
+        let report = Options { promoted: promoted.iter().map(|code| (*code).to_owned()).collect(), ..options(None, None) };
+        let (lines, _) = produced("la-sis", report, &sections(vec![student(), stay(2, "2018-08-09", exit)]));
+        let lines = of_kind(&lines, "040");
+        assert_eq!(lines.first().map(|line| &line[62..72]), Some(expect), "{exit:?}");
+    }
+    let out_of_state = Some(("2019-05-24", "Transferred out of state or country"));
+    let within = Some(("2019-05-24", "Transferred to another public school within the district"));
+    check(out_of_state, &[], "0524201910");
+    check(within, &["08"], "          ");
+    check(out_of_state, &["08"], "0524201910");
+    // A reason without a code is no reason: the day alone is not reported.
+    check(Some(("2019-05-24", "Moved, says the neighbour")), &[], "          ");
+    check(None, &["08"], "          ");
+}
+
+#[test]
+fn names_are_cut_as_the_demographic_record_wants_them() {
+    let (lines, remarks) = produced("la-sis", options(None, None), &sections(vec![student(), stay(2, "2018-08-09", None)]));
+    let line = of_kind(&lines, "010").pop().expect("one record");
+    assert_eq!(&line[3..28], "99001 07".replace("01 07", "0107        9900000017").as_str());
+    assert_eq!((&line[36..39], &line[59..60], &line[91..93], &line[97..98], &line[99..107]), ("Qui", "A", "07", "F", "20182019"));
+    // Races that nobody reported are not reported as none.
+    assert_eq!(&line[117..123], "      ");
+    let blank = |field: &str| remarks.iter().any(|r| r.record == "010" && r.field.as_deref() == Some(field) && r.rule == "field.not_known");
+    assert!(blank("white") && blank("hispanic_latino"), "{remarks:?}");
+}
+
+fn incident(line: u32, values: &[(&str, Value)]) -> (Domain, Row) {
+    let mut all = vec![
+        ("incident_identifier", text("421")),
+        ("local_education_agency_id", text(LEA)),
+        ("school_id", text(SCHOOL)),
+    ];
+    all.extend_from_slice(values);
+    la(Domain::Discipline, line, &all)
+}
+
+#[test]
+fn incidents_have_an_offender_and_their_violence_is_one_category() {
+    fn check(role: &str, what: &str, more: &[(&str, Value)], expect: Option<&str>) {
+        let mut values = vec![("student_participation_code", text(role)), ("incident_type", text(what))];
+        values.extend_from_slice(more);
+        let told = sections(vec![student(), stay(2, "2018-08-09", None), incident(3, &values)]);
+        let (lines, _) = produced("la-sis", options(None, None), &told);
+        let lines = of_kind(&lines, "091");
+        assert_eq!(lines.first().map(|line| &line[54..67]), expect, "{role}, {what}");
+        assert!(lines.iter().all(|line| &line[28..38] == "0000000421"));
+    }
+    let weapon = ("weapon", text("Firearms and explosives: 02; Other weapon: 03"));
+    check("Offender", "Reason 23 (violence)", &[], Some("50           "));
+    check("Offender", "Violence", &[("incident_type_2", text("Violent: 1"))], Some("50    1      "));
+    check("Victim", "Violence", &[], None);
+    // What another reason must have is blank.
+    check("Offender", "Reason 13 (firearm or explosive)", std::slice::from_ref(&weapon), Some("1302         "));
+    check("Offender", "Reason 15 (other weapon)", &[weapon], Some("15  03       "));
+    let bullying = ("bullying", text("Bullying: 02; Electronic aggression: Yes; Emotional aggression: No"));
+    check("Offender", "Reason 35 (bullying)", std::slice::from_ref(&bullying), Some("35     02YN  "));
+    check("Offender", "Violence", &[bullying], Some("50           "));
+}
+
+#[test]
+fn actions_have_the_dates_of_their_code() {
+    fn check(action: &str, on: Option<&str>, back: Option<&str>, expect: &str) {
+        let mut values = vec![("discipline_action", text(action))];
+        values.extend(on.map(|on| ("discipline_date", date(on))));
+        values.extend(back.map(|back| ("return_date", date(back))));
+        let told = sections(vec![student(), stay(2, "2018-08-09", None), incident(3, &values)]);
+        let (lines, _) = produced("la-sis", options(None, None), &told);
+        let lines = of_kind(&lines, "092");
+        assert_eq!(lines.first().map(|line| &line[46..73]), Some(expect), "{action}");
+    }
+    let (on, back) = (Some("2018-10-03"), Some("2018-10-08"));
+    // Code, start, return, administered.
+    check("Action code 000", on, back, "000                        ");
+    check("Action code 001", on, back, "001                10032018");
+    check("Out-of-school suspension", on, back, "0021003201810082018        ");
+    check("Out-of-school expulsion", on, back, "0031003201810082018        ");
+    check("Alternate-site expulsion", on, back, "0071003201810082018        ");
+    check("Action code 130", on, back, "13010032018                ");
+    check("Action code 040", on, None, "040                10032018");
+    check("Action code 045", on, back, "0451003201810082018        ");
+    check("Action code 999", on, back, "9991003201810082018        ");
+}
+
+#[test]
+fn incidents_and_actions_lie_within_the_report() {
+    fn check(on: &str, expect: usize) {
+        let values = [
+            ("student_participation_code", text("Offender")),
+            ("incident_type", text("Violence")),
+            ("incident_date", date(on)),
+            ("discipline_action", text("Action code 001")),
+        ];
+        let told = sections(vec![student(), stay(2, "2018-08-09", None), incident(3, &values)]);
+        let (lines, _) = produced("la-sis", options(Some("2018-10-01"), Some("2018-10-31")), &told);
+        assert_eq!((of_kind(&lines, "091").len(), of_kind(&lines, "092").len()), (expect, expect), "{on}");
+    }
+    check("2018-09-30", 0);
+    check("2018-10-01", 1);
+    check("2018-10-31", 1);
+    check("2018-11-01", 0);
+}
+
+#[test]
+fn classes_dropped_before_october_and_repeated_ones_are_left_out() {
+    fn check(classes: &[(&str, Option<(&str, &str)>)], expect: &[&str]) {
+        let mut told = vec![student(), stay(2, "2018-08-09", None)];
+        for (line, (code, days)) in (3..).zip(classes) {
+            let mut values = vec![
+                ("local_course_code", text(code)),
+                ("local_education_agency_id", text(LEA)),
+                ("school_id", text(SCHOOL)),
+            ];
+            if let Some((begin, end)) = days {
+                values.extend([("session_begin_date", date(begin)), ("session_end_date", date(end))]);
+            }
+            told.push(la(Domain::Course, line, &values));
+        }
+        let (lines, _) = produced("la-sis", options(None, None), &sections(told));
+        let lines = of_kind(&lines, "110");
+        assert_eq!(lines.iter().map(|line| line[42..].trim_end()).collect::<Vec<_>>(), expect);
+    }
+    check(&[("ALG1-02", None), ("ENG1-11", Some(("2018-08-09", "2019-05-24")))], &["ALG1-02", "ENG1-11"]);
+    check(&[("ALG1-02", Some(("2018-08-09", "2018-10-01"))), ("ENG1-11", Some(("2018-08-09", "2018-10-02")))], &["ENG1-11"]);
+    check(&[("ALG1-02", Some(("2019-01-09", "2019-01-09")))], &[]);
+    check(&[("ALG1-02", None), ("ALG1-02", None)], &["ALG1-02"]);
+}
+
+#[test]
+fn what_is_withheld_is_blank_and_said() {
+    let mut told = sections(vec![student(), stay(2, "2018-08-09", None)]);
+    withhold(&mut told, Domain::Student, "sex");
+    withhold(&mut told, Domain::Enrollment, "grade_level");
+    let (lines, remarks) = produced("la-sis", options(None, None), &told);
+    assert_eq!(of_kind(&lines, "010").first().map(|line| &line[97..98]), Some(" "));
+    assert_eq!(of_kind(&lines, "040").first().map(|line| &line[52..54]), Some("  "));
+    let said = |record: &str, field: &str| {
+        remarks.iter().any(|r| r.record == record && r.field.as_deref() == Some(field) && r.rule == "field.not_permitted")
+    };
+    assert!(said("010", "gender_code") && said("040", "grade_placement"), "{remarks:?}");
+}
+
+#[test]
+fn without_identifier_or_enrollment_there_is_no_record() {
+    fn check(domain: Domain, element: &'static str, rule: &str) {
+        let mut told = sections(vec![student(), stay(2, "2018-08-09", None)]);
+        withhold(&mut told, domain, element);
+        let (lines, remarks) = produced("la-sis", options(None, None), &told);
+        assert_eq!(lines, Vec::<String>::new());
+        assert!(remarks.iter().any(|remark| remark.rule == rule), "{element}: {remarks:?}");
+    }
+    check(Domain::Student, "state_id", "person.not_told");
+    check(Domain::Enrollment, "entry_date", "selection.not_permitted");
+}
+
+#[test]
+fn another_states_reports_are_not_written() {
+    let mut told = vec![student(), stay(2, "2018-08-09", None)];
+    told.push((Domain::Enrollment, row(Domain::Enrollment, "ct", 3, Some(2018), &[("entry_date", date("2018-08-09"))])));
+    let (lines, _) = produced("la-sis", options(None, None), &sections(told));
+    assert_eq!(of_kind(&lines, "040").len(), 1);
+}
+
+fn ct(domain: Domain, line: u32, values: &[(&str, Value)]) -> (Domain, Row) {
+    (domain, row(domain, "ct", line, None, values))
+}
+
+fn contact(line: u32, name: &str, relation: &str, more: &[(&str, Value)]) -> (Domain, Row) {
+    let mut values = vec![("contact_name", text(name)), ("relation", text(relation)), ("custody", Value::Boolean(true))];
+    values.extend_from_slice(more);
+    ct(Domain::Contact, line, &values)
+}
+
+fn contacts(enrolled: (&str, Option<&str>), contacts: Vec<(Domain, Row)>) -> Vec<String> {
+    let mut stay = vec![("entry_date", date(enrolled.0))];
+    stay.extend(enrolled.1.map(|exit| ("exit_withdraw_date", date(exit))));
+    let mut told = vec![ct(Domain::Student, 1, &[("state_id", text("9900000017"))]), ct(Domain::Enrollment, 1, &stay)];
+    told.extend(contacts);
+    produced("ct-student-contacts", Options { today: day("2025-11-03"), ..Options::default() }, &sections(told)).0
+}
+
+const OPEN: (&str, Option<&str>) = ("2025-08-27", None);
+
+#[test]
+fn contacts_are_of_students_with_an_active_enrollment() {
+    fn check(entry: &str, exit: Option<&str>, expect: usize) {
+        assert_eq!(contacts((entry, exit), vec![contact(2, "Ada Quince", "Mother", &[])]).len(), expect, "{entry} {exit:?}");
+    }
+    check("2025-08-27", None, 1);
+    check("2025-08-27", Some("2025-11-03"), 1);
+    check("2025-08-27", Some("2025-11-02"), 0);
+    check("2025-11-04", None, 0);
+}
+
+#[test]
+fn contacts_have_custody_and_a_parent_type() {
+    fn check(relation: &str, custody: Option<bool>, expect: usize) {
+        let mut one = contact(2, "Ada Quince", relation, &[]);
+        one.1.values.remove("custody");
+        one.1.values.extend(custody.map(|flag| ("custody", Value::Boolean(flag))));
+        assert_eq!(contacts(OPEN, vec![one]).len(), expect, "{relation} {custody:?}");
+    }
+    check("Mother", Some(true), 1);
+    check("Mother", Some(false), 0);
+    check("Mother", None, 0);
+    check("Coach", Some(true), 0);
+    check("", Some(true), 0);
+}
+
+#[test]
+fn the_latest_e_mail_and_phone_are_taken() {
+    let mail = |address: &str| ("electronic_mail_address", text(address));
+    let rows = vec![
+        contact(2, "Ada Quince", "Mother", &[mail("first@example.org"), ("home_phone", text("860-555-0101")), ("lives_with", Value::Boolean(true))]),
+        contact(5, "Ada Quince", "Mother", &[mail("last@example.org")]),
+        contact(4, "Ada Quince", "Mother", &[mail("middle@example.org"), ("home_phone", text("860-555-0102"))]),
+        contact(6, "Bo Quince", "Father", &[("lives_with", Value::Boolean(false))]),
+    ];
+    assert_eq!(
+        contacts(OPEN, rows),
+        [
+            "Ada Quince,MOTHER,9900000017,last@example.org,,,,,,860-555-0102,,,,,Y,",
+            "Bo Quince,FATHER,9900000017,,,,,,,,,,,,,"
+        ]
+    );
+}
