@@ -100,6 +100,9 @@ pub struct Bench {
     /// Rounds; figures are medians.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
+    /// Students of the invented state whose files are loaded.
+    #[arg(long, default_value_t = 20_000)]
+    pub students: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -108,6 +111,8 @@ pub enum BenchWhat {
     History,
     /// The roster stream.
     Feed,
+    /// Loading registrations, attendance and course rows of an invented state, in a database of its own.
+    Intake,
     /// All of them.
     All,
 }
@@ -428,7 +433,7 @@ pub enum Feed {
         /// One office's part.
         #[arg(long)]
         office: Option<String>,
-        /// `ndjson` or `csv`.
+        /// `ndjson`, `csv`, or the id of a layout that can be produced, such as `la-sis`.
         #[arg(long)]
         format: String,
         /// The folder.
@@ -446,7 +451,30 @@ pub enum Feed {
         /// A request that two stewards have approved; without it a request is made (and, in the sandbox, approved).
         #[arg(long, value_name = "DIGEST")]
         request: Option<String>,
+        #[command(flatten)]
+        report: Report,
     },
+}
+
+/// What a report in a state's own layout takes in; it can only narrow what is disclosed.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Report {
+    /// A state's layout: the report's first day.
+    #[arg(long = "report-from", value_name = "DATE")]
+    pub from: Option<NaiveDate>,
+    /// A state's layout: the report's last day, on which enrollments count as active; default: today.
+    #[arg(long = "report-to", value_name = "DATE")]
+    pub to: Option<NaiveDate>,
+    /// A state's layout: exit codes of students who were promoted or stay in the district; their exits are not reported.
+    #[arg(long = "promoted", value_name = "CODE")]
+    pub promoted: Vec<String>,
+}
+
+impl Report {
+    /// All there is.
+    pub const fn whole() -> Self {
+        Self { from: None, to: None, promoted: Vec::new() }
+    }
 }
 
 #[derive(Debug, Subcommand)]

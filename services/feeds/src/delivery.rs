@@ -19,8 +19,8 @@ use crate::{
 /// The manifest's name. A delivery without it is not complete.
 pub const MANIFEST: &str = "manifest.json";
 
-/// A file under its temporary name, hashed as it is written.
-pub(crate) struct PartFile {
+/// A file under its temporary name, hashed as it is written. Dropped unfinished, it never gets its own name.
+pub struct PartFile {
     path: PathBuf,
     part: PathBuf,
     out: BufWriter<File>,
@@ -30,14 +30,16 @@ pub(crate) struct PartFile {
 }
 
 impl PartFile {
-    pub(crate) fn create(folder: &Path, name: &str) -> Result<Self, Error> {
+    /// Begins a file of this name in a folder.
+    pub fn create(folder: &Path, name: &str) -> Result<Self, Error> {
         let path = folder.join(name);
         let part = folder.join(format!("{name}.part"));
         let file = File::create(&part).map_err(|source| Error::File { path: part.clone(), source })?;
         Ok(Self { path, part, out: BufWriter::with_capacity(1 << 18, file), hash: Sha256::new(), bytes: 0, rows: 0 })
     }
 
-    pub(crate) fn write(&mut self, bytes: &[u8], rows: u64) -> Result<(), Error> {
+    /// Writes bytes that are so many rows.
+    pub fn write(&mut self, bytes: &[u8], rows: u64) -> Result<(), Error> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         self.rows += rows;
@@ -45,7 +47,7 @@ impl PartFile {
     }
 
     /// Makes the bytes durable and gives the file its name.
-    pub(crate) fn finish(self) -> Result<FileEntry, Error> {
+    pub fn finish(self) -> Result<FileEntry, Error> {
         let failed = |source| Error::File { path: self.part.clone(), source };
         let file = self.out.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
@@ -99,6 +101,24 @@ pub struct Manifest {
     pub digest: String,
     /// The files.
     pub files: Vec<FileEntry>,
+    /// What the files lack or leave out, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
+}
+
+/// Something to say about the rows of a delivery: how often, in words, never a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// The kind of row.
+    pub record: String,
+    /// The field, as the format names it.
+    pub field: Option<String>,
+    /// A stable code such as `field.not_permitted`.
+    pub rule: String,
+    /// What it means.
+    pub message: String,
+    /// In how many rows.
+    pub count: u64,
 }
 
 /// A delivery under way.
@@ -113,6 +133,14 @@ impl Delivery {
     /// Begins a delivery of one format in a folder, which is made if needed. A manifest from before is taken away first: from
     /// here until [`Delivery::finish`] the folder holds no complete delivery.
     pub fn begin(folder: &Path, format: &str) -> Result<Self, Error> {
+        Self::begin_with(folder, || formats::begin(format, folder))
+    }
+
+    /// The same with a format that is no format of this crate: a state's own file, for one.
+    pub fn begin_with(
+        folder: &Path,
+        format: impl FnOnce() -> Result<Box<dyn Format>, Error>,
+    ) -> Result<Self, Error> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::File { path, source }
@@ -125,7 +153,7 @@ impl Delivery {
         }
         Ok(Self {
             folder: folder.to_owned(),
-            format: formats::begin(format, folder)?,
+            format: format()?,
             digest: RunDigest::default(),
             histories: 0,
         })
@@ -148,6 +176,7 @@ impl Delivery {
     pub fn finish(self, mut manifest: Manifest) -> Result<Manifest, Error> {
         manifest.histories = self.histories;
         manifest.digest = hex::encode(self.digest.finish());
+        manifest.remarks = self.format.remarks();
         manifest.files = self.format.finish()?;
         let mut file = PartFile::create(&self.folder, MANIFEST)?;
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(Error::Manifest)?;

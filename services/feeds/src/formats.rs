@@ -7,12 +7,16 @@ use std::path::Path;
 
 use disclosure::DisclosedHistory;
 
-use crate::{Error, FileEntry};
+use crate::{Error, FileEntry, Remark};
 
 /// A format that writes histories into a folder. Files carry a temporary name until [`Format::finish`].
 pub trait Format: Send {
     /// Writes one history.
     fn write(&mut self, history: &DisclosedHistory) -> Result<(), Error>;
+    /// What is to be said about the rows written so far.
+    fn remarks(&self) -> Vec<Remark> {
+        Vec::new()
+    }
     /// Completes the files, gives them their names and says what they are.
     fn finish(self: Box<Self>) -> Result<Vec<FileEntry>, Error>;
 }

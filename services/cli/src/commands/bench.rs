@@ -3,6 +3,7 @@
 
 mod client;
 mod history;
+mod intake;
 
 use std::sync::Arc;
 
@@ -50,6 +51,13 @@ impl Figure {
 pub async fn run(place: &Place, options: &Bench) -> anyhow::Result<Outcome> {
     ensure!(options.reads > 0 && options.rounds > 0, "there is nothing to measure in no reads and no rounds");
     let mut figures = Vec::new();
+    if matches!(options.what, BenchWhat::Intake | BenchWhat::All) {
+        figures.extend(intake::load(place, options).await?);
+    }
+    if options.what == BenchWhat::Intake {
+        say(place, options, &figures)?;
+        return Ok(Outcome::Done);
+    }
     if options.what != BenchWhat::Feed {
         figures.extend(history::cold(place, options).await?);
     }

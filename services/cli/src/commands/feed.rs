@@ -1,5 +1,7 @@
 //! `throughline feed`: a consumer's whole feed as files.
 
+mod layout;
+
 use std::{collections::BTreeSet, path::Path};
 
 use agreements::{Act, Actor, Delivery, Digest, ExportRequest};
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::{
     app::App,
-    args::{Feed, Place},
+    args::{Feed, Place, Report},
     console::{self, Progress},
 };
 
@@ -39,6 +41,8 @@ pub struct Export<'a> {
     pub as_of: Option<DateTime<Utc>>,
     /// The person who asked, outside the schedule.
     pub by: Option<&'a str>,
+    /// What a state's own layout is asked to report, if the format is one.
+    pub report: Report,
     /// On schedule, or on a request that two stewards approved.
     pub occasion: Occasion<'a>,
 }
@@ -46,7 +50,7 @@ pub struct Export<'a> {
 impl<'a> Export<'a> {
     /// A delivery that the schedule asks for.
     pub const fn scheduled(consumer: &'a ConsumerId, format: &'a str, out: &'a Path) -> Self {
-        Self { consumer, office: None, format, out, as_of: None, by: None, occasion: Occasion::Scheduled }
+        Self { consumer, office: None, format, out, as_of: None, by: None, report: Report::whole(), occasion: Occasion::Scheduled }
     }
 
     fn asker(&self, system: &str) -> Asker {
@@ -61,9 +65,9 @@ impl<'a> Export<'a> {
 
 /// Exports a feed outside the schedule: on a request that two stewards approved. In the sandbox the built-in ones do.
 pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
-    let Feed::Export { consumer, office, format, out, as_of, by, reason, request } = command;
-    if !feeds::formats::NAMES.contains(&format.as_str()) {
-        bail!("there is no format {format:?}; there are: {}", feeds::formats::NAMES.join(", "));
+    let Feed::Export { consumer, office, format, out, as_of, by, reason, request, report } = command;
+    if !names().any(|name| name == format) {
+        bail!("there is no format {format:?}; there are: {}", names().collect::<Vec<_>>().join(", "));
     }
     with_app(place, |app| async move {
         let is_own = app.consumer(&consumer)?.roster.is_none();
@@ -90,6 +94,7 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
             out: &out,
             as_of,
             by: Some(&by),
+            report: report.clone(),
             occasion: Occasion::Approved { request: approved, format: &format },
         };
         let manifest = if is_own { export_own(&app, &wanted).await? } else { export(&app, &wanted).await? };
@@ -101,10 +106,33 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
                 false,
                 format!("{} histories in {} ({} refused)", manifest.histories, out.display(), manifest.refused),
             );
+            for remark in &manifest.remarks {
+                let field = remark.field.as_ref().map_or_else(String::new, |field| format!(" {field}"));
+                console::line(
+                    false,
+                    format!("{}{field}, {} times: {} [{}]", remark.record, remark.count, remark.message, remark.rule),
+                );
+            }
         }
         Ok(Outcome::Done)
     })
     .await
+}
+
+/// The names of all formats: those of recipients, and the layouts of states that can be produced.
+fn names() -> impl Iterator<Item = &'static str> {
+    feeds::formats::NAMES.iter().copied().chain(intake::produce::names())
+}
+
+/// Begins the files of a format, as of a moment.
+fn begin(wanted: &Export<'_>, now: DateTime<Utc>) -> anyhow::Result<feeds::Delivery> {
+    let at = wanted.as_of.map_or(now, |as_of| as_of.min(now));
+    Ok(match layout::producer(wanted.format, &wanted.report, at)? {
+        None => feeds::Delivery::begin(wanted.out, wanted.format)?,
+        Some(producer) => feeds::Delivery::begin_with(wanted.out, || {
+            Ok(Box::new(layout::LayoutFile::begin(wanted.out, producer)?))
+        })?,
+    })
 }
 
 /// Puts a request on file; in the sandbox the built-in stewards approve it, elsewhere it waits for two people.
@@ -149,6 +177,7 @@ fn manifest(ask: &Ask<'_>, agreement: String, now: DateTime<Utc>) -> Manifest {
         refused: 0,
         digest: String::new(),
         files: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 
@@ -170,7 +199,7 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
     let now = app.clock().now();
     let keys = population(app, &ask).await?;
     let progress = Progress::begin(&format!("{format} for {consumer}"), keys.len() as u64);
-    let mut delivery = feeds::Delivery::begin(wanted.out, format)?;
+    let mut delivery = begin(wanted, now)?;
     let mut agreement = String::new();
     let mut refused = 0;
     let encode = |history: &disclosure::DisclosedHistory| Ok(feeds::formats::ndjson::line(history));
@@ -231,7 +260,7 @@ pub async fn export_own(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manife
     let access = disclosure::record_access(app.disclosure(), &ask, students, wanted.occasion).await?;
     let students: Vec<StudentId> = access.students().iter().copied().collect();
     let progress = Progress::begin(&format!("{format} for {consumer}"), students.len() as u64);
-    let mut delivery = feeds::Delivery::begin(wanted.out, format)?;
+    let mut delivery = begin(wanted, now)?;
     let mut agreement = String::new();
     for (number, chunk) in students.chunks(CHUNK).enumerate() {
         for history in disclosure::access_chunk(app.disclosure(), &ask, &access, chunk).await? {

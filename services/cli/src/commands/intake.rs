@@ -21,6 +21,7 @@ use model::Sea;
 use reference::tables::Tables;
 use serde_json::json;
 
+pub use self::sif::day_of;
 use self::collect::{Collected, file_name, open};
 use super::{Outcome, with_app};
 use crate::{
@@ -108,6 +109,17 @@ pub async fn load_paths(
     layout: Option<&str>,
     as_json: bool,
 ) -> anyhow::Result<Totals> {
+    load_told(app, paths, (sea, layout), as_json, &mut |receipt| say(app, receipt, as_json)).await
+}
+
+/// The same; each receipt is told to the caller alone.
+pub async fn load_told(
+    app: &App,
+    paths: &[PathBuf],
+    (sea, layout): (&Sea, Option<&str>),
+    as_json: bool,
+    tell: &mut (dyn FnMut(&Receipt) -> anyhow::Result<()> + Send),
+) -> anyhow::Result<Totals> {
     let mut collected = Collected::new(sea, layout)?;
     for path in paths {
         collected.collect(path)?;
@@ -142,7 +154,7 @@ pub async fn load_paths(
         totals.rows += receipt.counts.rows_in;
         totals.quarantined += receipt.counts.quarantined;
         totals.refused += u64::from(receipt.refused.is_some());
-        say(app, &receipt, as_json)?;
+        tell(&receipt)?;
     }
     Ok(totals)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use intake::{
     Finding, Severity,
     load::LoadFile,
@@ -51,8 +51,13 @@ pub fn is_layout(id: &str) -> bool {
 
 /// The day it is where the schools of a state are.
 fn today(sea: &str) -> NaiveDate {
+    day_of(SystemClock.now(), sea)
+}
+
+/// The day a moment falls on where the schools of a state are.
+pub fn day_of(at: DateTime<Utc>, sea: &str) -> NaiveDate {
     let zone = if sea == "la" { chrono_tz::America::Chicago } else { chrono_tz::America::New_York };
-    SystemClock.now().with_timezone(&zone).date_naive()
+    at.with_timezone(&zone).date_naive()
 }
 
 /// Makes one delivery of files of SIF, so that they can refer to each other. Who makes students known is loaded before what refers to

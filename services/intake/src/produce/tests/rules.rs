@@ -93,7 +93,7 @@ fn an_exit_is_reported_with_its_reason_and_not_for_the_promoted() {
 fn names_are_cut_as_the_demographic_record_wants_them() {
     let (lines, remarks) = produced("la-sis", options(None, None), &sections(vec![student(), stay(2, "2018-08-09", None)]));
     let line = of_kind(&lines, "010").pop().expect("one record");
-    assert_eq!(&line[3..28], "99001 07".replace("01 07", "0107        9900000017").as_str());
+    assert_eq!(&line[..28], "SIS9900107        9900000017");
     assert_eq!((&line[36..39], &line[59..60], &line[91..93], &line[97..98], &line[99..107]), ("Qui", "A", "07", "F", "20182019"));
     // Races that nobody reported are not reported as none.
     assert_eq!(&line[117..123], "      ");
