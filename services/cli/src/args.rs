@@ -206,6 +206,10 @@ pub enum Intake {
         /// SIF only: what was published the day before, as a census folder or as a file of contacts; the events since are written.
         #[arg(long)]
         since: Option<PathBuf>,
+        /// SIF only: a folder that remembers what was published the night before and under which RefIds; the events since are written, and
+        /// tonight is remembered.
+        #[arg(long, value_name = "DIR", conflicts_with = "since")]
+        state: Option<PathBuf>,
         /// SIF only: the day that a census is published for; default: today.
         #[arg(long)]
         date: Option<chrono::NaiveDate>,

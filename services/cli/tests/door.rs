@@ -104,3 +104,53 @@ fn an_export_outside_the_schedule_waits_for_two_stewards() {
     let said = place.run("other", &["ledger", "verify", "--checkpoint", text(&tiles.join("checkpoint"))], 3);
     assert!(said.contains("does not extend the kept checkpoint"), "{said}");
 }
+
+/// The samples that this program's layouts come with.
+fn sample(path: &str) -> String {
+    let file = format!("{}/../intake/layouts/{path}.sample", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+#[test]
+fn a_states_own_file_goes_out_as_it_came_in() {
+    let place = Place::new();
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers/sea/agreement.toml");
+    place.run("data", &["--sandbox", "agreement", "activate", document], 0);
+    let load = |name: &str, sea: &str, text: &str| {
+        let file = place.path(name);
+        fs::write(&file, text).expect("a file");
+        place.run("data", &["intake", "load", file.to_str().expect("UTF-8"), "--sea", sea], 0);
+    };
+    let export = |format: &str| {
+        let out = place.path(format);
+        place.run("data", &["feed", "export", "--consumer", "sea", "--format", format, "--out", text(&out)], 0);
+        let manifest = fs::read_to_string(out.join("manifest.json")).expect("a manifest");
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+        let file = manifest["files"][0]["name"].as_str().expect("a file's name").to_owned();
+        (fs::read_to_string(out.join(file)).expect("text"), manifest)
+    };
+    load("sasid-2.1x.txt", "ct", &sample("ct/sasid-2.1x"));
+    // Teachers are not kept: these courses have none that must be named.
+    let courses = [
+        "9900000017064H-4711              02292000          004                    064631102052G1.0011ALG1                Per. 4 Algebra I, Section 2   B+        06463110827201406152015Pass                1.00180171",
+        "9900000025043                    11301995          006                    348031551045G040411                    2                             Pass      04362110902201410312014Transferred",
+    ];
+    let courses: String = courses.map(|line| format!("{line:<274}X\r\n")).concat();
+    load("tcs-4.0.txt", "ct", &courses);
+    let (again, manifest) = export("tcs-4.0");
+    assert_eq!(again, courses);
+    assert!(manifest.get("remarks").is_none(), "{manifest}");
+
+    let records = sample("la/la-sis");
+    load("la-sis.txt", "la", &records);
+    let (again, manifest) = export("la-sis");
+    let codes = |file: &str| file.lines().map(|line| line[6..9].to_owned()).collect::<Vec<_>>();
+    assert_eq!(codes(&again), codes(&records));
+    let remarks = manifest["remarks"].as_array().expect("remarks");
+    let said = |field: &str| remarks.iter().any(|r| r["field"] == field && r["rule"] == "field.not_kept");
+    assert!(said("calendar_code") && said("perpetrator_type"), "{manifest}");
+    // The same facts go out the same, and each export is an entry that verifies.
+    assert_eq!(export("la-sis").0, again);
+    assert_eq!(export("tcs-4.0").0, courses);
+    place.run("data", &["ledger", "verify"], 0);
+}

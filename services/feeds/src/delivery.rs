@@ -137,10 +137,7 @@ impl Delivery {
     }
 
     /// The same with a format that is no format of this crate: a state's own file, for one.
-    pub fn begin_with(
-        folder: &Path,
-        format: impl FnOnce() -> Result<Box<dyn Format>, Error>,
-    ) -> Result<Self, Error> {
+    pub fn begin_with(folder: &Path, format: impl FnOnce() -> Result<Box<dyn Format>, Error>) -> Result<Self, Error> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::File { path, source }
@@ -151,12 +148,7 @@ impl Delivery {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&manifest)(error)),
             _ => {}
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-            format: format()?,
-            digest: RunDigest::default(),
-            histories: 0,
-        })
+        Ok(Self { folder: folder.to_owned(), format: format()?, digest: RunDigest::default(), histories: 0 })
     }
 
     /// Adds a history. It must have been recorded in the ledger: only then does one exist.

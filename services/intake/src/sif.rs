@@ -19,6 +19,7 @@ mod facts;
 mod index;
 mod json;
 mod load;
+mod nightly;
 mod print;
 mod publish;
 mod shape;
@@ -31,6 +32,7 @@ use census::school_year as census_year;
 pub use census::{FILES as CENSUS_FILES, is_set as is_census_set};
 pub use describe::page;
 pub use load::{CensusSet, Delivery, Open};
+pub use nightly::{Night, nightly};
 pub use stream::{looks_like_sif, turn};
 
 /// The layout id of StudentContact, for checking, converting and describing.

@@ -50,7 +50,16 @@ pub struct Export<'a> {
 impl<'a> Export<'a> {
     /// A delivery that the schedule asks for.
     pub const fn scheduled(consumer: &'a ConsumerId, format: &'a str, out: &'a Path) -> Self {
-        Self { consumer, office: None, format, out, as_of: None, by: None, report: Report::whole(), occasion: Occasion::Scheduled }
+        Self {
+            consumer,
+            office: None,
+            format,
+            out,
+            as_of: None,
+            by: None,
+            report: Report::whole(),
+            occasion: Occasion::Scheduled,
+        }
     }
 
     fn asker(&self, system: &str) -> Asker {
@@ -129,9 +138,9 @@ fn begin(wanted: &Export<'_>, now: DateTime<Utc>) -> anyhow::Result<feeds::Deliv
     let at = wanted.as_of.map_or(now, |as_of| as_of.min(now));
     Ok(match layout::producer(wanted.format, &wanted.report, at)? {
         None => feeds::Delivery::begin(wanted.out, wanted.format)?,
-        Some(producer) => feeds::Delivery::begin_with(wanted.out, || {
-            Ok(Box::new(layout::LayoutFile::begin(wanted.out, producer)?))
-        })?,
+        Some(producer) => {
+            feeds::Delivery::begin_with(wanted.out, || Ok(Box::new(layout::LayoutFile::begin(wanted.out, producer)?)))?
+        }
     })
 }
 

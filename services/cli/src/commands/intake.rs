@@ -21,8 +21,8 @@ use model::Sea;
 use reference::tables::Tables;
 use serde_json::json;
 
-pub use self::sif::day_of;
 use self::collect::{Collected, file_name, open};
+pub use self::sif::day_of;
 use super::{Outcome, with_app};
 use crate::{
     app::App,
@@ -45,9 +45,10 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             Some(named) => edfi::check(place, &path, named),
             None => check(place, &path, find_layout(&layout)?),
         },
-        Intake::Convert { path, layout, to, out, since, date } if sif::is_layout(&layout) => {
-            sif::convert(place, &sif::Conversion { path: &path, to, out: &out, since: since.as_deref(), date })
-        }
+        Intake::Convert { path, layout, to, out, since, state, date } if sif::is_layout(&layout) => sif::convert(
+            place,
+            &sif::Conversion { path: &path, to, out: &out, since: since.as_deref(), state: state.as_deref(), date },
+        ),
         Intake::Convert { path, layout, to, out, .. } => convert_file(&path, find_layout(&layout)?, to, &out),
         Intake::Layouts => {
             for layout in layouts::all() {

@@ -8,8 +8,7 @@ use model::{Decimal, Domain, Value, ValueKind};
 
 use super::{
     Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning, OrganizationRule,
-    Record, ReportedOn, Requirement, Rule, RuleKind, Setting, Span, Status, Test, Types, YearSource,
-    produce,
+    Record, ReportedOn, Requirement, Rule, RuleKind, Setting, Span, Status, Test, Types, YearSource, produce,
     spec::{
         ConditionSpec, FactSpec, FieldSpec, FormatSpec, LayoutSpec, OneOrMany, OrganizationSpec, RecordSpec,
         ReportedOnSpec, RuleSpec, SetSpec, TypesSpec, YearSpec,

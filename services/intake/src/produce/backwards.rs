@@ -42,12 +42,7 @@ pub(super) fn is_vague(setting: &Setting) -> bool {
 }
 
 /// The fields that make this value.
-pub(super) fn fields(
-    plan: &RecordPlan<'_>,
-    setting: &Setting,
-    value: &Value,
-    year: Option<SchoolYear>,
-) -> Vec<Filled> {
+pub(super) fn fields(plan: &RecordPlan<'_>, setting: &Setting, value: &Value, year: Option<SchoolYear>) -> Vec<Filled> {
     let from = match setting {
         Setting::Constant(_) => return Vec::new(),
         Setting::Field(field) => return vec![(*field, text(plan, *field, value))],

@@ -98,7 +98,8 @@ impl<'m> Maker<'m> {
     pub(super) fn records(&self, say: &mut Say<'_>) -> Vec<Vec<String>> {
         let has_rows = self.domains().into_iter().any(|domain| self.history.has_rows(domain));
         if has_rows && self.history.persons().next().is_none() {
-            let message = "nothing may be told of who the student is, or nothing is known: the student's records are left out";
+            let message =
+                "nothing may be told of who the student is, or nothing is known: the student's records are left out";
             say(self.plan.record.meaning.person, "person.not_told", message);
         }
         let needs_stays = self.produce.students != Students::All || self.produce.each != Each::Row;
@@ -157,12 +158,7 @@ impl<'m> Maker<'m> {
             let only = alike.next().filter(|_| alike.next().is_none());
             rows.extend(same_line.or(only).map(|row| (domain, row)));
         }
-        Base {
-            rows,
-            year: stay.school_year,
-            lea: stay.find_text("local_education_agency_id"),
-            stay: Some(stay),
-        }
+        Base { rows, year: stay.school_year, lea: stay.find_text("local_education_agency_id"), stay: Some(stay) }
     }
 
     fn of_rows(&self, person: &Person<'m>, stays: &[&'m Row]) -> Vec<Base<'m>> {
@@ -316,10 +312,7 @@ impl<'m> Maker<'m> {
             let value = person.row.find(element)?;
             Some((field?, backwards::text(self.plan, field?, value)))
         };
-        let known = [
-            of_person("state_id", meaning.person),
-            of_person("birth_date", meaning.claimed_birth_date),
-        ];
+        let known = [of_person("state_id", meaning.person), of_person("birth_date", meaning.claimed_birth_date)];
         known.into_iter().flatten().for_each(|filled| draft.fill(filled));
         if let Some(year) = base.year {
             for source in &meaning.school_year {
@@ -333,8 +326,13 @@ impl<'m> Maker<'m> {
             }
         }
         for fill in &self.produce.fill {
-            if let Some(value) = fill.from.iter().find_map(|element| self.find(person, base, element.domain, element.name)) {
-                draft.fill((fill.field, shortened(fill, value).and_then(|v| backwards::text(self.plan, fill.field, &v))));
+            if let Some(value) =
+                fill.from.iter().find_map(|element| self.find(person, base, element.domain, element.name))
+            {
+                draft.fill((
+                    fill.field,
+                    shortened(fill, value).and_then(|v| backwards::text(self.plan, fill.field, &v)),
+                ));
             }
         }
     }
@@ -400,7 +398,8 @@ impl<'m> Maker<'m> {
         let reads_back = |domain: Domain, element: &str, value: &Value| {
             facts.iter().any(|fact| fact.domain == domain && fact.payload.get(element) == Some(value))
         };
-        let told = self.rules().iter().flat_map(|rule| rule.set.iter().map(move |(element, _)| (rule.domain, *element)));
+        let told =
+            self.rules().iter().flat_map(|rule| rule.set.iter().map(move |(element, _)| (rule.domain, *element)));
         let told: BTreeSet<(Domain, &str)> = told.collect();
         let lost = told.into_iter().filter(|(domain, element)| {
             let value = base.rows.iter().filter(|(of, _)| of == domain).find_map(|(_, row)| row.find(element));
@@ -412,7 +411,8 @@ impl<'m> Maker<'m> {
     /// Blanks what a field cannot hold, and says so.
     fn fitting(&self, mut draft: Draft, base: &Base<'_>, say: &mut Say<'_>) -> Draft {
         let checked = check(self.plan, &draft.texts(), 0, &mut Notes::default());
-        let missing = |rule: &str| matches!(rule, "field.required" | "person.missing" | "field.constant" | "record.end_marker");
+        let missing =
+            |rule: &str| matches!(rule, "field.required" | "person.missing" | "field.constant" | "record.end_marker");
         let unfit: Vec<usize> = checked
             .wrong_fields()
             .filter(|finding| !missing(&finding.rule) && finding.rule != "code.unknown")
@@ -459,11 +459,17 @@ impl<'m> Maker<'m> {
     fn why_blank(&self, field: usize, base: &Base<'_>) -> (&'static str, &'static str) {
         let sources = self.sources(field);
         if sources.is_empty() {
-            return ("field.not_kept", "the layout wants this field, and the exchange keeps nothing of it; it is left blank");
+            return (
+                "field.not_kept",
+                "the layout wants this field, and the exchange keeps nothing of it; it is left blank",
+            );
         }
         let permitted = |(domain, element): &(Domain, &'static str)| self.history.is_permitted(*domain, element);
         if base.rows.is_empty() || !sources.iter().any(permitted) {
-            return ("field.not_permitted", "the layout wants this field, and the agreement withholds it; it is left blank");
+            return (
+                "field.not_permitted",
+                "the layout wants this field, and the agreement withholds it; it is left blank",
+            );
         }
         ("field.not_known", "the layout wants this field, and nothing is known of it; it is left blank")
     }

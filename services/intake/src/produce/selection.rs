@@ -31,9 +31,8 @@ impl<'h> History<'h> {
 
     /// Whether the agreement lets the element be told at all. Elements that reveal another agency are never listed as withheld.
     pub(super) fn is_permitted(&self, domain: Domain, element: &str) -> bool {
-        self.section(domain).is_some_and(|section| {
-            section.state != SectionState::NotPermitted && !section.withheld.contains(&element)
-        })
+        self.section(domain)
+            .is_some_and(|section| section.state != SectionState::NotPermitted && !section.withheld.contains(&element))
     }
 
     /// The rows of a domain that the state reported, in the domain's order.

@@ -76,7 +76,7 @@ pub enum Since<'p> {
     Published(&'p mut dyn BufRead),
 }
 
-fn tables() -> Result<&'static Tables, Error> {
+pub(super) fn tables() -> Result<&'static Tables, Error> {
     Tables::builtin("sif").ok_or_else(|| Error::Corrupt("the program has no code tables for SIF".to_owned()))
 }
 
@@ -291,10 +291,7 @@ pub fn from_census(
     let tables = tables()?;
     let census = whole_set(folder, "", findings)?;
     let publication = publish(&census, today, tables);
-    let mut summary = Summary { published: publication.contacts.len() as u64, ..Summary::default() };
-    for (_, reason) in &publication.withheld {
-        *summary.withheld.entry(reason.words()).or_default() += 1;
-    }
+    let mut summary = summary_of(&publication);
     let now = contacts(publication);
     let (kind, objects) = match since {
         Since::Nothing => (MessageKind::Response, now.into_values().map(|contact| (None, contact)).collect()),
@@ -313,9 +310,18 @@ pub fn from_census(
     Ok(summary)
 }
 
+/// How many contacts are published, and why others are not.
+pub(super) fn summary_of(publication: &Publication) -> Summary {
+    let mut summary = Summary { published: publication.contacts.len() as u64, ..Summary::default() };
+    for (_, reason) in &publication.withheld {
+        *summary.withheld.entry(reason.words()).or_default() += 1;
+    }
+    summary
+}
+
 /// Reads a set. One of which a file is missing or cannot be read as what it is publishes nothing: whatever it lacks would be
 /// withdrawn from everybody.
-fn whole_set(folder: &Path, prefix: &str, findings: &mut dyn FnMut(&str, Finding)) -> Result<Census, Error> {
+pub(super) fn whole_set(folder: &Path, prefix: &str, findings: &mut dyn FnMut(&str, Finding)) -> Result<Census, Error> {
     let mut broken = None;
     let census = census::read_set(folder, &mut |file, finding| {
         if finding.severity == Severity::Fatal && broken.is_none() {
@@ -326,13 +332,13 @@ fn whole_set(folder: &Path, prefix: &str, findings: &mut dyn FnMut(&str, Finding
     broken.map_or(Ok(census), |message| Err(Error::Invalid(message)))
 }
 
-type Objects = Vec<(Option<Action>, Node)>;
+pub(super) type Objects = Vec<(Option<Action>, Node)>;
 
-fn events(before: &Contacts, now: &Contacts) -> Objects {
+pub(super) fn events(before: &Contacts, now: &Contacts) -> Objects {
     difference(before, now).into_iter().map(|Event { action, object }| (Some(action), object)).collect()
 }
 
-fn contacts(publication: Publication) -> Contacts {
+pub(super) fn contacts(publication: Publication) -> Contacts {
     publication.contacts.into_iter().map(|(id, published)| (id, published.contact)).collect()
 }
 

@@ -15,6 +15,7 @@ use self::{address::addresses, phone::phones};
 use super::{
     census::{Census, Location, Membership, Person, Relationship},
     check::NOWHERE,
+    nightly::RefIds,
 };
 use crate::xml::Node;
 
@@ -79,10 +80,15 @@ pub(crate) struct Publication {
 
 /// Publishes a census as of a day, for the zone's school year of that day.
 pub(crate) fn publish(census: &Census, today: NaiveDate, tables: &Tables) -> Publication {
+    publish_under(census, today, tables, &mut RefIds::default())
+}
+
+/// The same under the RefIds that were given before.
+pub(crate) fn publish_under(census: &Census, today: NaiveDate, tables: &Tables, ref_ids: &mut RefIds) -> Publication {
     let view = View::new(census, today);
     let mut publication = Publication::default();
     for relationship in &census.relationships {
-        match view.contact(relationship, tables) {
+        match view.contact(relationship, tables, ref_ids) {
             Err(reason) => publication.withheld.push((relationship.line, reason)),
             Ok(published) => {
                 let ref_id = published.contact.attribute("RefId").unwrap_or_default().to_owned();
@@ -150,7 +156,12 @@ impl<'c> View<'c> {
             .any(|own| self.current_memberships(other).any(|its| its.household_id == own.household_id))
     }
 
-    fn contact(&self, relationship: &Relationship, tables: &Tables) -> Result<Published, Withheld> {
+    fn contact(
+        &self,
+        relationship: &Relationship,
+        tables: &Tables,
+        ref_ids: &mut RefIds,
+    ) -> Result<Published, Withheld> {
         let find = |id: &str| self.persons.get(id).copied().ok_or(Withheld::PersonUnknown);
         let student = find(&relationship.person_id)?;
         let contact = find(&relationship.contact_person_id)?;
@@ -159,11 +170,12 @@ impl<'c> View<'c> {
         if !flags.any() {
             return Err(Withheld::NoFlag);
         }
+        let ref_id = ref_ids.of(relationship, student, contact);
         Ok(Published {
             line: relationship.line,
             state_id: student.state_id.clone(),
             days: relationship.days,
-            contact: self.object(relationship, student, contact, flags, tables),
+            contact: self.object((relationship, ref_id), (student, contact), flags, tables),
         })
     }
 
@@ -189,18 +201,12 @@ impl<'c> View<'c> {
 
     fn object(
         &self,
-        relationship: &Relationship,
-        student: &Person,
-        contact: &Person,
+        (relationship, ref_id): (&Relationship, String),
+        (student, contact): (&Person, &Person),
         flags: Flags,
         tables: &Tables,
     ) -> Node {
         let mut object = element("StudentContact");
-        let ref_id = if relationship.ref_id.is_empty() {
-            derived_guid(&["StudentContact", &student.student_personal_ref_id, &contact.person_id])
-        } else {
-            relationship.ref_id.clone()
-        };
         object.attributes = vec![
             ("RefId".to_owned(), ref_id),
             ("StudentPersonalRefId".to_owned(), student.student_personal_ref_id.clone()),

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -117,6 +117,8 @@ pub struct Conversion<'a> {
     pub out: &'a Path,
     /// What was published the day before.
     pub since: Option<&'a Path>,
+    /// The folder that remembers what was published the night before, and under which RefIds.
+    pub state: Option<&'a Path>,
     /// The day.
     pub date: Option<NaiveDate>,
 }
@@ -153,10 +155,18 @@ pub fn convert(place: &Place, conversion: &Conversion<'_>) -> anyhow::Result<Out
         io::BufWriter::new(File::create(&part).with_context(|| format!("cannot write {}", part.display()))?);
     let mut found = Vec::new();
     let mut keep = |file: &str, finding: Finding| found.push((file.to_owned(), finding));
-    let summary = write(conversion, &mut writer, &mut keep)?;
-    writer.flush()?;
-    drop(writer);
+    let (summary, night) = match conversion.state {
+        None => (write(conversion, &mut writer, &mut keep)?, None),
+        Some(state) => {
+            let night = write_night(conversion, state, &mut writer, &mut keep)?;
+            (night.summary.clone(), Some(night))
+        }
+    };
+    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     fs::rename(&part, conversion.out)?;
+    if let Some(night) = night {
+        night.keep()?;
+    }
     for (file, finding) in &found {
         console::line(place.json, format!("{file}, line {}: {} [{}]", finding.line, finding.message, finding.rule));
     }
@@ -164,15 +174,34 @@ pub fn convert(place: &Place, conversion: &Conversion<'_>) -> anyhow::Result<Out
     Ok(outcome(&found))
 }
 
+const fn form(to: ConvertTo) -> Form {
+    match to {
+        ConvertTo::Ndjson => Form::Ndjson,
+        ConvertTo::File => Form::Xml,
+    }
+}
+
+/// Writes the events since the night before.
+fn write_night(
+    conversion: &Conversion<'_>,
+    state: &Path,
+    writer: &mut dyn io::Write,
+    keep: &mut dyn FnMut(&str, Finding),
+) -> anyhow::Result<sif::Night> {
+    if conversion.since.is_some() || !conversion.path.is_dir() {
+        bail!("--state goes with the folder of today's census set, and without --since");
+    }
+    let day = conversion.date.unwrap_or_else(|| today("ct"));
+    let stamp = Stamp { at: SystemClock.now(), source_id: SOURCE_ID.to_owned() };
+    Ok(sif::nightly(conversion.path, state, day, (&stamp, form(conversion.to)), writer, keep)?)
+}
+
 fn write(
     conversion: &Conversion<'_>,
     writer: &mut dyn io::Write,
     keep: &mut dyn FnMut(&str, Finding),
 ) -> anyhow::Result<Summary> {
-    let form = match conversion.to {
-        ConvertTo::Ndjson => Form::Ndjson,
-        ConvertTo::File => Form::Xml,
-    };
+    let form = form(conversion.to);
     let path = conversion.path;
     if path.is_dir() {
         let day = conversion.date.unwrap_or_else(|| today("ct"));

@@ -7,7 +7,7 @@ use model::{Fact, Section, SectionState};
 use reference::tables::Tables;
 
 use super::*;
-use crate::{Item, layouts, layout::Record, read};
+use crate::{Item, layout::Record, layouts, read};
 
 fn stored(fact: Fact, person: i64, sea: &str) -> StoredFact {
     StoredFact {
@@ -70,7 +70,9 @@ fn produced_again(layout: &str, options: &Options, histories: &[Vec<Section>]) -
     let mut lines: Vec<_> = histories.iter().flat_map(|history| producer.produce(history)).collect();
     lines.sort();
     let mut file = producer.header();
-    lines.into_iter().for_each(|(_, line)| file.extend(line));
+    for (_, line) in lines {
+        file.extend(line);
+    }
     (String::from_utf8(file).expect("text"), producer.remarks())
 }
 
@@ -86,11 +88,43 @@ fn without(record: &Record, line: &str, fields: &[&str]) -> String {
 /// What the exchange keeps nothing of: blank in what is produced.
 const NOT_KEPT: &[(&str, &[&str])] = &[
     ("010", &["country_of_birth", "first_us_entry_date"]),
-    ("040", &["pre_k_funding_source", "dropout_reason", "calendar_code", "lep_funding_source", "option_code", "home_based_site_code",
-        "unaccompanied_youth", "homeless_reason", "homeless_services", "prior_education_experience"]),
-    ("091", &["perpetrator_type", "witness_count", "physical_evidence", "parent_contacted", "serious_injury", "medical_treatment"]),
-    ("092", &["corporal_punishment_authorized", "administrator_type", "administrator_last_name", "administrator_first_name",
-        "manifestation_hearing_date", "disability_related"]),
+    (
+        "040",
+        &[
+            "pre_k_funding_source",
+            "dropout_reason",
+            "calendar_code",
+            "lep_funding_source",
+            "option_code",
+            "home_based_site_code",
+            "unaccompanied_youth",
+            "homeless_reason",
+            "homeless_services",
+            "prior_education_experience",
+        ],
+    ),
+    (
+        "091",
+        &[
+            "perpetrator_type",
+            "witness_count",
+            "physical_evidence",
+            "parent_contacted",
+            "serious_injury",
+            "medical_treatment",
+        ],
+    ),
+    (
+        "092",
+        &[
+            "corporal_punishment_authorized",
+            "administrator_type",
+            "administrator_last_name",
+            "administrator_first_name",
+            "manifestation_hearing_date",
+            "disability_related",
+        ],
+    ),
     ("120", &["military_reside", "non_district_building"]),
     ("130", &["exit_reason"]),
 ];
@@ -149,7 +183,7 @@ fn course_files_come_back_byte_for_byte() {
         "9900000025043                    11301995          006                    348031551045G040411                    2                             Pass      04362110902201410312014Transferred",
         "9900000033155                    07041998          005                    155511101005C1.5012                    7                             A         15551110827201401202015Pass                1.50      UCONN",
     ];
-    let file: String = fixed.iter().map(|line| format!("{line:<274}X\r\n")).collect();
+    let file: String = fixed.map(|line| format!("{line:<274}X\r\n")).concat();
     let (again, remarks) = produced_again("tcs-4.0", &Options::default(), &histories("tcs-4.0", &file, &known));
     assert_eq!((again, remarks), (file, Vec::new()));
 

@@ -74,7 +74,8 @@ fn students_are_selected_by_their_dates() {
 #[test]
 fn an_exit_is_reported_with_its_reason_and_not_for_the_promoted() {
     fn check(exit: Option<(&str, &str)>, promoted: &[&str], expect: &str) {
-        let report = Options { promoted: promoted.iter().map(|code| (*code).to_owned()).collect(), ..options(None, None) };
+        let report =
+            Options { promoted: promoted.iter().map(|code| (*code).to_owned()).collect(), ..options(None, None) };
         let (lines, _) = produced("la-sis", report, &sections(vec![student(), stay(2, "2018-08-09", exit)]));
         let lines = of_kind(&lines, "040");
         assert_eq!(lines.first().map(|line| &line[62..72]), Some(expect), "{exit:?}");
@@ -91,13 +92,19 @@ fn an_exit_is_reported_with_its_reason_and_not_for_the_promoted() {
 
 #[test]
 fn names_are_cut_as_the_demographic_record_wants_them() {
-    let (lines, remarks) = produced("la-sis", options(None, None), &sections(vec![student(), stay(2, "2018-08-09", None)]));
+    let (lines, remarks) =
+        produced("la-sis", options(None, None), &sections(vec![student(), stay(2, "2018-08-09", None)]));
     let line = of_kind(&lines, "010").pop().expect("one record");
     assert_eq!(&line[..28], "SIS9900107        9900000017");
-    assert_eq!((&line[36..39], &line[59..60], &line[91..93], &line[97..98], &line[99..107]), ("Qui", "A", "07", "F", "20182019"));
+    assert_eq!(
+        (&line[36..39], &line[59..60], &line[91..93], &line[97..98], &line[99..107]),
+        ("Qui", "A", "07", "F", "20182019")
+    );
     // Races that nobody reported are not reported as none.
     assert_eq!(&line[117..123], "      ");
-    let blank = |field: &str| remarks.iter().any(|r| r.record == "010" && r.field.as_deref() == Some(field) && r.rule == "field.not_known");
+    let blank = |field: &str| {
+        remarks.iter().any(|r| r.record == "010" && r.field.as_deref() == Some(field) && r.rule == "field.not_known")
+    };
     assert!(blank("white") && blank("hispanic_latino"), "{remarks:?}");
 }
 
@@ -197,7 +204,10 @@ fn classes_dropped_before_october_and_repeated_ones_are_left_out() {
         assert_eq!(lines.iter().map(|line| line[42..].trim_end()).collect::<Vec<_>>(), expect);
     }
     check(&[("ALG1-02", None), ("ENG1-11", Some(("2018-08-09", "2019-05-24")))], &["ALG1-02", "ENG1-11"]);
-    check(&[("ALG1-02", Some(("2018-08-09", "2018-10-01"))), ("ENG1-11", Some(("2018-08-09", "2018-10-02")))], &["ENG1-11"]);
+    check(
+        &[("ALG1-02", Some(("2018-08-09", "2018-10-01"))), ("ENG1-11", Some(("2018-08-09", "2018-10-02")))],
+        &["ENG1-11"],
+    );
     check(&[("ALG1-02", Some(("2019-01-09", "2019-01-09")))], &[]);
     check(&[("ALG1-02", None), ("ALG1-02", None)], &["ALG1-02"]);
 }
@@ -211,7 +221,9 @@ fn what_is_withheld_is_blank_and_said() {
     assert_eq!(of_kind(&lines, "010").first().map(|line| &line[97..98]), Some(" "));
     assert_eq!(of_kind(&lines, "040").first().map(|line| &line[52..54]), Some("  "));
     let said = |record: &str, field: &str| {
-        remarks.iter().any(|r| r.record == record && r.field.as_deref() == Some(field) && r.rule == "field.not_permitted")
+        remarks
+            .iter()
+            .any(|r| r.record == record && r.field.as_deref() == Some(field) && r.rule == "field.not_permitted")
     };
     assert!(said("010", "gender_code") && said("040", "grade_placement"), "{remarks:?}");
 }
@@ -232,7 +244,10 @@ fn without_identifier_or_enrollment_there_is_no_record() {
 #[test]
 fn another_states_reports_are_not_written() {
     let mut told = vec![student(), stay(2, "2018-08-09", None)];
-    told.push((Domain::Enrollment, row(Domain::Enrollment, "ct", 3, Some(2018), &[("entry_date", date("2018-08-09"))])));
+    told.push((
+        Domain::Enrollment,
+        row(Domain::Enrollment, "ct", 3, Some(2018), &[("entry_date", date("2018-08-09"))]),
+    ));
     let (lines, _) = produced("la-sis", options(None, None), &sections(told));
     assert_eq!(of_kind(&lines, "040").len(), 1);
 }
@@ -242,7 +257,8 @@ fn ct(domain: Domain, line: u32, values: &[(&str, Value)]) -> (Domain, Row) {
 }
 
 fn contact(line: u32, name: &str, relation: &str, more: &[(&str, Value)]) -> (Domain, Row) {
-    let mut values = vec![("contact_name", text(name)), ("relation", text(relation)), ("custody", Value::Boolean(true))];
+    let mut values =
+        vec![("contact_name", text(name)), ("relation", text(relation)), ("custody", Value::Boolean(true))];
     values.extend_from_slice(more);
     ct(Domain::Contact, line, &values)
 }
@@ -260,7 +276,11 @@ const OPEN: (&str, Option<&str>) = ("2025-08-27", None);
 #[test]
 fn contacts_are_of_students_with_an_active_enrollment() {
     fn check(entry: &str, exit: Option<&str>, expect: usize) {
-        assert_eq!(contacts((entry, exit), vec![contact(2, "Ada Quince", "Mother", &[])]).len(), expect, "{entry} {exit:?}");
+        assert_eq!(
+            contacts((entry, exit), vec![contact(2, "Ada Quince", "Mother", &[])]).len(),
+            expect,
+            "{entry} {exit:?}"
+        );
     }
     check("2025-08-27", None, 1);
     check("2025-08-27", Some("2025-11-03"), 1);
@@ -287,7 +307,12 @@ fn contacts_have_custody_and_a_parent_type() {
 fn the_latest_e_mail_and_phone_are_taken() {
     let mail = |address: &str| ("electronic_mail_address", text(address));
     let rows = vec![
-        contact(2, "Ada Quince", "Mother", &[mail("first@example.org"), ("home_phone", text("860-555-0101")), ("lives_with", Value::Boolean(true))]),
+        contact(
+            2,
+            "Ada Quince",
+            "Mother",
+            &[mail("first@example.org"), ("home_phone", text("860-555-0101")), ("lives_with", Value::Boolean(true))],
+        ),
         contact(5, "Ada Quince", "Mother", &[mail("last@example.org")]),
         contact(4, "Ada Quince", "Mother", &[mail("middle@example.org"), ("home_phone", text("860-555-0102"))]),
         contact(6, "Bo Quince", "Father", &[("lives_with", Value::Boolean(false))]),
