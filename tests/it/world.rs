@@ -160,6 +160,7 @@ pub struct Recorded {
 pub struct World {
     pub db: TestDatabase,
     pub agreements: Agreements,
+    pub organizations: disclosure::OrganizationCache,
     pub entropy: SeededEntropy,
     folder: TempDir,
 }
@@ -177,6 +178,7 @@ impl World {
         let world = Self {
             db: TestDatabase::new().await,
             agreements: Agreements::new(stewards),
+            organizations: disclosure::OrganizationCache::default(),
             entropy: SeededEntropy::new(20_261_120),
             folder: tempfile::tempdir().unwrap(),
         };
@@ -323,7 +325,7 @@ impl World {
 
     /// What disclosing needs, at a time.
     pub fn context<'a>(&'a self, clock: &'a FixedClock) -> disclosure::Context<'a> {
-        disclosure::Context { pool: &self.db.pool, agreements: &self.agreements, clock, entropy: &self.entropy }
+        disclosure::Context { pool: &self.db.pool, agreements: &self.agreements, organizations: &self.organizations, clock, entropy: &self.entropy }
     }
 
     /// Asks for one client's history.

@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     consumers: Vec<Arc<Consumer>>,
     feeds: BTreeMap<ConsumerId, Arc<Semaphore>>,
+    organizations: disclosure::OrganizationCache,
 }
 
 impl Shared {
@@ -32,7 +33,7 @@ impl Shared {
             .map(|consumer| (consumer.id.clone(), Arc::new(Semaphore::new(limits.feeds_per_consumer_max))))
             .collect();
         let consumers = deps.consumers.iter().cloned().map(Arc::new).collect();
-        Self { deps, limits, tasks, stop, consumers, feeds }
+        Self { deps, limits, tasks, stop, consumers, feeds, organizations: disclosure::OrganizationCache::default() }
     }
 
     /// Who calls. Asked first, before anything of the request is looked at.
@@ -46,6 +47,7 @@ impl Shared {
         disclosure::Context {
             pool: &self.deps.pool,
             agreements: &self.deps.agreements,
+            organizations: &self.organizations,
             clock: &*self.deps.clock,
             entropy: &*self.deps.entropy,
         }

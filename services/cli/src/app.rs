@@ -66,6 +66,8 @@ pub struct App {
     pub database: Database,
     /// The agreements.
     pub agreements: Arc<Agreements>,
+    /// The organizations as they were read last.
+    pub organizations: disclosure::OrganizationCache,
     /// The consumers' documents.
     pub consumers: BTreeMap<ConsumerId, Consumer>,
     /// The secret of tombstones.
@@ -110,6 +112,7 @@ impl App {
             keys,
             database,
             agreements: Arc::new(Agreements::new(stewards)),
+            organizations: disclosure::OrganizationCache::default(),
             consumers,
             tombstones,
             clock,
@@ -148,6 +151,7 @@ impl App {
         disclosure::Context {
             pool: self.pool(),
             agreements: &self.agreements,
+            organizations: &self.organizations,
             clock: self.clock(),
             entropy: self.entropy(),
         }

@@ -114,12 +114,10 @@ fn sample(path: &str) -> String {
 #[test]
 fn a_states_own_file_goes_out_as_it_came_in() {
     let place = Place::new();
-    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers/sea/agreement.toml");
-    place.run("data", &["--sandbox", "agreement", "activate", document], 0);
     let load = |name: &str, sea: &str, text: &str| {
         let file = place.path(name);
         fs::write(&file, text).expect("a file");
-        place.run("data", &["intake", "load", file.to_str().expect("UTF-8"), "--sea", sea], 0);
+        place.run("data", &["--sandbox", "intake", "load", file.to_str().expect("UTF-8"), "--sea", sea], 0);
     };
     let export = |format: &str| {
         let out = place.path(format);

@@ -66,7 +66,7 @@ pub(crate) async fn read(
     let decisions: Vec<(String, Decision)> =
         person_keys.iter().map(|key| (key.clone(), subjects.decide(ask, in_force.as_ref(), key, at))).collect();
     pg::crash::hit(CrashPoint::DiscloseAfterDecide);
-    let organizations = reference::load_organizations(tx, ask.as_of.unwrap_or(at)).await?;
+    let organizations = context.organizations.load(tx, ask.as_of.unwrap_or(at)).await?;
     let mut facts = permitted(tx, ask, &decisions, at).await?;
     let mut clients = Vec::with_capacity(decisions.len());
     for (key, decision) in decisions {

@@ -43,6 +43,8 @@ pub use file_run::{Occasion, approve, begin_file_run};
 pub use inspect::{About, Explained, explain, record_release};
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use one::disclose_one;
+/// Read once for many disclosures, by whoever wires them.
+pub use reference::OrganizationCache;
 pub use rehearse::{Change, Rehearsal, rehearse};
 use uuid::Uuid;
 
@@ -53,6 +55,8 @@ pub struct Context<'a> {
     pub pool: &'a pg::Pool,
     /// The agreements, as far as registered stewards vouch for them.
     pub agreements: &'a Agreements,
+    /// The organizations as they were read last.
+    pub organizations: &'a OrganizationCache,
     /// The time.
     pub clock: &'a dyn Clock,
     /// Chance: disclosure ids and salts.

@@ -69,14 +69,46 @@ impl Columns {
     }
 }
 
-/// The current facts under the keys of `facts`, each with the place of the fact it was compared with.
+/// The places of those facts under whose keys there is a current fact.
+async fn list_known(
+    conn: &mut PgConnection,
+    domain: Domain,
+    facts: &[(SourcePersonId, &Fact)],
+) -> Result<Vec<usize>, Error> {
+    let persons: Vec<i64> = facts.iter().map(|(person, _)| person.0).collect();
+    let keys: Vec<Uuid> = facts.iter().map(|(_, fact)| Uuid::from_bytes(fact.natural_key.0)).collect();
+    let places = sqlx::query_scalar!(
+        r#"-- history.list_known
+        SELECT u.place AS "place!"
+        FROM UNNEST($2::bigint[], $3::uuid[]) WITH ORDINALITY AS u (person, key, place)
+        JOIN history.fact AS f ON f.source_person_id = u.person AND f.domain = $1 AND f.natural_key = u.key AND f.superseded_batch IS NULL"#,
+        domain.code(),
+        &persons,
+        &keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    places.into_iter().map(place_of).collect()
+}
+
+/// A place of an array that WITH ORDINALITY has numbered.
+fn place_of(ordinality: i64) -> Result<usize, Error> {
+    usize::try_from(ordinality - 1).map_err(|_| Error::Corrupt("an ordinality below one".to_owned()))
+}
+
+/// The current facts under the keys of `facts`, each with the place of the fact it was compared with. Most facts of a file are new, so that
+/// what the others say is sent for comparison only where there is something to compare it with.
 pub(crate) async fn list_current(
     conn: &mut PgConnection,
     domain: Domain,
     facts: &[(SourcePersonId, &Fact)],
 ) -> Result<Vec<((usize, Compared), Stored)>, Error> {
+    let known = list_known(conn, domain, facts).await?;
+    if known.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut columns = Columns::default();
-    for (person, fact) in facts {
+    for (person, fact) in known.iter().filter_map(|place| facts.get(*place)) {
         columns.push(*person, fact);
     }
     let rows = sqlx::query!(
@@ -108,8 +140,8 @@ pub(crate) async fn list_current(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let place =
-                usize::try_from(row.place - 1).map_err(|_| Error::Corrupt("an ordinality below one".to_owned()))?;
+            let place = place_of(row.place)?;
+            let place = known.get(place).copied().ok_or_else(|| Error::Corrupt("an ordinality too great".to_owned()))?;
             let stored = Stored {
                 person: SourcePersonId(row.source_person_id),
                 key: NaturalKey(*row.natural_key.as_bytes()),

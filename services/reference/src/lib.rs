@@ -4,7 +4,7 @@
 //! Organizations live in the database, because states send them; code tables live in files beside this crate, because they
 //! come with a layout. Nothing here knows a student.
 //!
-//! Start with [`Organizations`](domains::Organizations) as [`load_organizations`] gives them.
+//! Start with [`Organizations`](domains::Organizations) as [`load_organizations`] gives them, or [`OrganizationCache`] again.
 
 mod error;
 mod organization;
@@ -13,4 +13,4 @@ pub mod tables;
 
 pub use error::Error;
 pub use organization::{CT_ORGANIZATIONS, OrganizationName, other_agency, shipped_organizations};
-pub use store::{load_organizations, record_organizations};
+pub use store::{OrganizationCache, load_organizations, record_organizations};

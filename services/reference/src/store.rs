@@ -1,5 +1,7 @@
 //! All SQL of reference data.
 
+use std::sync::{Arc, Mutex};
+
 use chrono::{DateTime, NaiveDate, Utc};
 use domains::{Organization, Organizations};
 use model::{Period, Sea};
@@ -74,6 +76,47 @@ pub async fn record_organizations(
 fn first_day(name: &OrganizationName) -> NaiveDate {
     // PostgreSQL's dates begin later than chrono's: the year 1 stands for "always".
     name.valid_from.unwrap_or(BEGINNING).max(NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or(BEGINNING))
+}
+
+/// The organizations as they were read last. They change with a load, not with a disclosure: each is held against what the database has
+/// before it is used again.
+#[derive(Debug, Default)]
+pub struct OrganizationCache {
+    read: Mutex<Option<(Version, Arc<Organizations>)>>,
+}
+
+/// When rows changed last, and how many there are: no change leaves both as they were, for none takes a row away.
+type Version = (Option<DateTime<Utc>>, i64);
+
+impl OrganizationCache {
+    /// All organizations of all states as known at `as_of`, ready for folding.
+    pub async fn load(&self, conn: &mut PgConnection, as_of: DateTime<Utc>) -> Result<Arc<Organizations>, Error> {
+        let version = last_change(conn).await?;
+        if version.0.is_some_and(|changed_at| as_of < changed_at) {
+            return Ok(Arc::new(load_organizations(conn, as_of).await?));
+        }
+        if let Some((_, organizations)) = self.lock().as_ref().filter(|(read, _)| *read == version) {
+            return Ok(Arc::clone(organizations));
+        }
+        let organizations = Arc::new(load_organizations(conn, as_of).await?);
+        *self.lock() = Some((version, Arc::clone(&organizations)));
+        Ok(organizations)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Version, Arc<Organizations>)>> {
+        // What a panicking thread left behind is whole: a value is put in place at once.
+        self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+async fn last_change(conn: &mut PgConnection) -> Result<Version, Error> {
+    let row = sqlx::query!(
+        r#"-- reference.last_change
+        SELECT max(GREATEST(o.recorded_at, o.superseded_at)) AS changed_at, count(*) AS "count!" FROM reference.organization AS o"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.changed_at, row.count))
 }
 
 /// All organizations of all states as known at `as_of`, ready for folding.
