@@ -384,7 +384,37 @@ async fn a_recomputed_ledger_shows_against_a_checkpoint_that_a_consumer_kept() {
     let fresh = tempfile::tempdir().unwrap();
     ledger::export(&mut conn, fresh.path(), &trusted(), Details::Omit).await.unwrap();
     assert!(ledger::verify_folder(fresh.path(), &trusted(), &[]).unwrap().is_content());
-    assert!(!ledger::verify_folder(fresh.path(), &trusted(), &[kept]).unwrap().is_content());
+    assert!(!ledger::verify_folder(fresh.path(), &trusted(), std::slice::from_ref(&kept)).unwrap().is_content());
+    // A program that shares no code with this one comes to the same.
+    assert!(
+        python_says(dir.path(), &kept.note().to_string()).is_none_or(|code| code == 0),
+        "as it was, for whoever kept the checkpoint"
+    );
+    assert!(python_says(fresh.path(), &kept.note().to_string()).is_none_or(|code| code == 3), "rewritten");
+    let bundle = dir.path().join("tile/entries/001");
+    let mut bytes = std::fs::read(&bundle).unwrap();
+    bytes[500] ^= 1;
+    std::fs::write(&bundle, bytes).unwrap();
+    assert!(python_says(dir.path(), &kept.note().to_string()).is_none_or(|code| code == 3), "one bit");
+}
+
+/// The exit code of `deploy/examples/python/verify_ledger.py`; `None` where no Python with the package it needs is installed.
+fn python_says(tiles: &std::path::Path, kept: &str) -> Option<i32> {
+    let has_package = |python: &&str| {
+        let asked = std::process::Command::new(python).args(["-c", "import cryptography"]).output();
+        asked.is_ok_and(|output| output.status.success())
+    };
+    let python = ["python3", "/usr/bin/python3"].iter().copied().find(has_package)?;
+    let papers = tempfile::tempdir().unwrap();
+    let paper = |name: &str, text: &str| {
+        let path = papers.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/python/verify_ledger.py");
+    let mut command = std::process::Command::new(python);
+    command.arg(program).arg(tiles).arg("--log-key").arg(paper("key", &trusted()[0].to_string()));
+    command.arg("--checkpoint").arg(paper("kept", kept)).output().unwrap().status.code()
 }
 
 /// The trap: a transaction that began early and commits late.

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Verifies an exported ledger without any of the exchange's own code.
+
+The ledger is a Merkle tree (RFC 6962, section 2.1) published as tiles of 256 hashes and bundles of 256 entries (C2SP tlog-tiles) under a signed
+head (C2SP signed note and tlog-checkpoint). This reads all of them from a folder or from a web server, hashes every entry again, and holds the
+outcome against the head, and against a head that was kept from before. An entry holds a random id and salted commitments, nothing personal.
+
+Exit codes: 0 it verifies; 1 something could not be read; 2 wrong usage; 3 it does not verify.
+"""
+
+import argparse
+import base64
+import hashlib
+import pathlib
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+
+TILE_WIDTH = 256
+ENTRY_PREFIX = b"throughline-ledger/v1/leaf\n"
+ENTRY_BYTES = len(ENTRY_PREFIX) + 16 + 3 * 32
+# No tile or bundle is longer: 256 entries of 65,535 bytes behind their lengths.
+FILE_BYTES_MAX = TILE_WIDTH * (2 + 65_535)
+ANSWER_SECONDS_MAX = 30
+
+
+class NotVerified(Exception):
+    """What was published contradicts itself, its signature, or what was kept."""
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+class Folder:
+    """Files below a folder."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+
+    def read(self, path):
+        with open(self.root / path, "rb") as file:
+            return file.read(FILE_BYTES_MAX + 1)
+
+
+class Web:
+    """The same files by HTTPS GET."""
+
+    def __init__(self, root):
+        self.root = root.rstrip("/") + "/"
+
+    def read(self, path):
+        with urllib.request.urlopen(urllib.parse.urljoin(self.root, path), timeout=ANSWER_SECONDS_MAX) as answer:
+            return answer.read(FILE_BYTES_MAX + 1)
+
+
+def tile_path(level, index, width):
+    """`tile/0/x001/x234/067.p/5`: three digits a folder, the last without x, a partial tile with its width."""
+    parts = [f"{index % 1000:03}"]
+    while index >= 1000:
+        index //= 1000
+        parts.insert(0, f"x{index % 1000:03}")
+    partial = f".p/{width}" if width < TILE_WIDTH else ""
+    return f"tile/{level}/{'/'.join(parts)}{partial}"
+
+
+def widths(count):
+    """The widths of the tiles that hold so many hashes."""
+    whole, rest = divmod(count, TILE_WIDTH)
+    return [TILE_WIDTH] * whole + ([rest] if rest else [])
+
+
+def read_hashes(source, level, count):
+    """All hashes of a level."""
+    for index, width in enumerate(widths(count)):
+        tile = source.read(tile_path(level, index, width))
+        if len(tile) != width * 32:
+            raise NotVerified(f"tile {index} of level {level} has not {width} hashes")
+        yield from (tile[at : at + 32] for at in range(0, len(tile), 32))
+
+
+def read_entries(source, count):
+    """All entries, in their order."""
+    for index, width in enumerate(widths(count)):
+        bundle = source.read(tile_path("entries", index, width))
+        at = 0
+        for _ in range(width):
+            length = int.from_bytes(bundle[at : at + 2], "big")
+            entry = bundle[at + 2 : at + 2 + length]
+            if length == 0 or len(entry) != length:
+                raise NotVerified(f"bundle {index} of entries is cut")
+            yield entry
+            at += 2 + length
+        if at != len(bundle):
+            raise NotVerified(f"bundle {index} of entries holds more than {width} entries")
+
+
+# ---- the head --------------------------------------------------------------------------------------------------------
+
+
+def read_head(note, key):
+    """Origin, size and root of a signed head."""
+    text, separator, signatures = note.rpartition("\n\n")
+    lines = (text + "\n").split("\n")[:-1]
+    if not separator or len(lines) < 3 or not lines[1].isdigit():
+        raise NotVerified("this is no checkpoint")
+    check_signature(text + "\n", signatures, lines[0], key)
+    return int(lines[1]), base64.b64decode(lines[2], validate=True)
+
+
+def check_signature(text, signatures, origin, key):
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    name, key_id, encoded = key.strip().split("+", 2)
+    public = base64.b64decode(encoded, validate=True)
+    if hashlib.sha256(f"{name}\n".encode() + public).digest()[:4].hex() != key_id or public[0] != 1:
+        raise NotVerified("the key is no Ed25519 verifier key, or its id is another's")
+    if name != origin:
+        raise NotVerified("the checkpoint is another ledger's")
+    for line in signatures.splitlines():
+        dash, signer, encoded = (line.split(" ") + ["", ""])[:3]
+        signature = base64.b64decode(encoded)
+        if dash == "\u2014" and signer == name and signature[:4].hex() == key_id:
+            try:
+                Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature[4:], text.encode())
+                return
+            except InvalidSignature:
+                break
+    raise NotVerified("the checkpoint is not signed with the ledger's key")
+
+
+# ---- the tree --------------------------------------------------------------------------------------------------------
+
+
+def leaf_hash(entry):
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left, right):
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """The roots of the whole subtrees so far, the largest first: all that is needed to go on."""
+
+    def __init__(self):
+        self.size = 0
+        self.roots = []
+
+    def push(self, leaf):
+        self.roots.append(leaf)
+        self.size += 1
+        ones = self.size
+        while ones & 1 == 0:
+            right, left = self.roots.pop(), self.roots.pop()
+            self.roots.append(node_hash(left, right))
+            ones >>= 1
+
+    def root(self):
+        if not self.roots:
+            return hashlib.sha256(b"").digest()
+        whole = self.roots[-1]
+        for left in reversed(self.roots[:-1]):
+            whole = node_hash(left, whole)
+        return whole
+
+
+def check_upper_levels(source, leaves):
+    """Holds the tiles above the leaves against the leaves: a verifier that fetches only a path relies on them."""
+    level = 0
+    while len(leaves) >= TILE_WIDTH:
+        roots = []
+        for begin in range(0, len(leaves) - TILE_WIDTH + 1, TILE_WIDTH):
+            tree = Tree()
+            for leaf in leaves[begin : begin + TILE_WIDTH]:
+                tree.push(leaf)
+            roots.append(tree.root())
+        level += 1
+        for place, (found, expected) in enumerate(zip(read_hashes(source, level, len(roots)), roots, strict=True)):
+            if found != expected:
+                raise NotVerified(f"hash {place} of level {level} is not that of the hashes below it")
+        leaves = roots
+
+
+def verify(source, options):
+    key = pathlib.Path(options.log_key).read_text()
+    size, root = read_head(source.read("checkpoint").decode(), key)
+    kept = read_head(pathlib.Path(options.checkpoint).read_text(), key) if options.checkpoint else None
+    if kept and kept[0] > size:
+        raise NotVerified(f"the ledger has shrunk: the checkpoint kept covers {kept[0]} entries, and only {size} are published")
+    wanted = uuid.UUID(options.entry).bytes if options.entry else None
+    tree, leaves, place = Tree(), [], None
+    for entry, published in zip(read_entries(source, size), read_hashes(source, 0, size), strict=True):
+        if kept and tree.size == kept[0] and tree.root() != kept[1]:
+            raise NotVerified(f"the first {kept[0]} entries are not those of the checkpoint kept: the ledger was rewritten")
+        if leaf_hash(entry) != published:
+            raise NotVerified(f"entry {tree.size} is not the one that the tree holds")
+        if len(entry) == ENTRY_BYTES and entry.startswith(ENTRY_PREFIX) and entry[len(ENTRY_PREFIX) :][:16] == wanted:
+            place = tree.size
+        tree.push(published)
+        leaves.append(published)
+    if tree.root() != root:
+        raise NotVerified("the entries do not lead to the signed checkpoint")
+    if kept and tree.size == kept[0] and root != kept[1]:
+        raise NotVerified("two checkpoints of one size differ: the ledger shows different histories to different people")
+    check_upper_levels(source, leaves)
+    print(f"{size} entries lead to the signed checkpoint {root.hex()}")
+    if kept:
+        print(f"the first {kept[0]} are those of the checkpoint kept")
+    if wanted and place is None:
+        raise NotVerified("no entry bears this id")
+    if wanted:
+        print(f"the entry is number {place}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("tiles", help="the folder that `throughline ledger export` wrote, or the URL it is served from")
+    parser.add_argument("--log-key", required=True, help="file with the ledger's public key (C2SP vkey), kept from before")
+    parser.add_argument("--checkpoint", help="file with a checkpoint kept from before")
+    parser.add_argument("--entry", help="a disclosure's id, as the document bears it")
+    options = parser.parse_args()
+    is_web = options.tiles.startswith(("https://", "http://"))
+    try:
+        verify(Web(options.tiles) if is_web else Folder(options.tiles), options)
+    except NotVerified as why:
+        print(f"does not verify: {why}", file=sys.stderr)
+        return 3
+    except (OSError, urllib.error.URLError, ValueError) as why:
+        print(f"cannot be read: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
