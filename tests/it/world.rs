@@ -325,7 +325,13 @@ impl World {
 
     /// What disclosing needs, at a time.
     pub fn context<'a>(&'a self, clock: &'a FixedClock) -> disclosure::Context<'a> {
-        disclosure::Context { pool: &self.db.pool, agreements: &self.agreements, organizations: &self.organizations, clock, entropy: &self.entropy }
+        disclosure::Context {
+            pool: &self.db.pool,
+            agreements: &self.agreements,
+            organizations: &self.organizations,
+            clock,
+            entropy: &self.entropy,
+        }
     }
 
     /// Asks for one client's history.

@@ -113,6 +113,8 @@ pub enum BenchWhat {
     Feed,
     /// Loading registrations, attendance and course rows of an invented state, in a database of its own.
     Intake,
+    /// Recording disclosures in the ledger, in a database of its own.
+    Ledger,
     /// All of them.
     All,
 }

@@ -141,7 +141,8 @@ pub(crate) async fn list_current(
     rows.into_iter()
         .map(|row| {
             let place = place_of(row.place)?;
-            let place = known.get(place).copied().ok_or_else(|| Error::Corrupt("an ordinality too great".to_owned()))?;
+            let place =
+                known.get(place).copied().ok_or_else(|| Error::Corrupt("an ordinality too great".to_owned()))?;
             let stored = Stored {
                 person: SourcePersonId(row.source_person_id),
                 key: NaturalKey(*row.natural_key.as_bytes()),

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt as _;
-use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, postgres::PgConnectOptions};
 
 use crate::{Database, Error};
 
@@ -98,5 +98,70 @@ impl BareCopy {
         let elapsed = started.elapsed();
         self.connection.execute("DROP TABLE public.bare_copy").await?;
         Ok((rows, elapsed))
+    }
+}
+
+/// Rows of some tables as they are stored, and empty tables with the same columns and indexes to put them into again: the least that
+/// writing those rows must cost.
+pub struct BareRows {
+    database: PgConnectOptions,
+    tables: Vec<(String, Vec<String>)>,
+}
+
+impl BareRows {
+    /// Takes at most `limit` rows of each table. Names are the caller's own words.
+    pub async fn open(database: &Database, tables: &[&str], limit: usize) -> Result<Self, Error> {
+        let mut connection = PgConnection::connect_with(database.admin_options()).await?;
+        let mut taken = Vec::new();
+        for (number, table) in tables.iter().enumerate() {
+            let bare = format!("public.bare_rows_{number}");
+            let make = format!("DROP TABLE IF EXISTS {bare}; CREATE TABLE {bare} (LIKE {table} INCLUDING INDEXES)");
+            connection.execute(sqlx::AssertSqlSafe(make)).await?;
+            let read = format!("SELECT r::text FROM {table} AS r LIMIT {limit}");
+            let rows = connection.fetch_all(sqlx::AssertSqlSafe(read)).await?;
+            let rows = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+            taken.push((bare, rows));
+        }
+        Ok(Self { database: database.admin_options().clone(), tables: taken })
+    }
+
+    /// Empties the tables.
+    pub async fn clear(&self) -> Result<(), Error> {
+        let mut connection = PgConnection::connect_with(&self.database).await?;
+        for (table, _) in &self.tables {
+            connection.execute(sqlx::AssertSqlSafe(format!("TRUNCATE {table}"))).await?;
+        }
+        Ok(())
+    }
+
+    /// A connection that writes.
+    pub async fn writer(&self) -> Result<BareWriter<'_>, Error> {
+        let tables = self.tables.iter().map(|(table, rows)| {
+            // The row is read from its text once, not once a column.
+            let insert = format!(
+                "INSERT INTO {table} SELECT (x.line).* FROM (SELECT u.line::{table} AS line FROM UNNEST($1::text[]) AS u (line) OFFSET 0) AS x"
+            );
+            (insert, rows.as_slice())
+        });
+        Ok(BareWriter { tables: tables.collect(), connection: PgConnection::connect_with(&self.database).await? })
+    }
+}
+
+/// Writes rows into the tables of a [`BareRows`].
+pub struct BareWriter<'b> {
+    connection: PgConnection,
+    tables: Vec<(String, &'b [String])>,
+}
+
+impl BareWriter<'_> {
+    /// Inserts these rows into each table, and commits.
+    pub async fn insert(&mut self, rows: std::ops::Range<usize>) -> Result<(), Error> {
+        let mut tx = self.connection.begin().await?;
+        for (insert, all) in &self.tables {
+            let rows = all.get(rows.clone()).unwrap_or_default();
+            sqlx::query(sqlx::AssertSqlSafe(insert.clone())).bind(rows).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 }

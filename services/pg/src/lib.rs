@@ -27,7 +27,7 @@ mod role;
 mod testing;
 mod tx;
 
-pub use bare::{Bare, BareCopy};
+pub use bare::{Bare, BareCopy, BareRows, BareWriter};
 pub use cluster::{Access, Cluster, Environment};
 pub use config::{Config, Embedded, Migrate};
 pub use database::Database;

@@ -4,6 +4,7 @@
 mod client;
 mod history;
 mod intake;
+mod ledger;
 
 use std::sync::Arc;
 
@@ -54,7 +55,10 @@ pub async fn run(place: &Place, options: &Bench) -> anyhow::Result<Outcome> {
     if matches!(options.what, BenchWhat::Intake | BenchWhat::All) {
         figures.extend(intake::load(place, options).await?);
     }
-    if options.what == BenchWhat::Intake {
+    if matches!(options.what, BenchWhat::Ledger | BenchWhat::All) {
+        figures.extend(ledger::record(place, options).await?);
+    }
+    if matches!(options.what, BenchWhat::Intake | BenchWhat::Ledger) {
         say(place, options, &figures)?;
         return Ok(Outcome::Done);
     }
