@@ -183,6 +183,9 @@ pub enum Intake {
         /// The layout; default: found out from folder, name and content.
         #[arg(long)]
         layout: Option<String>,
+        /// The district that sent it: a file of another one is refused, and so is a record.
+        #[arg(long)]
+        district: Option<String>,
     },
     /// Say what is wrong with a file, without a database.
     Check {
@@ -191,6 +194,12 @@ pub enum Intake {
         /// The layout.
         #[arg(long)]
         layout: String,
+        /// The district that sent it: a file of another one is refused, and so is a record.
+        #[arg(long)]
+        district: Option<String>,
+        /// Write the findings to this file too: .csv, .ndjson or .xlsx, by its name.
+        #[arg(long)]
+        findings: Option<PathBuf>,
     },
     /// Turn a file into NDJSON records, or NDJSON records into the file.
     Convert {

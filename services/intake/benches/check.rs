@@ -32,8 +32,8 @@ fn main() {
                 findings += 1;
                 ControlFlow::Continue(())
             };
-            let summary =
-                check::check_file(&mut file.as_slice(), layout, tables, &mut count).expect("memory can be read");
+            let summary = check::check_file(&mut file.as_slice(), layout, tables, read::Sender::default(), &mut count)
+                .expect("memory can be read");
             assert_eq!(findings, 0, "{id}");
             summary.rows_in
         });

@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     Error, Finding, Layout, RecordWriter, Severity,
+    json_lines::{JsonLine, JsonLines},
     layout::{DateForm, Field, FieldKind, Record},
     read::{
         ReadSummary,
@@ -85,20 +86,17 @@ pub fn from_ndjson(
     findings: &mut dyn FnMut(Finding),
 ) -> Result<u64, Error> {
     let mut writer = RecordWriter::new(layout, out);
-    let (mut line, mut written) = (String::new(), 0);
-    let mut number = 0;
-    loop {
-        line.clear();
-        let read =
-            reader.read_line(&mut line).map_err(|error| Error::unavailable("the records cannot be read on", error))?;
-        if read == 0 {
-            break;
-        }
-        number += 1;
-        if line.trim().is_empty() {
-            continue;
-        }
-        match read_object(layout, line.trim(), number) {
+    let mut written = 0;
+    let mut lines = JsonLines::new(reader);
+    while let Some(line) = lines.next_line()? {
+        let (number, text) = match line {
+            JsonLine::Text(number, text) => (number, text),
+            JsonLine::Refused(finding) => {
+                findings(finding);
+                continue;
+            }
+        };
+        match read_object(layout, text, number) {
             Err(finding) => findings(finding),
             Ok((record, values)) => {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();

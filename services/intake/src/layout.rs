@@ -240,6 +240,15 @@ pub enum YearSource {
     Session(usize),
 }
 
+impl YearSource {
+    /// The field.
+    pub const fn field(self) -> usize {
+        match self {
+            Self::Containing(field) | Self::Fall(field) | Self::Text(field) | Self::Session(field) => field,
+        }
+    }
+}
+
 /// A fact that a record makes when its conditions hold.
 #[derive(Debug)]
 pub struct FactRule {

@@ -6,13 +6,16 @@
 //!
 //! Start with [`Item`], then [`layouts`] and [`read`]; [`load`] takes items into the database, [`roster`] an agency's clients.
 
+pub mod archive;
 pub mod check;
 pub mod convert;
 pub mod describe;
 pub mod edfi;
 mod error;
 mod finding;
+pub mod findings_file;
 mod item;
+mod json_lines;
 mod layout;
 pub mod layouts;
 pub mod load;
@@ -29,5 +32,8 @@ pub use error::Error;
 /// The secret of tombstones, for whoever wires a load.
 pub use history::TombstoneKey;
 pub use item::{Counted, Dependent, Description, Finding, Item, OrganizationRecord, Reference, Severity};
-pub use layout::{DigitCount, Field, FieldKind, Format, Layout, Record, Requirement, Status};
+pub use layout::{
+    Characters, Condition, DateForm, DigitCount, Field, FieldKind, Format, Layout, Record, Requirement, Rule, RuleKind,
+    Status, Test,
+};
 pub use write::RecordWriter;

@@ -7,12 +7,7 @@ mod raw;
 
 pub(crate) use kept::ToKeep;
 
-use std::{
-    collections::BTreeMap,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use futures::future::BoxFuture;
 use history::TombstoneKey;
@@ -444,29 +439,4 @@ async fn record_refusal(
         })
     })
     .await
-}
-
-/// Writes findings as CSV that a spreadsheet opens (UTF-8 with byte order mark, CR LF).
-pub fn write_findings(path: &Path, file: &str, findings: &[Finding]) -> std::io::Result<()> {
-    let temporary = path.with_extension("csv.part");
-    let mut writer =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(std::fs::File::create(&temporary)?);
-    writer.write_record(["\u{feff}file", "line", "column", "field", "rule", "severity", "message"])?;
-    for finding in findings {
-        let column = finding.column.map(|c| c.to_string()).unwrap_or_default();
-        let line = finding.line.to_string();
-        let field = finding.field.as_deref().unwrap_or_default();
-        writer.write_record([
-            file,
-            &line,
-            &column,
-            field,
-            &finding.rule,
-            store::severity_name(finding.severity),
-            &finding.message,
-        ])?;
-    }
-    writer.flush()?;
-    drop(writer);
-    std::fs::rename(temporary, path)
 }

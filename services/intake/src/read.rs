@@ -14,7 +14,9 @@ mod encoding;
 pub(crate) mod engine;
 pub(crate) mod facts;
 pub(crate) mod header;
+mod origin;
 pub(crate) mod plan;
+mod repeats;
 mod said;
 pub(crate) mod transform;
 pub(crate) mod value;
@@ -25,6 +27,7 @@ pub use buffer::RECORD_BYTES_MAX;
 use engine::Event;
 use facts::Checkpoint;
 use model::Masked;
+pub use origin::Sender;
 use reference::tables::Tables;
 
 use crate::{Error, Finding, Item, Layout};
@@ -63,8 +66,19 @@ pub fn read(
     tables: &Tables,
     sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
 ) -> Result<ReadSummary, Error> {
+    read_from(reader, layout, tables, Sender::default(), sink)
+}
+
+/// [`read()`], for a file that somebody in particular is to have sent.
+pub fn read_from(
+    reader: &mut dyn BufRead,
+    layout: &Layout,
+    tables: &Tables,
+    sender: Sender<'_>,
+    sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
+) -> Result<ReadSummary, Error> {
     let mut rejected_late = 0;
-    let mut summary = engine::run(reader, layout, tables, &mut |event| {
+    let mut summary = engine::run_from(reader, layout, tables, sender, &mut |event| {
         let item = match event {
             Event::File(finding) => Item::File(finding),
             Event::Bad { line, raw, findings } => rejected(line, raw, findings),

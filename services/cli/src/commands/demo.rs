@@ -105,7 +105,8 @@ fn invent(options: &Demo, dir: &Path) -> anyhow::Result<()> {
 /// State files, then the court orders that restrict records.
 async fn load_state(app: &App, dir: &Path, as_json: bool) -> anyhow::Result<()> {
     let sea: model::Sea = "ct".parse()?;
-    let totals = intake::load_paths(app, &state_files(&dir.join("state"))?, &sea, None, as_json).await?;
+    let asked = intake::Asked { sea: &sea, layout: None, district: None };
+    let totals = intake::load_paths(app, &state_files(&dir.join("state"))?, asked, as_json).await?;
     console::line(
         as_json,
         format!(

@@ -1,8 +1,8 @@
 //! `throughline intake`.
 
-mod archive;
 mod collect;
 mod edfi;
+mod report;
 mod sif;
 
 use std::{
@@ -14,15 +14,21 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use intake::{
-    Finding, Layout, Severity, convert, describe, layouts,
+    Finding, Layout, Severity, convert, describe,
+    findings_file::{self, FindingsFormat},
+    layouts,
     load::{self, Receipt},
+    read::Sender,
 };
 use model::Sea;
 use reference::tables::Tables;
 use serde_json::json;
 
-use self::collect::{Collected, file_name, open};
 pub use self::sif::day_of;
+use self::{
+    collect::{Collected, file_name, open},
+    report::Report,
+};
 use super::{Outcome, with_app};
 use crate::{
     app::App,
@@ -33,18 +39,26 @@ use crate::{
 /// Runs an intake command.
 pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
     match command {
-        Intake::Load { paths, sea, layout } => {
+        Intake::Load { paths, sea, layout, district } => {
             with_app(place, |app| async move {
-                let receipts = load_paths(&app, &paths, &sea, layout.as_deref(), place.json).await?;
+                let asked = Asked { sea: &sea, layout: layout.as_deref(), district: district.as_deref() };
+                let receipts = load_paths(&app, &paths, asked, place.json).await?;
                 Ok(Outcome::of(receipts.refused > 0))
             })
             .await
         }
-        Intake::Check { path, layout } if sif::is_layout(&layout) => sif::check(place, &path),
-        Intake::Check { path, layout } => match edfi::Named::parse(&layout)? {
-            Some(named) => edfi::check(place, &path, named),
-            None => check(place, &path, find_layout(&layout)?),
-        },
+        Intake::Check { path, layout, district, findings } => {
+            let mut report = Report::new(place, &path, findings)?;
+            let sender = Sender { district: district.as_deref() };
+            if sif::is_layout(&layout) {
+                sif::check(&path, &mut report)?;
+            } else if let Some(named) = edfi::Named::parse(&layout)? {
+                edfi::check(&path, named, &mut report)?;
+            } else {
+                check(&path, find_layout(&layout)?, sender, &mut report)?;
+            }
+            report.end()
+        }
         Intake::Convert { path, layout, to, out, since, state, date } if sif::is_layout(&layout) => sif::convert(
             place,
             &sif::Conversion { path: &path, to, out: &out, since: since.as_deref(), state: state.as_deref(), date },
@@ -102,26 +116,32 @@ pub struct Totals {
     pub quarantined: u64,
 }
 
+/// What is said of files that are to be loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The state that sent them.
+    pub sea: &'a Sea,
+    /// The layout, if it is told.
+    pub layout: Option<&'a str>,
+    /// The district that sent them, if it is told.
+    pub district: Option<&'a str>,
+}
+
 /// Loads everything below the paths, in the order of their names.
-pub async fn load_paths(
-    app: &App,
-    paths: &[PathBuf],
-    sea: &Sea,
-    layout: Option<&str>,
-    as_json: bool,
-) -> anyhow::Result<Totals> {
-    load_told(app, paths, (sea, layout), as_json, &mut |receipt| say(app, receipt, as_json)).await
+pub async fn load_paths(app: &App, paths: &[PathBuf], asked: Asked<'_>, as_json: bool) -> anyhow::Result<Totals> {
+    load_told(app, paths, asked, as_json, &mut |receipt| say(app, receipt, as_json)).await
 }
 
 /// The same; each receipt is told to the caller alone.
 pub async fn load_told(
     app: &App,
     paths: &[PathBuf],
-    (sea, layout): (&Sea, Option<&str>),
+    asked: Asked<'_>,
     as_json: bool,
     tell: &mut (dyn FnMut(&Receipt) -> anyhow::Result<()> + Send),
 ) -> anyhow::Result<Totals> {
-    let mut collected = Collected::new(sea, layout)?;
+    let sea = asked.sea;
+    let mut collected = Collected::new(asked)?;
     for path in paths {
         collected.collect(path)?;
     }
@@ -161,14 +181,8 @@ pub async fn load_told(
 }
 
 fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
-    let mut findings_file = None;
-    if !receipt.findings.is_empty() {
-        let folder = app.data.join("findings");
-        fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("batch-{}.csv", receipt.batch));
-        load::write_findings(&path, &receipt.file, &receipt.findings)?;
-        findings_file = Some(path);
-    }
+    let files = write_findings(app, receipt)?;
+    let findings_file = files.first();
     let c = &receipt.counts;
     if as_json {
         return console::json(&json!({
@@ -177,7 +191,7 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
             "adds_up": c.rows_in == c.loaded + c.unchanged + c.superseded + c.quarantined + c.control
                 || receipt.refused.is_some(),
             "sha256": hex::encode(receipt.sha256), "bytes": receipt.size_bytes,
-            "findings_file": findings_file, "findings_dropped": receipt.findings_dropped, "refused": receipt.refused,
+            "findings_file": findings_file, "findings_files": files, "findings_dropped": receipt.findings_dropped, "refused": receipt.refused,
             "seen_before": receipt.seen_before,
         }));
     }
@@ -199,38 +213,39 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes a batch's findings in every format, the one that a spreadsheet opens without a question first.
+fn write_findings(app: &App, receipt: &Receipt) -> anyhow::Result<Vec<PathBuf>> {
+    if receipt.findings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let folder = app.data.join("findings");
+    fs::create_dir_all(&folder)?;
+    let said: Vec<_> = receipt.findings.iter().map(|finding| (receipt.file.as_str(), finding)).collect();
+    let write = |format: FindingsFormat| {
+        let path = folder.join(format!("batch-{}.{}", receipt.batch, format.extension()));
+        findings_file::write(&path, format, &said, app.clock().now())?;
+        Ok(path)
+    };
+    FindingsFormat::ALL.into_iter().map(write).collect()
+}
+
 /// Says what is wrong with a file, without a database.
-fn check(place: &Place, path: &Path, layout: &'static Layout) -> anyhow::Result<Outcome> {
-    let mut bad = false;
-    let mut failed = None;
-    let file = file_name(path);
+fn check(path: &Path, layout: &'static Layout, sender: Sender<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
     let mut reader = open(path)?;
-    let summary = intake::check::check_file(&mut reader, layout, tables(layout)?, &mut |finding| {
-        bad |= finding.severity >= Severity::Error;
-        match say_finding(place, &file, &finding) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
+    let mut failed = None;
+    let summary = intake::check::check_file(&mut reader, layout, tables(layout)?, sender, &mut |finding| match report
+        .say(finding)
+    {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
         }
     })?;
     if let Some(error) = failed {
         return Err(error);
     }
-    console::line(place.json, format!("{file}: {} rows", summary.rows_in));
-    Ok(Outcome::of(bad))
-}
-
-fn say_finding(place: &Place, file: &str, finding: &Finding) -> anyhow::Result<()> {
-    if place.json {
-        return console::json(
-            &json!({ "file": file, "line": finding.line, "column": finding.column, "field": finding.field,
-            "rule": finding.rule, "severity": finding.severity, "message": finding.message }),
-        );
-    }
-    let field = finding.field.as_deref().map(|field| format!(", {field}")).unwrap_or_default();
-    console::line(false, format!("{file}, line {}{field}: {} [{}]", finding.line, finding.message, finding.rule));
+    report.close(&format!("{} rows", summary.rows_in));
     Ok(())
 }
 

@@ -81,8 +81,14 @@ fn files_of_the_state_have_no_errors_but_the_listed_ones() {
             }
             ControlFlow::Continue(())
         };
-        let summary =
-            intake::check::check_file(&mut bytes.as_slice(), layout, tables, &mut take).expect("a readable file");
+        let summary = intake::check::check_file(
+            &mut bytes.as_slice(),
+            layout,
+            tables,
+            intake::read::Sender::default(),
+            &mut take,
+        )
+        .expect("a readable file");
         assert!(!summary.refused, "{file}");
     }
     let missed: Vec<_> = expect.difference(&found).collect();

@@ -1,6 +1,6 @@
 //! What must hold of a record: field by field, then across fields. Nothing here builds a fact, and a good record costs no memory.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{Datelike as _, Weekday};
 use model::SchoolYear;
@@ -32,9 +32,14 @@ impl Checked {
         self.findings.iter().all(|finding| finding.severity < Severity::Error)
     }
 
+    /// What is odd about fields, each by itself.
+    pub(crate) fn of_fields(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().take(self.of_fields)
+    }
+
     /// What is wrong with fields, each by itself.
-    pub(crate) fn wrong_fields(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().take(self.of_fields).filter(|finding| finding.severity >= Severity::Error)
+    fn wrong_fields(&self) -> impl Iterator<Item = &Finding> {
+        self.of_fields().filter(|finding| finding.severity >= Severity::Error)
     }
 
     fn is_wrong(&self, column: u32) -> bool {
@@ -48,9 +53,43 @@ pub(crate) struct Notes {
     seen: HashSet<(String, i16)>,
     /// Not yet told.
     pub pending: Vec<Finding>,
+    /// Records by field and unknown code.
+    unknown_codes: BTreeMap<(usize, usize, String), u64>,
+    /// What a finding about each of these says.
+    said: BTreeMap<(usize, usize, String), String>,
 }
 
+/// Unknown codes that are counted; what comes after so many different ones is no new code but another column.
+const UNKNOWN_CODES_MAX: usize = 64;
+
+/// Records that must bear an unknown code before it is taken for a new one.
+const RECORDS_OF_NEW_CODE: u64 = 5;
+
 impl Notes {
+    /// Counts a code that its table does not know, with what is said of it.
+    fn unknown_code(&mut self, plan: &RecordPlan<'_>, field: usize, shown: &str, title: &str) {
+        let key = (plan.number, field, shown.to_owned());
+        if let Some(count) = self.unknown_codes.get_mut(&key) {
+            *count += 1;
+        } else if self.unknown_codes.len() < UNKNOWN_CODES_MAX {
+            let of = plan.record.fields.get(field).map_or("", |field| field.title.as_str());
+            self.said.insert(key.clone(), format!("bear {shown} as {of}, which is not in the code table \"{title}\""));
+            self.unknown_codes.insert(key, 1);
+        }
+    }
+
+    /// What is to be said at the end of codes that many records bear.
+    pub(super) fn new_codes(&self) -> Vec<Finding> {
+        let many = self.unknown_codes.iter().filter(|(_, count)| **count >= RECORDS_OF_NEW_CODE);
+        let said = many.filter_map(|(key, count)| Some((count, self.said.get(key)?)));
+        said.map(|(count, said)| {
+            let message =
+                format!("{count} records {said}: if the state has brought it in, the table must learn it first");
+            Finding::new(0, "code.new", Severity::Warning, message)
+        })
+        .collect()
+    }
+
     fn edition(&mut self, plan: &RecordPlan<'_>, field: usize, year: SchoolYear) {
         let Some(table) = plan.tables.get(field).copied().flatten() else {
             return;
@@ -144,6 +183,10 @@ fn check_field(
     if require == Requirement::Disallowed || field.kind == FieldKind::Filler {
         let type_name = plan.record.types.as_ref().and_then(|types| types.values.get(checked.kind));
         let of = type_name.map_or_else(String::new, |(_, name)| format!(" in a {name} record"));
+        if let Some((rule, message)) = unprintable(field, text) {
+            say(rule, Severity::Error, message);
+            return;
+        }
         say("field.disallowed", field.disallowed, format!("{} must be blank{of}", field.title));
         return;
     }
@@ -182,6 +225,9 @@ fn check_code(
     };
     let of = year.map_or_else(String::new, |year| format!(" of {year}"));
     let shown = shown_code(edition, text);
+    if shown.starts_with('"') {
+        notes.unknown_code(plan, index, &shown, title);
+    }
     Some((severity, format!("{shown} is not in the code table \"{title}\"{of}{open}")))
 }
 
@@ -242,7 +288,10 @@ fn check_content(field: &Field, text: &str) -> Result<(), Refused> {
         },
         FieldKind::Boolean(words) => {
             let is_word = |list: &[String]| list.iter().any(|word| word == text);
-            if words.no.is_empty() || is_word(&words.yes) || is_word(&words.no) {
+            if words.no.is_empty() {
+                return unprintable(field, text).map_or(Ok(()), Err);
+            }
+            if is_word(&words.yes) || is_word(&words.no) {
                 return Ok(());
             }
             refuse("boolean.invalid", &format!("must be {}", field.kind.words()))
@@ -269,11 +318,8 @@ fn check_characters(field: &Field, text: &str) -> Result<(), Refused> {
     }
     for c in text.chars() {
         let is_break = field.characters == Characters::Lines && matches!(c, '\n' | '\r' | '\t');
-        if (c.is_control() || c == '\u{fffd}') && !is_break {
-            return Err((
-                "text.control_character",
-                format!("{} holds a character that cannot be printed (code {:04X})", field.title, u32::from(c)),
-            ));
+        if is_unprintable(c) && !is_break {
+            return Err(control_character(field, c));
         }
         let good = match field.characters {
             Characters::Any | Characters::Lines => true,
@@ -288,6 +334,20 @@ fn check_characters(field: &Field, text: &str) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+fn is_unprintable(c: char) -> bool {
+    c.is_control() || c == '\u{fffd}'
+}
+
+fn control_character(field: &Field, c: char) -> Refused {
+    let message = format!("{} holds a character that cannot be printed (code {:04X})", field.title, u32::from(c));
+    ("text.control_character", message)
+}
+
+/// What is wrong with a text that is not looked at otherwise.
+fn unprintable(field: &Field, text: &str) -> Option<Refused> {
+    text.chars().find(|c| is_unprintable(*c)).map(|c| control_character(field, c))
 }
 
 /// Whether all conditions hold.

@@ -1,7 +1,5 @@
 //! Drift: a file that is not what its layout says, recognised by its first lines before anything of it is taken in.
 
-use std::fmt::Write as _;
-
 use super::{
     checks::{Checked, Notes, check},
     delimited::Cells,
@@ -86,19 +84,19 @@ pub(crate) fn misfit(layout: &Layout, sample: &[u8]) -> Option<Finding> {
         Format::Delimited { .. } => return None,
     };
     let mut cells = Cells::default();
+    // A line that cannot be cut alone, because a quote goes on in the next one, says nothing.
     let mut size = |line: &str| match layout.format {
-        Format::Fixed { .. } => line.chars().count(),
-        Format::Delimited { delimiter, .. } => cells.split(line, delimiter).map_or(wanted, |()| cells.len()),
+        Format::Fixed { .. } => Some(line.chars().count()),
+        Format::Delimited { delimiter, .. } => cells.split(line, delimiter).ok().map(|()| cells.len()),
     };
     let mut lines = complete_lines(sample).map(String::from_utf8_lossy);
     let first_line = lines.next()?;
-    let first = size(&first_line);
+    let first = size(&first_line)?;
     let (mut count, mut same) = (1, true);
     if first == wanted {
         return None;
     }
-    for line in lines {
-        let found = size(&line);
+    for found in lines.filter_map(|line| size(&line)) {
         if found == wanted {
             return None;
         }
@@ -134,13 +132,7 @@ pub(crate) fn misfit(layout: &Layout, sample: &[u8]) -> Option<Finding> {
 
 /// A file of several kinds of record: none of its first lines is of any of them, and another layout fits.
 fn misfit_of_several(layout: &Layout, sample: &[u8]) -> Option<Finding> {
-    let Format::Fixed { code: Some(span) } = layout.format else {
-        return None;
-    };
-    let is_known = |line: &str| {
-        let code: String = line.chars().skip(span.start).take(span.length).collect();
-        layout.find_record(&code).is_some()
-    };
+    let is_known = |line: &str| layout.records.iter().any(|record| is_record_of(layout, record, line));
     let mut lines = complete_lines(sample).map(String::from_utf8_lossy);
     let first = lines.next()?;
     if is_known(&first) || lines.any(|line| is_known(&line)) {
@@ -174,54 +166,90 @@ fn complete_lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|line| line.iter().any(|byte| *byte != b' '))
 }
 
-/// Whether a bad fixed record becomes good when the fields from its first bad one on are read some positions to the right or left.
-pub(crate) fn shifted(plan: &RecordPlan<'_>, text: &str, checked: &Checked, line: u32) -> Option<Finding> {
-    let bad: Vec<u32> = checked.wrong_fields().filter_map(|finding| finding.column).collect();
-    let first = *bad.iter().min()?;
-    if bad.len() < 2 || !text.is_ascii() {
-        return None;
-    }
-    for by in (1..=SHIFT_MAX).flat_map(|by| [by as isize, -(by as isize)]) {
-        let moved = moved_cells(plan.record, text, first, by);
-        let again = check(plan, &moved, line, &mut Notes::default());
-        let left = again.findings.iter().filter(|finding| {
-            finding.severity >= Severity::Error
-                && finding.column.is_some_and(|column| column >= first)
-                && !is_last(plan, finding)
-        });
-        if left.count() == 0 {
-            let mut message = String::new();
-            let side = if by > 0 { "right" } else { "left" };
-            // Cannot fail: writing to a String.
-            let _written = write!(
-                message,
-                "from about position {first} on, everything stands {} to the {side} of where it belongs: a value before it is too {}",
-                positions(by.unsigned_abs()),
-                if by > 0 { "long" } else { "short" }
-            );
-            return Some(Finding::new(line, "record.shifted", Severity::Error, message).at_column(first));
+/// Whether the lines of a sample end with a carriage return alone.
+pub(crate) fn ends_lines_with_returns(sample: &[u8]) -> bool {
+    memchr::memchr(b'\n', sample).is_none() && memchr::memchr_iter(b'\r', sample).take(2).count() == 2
+}
+
+/// What a record is cut by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Positions,
+    Columns,
+}
+
+/// Gives the cells of a record as they are when everything from a place (from 1) on is read so many places further on.
+type Moved<'m, 't> = dyn Fn(u32, isize) -> Vec<&'t str> + 'm;
+
+/// Where a bad record becomes good when its fields from the first odd one on are read some places to the right or left, says that one thing
+/// instead of what follows from it.
+pub(super) fn explain_shift(
+    plan: &RecordPlan<'_>,
+    checked: &mut Checked,
+    line: u32,
+    unit: Unit,
+    moved: &Moved<'_, '_>,
+) {
+    let odd: Vec<u32> = checked.of_fields().filter_map(|finding| finding.column).collect();
+    let Some(first) = odd.iter().copied().min().filter(|_| odd.len() > 1) else { return };
+    let most = if unit == Unit::Positions { SHIFT_MAX } else { 1 };
+    for by in (1..=most).flat_map(|by| [by as isize, -(by as isize)]) {
+        let again = check(plan, &moved(first, by), line, &mut Notes::default());
+        // What stood at the far end has been pushed out, and what was cut short or left out has its value nowhere.
+        let last = plan.columns.iter().max().copied();
+        let is_gone = |column: u32| last == Some(column) || (by < 0 && column == first);
+        let is_left = |finding: &&Finding| finding.column.is_some_and(|column| column >= first && !is_gone(column));
+        if !again.of_fields().filter(is_left).any(|finding| finding.severity >= Severity::Error) {
+            // Nothing was odd before that place, and what is odd after it follows from the shift.
+            checked.findings = vec![shifted(first, by, unit, line)];
+            return;
         }
     }
-    None
 }
 
-fn positions(count: usize) -> String {
-    if count == 1 { "one position".to_owned() } else { format!("{count} positions") }
+fn shifted(first: u32, by: isize, unit: Unit, line: u32) -> Finding {
+    let side = if by > 0 { "right" } else { "left" };
+    let (place, one, many) = match unit {
+        Unit::Positions => ("position", "one position".to_owned(), "positions"),
+        Unit::Columns => ("column", "one column".to_owned(), "columns"),
+    };
+    let count = if by.unsigned_abs() == 1 { one } else { format!("{} {many}", by.unsigned_abs()) };
+    let cause = match (unit, by > 0) {
+        (Unit::Positions, true) => "a value before it is too long",
+        (Unit::Positions, false) => "a value before it is too short",
+        (Unit::Columns, true) => "a value before it is one too many, or holds a delimiter and is not quoted",
+        (Unit::Columns, false) => "a value before it was left out",
+    };
+    let message =
+        format!("from about {place} {first} on, everything stands {count} to the {side} of where it belongs: {cause}");
+    Finding::new(line, "record.shifted", Severity::Error, message).at_column(first)
 }
 
-fn is_last(plan: &RecordPlan<'_>, finding: &Finding) -> bool {
-    plan.columns.last().copied() == finding.column
-}
-
-fn moved_cells<'t>(record: &Record, text: &'t str, first: u32, by: isize) -> Vec<&'t str> {
+/// The fields of a fixed record, those from a position on read further on.
+pub(super) fn moved_text<'t>(record: &Record, text: &'t str, first: u32, by: isize) -> Vec<&'t str> {
+    let starts: Vec<usize> = text.char_indices().map(|(start, _)| start).collect();
+    let at = |position: usize| starts.get(position).copied().unwrap_or(text.len());
     record
         .fields
         .iter()
         .map(|field| {
             let shift = if field.span.start + 1 >= first as usize { by } else { 0 };
-            let start = field.span.start.saturating_add_signed(shift).min(text.len());
-            let end = (start + field.span.length).min(text.len());
-            text.get(start..end).unwrap_or_default().trim_matches(' ')
+            let start = field.span.start.saturating_add_signed(shift);
+            text.get(at(start)..at(start + field.span.length)).unwrap_or_default().trim_matches(' ')
         })
         .collect()
+}
+
+/// The fields of a delimited record, those from a column on read further on.
+pub(super) fn moved_cells<'t>(
+    of_field: &[Option<usize>],
+    text: &'t str,
+    cells: &'t Cells,
+    first: u32,
+    by: isize,
+) -> Vec<&'t str> {
+    let column_of =
+        |column: usize| if column + 1 >= first as usize { column.saturating_add_signed(by) } else { column };
+    let text_of = |column: usize| cells.get(text, column_of(column)).trim_matches(' ');
+    of_field.iter().map(|column| column.map_or("", text_of)).collect()
 }

@@ -27,6 +27,8 @@ pub(super) enum NotText {
     NotUtf8,
     /// The file is Windows-1252 elsewhere, and this record looks like UTF-8.
     Mixed,
+    /// Half of a character of UTF-16, written as if it were one (a lone surrogate).
+    Surrogate,
 }
 
 /// A decoded record.
@@ -53,6 +55,7 @@ impl Decoder {
                 Ok(Decoded { text, turned: false })
             }
             (Ok(_), Seen::Windows1252) => Err(NotText::Mixed),
+            (Err(_), Seen::Ascii | Seen::Utf8) if has_surrogate(bytes) => Err(NotText::Surrogate),
             (Err(_), Seen::Utf8) => Err(NotText::NotUtf8),
             (Err(_), seen) => {
                 self.seen = Seen::Windows1252;
@@ -63,6 +66,11 @@ impl Decoder {
             }
         }
     }
+}
+
+/// Whether bytes hold a surrogate as UTF-8 would write it, if it were a character. In Windows-1252 no word has these three.
+fn has_surrogate(bytes: &[u8]) -> bool {
+    bytes.windows(3).any(|three| matches!(three, [0xed, 0xa0..=0xbf, 0x80..=0xbf]))
 }
 
 /// What the first bytes of a file say about it.
@@ -95,6 +103,7 @@ mod tests {
         assert_eq!(decoder.decode(b"Ren\xe9e"), Ok(Decoded { text: "Renée", turned: false }));
         assert_eq!(decoder.decode("José".as_bytes()), Err(NotText::Mixed));
         let mut decoder = Decoder::new();
+        assert_eq!(decoder.decode(b"Jos\xed\xa0\x80"), Err(NotText::Surrogate));
         assert_eq!(decoder.decode("José".as_bytes()), Ok(Decoded { text: "José", turned: false }));
         assert_eq!(decoder.decode(b"Jos\xe9"), Err(NotText::NotUtf8));
     }

@@ -10,7 +10,7 @@ pub(super) use fixed::cut;
 use reference::tables::Tables;
 
 use super::{
-    ReadSummary,
+    ReadSummary, Sender,
     buffer::{Buffer, End, Line, Next, RECORD_BYTES_MAX},
     checks::{Checked, Notes},
     delimited::Cells,
@@ -18,7 +18,9 @@ use super::{
     encoding::{Beginning, Decoder, beginning},
     facts::Checkpoint,
     header::{self, Columns},
-    plan::Plan,
+    origin::Origin,
+    plan::{Plan, RecordPlan},
+    repeats::Repeats,
     said,
 };
 use crate::{
@@ -48,6 +50,17 @@ pub(crate) fn run(
     tables: &Tables,
     visit: &mut Visit<'_>,
 ) -> Result<ReadSummary, Error> {
+    run_from(reader, layout, tables, Sender::default(), visit)
+}
+
+/// Reads a file that somebody in particular is to have sent.
+pub(crate) fn run_from(
+    reader: &mut dyn BufRead,
+    layout: &Layout,
+    tables: &Tables,
+    sender: Sender<'_>,
+    visit: &mut Visit<'_>,
+) -> Result<ReadSummary, Error> {
     let mut engine = Engine {
         plan: Plan::new(layout, tables)?,
         buffer: Buffer::new(reader),
@@ -55,6 +68,8 @@ pub(crate) fn run(
         cells: Cells::default(),
         spare: Vec::new(),
         columns: None,
+        header: HeaderLine::default(),
+        about: About { repeats: Repeats::default(), origin: Origin::new(sender) },
         line: 0,
         other_line_ends: 0,
         already: Already::default(),
@@ -68,7 +83,7 @@ pub(crate) fn run(
     Ok(engine.summary)
 }
 
-struct Engine<'r, 'l> {
+struct Engine<'r, 'l, 's> {
     plan: Plan<'l>,
     buffer: Buffer<'r>,
     decoder: Decoder,
@@ -76,6 +91,8 @@ struct Engine<'r, 'l> {
     /// The memory of the last record's cells, to be used again.
     spare: Vec<&'static str>,
     columns: Option<Columns>,
+    header: HeaderLine,
+    about: About<'s>,
     /// Lines taken so far.
     line: u32,
     other_line_ends: u64,
@@ -91,12 +108,44 @@ struct Already {
     extra_columns: bool,
 }
 
+/// The header of a file, if it has one, as it stands in it.
+#[derive(Default)]
+struct HeaderLine {
+    bytes: Vec<u8>,
+    names: Vec<String>,
+}
+
+impl HeaderLine {
+    /// Whether a record begins as the header could, with its columns in another order.
+    fn is_begun_by(&self, cell: &str) -> bool {
+        !cell.is_empty() && self.names.iter().any(|name| name == cell)
+    }
+}
+
+/// What the records of a file are about, seen together.
+struct About<'s> {
+    repeats: Repeats,
+    origin: Origin<'s>,
+}
+
+impl About<'_> {
+    /// Looks at a record that is good by itself.
+    fn look(&mut self, plan: &RecordPlan<'_>, cells: &[&str], line: u32, checked: &mut Checked) {
+        if checked.is_good() {
+            checked.findings.extend(self.origin.look(plan, cells, line));
+        }
+        if checked.is_good() {
+            checked.findings.extend(self.repeats.look(plan, cells, line));
+        }
+    }
+}
+
 /// Whether something is to be said: the first time only.
 const fn first_time(already: &mut bool) -> bool {
     !std::mem::replace(already, true)
 }
 
-impl Engine<'_, '_> {
+impl Engine<'_, '_, '_> {
     fn read(&mut self, visit: &mut Visit<'_>) -> Result<Flow, Error> {
         self.buffer.fill(RECORD_BYTES_MAX)?;
         if let Some(finding) = self.begin()? {
@@ -135,7 +184,13 @@ impl Engine<'_, '_> {
         for note in std::mem::take(&mut self.notes.pending) {
             self.tell(note, visit)?;
         }
-        Flow::Continue(())
+        match self.about.origin.verdict(false) {
+            Some(finding) => {
+                self.tell(finding, visit)?;
+                Flow::Break(())
+            }
+            None => Flow::Continue(()),
+        }
     }
 
     /// What the first bytes say: encoding, emptiness, lengths. A finding ends the reading.
@@ -146,6 +201,9 @@ impl Engine<'_, '_> {
         }
         if self.buffer.line_at(0)? == Next::End {
             return Ok(Some(said::empty()));
+        }
+        if drift::ends_lines_with_returns(self.buffer.filled()) {
+            return Ok(Some(said::returns_alone()));
         }
         Ok(drift::misfit(self.plan.layout, self.buffer.filled()))
     }
@@ -158,6 +216,10 @@ impl Engine<'_, '_> {
             return Ok(None);
         };
         let Next::Line(line) = self.buffer.line_at(0)? else {
+            if !header {
+                self.columns = Some(Columns::in_order(record));
+                return Ok(None);
+            }
             return Ok(Some(self.tell(said::no_header("the first line is too long to be a header"), visit)));
         };
         let bytes = self.buffer.filled().get(..line.length).unwrap_or_default();
@@ -169,6 +231,10 @@ impl Engine<'_, '_> {
         let (columns, findings) = match self.cells.split(&text, *delimiter) {
             Ok(()) => header::place(layout, record, &text, &self.cells),
             Err(_) => (None, vec![said::no_header("the header has a quote that is not closed")]),
+        };
+        self.header = HeaderLine {
+            bytes: bytes.to_vec(),
+            names: (0..self.cells.len()).map(|cell| self.cells.get(&text, cell).to_owned()).collect(),
         };
         self.advance(line);
         for finding in findings {
@@ -237,6 +303,12 @@ impl Engine<'_, '_> {
         }
         if self.summary.blank_lines > 0 {
             self.tell(said::blank_lines(self.summary.blank_lines), visit)?;
+        }
+        for finding in self.notes.new_codes() {
+            self.tell(finding, visit)?;
+        }
+        if let Some(finding) = self.about.origin.verdict(true) {
+            self.tell(finding, visit)?;
         }
         Flow::Continue(())
     }

@@ -43,6 +43,12 @@ pub(super) fn names_all(record: &Record, header: &[&str]) -> bool {
     record.fields.iter().all(|field| field.optional_column || known.contains(&simplified(&field.column)))
 }
 
+/// Whether a record is a header of the same layout, with the columns in another order or number.
+pub(super) fn is_another(record: &Record, text: &str, cells: &Cells) -> bool {
+    let names: Vec<&str> = (0..cells.len()).map(|cell| cells.get(text, cell).trim_matches(' ')).collect();
+    names_all(record, &names)
+}
+
 /// Places the fields by the names of a header. The findings say what is odd; with a fatal one there are no columns.
 pub(super) fn place(layout: &Layout, record: &Record, text: &str, cells: &Cells) -> (Option<Columns>, Vec<Finding>) {
     let header: Vec<&str> = (0..cells.len()).map(|cell| cells.get(text, cell).trim_matches(' ')).collect();

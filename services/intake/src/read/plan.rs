@@ -1,12 +1,13 @@
 //! A layout made ready for one file: its code tables found, its columns placed.
 
+use domains::definition;
 use model::SchoolYear;
 use reference::tables::{CodeTable, Edition, EditionMatch, Tables};
 
 use super::value;
 use crate::{
     Error, Layout,
-    layout::{FieldKind, Format, Record, YearSource},
+    layout::{FactRule, FieldKind, Format, Meaning, Record, Setting, YearSource},
 };
 
 /// A layout and the tables of its state.
@@ -19,6 +20,12 @@ pub(crate) struct Plan<'l> {
 /// One kind of record, ready.
 pub(crate) struct RecordPlan<'l> {
     pub record: &'l Record,
+    /// Which of the layout's kinds it is.
+    pub number: usize,
+    /// The fields that say what a record is about: two that agree in them are about the same thing. Empty where no field does.
+    pub key: Vec<usize>,
+    /// The field of the district that reports.
+    pub district: Option<usize>,
     /// The code table of each field.
     pub tables: Vec<Option<&'l CodeTable>>,
     /// The column of each field as findings name it: the first position of a fixed field, the number of a delimited one.
@@ -29,14 +36,15 @@ pub(crate) struct RecordPlan<'l> {
 
 impl<'l> Plan<'l> {
     pub(crate) fn new(layout: &'l Layout, tables: &'l Tables) -> Result<Self, Error> {
-        let records =
-            layout.records.iter().map(|record| RecordPlan::new(layout, record, tables)).collect::<Result<_, _>>()?;
+        let records = layout.records.iter().enumerate();
+        let records = records.map(|(number, record)| RecordPlan::new(layout, number, record, tables));
+        let records = records.collect::<Result<_, _>>()?;
         Ok(Self { layout, tables, records })
     }
 }
 
 impl<'l> RecordPlan<'l> {
-    fn new(layout: &'l Layout, record: &'l Record, tables: &'l Tables) -> Result<Self, Error> {
+    fn new(layout: &'l Layout, number: usize, record: &'l Record, tables: &'l Tables) -> Result<Self, Error> {
         let is_fixed = matches!(layout.format, Format::Fixed { .. });
         let mut found = Vec::with_capacity(record.fields.len());
         let mut columns = Vec::with_capacity(record.fields.len());
@@ -53,6 +61,9 @@ impl<'l> RecordPlan<'l> {
         }
         Ok(Self {
             record,
+            number,
+            key: key(&record.meaning),
+            district: record.meaning.facts.iter().find_map(|rule| rule.lea),
             tables: found,
             columns,
             suppressed: match &layout.format {
@@ -99,5 +110,37 @@ impl<'l> RecordPlan<'l> {
             YearSource::Text(field) => text(field)?.parse().ok(),
             YearSource::Session(field) => value::session_year(text(field)?),
         })
+    }
+}
+
+/// The fields that a record's natural keys are made of, and those that decide which facts it makes.
+fn key(meaning: &Meaning) -> Vec<usize> {
+    let mut fields: Vec<usize> = meaning.person.into_iter().filter(|_| !meaning.facts.is_empty()).collect();
+    for rule in &meaning.facts {
+        let Some(kind) = definition(rule.domain).find_kind(&rule.kind) else { continue };
+        fields.extend(rule.when.iter().map(|condition| condition.field));
+        fields.extend(rule.key_parts.iter().flat_map(fields_of));
+        fields.extend(rule.certified);
+        fields.extend(kind.key.iter().flat_map(|element| fields_of_element(meaning, rule, element)));
+    }
+    fields.sort_unstable();
+    fields.dedup();
+    fields
+}
+
+fn fields_of_element(meaning: &Meaning, rule: &FactRule, element: &str) -> Vec<usize> {
+    match element {
+        "school_year" if rule.has_year => meaning.school_year.iter().map(|source| source.field()).collect(),
+        "local_education_agency_id" if rule.lea.is_some() => rule.lea.into_iter().collect(),
+        "school_id" if rule.facility.is_some() => rule.facility.into_iter().collect(),
+        _ => rule.set.iter().filter(|(set, _)| *set == element).flat_map(|(_, setting)| fields_of(setting)).collect(),
+    }
+}
+
+fn fields_of(setting: &Setting) -> Vec<usize> {
+    match setting {
+        Setting::Field(field) => vec![*field],
+        Setting::Constant(_) => Vec::new(),
+        Setting::Transform(_, fields) => fields.clone(),
     }
 }

@@ -28,6 +28,21 @@ pub(super) fn unexpected_header() -> Finding {
     Finding::new(1, "header.unexpected", Severity::Warning, message)
 }
 
+pub(super) fn returns_alone() -> Finding {
+    let message = "the lines end with a carriage return alone, as on old machines; save the file with carriage return and line feed";
+    Finding::new(0, "file.line_end", Severity::Fatal, message)
+}
+
+pub(super) fn header_again(line: u32) -> Finding {
+    let message = "the header stands here again, as where files were joined; the line is passed over";
+    Finding::new(line, "header.again", Severity::Warning, message)
+}
+
+pub(super) fn other_header(line: u32) -> Finding {
+    let message = "another header stands here: the columns change in the middle of the file. Send its parts one by one";
+    Finding::new(line, "header.other", Severity::Fatal, message)
+}
+
 pub(super) fn too_long(line: u32) -> Finding {
     let message = format!(
         "the line has more than {RECORD_BYTES_MAX} bytes; its beginning is kept in quarantine, the rest is passed over"
@@ -42,6 +57,10 @@ pub(super) fn no_text(line: u32, why: NotText) -> Finding {
         }
         NotText::Mixed => {
             "the record is written in UTF-8, although others before it are written in Windows-1252; save the whole file as UTF-8"
+        }
+        NotText::Surrogate => {
+            let message = "the record holds half of a character (a lone surrogate), as some programs write letters beyond the common ones; save the file as UTF-8";
+            return Finding::new(line, "encoding.surrogate", Severity::Error, message);
         }
     };
     Finding::new(line, "encoding.mixed", Severity::Error, message)

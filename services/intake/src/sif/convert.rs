@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Error, Finding, Severity,
+    json_lines::{JsonLine, JsonLines},
     xml::{Node, Place, Stop},
 };
 
@@ -170,13 +171,17 @@ pub fn from_ndjson(
     let mut writer = Writer::new(Form::Xml, out);
     let mut summary = Summary::default();
     let failed = |error| Error::unavailable("write the message", error);
-    for (number, line) in source.lines().enumerate() {
-        let line = line.map_err(|error| Error::unavailable("read the records", error))?;
-        let number = number as u32 + 1;
-        if line.trim().is_empty() {
-            continue;
-        }
-        match read_line(&line) {
+    let mut lines = JsonLines::new(source);
+    while let Some(line) = lines.next_line()? {
+        let (number, line) = match line {
+            JsonLine::Text(number, line) => (number, line),
+            JsonLine::Refused(finding) => {
+                summary.rejected += 1;
+                findings(finding);
+                continue;
+            }
+        };
+        match read_line(line) {
             Err(message) => {
                 summary.rejected += 1;
                 findings(Finding::new(number, "json.invalid", Severity::Error, message));

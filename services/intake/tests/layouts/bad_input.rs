@@ -40,8 +40,8 @@ fn check_said(id: &str, bytes: &[u8], good: usize, expect: &[&str]) {
         ControlFlow::Continue(())
     };
     let mut reader = bytes;
-    let summary =
-        check::check_file(&mut reader, layout(id), tables(layout(id)), &mut count).expect("memory can be read");
+    let summary = check::check_file(&mut reader, layout(id), tables(layout(id)), read::Sender::default(), &mut count)
+        .expect("memory can be read");
     assert_eq!(checked, expect_count(layout(id), bytes), "{id}");
     assert_eq!(summary, read_all(layout(id), bytes).1, "{id}");
 }

@@ -336,7 +336,8 @@ fn lines_that_are_no_record_are_named_and_the_others_load() {
             checked.push(found);
             ControlFlow::Continue(())
         };
-        check::check_file(&mut file.as_bytes(), la(), tables(la()), &mut sink).expect("memory can be read");
+        check::check_file(&mut file.as_bytes(), la(), tables(la()), intake::read::Sender::default(), &mut sink)
+            .expect("memory can be read");
         assert_eq!(checked.len(), 1, "checking says the same");
     };
     for (index, line) in lines.iter().enumerate() {

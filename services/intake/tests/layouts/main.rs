@@ -3,11 +3,14 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
 mod bad_input;
+mod corpora;
 mod defects;
 mod louisiana;
 mod properties;
 mod rows;
+mod rules;
 mod samples;
+mod seeded;
 mod several_kinds;
 
 use std::{

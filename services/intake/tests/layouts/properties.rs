@@ -46,7 +46,7 @@ proptest! {
     #[test]
     fn odd_bytes_are_findings_and_never_a_panic(layout in any_layout(), bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
         let mut reader = bytes.as_slice();
-        check::check_file(&mut reader, layout, tables(layout), &mut |_| ControlFlow::Continue(())).expect("memory can be read");
+        check::check_file(&mut reader, layout, tables(layout), intake::read::Sender::default(), &mut |_| ControlFlow::Continue(())).expect("memory can be read");
         passes_alike(layout, &bytes)?;
     }
 

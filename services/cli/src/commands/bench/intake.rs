@@ -11,7 +11,7 @@ use super::{Figure, median};
 use crate::{
     app::App,
     args::{Bench, Place},
-    commands::intake::load_told,
+    commands::intake::{Asked, load_told},
     generate,
 };
 
@@ -64,7 +64,7 @@ async fn load_once(app: &App, state: &Path, rates: &mut [Rates]) -> anyhow::Resu
         let paths = [state.join("state").join(layout)];
         let mut batches = Vec::new();
         let started = Instant::now();
-        let totals = load_told(app, &paths, (&sea, None), true, &mut |receipt| {
+        let totals = load_told(app, &paths, Asked { sea: &sea, layout: None, district: None }, true, &mut |receipt| {
             batches.push(receipt.batch.0);
             Ok(())
         })

@@ -11,12 +11,16 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
-use intake::{Finding, Item, Layout, layouts, load::LoadFile, read};
+use intake::{
+    Finding, Item, Layout, archive, layouts,
+    load::LoadFile,
+    read::{self, Sender},
+};
 use model::Sea;
 use tempfile::TempDir;
 
 use super::{
-    archive,
+    Asked,
     edfi::{Deliveries, Named},
     find_layout, sif, tables,
 };
@@ -33,6 +37,7 @@ pub struct Collected<'a> {
     sif: Vec<PathBuf>,
     sea: &'a Sea,
     layout: Option<Chosen>,
+    district: Option<&'a str>,
     unpacked: TempDir,
 }
 
@@ -49,8 +54,8 @@ const NESTED_MAX: usize = 3;
 
 impl<'a> Collected<'a> {
     /// Nothing yet. `Err`: there is no such layout.
-    pub fn new(sea: &'a Sea, layout: Option<&str>) -> anyhow::Result<Self> {
-        let layout = match layout {
+    pub fn new(asked: Asked<'a>) -> anyhow::Result<Self> {
+        let layout = match asked.layout {
             None => None,
             Some(id) => Some(match Named::parse(id)? {
                 Some(named) => Chosen::Edfi(named),
@@ -63,8 +68,9 @@ impl<'a> Collected<'a> {
             passed_over: Vec::new(),
             edfi: Deliveries::new(),
             sif: Vec::new(),
-            sea,
+            sea: asked.sea,
             layout,
+            district: asked.district,
             unpacked: tempfile::tempdir().context("cannot make a temporary folder")?,
         })
     }
@@ -162,7 +168,7 @@ impl<'a> Collected<'a> {
 
     fn add_layout_file(&mut self, path: &Path, layout: &'static Layout) -> anyhow::Result<()> {
         self.files.push(match layouts::check_sea(layout, self.sea.as_str()) {
-            Ok(()) => layout_file(path, self.sea, layout)?,
+            Ok(()) => layout_file(path, self.sea, layout, self.district)?,
             Err(finding) => refused(path, self.sea, &layout.id, finding),
         });
         Ok(())
@@ -224,9 +230,10 @@ pub fn first_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn layout_file(path: &Path, sea: &Sea, layout: &'static Layout) -> anyhow::Result<LoadFile> {
+fn layout_file(path: &Path, sea: &Sea, layout: &'static Layout, district: Option<&str>) -> anyhow::Result<LoadFile> {
     let tables = tables(layout)?;
     let source = path.to_owned();
+    let district = district.map(str::to_owned);
     Ok(LoadFile {
         sea: sea.clone(),
         path: path.to_owned(),
@@ -235,7 +242,8 @@ fn layout_file(path: &Path, sea: &Sea, layout: &'static Layout) -> anyhow::Resul
         produce: Arc::new(move |sink| {
             let mut reader =
                 open(&source).map_err(|error| intake::Error::unavailable("open the file", error.to_string()))?;
-            read::read(&mut reader, layout, tables, sink).map(|_| ())
+            let sender = Sender { district: district.as_deref() };
+            read::read_from(&mut reader, layout, tables, sender, sink).map(|_| ())
         }),
         is_referred_to: false,
     })

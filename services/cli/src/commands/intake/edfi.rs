@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::anyhow;
 use intake::{
-    Item, Severity,
+    Item,
     edfi::{
         Config, DeliveredFile, Index, Interchange, Packing, Version, find_version, read_control, read_file, recognise,
     },
@@ -16,8 +16,7 @@ use intake::{
 };
 use model::Sea;
 
-use super::{Outcome, collect::file_name, say_finding};
-use crate::{args::Place, console};
+use super::{collect::file_name, report::Report};
 
 /// An Ed-Fi layout that somebody named: `edfi-5.2`, or `edfi-5.2/StudentDiscipline`.
 #[derive(Clone, Copy, Debug)]
@@ -157,16 +156,14 @@ fn layout(file: &DeliveredFile) -> String {
 
 /// Says what is wrong with an interchange file, without a database. What it refers to and does not describe itself is not said: an earlier
 /// delivery may have described it.
-pub fn check(place: &Place, path: &Path, named: Named) -> anyhow::Result<Outcome> {
+pub fn check(path: &Path, named: Named, report: &mut Report<'_>) -> anyhow::Result<()> {
     let config = Config::default();
     let mut index = Index::new(config.index_bytes_max);
     let file = delivered(path.to_owned(), named.interchange, Some(named), &super::collect::first_bytes(path)?);
-    let name = file_name(path);
-    let (mut is_bad, mut failed) = (false, None);
+    let mut failed = None;
     let counts = read_file(&file, &mut index, &config, &mut |item| {
         for finding in self::findings(&item) {
-            is_bad |= finding.severity >= Severity::Error;
-            if let Err(error) = say_finding(place, &name, finding) {
+            if let Err(error) = report.say(finding.clone()) {
                 failed = Some(error);
                 return ControlFlow::Break(());
             }
@@ -176,8 +173,8 @@ pub fn check(place: &Place, path: &Path, named: Named) -> anyhow::Result<Outcome
     if let Some(error) = failed {
         return Err(error);
     }
-    console::line(place.json, format!("{name}: {} rows", counts.records));
-    Ok(Outcome::of(is_bad))
+    report.close(&format!("{} rows", counts.records));
+    Ok(())
 }
 
 fn findings(item: &Item) -> Vec<&intake::Finding> {

@@ -22,7 +22,7 @@ use model::{Clock as _, Sea};
 use super::{
     Outcome,
     collect::{file_name, first_bytes, open},
-    say_finding,
+    report::Report,
 };
 use crate::{
     args::{ConvertTo, Place},
@@ -124,7 +124,7 @@ pub struct Conversion<'a> {
 }
 
 /// Says what is wrong with a file of contacts, or with a census set and the contacts it makes.
-pub fn check(place: &Place, path: &Path) -> anyhow::Result<Outcome> {
+pub fn check(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
     let mut found = Vec::new();
     let mut keep = |file: &str, finding: Finding| found.push((file.to_owned(), finding));
     let summary = if path.is_dir() {
@@ -137,11 +137,11 @@ pub fn check(place: &Place, path: &Path) -> anyhow::Result<Outcome> {
     } else {
         sif::convert::check(&mut open(path)?, &mut |finding| keep(&file_name(path), finding))?
     };
-    for (file, finding) in &found {
-        say_finding(place, file, finding)?;
+    for (file, finding) in found {
+        report.say_of(&file, finding)?;
     }
-    console::line(place.json, format!("{}: {} objects, {} wrong", file_name(path), summary.objects, summary.rejected));
-    Ok(outcome(&found))
+    report.close(&format!("{} objects, {} wrong", summary.objects, summary.rejected));
+    Ok(())
 }
 
 fn outcome(found: &[(String, Finding)]) -> Outcome {

@@ -7,8 +7,9 @@ use crate::{
         buffer::{End, Line, Next},
         checks::check,
         delimited::Cells,
+        drift,
         facts::Checkpoint,
-        header::Columns,
+        header::{self, Columns},
         said, value,
     },
 };
@@ -20,6 +21,8 @@ const LINES_IN_RECORD_MAX: usize = 200;
 struct Extent {
     /// Bytes from its beginning to the line end of its last line.
     length: usize,
+    /// Bytes of its first line, with its end.
+    consumed: usize,
     /// Its lines after the first.
     lines: Vec<Line>,
     /// The file ends with it, without a line end.
@@ -28,12 +31,31 @@ struct Extent {
 
 impl Extent {
     fn of(line: Line) -> Self {
-        Self { length: line.length, lines: Vec::new(), ends_file: line.end == End::File }
+        Self { length: line.length, consumed: line.consumed, lines: Vec::new(), ends_file: line.end == End::File }
+    }
+
+    /// How much of a bad record of several lines is to be passed over: all, unless one of its lines has the delimiters of a record of its own
+    /// and was swallowed by a quote that nobody closed.
+    fn taken_when_bad(&self, bytes: &[u8], delimiter: u8, columns: usize) -> Taken {
+        let mut at = self.consumed;
+        for line in &self.lines {
+            let own = bytes.get(at..at + line.length).unwrap_or_default();
+            if memchr::memchr_iter(delimiter, own).count() + 1 >= columns {
+                return Taken::FirstLine;
+            }
+            at += line.consumed;
+        }
+        Taken::All
     }
 }
 
-impl Engine<'_, '_> {
+impl Engine<'_, '_, '_> {
     pub(super) fn delimited(&mut self, first: Line, delimiter: u8, visit: &mut Visit<'_>) -> Result<Flow, Error> {
+        let begun = self.buffer.filled().get(..first.length).unwrap_or_default();
+        if !self.header.bytes.is_empty() && begun == self.header.bytes {
+            self.advance(first);
+            return Ok(self.tell(said::header_again(self.line), visit));
+        }
         let extent = self.extent(first, delimiter)?;
         let (flow, taken) = self.delimited_record(first, &extent, delimiter, visit);
         self.advance(first);
@@ -53,7 +75,7 @@ impl Engine<'_, '_> {
         visit: &mut Visit<'_>,
     ) -> (Flow, Taken) {
         let number = self.line + 1;
-        let Self { buffer, decoder, plan, cells, columns, spare, notes, summary, already, .. } = self;
+        let Self { buffer, decoder, plan, cells, columns, spare, notes, summary, already, about, header, .. } = self;
         let (Some(columns), Some(record_plan)) = (columns.as_ref(), plan.records.first()) else {
             return (Flow::Break(()), Taken::All);
         };
@@ -62,8 +84,9 @@ impl Engine<'_, '_> {
         let decoded = match decoder.decode(whole) {
             Ok(decoded) => decoded,
             Err(why) => {
+                let taken = extent.taken_when_bad(buffer.filled(), delimiter, columns.count);
                 let flow = bad(summary, visit, number, first_line, vec![said::no_text(number, why)]);
-                return (flow, Taken::FirstLine);
+                return (flow, taken);
             }
         };
         if decoded.turned && visit(Event::File(said::windows_1252(number))).is_break() {
@@ -71,14 +94,19 @@ impl Engine<'_, '_> {
         }
         let cut = cells
             .split(decoded.text, delimiter)
-            .map_err(|broken| said::broken_quote(number, broken))
-            .and_then(|()| fit(columns, cells, decoded.text, number, extent));
+            .map_err(|broken| (said::broken_quote(number, broken), Taken::FirstLine))
+            .and_then(|()| {
+                fit(columns, cells, decoded.text, number, extent)
+                    .map_err(|finding| (finding, extent.taken_when_bad(buffer.filled(), delimiter, columns.count)))
+            });
         let fitting = match cut {
             Ok(fitting) => fitting,
-            Err(finding) => {
+            Err((finding, taken)) => {
                 // A quote that swallowed lines is the fault of the line that opened it; the next ones may be good.
-                let finding = if extent.lines.is_empty() { finding } else { said::unclosed_quote(number) };
-                return (bad(summary, visit, number, first_line, vec![finding]), Taken::FirstLine);
+                let has_swallowed = taken == Taken::FirstLine && !extent.lines.is_empty();
+                let finding = if has_swallowed { said::unclosed_quote(number) } else { finding };
+                let raw = if taken == Taken::All { whole } else { first_line };
+                return (bad(summary, visit, number, raw, vec![finding]), taken);
             }
         };
         if fitting == Fitting::BlankColumnsMore
@@ -87,10 +115,23 @@ impl Engine<'_, '_> {
         {
             return (Flow::Break(()), Taken::All);
         }
+        if header.is_begun_by(cells.get(decoded.text, 0)) && header::is_another(record_plan.record, decoded.text, cells)
+        {
+            summary.refused = true;
+            let _heard = visit(Event::File(said::other_header(number)));
+            return (Flow::Break(()), Taken::All);
+        }
         let mut values = used_again(std::mem::take(spare));
         let text_of = |column: &Option<usize>| column.map_or("", |column| cells.get(decoded.text, column));
         values.extend(columns.of_field.iter().map(|column| value::trimmed(text_of(column))));
-        let checked = check(record_plan, &values, number, notes);
+        let mut checked = check(record_plan, &values, number, notes);
+        if !checked.is_good() {
+            let text = decoded.text;
+            drift::explain_shift(record_plan, &mut checked, number, drift::Unit::Columns, &|first, by| {
+                drift::moved_cells(&columns.of_field, text, cells, first, by)
+            });
+        }
+        about.look(record_plan, &values, number, &mut checked);
         let record =
             Checkpoint { plan: record_plan, tables: plan.tables, cells: &values, year: checked.year, line: number };
         let flow = give(summary, visit, record, whole, checked);

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-impl Engine<'_, '_> {
+impl Engine<'_, '_, '_> {
     pub(super) fn fixed(&mut self, line: Line, visit: &mut Visit<'_>) -> Flow {
         let flow = self.fixed_record(line, visit);
         self.advance(line);
@@ -24,7 +24,7 @@ impl Engine<'_, '_> {
 
     fn fixed_record(&mut self, line: Line, visit: &mut Visit<'_>) -> Flow {
         let number = self.line + 1;
-        let Self { buffer, decoder, plan, spare, notes, summary, already, .. } = self;
+        let Self { buffer, decoder, plan, spare, notes, summary, already, about, .. } = self;
         let raw = buffer.filled().get(..line.length).unwrap_or_default();
         let decoded = match decoder.decode(raw) {
             Ok(decoded) => decoded,
@@ -40,13 +40,23 @@ impl Engine<'_, '_> {
             Ok(cut) => cut,
             Err(finding) => return bad(summary, visit, number, raw, vec![finding]),
         };
+        let mut checked = check(record_plan, &cells, number, notes);
+        if by_bytes && !checked.is_good() {
+            // The length fitted in bytes by chance: the record is too short.
+            let finding = said::wrong_length(record_plan.record, decoded.text.chars().count(), line.end, number);
+            *spare = used_again(cells);
+            return bad(summary, visit, number, raw, vec![finding]);
+        }
         if by_bytes && first_time(&mut already.byte_positions) {
             visit(Event::File(said::byte_positions(number)))?;
         }
-        let mut checked = check(record_plan, &cells, number, notes);
         if !checked.is_good() {
-            checked.findings.extend(drift::shifted(record_plan, decoded.text, &checked, number));
+            let text = decoded.text;
+            drift::explain_shift(record_plan, &mut checked, number, drift::Unit::Positions, &|first, by| {
+                drift::moved_text(record_plan.record, text, first, by)
+            });
         }
+        about.look(record_plan, &cells, number, &mut checked);
         let record =
             Checkpoint { plan: record_plan, tables: plan.tables, cells: &cells, year: checked.year, line: number };
         let flow = give(summary, visit, record, raw, checked);

@@ -2,11 +2,11 @@
 
 use std::{
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read},
     path::Path,
 };
 
-use intake::{Finding, Severity};
+use crate::{Finding, Severity};
 
 /// Bytes that an archive may unpack to, whatever its size.
 const UNPACKED_BYTES_MAX: u64 = 64 << 30;
@@ -34,11 +34,12 @@ pub fn nested() -> Finding {
 }
 
 /// Unpacks a zip into a folder. The inner `Err` says why the archive is refused; the outer one, that the folder cannot be written.
-pub fn unpack(path: &Path, folder: &Path) -> anyhow::Result<Result<(), Finding>> {
+pub fn unpack(path: &Path, folder: &Path) -> io::Result<Result<(), Finding>> {
     unpack_within(path, folder, UNPACKED_BYTES_ALWAYS)
 }
 
-fn unpack_within(path: &Path, folder: &Path, always: u64) -> anyhow::Result<Result<(), Finding>> {
+/// [`unpack`], with another bound on what any archive may unpack to, in bytes.
+pub fn unpack_within(path: &Path, folder: &Path, always: u64) -> io::Result<Result<(), Finding>> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let bytes_max = UNPACKED_BYTES_MAX.min(always.max(size.saturating_mul(GROWTH_MAX)));
@@ -76,15 +77,15 @@ fn unpack_within(path: &Path, folder: &Path, always: u64) -> anyhow::Result<Resu
 }
 
 /// Copies; the inner `Err`: the source is damaged.
-fn copy(source: &mut dyn std::io::Read, out: &mut File) -> anyhow::Result<Result<u64, std::io::Error>> {
-    use std::io::Write as _;
+fn copy(source: &mut dyn Read, out: &mut File) -> io::Result<Result<u64, io::Error>> {
+    use io::Write as _;
     let mut buffer = vec![0; 64 << 10];
     let mut total = 0;
     loop {
         let count = match source.read(&mut buffer) {
             Ok(0) => return Ok(Ok(total)),
             Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Ok(Err(error)),
         };
         out.write_all(buffer.get(..count).unwrap_or_default())?;

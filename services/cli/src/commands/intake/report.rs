@@ -1,0 +1,79 @@
+//! What `intake check` says: on the console as it is found, and in a file at the end.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use intake::{
+    Finding, Severity,
+    findings_file::{self, FindingsFormat},
+};
+use model::Clock as _;
+
+use super::{Outcome, collect::file_name};
+use crate::{args::Place, console, system::SystemClock};
+
+/// Findings that a file may hold; further ones are on the console only.
+const WRITTEN_MAX: usize = 1_000_000;
+
+/// The findings of one check.
+pub struct Report<'p> {
+    place: &'p Place,
+    file: String,
+    out: Option<(PathBuf, FindingsFormat)>,
+    kept: Vec<(String, Finding)>,
+    is_bad: bool,
+}
+
+impl<'p> Report<'p> {
+    /// None yet. `Err`: no format is known by the name of the file they are to be written to.
+    pub fn new(place: &'p Place, path: &Path, out: Option<PathBuf>) -> anyhow::Result<Self> {
+        let out = match out {
+            None => None,
+            Some(out) => {
+                let format = FindingsFormat::of(&out)
+                    .ok_or_else(|| anyhow!("{}: findings are written to .csv, .ndjson or .xlsx", out.display()))?;
+                Some((out, format))
+            }
+        };
+        Ok(Self { place, file: file_name(path), out, kept: Vec::new(), is_bad: false })
+    }
+
+    /// Says one about the file.
+    pub fn say(&mut self, finding: Finding) -> anyhow::Result<()> {
+        let file = std::mem::take(&mut self.file);
+        let said = self.say_of(&file, finding);
+        self.file = file;
+        said
+    }
+
+    /// Says one about a file of several.
+    pub fn say_of(&mut self, file: &str, finding: Finding) -> anyhow::Result<()> {
+        self.is_bad |= finding.severity >= Severity::Error;
+        if self.place.json {
+            console::json(&findings_file::object(file, &finding))?;
+        } else {
+            let field = finding.field.as_deref().map(|field| format!(", {field}")).unwrap_or_default();
+            let (line, message, rule) = (finding.line, &finding.message, &finding.rule);
+            console::line(false, format!("{file}, line {line}{field}: {message} [{rule}]"));
+        }
+        if self.out.is_some() && self.kept.len() < WRITTEN_MAX {
+            self.kept.push((file.to_owned(), finding));
+        }
+        Ok(())
+    }
+
+    /// Says what was read.
+    pub fn close(&self, read: &str) {
+        console::line(self.place.json, format!("{}: {read}", self.file));
+    }
+
+    /// Writes the file.
+    pub fn end(self) -> anyhow::Result<Outcome> {
+        if let Some((path, format)) = &self.out {
+            let said: Vec<_> = self.kept.iter().map(|(file, finding)| (file.as_str(), finding)).collect();
+            findings_file::write(path, *format, &said, SystemClock.now())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(Outcome::of(self.is_bad))
+    }
+}
