@@ -38,7 +38,7 @@ impl Checked {
     }
 
     /// What is wrong with fields, each by itself.
-    fn wrong_fields(&self) -> impl Iterator<Item = &Finding> {
+    pub(crate) fn wrong_fields(&self) -> impl Iterator<Item = &Finding> {
         self.of_fields().filter(|finding| finding.severity >= Severity::Error)
     }
 
