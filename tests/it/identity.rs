@@ -438,3 +438,85 @@ async fn a_shrunken_snapshot_ends_nobodys_access_until_a_person_accepts_it() {
     assert_eq!(reason(world.ask("dcf", "D45", moment()).await), Reason::NotAClient);
     assert_eq!(world.count("SELECT count(*) FROM identity.roster WHERE accepted_by = 'ann'").await, 1);
 }
+
+/// A roster of DCF's as it is sent, taken at an instant.
+async fn submit(world: &World, day: &str, rows: &[String], at: DateTime<Utc>) -> identity::population::RosterReceipt {
+    let layout = identity::roster::RosterLayout::parse(&project_file("deploy/consumers/dcf/roster.toml")).unwrap();
+    let header = "DCF_Person_ID,Name_Last,Name_First,Name_Middle,Name_Suffix,Birth_Date,Sex,Race,Town,Zip,SASID,EPISODE_ID,EPISODE_START_DATE,\
+        EPISODE_END_DATE,EPISODE_END_REASON,DCF_OFFICE,DCF_REGION,WORKER_ID";
+    let file = format!("{}\n{}\n", header.replace(' ', ""), rows.join("\n"));
+    let incoming = intake::roster::Incoming {
+        consumer: &consumer("dcf"),
+        file_name: "roster.csv",
+        bytes: file.as_bytes(),
+        roster_date: day.parse().unwrap(),
+        at,
+        accepted_by: None,
+    };
+    intake::roster::take_accepted(&world.db.pool, &world.agreements, &layout, incoming).await.unwrap().receipt
+}
+
+#[tokio::test]
+async fn a_roster_of_days_to_come_is_refused_and_locks_nobody_out() {
+    let world = small_state().await;
+    let today = moment().date_naive();
+    for day in ["9999-12-31", "2062-11-23"] {
+        let receipt = submit(&world, day, &rows(0..30), moment()).await;
+        assert!(receipt.refused_reason.is_some_and(|why| why.contains(day)), "{day}");
+    }
+    let receipt = submit(&world, &today.to_string(), &rows(0..30), moment()).await;
+    assert_eq!((receipt.refused_reason, receipt.accepted), (None, 30));
+    let receipt = submit(&world, &(today + TimeDelta::days(1)).to_string(), &rows(0..30), moment()).await;
+    assert_eq!(receipt.refused_reason, None, "tomorrow's may come tonight");
+}
+
+#[tokio::test]
+async fn rows_of_one_client_that_describe_two_children_release_neither() {
+    let world = small_state().await;
+    let mut sent = rows(0..30);
+    // One id: a child in care, and another whose episode is long over. And one whose second row only bears another surname.
+    sent.push(row("D5", 41, "").replace(",E1,2026-10-01,,", ",E2,2019-01-01,2020-06-30,"));
+    sent.push(
+        row("D6", 6, "9900000006")
+            .replace(",E1,2026-10-01,,", ",E2,2019-01-01,2020-06-30,")
+            .replace("Quinceova", "Quince"),
+    );
+    let receipt = submit(&world, "2026-11-18", &sent, moment()).await;
+    let refused: Vec<&str> = receipt.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!((receipt.accepted, refused), (30, vec!["client.two_children"; 2]));
+    match_night(&world, "dcf", moment(), &config()).await;
+    assert_eq!(reason(world.ask("dcf", "D5", moment()).await), Reason::NotAClient);
+    world.ask("dcf", "D6", moment()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_order_about_somebody_not_reported_yet_holds_from_the_first_report_on() {
+    use intake::restriction::{Entered, restrict};
+    let layout = project_file("deploy/consumers/dcf/roster.toml");
+    let zone = identity::roster::RosterLayout::parse(&layout).unwrap().time_zone;
+    for domain in [None, Some(model::Domain::Discipline)] {
+        let world = World::new(&["dcf", "sea"]).await;
+        let order = Order {
+            sea: sea(),
+            state_id: Masked::new(STUDENT.to_owned()),
+            kind: "sealed".to_owned(),
+            domain,
+            ordered_on: "2026-11-01".parse().unwrap(),
+            order_number: "O-9".to_owned(),
+        };
+        for _ in 0..2 {
+            let entered = restrict(&world.db.pool, &order, zone, "ann", loaded_at()).await;
+            assert_eq!(entered.unwrap(), Entered::Awaiting);
+        }
+        world.load("sasid-2.1x", &[registration(STUDENT)], loaded_at()).await;
+        world.load("ct-discipline", &[offense(STUDENT)], loaded_at() + TimeDelta::minutes(1)).await;
+        world.roster("dcf", "2026-11-17", &[in_care("D1", "2026-10-01", "")], loaded_at()).await;
+        world.link("dcf", "D1", STUDENT).await;
+        let asked = world.ask("dcf", "D1", moment()).await;
+        if domain.is_none() {
+            assert_eq!(reason(asked), Reason::NotAClient);
+        } else {
+            assert!(!text(&asked.unwrap()).contains("H-2024-17"));
+        }
+    }
+}

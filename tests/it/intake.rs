@@ -66,6 +66,26 @@ async fn an_expunged_record_takes_its_earlier_versions_with_it() {
     assert_eq!(world.count("SELECT count(*) FROM history.fact WHERE restriction = 0").await, 2);
     world.load("ct-discipline", &[expunged, preliminary], loaded_at() + TimeDelta::days(1)).await;
     assert_eq!(world.count("SELECT count(*) FROM history.fact WHERE restriction = 0").await, 0);
+    // An older extract, or a correction by somebody who does not know, brings nothing back.
+    let changed = with(&offense(OTHER), &[("incident_date", "2024-09-12")]);
+    for (day, records) in [(2, [offense(STUDENT), changed.clone()]), (3, [changed, offense(STUDENT)])] {
+        let bytes = file_of("ct-discipline", &records);
+        let receipt = world.load_bytes("ct-discipline", &bytes, loaded_at() + TimeDelta::days(day)).await;
+        assert!(receipt.findings.iter().all(|finding| finding.rule == "record.expunged"), "{:?}", receipt.findings);
+        assert_eq!((receipt.findings.len(), receipt.counts.quarantined), (2, 2));
+        assert_eq!(world.count("SELECT count(*) FROM history.fact WHERE restriction = 0").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_expunged_record_that_comes_before_the_record_itself_keeps_it_out() {
+    let world = World::new(&[]).await;
+    let expunged = with(&offense(STUDENT), &[("expunged", "1")]);
+    world.load("ct-discipline", &[expunged], loaded_at()).await;
+    let bytes = file_of("ct-discipline", &[offense(STUDENT)]);
+    let receipt = world.load_bytes("ct-discipline", &bytes, loaded_at() + TimeDelta::days(1)).await;
+    assert_eq!(receipt.findings.iter().filter(|finding| finding.rule == "record.expunged").count(), 1);
+    assert_eq!(world.count("SELECT count(*) FROM history.fact WHERE restriction = 0").await, 0);
 }
 
 #[tokio::test]

@@ -41,7 +41,8 @@ pub async fn open_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<(),
 ///
 /// A fact whose key is new is inserted; one that says what the current fact says is left; one that says something else supersedes it; a
 /// preliminary one never supersedes a certified one (it is kept, superseded from the start); one whose key bears a tombstone
-/// is not stored. One that the source marks expunged takes every earlier version with it, so that no as-of reading brings one back. Call it with chunks of a bounded size inside the batch's one transaction.
+/// is not stored. One that the source marks expunged takes every earlier version with it, so that no as-of reading brings one back, and none without the
+/// mark is stored after it. Call it with chunks of a bounded size inside the batch's one transaction.
 pub async fn record(
     conn: &mut PgConnection,
     batch: BatchId,
@@ -57,7 +58,8 @@ pub async fn record(
             (0..facts.len()).filter(|i| facts.get(*i).is_some_and(|(_, f)| f.domain == domain)).collect();
         let of_domain: Vec<(SourcePersonId, &Fact)> = chosen.iter().filter_map(|i| facts.get(*i).copied()).collect();
         let current = store::list_current(conn, domain, &of_domain).await?;
-        let plan = supersede::plan(&of_domain, &current, batch, &erased);
+        let expunged = store::list_expunged(conn, domain, &of_domain).await?;
+        let plan = supersede::plan(&of_domain, &current, batch, &erased, expunged);
         store::mark_superseded(conn, domain, batch, &plan.superseded).await?;
         store::insert_facts(conn, domain, batch, &of_domain, &plan.inserted).await?;
         let inserted = plan.inserted.iter().filter_map(|insert| of_domain.get(insert.place).copied());

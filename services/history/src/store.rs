@@ -249,6 +249,32 @@ pub(crate) async fn insert_facts(
     Ok(())
 }
 
+/// Those of the facts' keys of which any version, current or not, is marked expunged.
+pub(crate) async fn list_expunged(
+    conn: &mut PgConnection,
+    domain: Domain,
+    facts: &[(SourcePersonId, &Fact)],
+) -> Result<BTreeSet<(SourcePersonId, NaturalKey)>, Error> {
+    let persons: Vec<i64> = facts.iter().map(|(person, _)| person.0).collect();
+    let keys: Vec<Uuid> = facts.iter().map(|(_, fact)| Uuid::from_bytes(fact.natural_key.0)).collect();
+    let rows = sqlx::query!(
+        "-- history.list_expunged
+        SELECT DISTINCT f.source_person_id, f.natural_key
+        FROM history.fact AS f
+        JOIN UNNEST($2::bigint[], $3::uuid[]) AS u (person, key) ON f.source_person_id = u.person AND f.natural_key = u.key
+        WHERE f.domain = $1 AND f.restriction = 1",
+        domain.code(),
+        &persons,
+        &keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (SourcePersonId(row.source_person_id), NaturalKey(row.natural_key.into_bytes())))
+        .collect())
+}
+
 /// Puts the source's restriction on every version of these facts, earlier ones and the current one included.
 pub(crate) async fn restrict_versions(
     conn: &mut PgConnection,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use model::{BatchId, Certification, Domain, Fact, NaturalKey, SourcePersonId};
+use model::{BatchId, Certification, Domain, Fact, NaturalKey, Restriction, SourcePersonId};
 
 /// What became of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,6 +17,8 @@ pub enum Outcome {
     PreliminaryAfterCertified,
     /// Its key was erased by order: not stored.
     Erased,
+    /// The source had expunged what its key names, and it bears no such mark: not stored, or it would be disclosed again.
+    Expunged,
 }
 
 /// A stored fact by its primary key.
@@ -69,12 +71,14 @@ enum Known<'a> {
 }
 
 /// Plans the facts of one domain, in file order, against what is current: `current` names, for a place in `facts`, the stored fact
-/// with the same person and key, and whether it says the same. `erased` holds the keys that bear a tombstone.
+/// with the same person and key, and whether it says the same. `erased` holds the keys that bear a tombstone, `expunged` those of which any version
+/// is marked expunged: the mark stays, in whatever order the files come.
 pub fn plan(
     facts: &[(SourcePersonId, &Fact)],
     current: &[((usize, Compared), Stored)],
     batch: BatchId,
     erased: &BTreeSet<(SourcePersonId, Domain, NaturalKey)>,
+    mut expunged: BTreeSet<(SourcePersonId, NaturalKey)>,
 ) -> Plan {
     let mut plan = Plan::default();
     let same: HashMap<usize, bool> = current.iter().map(|((place, compared), _)| (*place, compared.same)).collect();
@@ -84,6 +88,12 @@ pub fn plan(
         let key = (*person, fact.natural_key);
         if erased.contains(&(*person, fact.domain, fact.natural_key)) {
             plan.outcomes.push(Outcome::Erased);
+            continue;
+        }
+        if fact.restriction != Restriction::None {
+            expunged.insert(key);
+        } else if expunged.contains(&key) {
+            plan.outcomes.push(Outcome::Expunged);
             continue;
         }
         let (says_same, certified) = match known.get(&key) {
@@ -139,7 +149,7 @@ pub fn says_the_same(a: &Fact, b: &Fact) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use model::{Payload, Period, Restriction, Value};
+    use model::{Payload, Period, Value};
 
     use super::*;
 
@@ -172,7 +182,7 @@ mod tests {
             })
             .into_iter()
             .collect();
-        let plan = plan(&given, &current, BatchId(2), &BTreeSet::new());
+        let plan = plan(&given, &current, BatchId(2), &BTreeSet::new(), BTreeSet::new());
         assert_eq!(plan.outcomes, expect);
         let stays = current.len() - plan.superseded.len();
         let alive = plan.inserted.iter().filter(|insert| insert.superseded_by.is_none()).count();
@@ -197,5 +207,21 @@ mod tests {
             1,
         );
         check(&[fact(1, 1, "a", Certified), fact(2, 2, "a", Certified)], None, &[New, New], 2);
+    }
+
+    #[test]
+    fn what_was_expunged_stays_so_in_whatever_order_it_comes() {
+        let given = |restriction| Fact { restriction, ..fact(1, 1, "a", Certification::Certified) };
+        let (marked, plain) = (given(Restriction::Expunged), given(Restriction::None));
+        let person = SourcePersonId(1);
+        let outcomes = |facts: &[&Fact], known: &[NaturalKey]| {
+            let facts: Vec<_> = facts.iter().map(|fact| (person, *fact)).collect();
+            let known = known.iter().map(|key| (person, *key)).collect();
+            plan(&facts, &[], BatchId(2), &BTreeSet::new(), known).outcomes
+        };
+        assert_eq!(outcomes(&[&plain, &marked], &[]), [Outcome::New, Outcome::Superseding]);
+        assert_eq!(outcomes(&[&marked, &plain, &plain], &[]), [Outcome::New, Outcome::Expunged, Outcome::Expunged]);
+        assert_eq!(outcomes(&[&plain], &[plain.natural_key]), [Outcome::Expunged], "in a later file");
+        assert_eq!(outcomes(&[&marked], &[plain.natural_key]), [Outcome::New]);
     }
 }

@@ -5,7 +5,7 @@ mod two;
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use model::{BatchId, Entropy, Masked, Sea, SourcePersonId};
+use model::{BatchId, Domain, Entropy, Masked, Sea, SourcePersonId};
 use sqlx::PgConnection;
 pub use two::{Said, clear_differences, list_said};
 
@@ -77,6 +77,19 @@ pub async fn birth_date_differs(
         known.get(&person.0).is_some_and(|days| !days.contains(claim.expose()))
     };
     Ok(claims.iter().filter(|claim| differs(claim)).map(|(person, _)| *person).collect())
+}
+
+/// Keeps an order about a person whom the state has not reported: it is in force from the statement that introduces them. Call it where
+/// [`resolve`] found nobody.
+pub async fn await_person(
+    conn: &mut PgConnection,
+    (sea, state_id): (&Sea, &Masked<String>),
+    domain: Option<Domain>,
+    what: (&str, &str, &str),
+    from: DateTime<Utc>,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    store::insert_awaiting_order(conn, (sea, state_id.expose()), domain.map(Domain::code), what, from, at).await
 }
 
 /// Puts a whole person under a restriction from a moment on: nothing of them is disclosed outside the SEA while it is in force. The same

@@ -15,7 +15,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, postgres::types::PgRange};
 
 use crate::{
-    roster::{Authority, Roster, RosterFinding, RosterKind, RosterLayout, RosterRow},
+    roster::{Authority, ClientDetails, Roster, RosterFinding, RosterKind, RosterLayout, RosterRow},
     store::rosters::{self as store, NewRoster, StoredAuthority},
 };
 
@@ -91,9 +91,10 @@ pub async fn take_roster(
         });
     }
     refuse_duplicates(&mut roster);
+    refuse_two_children(&mut roster);
     receipt.accepted = roster.rows.len() as u64;
     receipt.refused = receipt.rows_in.saturating_sub(receipt.accepted);
-    receipt.refused_reason = refusal(store::latest_roster_date(conn, file.consumer).await?, file, &roster);
+    receipt.refused_reason = refusal(store::latest_roster_date(conn, file.consumer).await?, file, layout, &roster);
     let current = store::list_authorities(conn, file.consumer).await?;
     if receipt.refused_reason.is_none() && file.accepted_by.is_none() {
         receipt.refused_reason =
@@ -136,7 +137,17 @@ pub async fn rebuild(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<u
 /// The largest share of bad rows a full roster may have: beyond it, absence could end authority over children who are still clients.
 const REFUSED_SHARE_MAX: f64 = 0.2;
 
-fn refusal(latest: Option<NaiveDate>, file: &RosterFile<'_>, roster: &Roster) -> Option<String> {
+/// A roster of tomorrow may come tonight; none speaks of days further ahead.
+const DAYS_AHEAD_MAX: u64 = 1;
+
+fn refusal(latest: Option<NaiveDate>, file: &RosterFile<'_>, layout: &RosterLayout, roster: &Roster) -> Option<String> {
+    let received_on = file.received_at.with_timezone(&layout.time_zone).date_naive();
+    if received_on.checked_add_days(Days::new(DAYS_AHEAD_MAX)).is_none_or(|last| last < file.roster_date) {
+        return Some(format!(
+            "the roster speaks of {}, and came on {received_on}: what it says of days to come would keep authority that ends before them",
+            file.roster_date
+        ));
+    }
     if let Some(latest) = latest.filter(|latest| *latest > file.roster_date) {
         return Some(format!(
             "the roster speaks of {}, but one of {latest} has been taken: an older roster would undo it",
@@ -188,6 +199,39 @@ fn refuse_duplicates(roster: &mut Roster) {
             findings.push(RosterFinding { line: row.line, column: None, rule: "row.duplicate", message });
         }
         first
+    });
+}
+
+/// Rows of one client that describe two children are refused, all of them: which of the two has the authority, nobody can tell. A surname may
+/// differ, and so may what a row leaves out.
+fn refuse_two_children(roster: &mut Roster) {
+    let mut first: BTreeMap<String, ClientDetails> = BTreeMap::new();
+    let mut two: BTreeSet<String> = BTreeSet::new();
+    for row in &roster.rows {
+        let key = row.person_key.expose();
+        match first.get(key) {
+            Some(known) if known.contradicts(&row.details) => {
+                two.insert(key.clone());
+            }
+            Some(_) => {}
+            None => {
+                first.insert(key.clone(), row.details.clone());
+            }
+        }
+    }
+    let findings = &mut roster.findings;
+    roster.rows.retain(|row| {
+        let is_one = !two.contains(row.person_key.expose());
+        if !is_one {
+            let message = "rows of this client differ in first name, birth date or state id: they speak of two children, and none is taken";
+            findings.push(RosterFinding {
+                line: row.line,
+                column: None,
+                rule: "client.two_children",
+                message: message.to_owned(),
+            });
+        }
+        is_one
     });
 }
 

@@ -183,6 +183,17 @@ impl ClientDetails {
         // Cannot fail: a struct of texts and a day is always JSON.
         Sha256::digest(serde_json::to_vec(self).unwrap_or_default()).into()
     }
+
+    /// Whether these cannot be the same child: another first name, birth date or state id. A surname changes, and what is left out says nothing.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        let differ = |a: &str, b: &str| {
+            let (a, b) = (a.trim().to_lowercase(), b.trim().to_lowercase());
+            !a.is_empty() && !b.is_empty() && a != b
+        };
+        differ(&self.first_name, &other.first_name)
+            || differ(&self.sasid, &other.sasid)
+            || matches!((self.birth_date, other.birth_date), (Some(a), Some(b)) if a != b)
+    }
 }
 
 /// One authority over one client, in days.

@@ -34,8 +34,8 @@ pub enum Entered {
     New,
     /// It was entered before.
     Known,
-    /// The exchange knows no such person: nothing can be disclosed of them either.
-    Unknown,
+    /// The state has not reported such a person yet: it is kept, and in force from the moment that it does.
+    Awaiting,
 }
 
 /// Why an order could not be entered.
@@ -72,8 +72,12 @@ pub async fn restrict(
             let mention = [Mention { state_id: &order.state_id, introduces: false }];
             let introduction = Introduction { sea: &order.sea, batch: BatchId(0), at };
             let resolved = resolve(tx, introduction, &mention, &NoEntropy).await?;
-            let Some(person) = resolved.into_iter().next().flatten() else { return Ok(Entered::Unknown) };
             let what = (order.kind.as_str(), order.order_number.as_str(), by);
+            let Some(person) = resolved.into_iter().next().flatten() else {
+                let whom = (&order.sea, &order.state_id);
+                identity::persons::await_person(tx, whom, order.domain, what, from, at).await?;
+                return Ok(Entered::Awaiting);
+            };
             let is_new = match order.domain {
                 // Of the whole person: the population keeps back every source person of the student.
                 None => identity::persons::restrict(tx, person, what, from, at).await?,

@@ -8,8 +8,8 @@ use std::{
 };
 
 use agreements::{Actor, Delivery};
-use anyhow::{Context as _, anyhow};
-use chrono::NaiveDate;
+use anyhow::{Context as _, anyhow, ensure};
+use chrono::{Days, NaiveDate};
 use disclosure::{Ask, Asker, Item, Repeat, RunTotals};
 use identity::matching::{self, MatchReport};
 use intake::roster;
@@ -182,10 +182,12 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
     .await
 }
 
-/// Runs a night for one consumer; the report is also written beside the deliveries.
+/// Runs a night for one consumer; the report is also written into the data folder, and what of it is the consumer's beside the deliveries.
 pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, out: &Path) -> anyhow::Result<Json> {
     let layout = app.roster_layout(consumer)?;
     let today = date.unwrap_or_else(|| app.clock().now().with_timezone(&layout.time_zone).date_naive());
+    let now = app.clock().now().with_timezone(&layout.time_zone).date_naive();
+    ensure!(today <= now + Days::new(1), "{today} lies in the future: a night is run on its day, or after it");
     let (matching, intervals) = match_clients(app, consumer).await?;
     let folder = out.join(today.to_string());
     let mut files = BTreeMap::new();
@@ -217,7 +219,15 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
         "summaries": summaries, "proofs": proofs,
         "waiting_for_a_person": matching.waiting + matching.contested,
     });
-    write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&report)?)?;
+    // What the exchange knows of people it does not deliver stays here: counts of matches tell whether somebody is in the state's records.
+    let reports = app.data.join("reports").join(consumer.as_str());
+    fs::create_dir_all(&reports)?;
+    write_whole(&reports.join(format!("{today}.json")), &serde_json::to_vec_pretty(&report)?)?;
+    let delivered = json!({
+        "consumer": consumer, "date": today, "files": report["files"], "proofs": proofs,
+        "summaries": { "rendered": summaries["rendered"], "unchanged": summaries["unchanged"], "refused": summaries["refused"] },
+    });
+    write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&delivered)?)?;
     Ok(report)
 }
 

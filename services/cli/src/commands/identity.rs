@@ -24,12 +24,16 @@ pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
         Identity::Link { left, right, out, model, save_model } => (left, right, out, model, save_model),
         Identity::Restrict { input, sea } => {
             return with_app(place, |app| async move {
-                let counts = restrict(&app, &input, &sea).await?;
-                console::line(
-                    place.json,
-                    format!("{} restrictions in force, {} of persons the exchange does not know", counts.0, counts.1),
-                );
-                Ok(Outcome::of(counts.1 > 0))
+                let (in_force, waiting) = restrict(&app, &input, &sea).await?;
+                if place.json {
+                    console::json(&serde_json::json!({ "in_force": in_force, "waiting_lines": waiting }))?;
+                }
+                console::line(place.json, format!("{in_force} restrictions are entered"));
+                for line in &waiting {
+                    let message = "names nobody whom the state has reported; it is kept, and in force from the moment that it does";
+                    console::line(place.json, format!("line {line} {message}"));
+                }
+                Ok(Outcome::of(!waiting.is_empty()))
             })
             .await;
         }
@@ -121,13 +125,13 @@ struct OrderLine {
     ordered_on: Option<chrono::NaiveDate>,
 }
 
-/// Enters the orders of a file; gives how many are in force and how many name nobody known. A record that a court had erased is sealed, until
+/// Enters the orders of a file; gives how many are in force, and the lines of those that name nobody known and wait for them. A record that a court had erased is sealed, until
 /// it is erased.
-pub async fn restrict(app: &App, input: &Path, sea: &model::Sea) -> anyhow::Result<(u64, u64)> {
+pub async fn restrict(app: &App, input: &Path, sea: &model::Sea) -> anyhow::Result<(u64, Vec<usize>)> {
     let text = std::fs::read_to_string(input).with_context(|| format!("cannot read {}", input.display()))?;
     let zone = chrono_tz::America::New_York;
     let at = app.clock().now();
-    let (mut in_force, mut unknown) = (0, 0);
+    let (mut in_force, mut waiting) = (0, Vec::new());
     for (number, line) in text.lines().enumerate() {
         let order: OrderLine =
             serde_json::from_str(line).map_err(|error| anyhow!("{}, line {}: {error}", input.display(), number + 1))?;
@@ -144,8 +148,8 @@ pub async fn restrict(app: &App, input: &Path, sea: &model::Sea) -> anyhow::Resu
         };
         match intake::restriction::restrict(app.pool(), &order, zone, "steward", at).await? {
             Entered::New | Entered::Known => in_force += 1,
-            Entered::Unknown => unknown += 1,
+            Entered::Awaiting => waiting.push(number + 1),
         }
     }
-    Ok((in_force, unknown))
+    Ok((in_force, waiting))
 }

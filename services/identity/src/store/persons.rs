@@ -111,6 +111,34 @@ pub(crate) async fn list_said(
 }
 
 /// Puts a whole person under a restriction, once per order.
+/// Keeps an order about a person nobody has reported. Once per order.
+pub(crate) async fn insert_awaiting_order(
+    conn: &mut PgConnection,
+    (sea, state_id): (&Sea, &str),
+    domain: Option<i16>,
+    (kind, order_number, decided_by): (&str, &str, &str),
+    from: DateTime<Utc>,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "-- identity.insert_awaiting_order
+        INSERT INTO identity.awaiting_order (sea, state_id, domain, kind, in_force, order_number, decided_by, recorded_at)
+        VALUES ($1, $2, $3, $4, tstzrange($5, NULL), $6, $7, $8)
+        ON CONFLICT DO NOTHING",
+        sea.as_str(),
+        state_id,
+        domain,
+        kind,
+        from,
+        order_number,
+        decided_by,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 pub(crate) async fn insert_restriction(
     conn: &mut PgConnection,
     person: i64,

@@ -361,7 +361,7 @@ fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
         tally.counts.superseded += 1;
     } else if any(Outcome::New) || any(Outcome::PreliminaryAfterCertified) {
         tally.counts.loaded += 1;
-    } else if any(Outcome::Erased) {
+    } else if any(Outcome::Erased) || any(Outcome::Expunged) {
         tally.counts.quarantined += 1;
     } else {
         tally.counts.unchanged += 1;
@@ -377,6 +377,12 @@ fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
     }
     if any(Outcome::Erased) {
         tell("record.erased", "the record was erased by order and is not taken in again");
+    }
+    if any(Outcome::Expunged) {
+        tell(
+            "record.expunged",
+            "the source has had this record expunged, and this row of it bears no such mark: it is not taken in again",
+        );
     }
 }
 
