@@ -1,5 +1,7 @@
 //! A layout as a page that a district can follow: Markdown, made from the same description that reads its files.
 
+mod produced;
+
 use std::fmt::{self, Write};
 
 use reference::tables::{CodeTable, Edition, TableStatus, Tables};
@@ -130,6 +132,7 @@ fn write_record(out: &mut String, layout: &Layout, record: &Record) -> fmt::Resu
             write_fact(out, record, fact)?;
         }
     }
+    produced::write(out, record)?;
     if record.meaning.organization.is_some() {
         writeln!(
             out,

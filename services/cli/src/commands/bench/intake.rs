@@ -25,6 +25,8 @@ const LAYOUTS: [(&str, &str); 3] = [
 const BARE: &str = "the same facts by COPY into a bare table with the same indexes";
 /// The seed of the invented state.
 const SEED: u64 = 11;
+/// Its school years.
+const YEARS: u16 = 2;
 /// Copies of the limit in a round; the fastest counts, so that the limit is a limit.
 const COPIES: usize = 2;
 
@@ -41,6 +43,7 @@ pub async fn load(place: &Place, options: &Bench) -> anyhow::Result<Vec<Figure>>
     let state = folder.path().join("world");
     let mut wanted = generate::Options::new(options.students, SEED, state.clone());
     wanted.clients = 0.0;
+    wanted.years = YEARS;
     generate::run(&wanted, &|_, _, _| ())?;
     let mut rates: Vec<Rates> = LAYOUTS.iter().map(|_| Rates::default()).collect();
     for round in 0..options.rounds {
