@@ -11,6 +11,7 @@ mod inspect;
 mod intake;
 mod ledger;
 mod oracle;
+mod receipts;
 mod tidy;
 mod twin;
 mod world;

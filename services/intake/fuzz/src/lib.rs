@@ -40,7 +40,8 @@ pub fn records(layouts: &[&'static Layout], data: &[u8]) {
     items(layout, tables, bytes);
     let (mut objects, mut found) = (Vec::new(), Vec::new());
     let converted =
-        convert::to_ndjson(&mut { bytes }, layout, tables, &mut objects, &mut |finding| found.push(finding)).expect("memory");
+        convert::to_ndjson(&mut { bytes }, layout, tables, &mut objects, &mut |finding| found.push(finding))
+            .expect("memory");
     assert_eq!((converted, &found), (summary, &checked));
     if summary.refused {
         return;
@@ -123,7 +124,8 @@ pub fn sif(data: &[u8]) {
     }
     let mut out = Vec::new();
     let form = sif::convert::Form::Xml;
-    let summary = sif::convert::from_xml(&mut { bytes }, form, &mut out, &mut |finding| findings.push(finding)).expect("memory");
+    let summary =
+        sif::convert::from_xml(&mut { bytes }, form, &mut out, &mut |finding| findings.push(finding)).expect("memory");
     if findings.iter().any(|finding| finding.severity >= Severity::Error) || summary.objects == 0 {
         return;
     }

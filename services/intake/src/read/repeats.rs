@@ -10,7 +10,7 @@ const RECORDS_MAX: usize = 4_000_000;
 const SLOTS_MIN: usize = 1 << 10;
 
 /// What the records of a file are about: an open table of digests, each with its line. Two different records share a digest by a
-/// chance of 2^-64, which would cost a warning and nothing else.
+/// chance of 2^-64, which would cost a remark and nothing else.
 #[derive(Default)]
 pub(super) struct Repeats {
     /// Digests; 0 where none is.
@@ -32,7 +32,8 @@ impl Repeats {
             "line {earlier} is about the same thing: the two agree in {}. The later one stands",
             titles.join(", ")
         );
-        Some(Finding::new(line, "record.repeated", Severity::Warning, message))
+        // Not a fault by itself: one file may report two changes of a student one after the other.
+        Some(Finding::new(line, "record.repeated", Severity::Information, message))
     }
 
     /// Remembers a digest (not 0); gives the line of the one that is there already, which stays.
@@ -75,7 +76,7 @@ impl Repeats {
     }
 }
 
-/// A digest of what a record is about, never 0. It need not withstand an attack: who repeats records on purpose gains a warning.
+/// A digest of what a record is about, never 0. It need not withstand an attack: who repeats records on purpose gains a remark.
 fn digest(plan: &RecordPlan<'_>, cells: &[&str]) -> u64 {
     let mut digest = mixed(plan.number as u64 + 1);
     for field in &plan.key {

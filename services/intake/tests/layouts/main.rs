@@ -7,10 +7,12 @@ mod corpora;
 mod defects;
 mod louisiana;
 mod properties;
+mod recount;
 mod rows;
 mod rules;
 mod samples;
 mod seeded;
+mod seeded_xml;
 mod several_kinds;
 
 use std::{
