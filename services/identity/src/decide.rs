@@ -50,6 +50,8 @@ pub enum Reason {
     FirstNamesDisagree,
     /// First names are only alike, and surname and birth date are the same: it may be a twin.
     TwinPattern,
+    /// First names are only alike, an initial perhaps, and no surname bears them out.
+    HardlyNamed,
     /// Both have a SASID, and they differ.
     OtherStateId,
     /// The SASIDs are equal, but neither name nor birth date bears it out.
@@ -82,9 +84,19 @@ fn first_names_agree(features: &Features) -> bool {
     features.level(field::FIRST).is_some_and(|level| level < first::DIFFERENT)
 }
 
+/// First names that are merely alike.
+fn first_names_alike(features: &Features) -> bool {
+    matches!(features.level(field::FIRST), Some(first::PHONETIC | first::INITIAL | first::SIMILAR))
+}
+
+/// First names merely alike, and no surname that bears them out: a letter for each name fits many children of one birth date and one home.
+fn is_hardly_named(features: &Features) -> bool {
+    first_names_alike(features) && features.level(field::LAST).is_none_or(|level| level > last::NEAR)
+}
+
 /// Surname and birth date the same, first names merely alike, and nothing else to tell twins apart.
 fn is_twin_pattern(features: &Features) -> bool {
-    let alike = matches!(features.level(field::FIRST), Some(first::PHONETIC | first::INITIAL | first::SIMILAR));
+    let alike = first_names_alike(features);
     let same_family = features.level(field::LAST).is_some_and(|level| level <= last::NEAR);
     let same_birth = features.level(field::BIRTH) == Some(birth::EXACT);
     let supported = matches!(features.level(field::MIDDLE), Some(middle::EXACT | middle::INITIAL | middle::NEAR));
@@ -106,6 +118,7 @@ pub(crate) fn guard(features: &Features) -> Option<Reason> {
         Some(_) => Some(Reason::OtherStateId),
         None if !first_names_agree(features) => Some(Reason::FirstNamesDisagree),
         None if is_twin_pattern(features) => Some(Reason::TwinPattern),
+        None if is_hardly_named(features) => Some(Reason::HardlyNamed),
         None => None,
     }
 }

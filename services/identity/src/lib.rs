@@ -35,6 +35,7 @@ pub mod inspection;
 mod jaro;
 mod levels;
 mod lexicon;
+mod lines;
 pub mod link;
 mod matcher;
 pub mod matching;

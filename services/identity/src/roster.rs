@@ -10,7 +10,10 @@ use model::Masked;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::normalise::{BirthDate, known_date};
+use crate::{
+    lines::{Lines, line_of},
+    normalise::{BirthDate, known_date},
+};
 
 /// How a consumer's roster is laid out.
 #[derive(Clone, Debug, Deserialize)]
@@ -271,7 +274,7 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
     if layout.format == RosterFormat::MatchFile {
         builder.delimiter(b'\t').quoting(false);
     }
-    let mut reader = builder.from_reader(bytes);
+    let mut reader = builder.from_reader(Lines::new(bytes));
     let Ok(header) = reader.headers().cloned() else {
         let message = match layout.format {
             RosterFormat::Csv => "the first line must name the columns, separated by commas, in UTF-8",
@@ -284,46 +287,48 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
         return roster;
     }
     let places: HashMap<&str, usize> = header.iter().enumerate().map(|(place, name)| (name.trim(), place)).collect();
-    for record in reader.records() {
+    let mut bytes = csv::ByteRecord::new();
+    // Cannot fail: the bytes are in memory, and rows of any length are allowed here.
+    while reader.read_byte_record(&mut bytes).unwrap_or(false) {
         roster.rows_in += 1;
-        match record {
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                roster.find(line, None, "row.unreadable", "the row is not readable as CSV in UTF-8");
-            }
-            Ok(record) => {
-                let line = record.position().map_or(0, csv::Position::line);
-                if record.len() != header.len() {
-                    roster.find(
-                        line,
-                        None,
-                        "row.length",
-                        &format!("the row has {} fields, the header {}", record.len(), header.len()),
-                    );
-                    continue;
+        let line = line_of(&reader, &bytes);
+        if bytes.as_slice().contains(&b'\n') {
+            // Behind a quotation mark that was never closed rows would be lost, and whoever they name with them.
+            roster.rows.clear();
+            roster.find(line, None, "quote.open", "a quotation mark opens here and is not closed on this line");
+            return roster;
+        }
+        match csv::StringRecord::from_byte_record(bytes.clone()) {
+            Err(_) => roster.find(line, None, "row.unreadable", "the row is not readable as CSV in UTF-8"),
+            Ok(record) => match record_row(line, layout, &header, &places, &record) {
+                Ok((row, note)) => {
+                    roster.rows.push(row);
+                    roster.findings.extend(note);
                 }
-                let value =
-                    |column: &str| places.get(column).and_then(|place| record.get(*place)).map_or("", str::trim);
-                if let Some(column) = quoted(layout, &header, &record) {
-                    roster.find(
-                        line,
-                        Some(&column),
-                        "value.quoted",
-                        "a match file has no quotation marks around values",
-                    );
-                    continue;
-                }
-                match row(line, layout, &value) {
-                    Ok((row, note)) => {
-                        roster.rows.push(row);
-                        roster.findings.extend(note);
-                    }
-                    Err(finding) => roster.findings.push(finding),
-                }
-            }
+                Err(finding) => roster.findings.push(finding),
+            },
         }
     }
     roster
+}
+
+/// A record as a row, if it has the header's shape.
+fn record_row(
+    line: u64,
+    layout: &RosterLayout,
+    header: &csv::StringRecord,
+    places: &HashMap<&str, usize>,
+    record: &csv::StringRecord,
+) -> Result<(RosterRow, Option<RosterFinding>), RosterFinding> {
+    if record.len() != header.len() {
+        let message = format!("the row has {} fields, the header {}", record.len(), header.len());
+        return Err(RosterFinding { line, column: None, rule: "row.length", message });
+    }
+    if let Some(column) = quoted(layout, header, record) {
+        return Err(refuse(line, &column, "value.quoted", "a match file has no quotation marks around values"));
+    }
+    let value = |column: &str| places.get(column).and_then(|place| record.get(*place)).map_or("", str::trim);
+    row(line, layout, &value)
 }
 
 /// The column of a value in quotation marks, where there must be none.
@@ -356,7 +361,10 @@ impl Roster {
 fn check_header(header: &csv::StringRecord, layout: &RosterLayout, roster: &mut Roster) -> bool {
     let known = layout.column_names();
     let present: Vec<&str> = header.iter().map(str::trim).collect();
-    for column in &present {
+    for (place, column) in present.iter().enumerate() {
+        if present.iter().take(place).any(|other| other == column) {
+            roster.find(1, Some(column), "header.repeated", "the column occurs twice: which of them is meant?");
+        }
         if !known.contains(column) && !layout.ignored.iter().any(|name| name == column) {
             roster.find(
                 1,
@@ -523,8 +531,14 @@ fn day(line: u64, layout: &RosterLayout, column: &str, value: &Value<'_>) -> Res
     let parsed = layout.date_formats.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok());
     let plausible = parsed.filter(|day| *day > NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or(NaiveDate::MIN));
     plausible.map(Some).ok_or_else(|| {
-        refuse(line, column, "date.invalid", format!("the day does not read as {}", layout.date_formats.join(" or ")))
+        let forms: Vec<String> = layout.date_formats.iter().map(|format| form(format)).collect();
+        refuse(line, column, "date.invalid", format!("the day is not written {}", forms.join(" or ")))
     })
+}
+
+/// A form of days as people write it: `YYYYMMDD`.
+fn form(format: &str) -> String {
+    format.replace("%Y", "YYYY").replace("%m", "MM").replace("%d", "DD")
 }
 
 #[cfg(test)]
@@ -578,6 +592,16 @@ legal_basis = { column = "Basis", values = { order = "court_order", release = "p
         check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,2026-01-01,order", &[Err("date.order")]);
         check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,,hunch", &[Err("code.unknown")]);
         check("7,Roe,Pat,2010-02-03,JUV", &[Err("row.length")]);
+    }
+
+    #[test]
+    fn a_quotation_mark_never_closed_loses_nobody() {
+        let layout = RosterLayout::parse(LAYOUT).expect("the layout reads");
+        let good = "7,Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n";
+        let header = "ClientPIN,LastName,FirstName,DOB,CaseType,CaseStatus,Start,End,Basis\r\n";
+        let text = format!("{header}{good}8,\"Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n{good}");
+        let roster = read(text.as_bytes(), &layout);
+        assert_eq!((roster.rows.len(), roster.findings[0].line, roster.findings[0].rule), (0, 3, "quote.open"));
     }
 
     #[test]

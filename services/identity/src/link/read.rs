@@ -9,6 +9,7 @@ use crate::Error;
 use crate::config::Config;
 use crate::corpus::{CorpusBuilder, Side};
 use crate::hash::{FoldSet, text_hash};
+use crate::lines::{Lines, line_of};
 use crate::matcher::Progress;
 use crate::normalise::{BirthDate, parse_birth_date};
 
@@ -54,8 +55,9 @@ pub(super) fn read(
 ) -> Result<Read, Error> {
     let file = std::fs::File::open(path).map_err(|source| Error::file(path, "opened", source))?;
     let bytes = file.metadata().map_err(|source| Error::file(path, "read", source))?.len();
+    let lines = Lines::new(std::io::BufReader::with_capacity(1 << 18, file));
     let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 18).from_reader(file);
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 18).from_reader(lines);
     let stage = if side == Side::Left { "reading left" } else { "reading right" };
     progress(stage, 0, bytes);
     let mut record = ByteRecord::new();
@@ -69,7 +71,7 @@ pub(super) fn read(
     let mut loader =
         Loader { path, side, builder, config, header, read: Read::default(), ids: FoldSet::default(), open: None };
     while next(&mut reader, &mut record, path)? {
-        loader.row(&record)?;
+        loader.row(&record, line_of(&reader, &record))?;
         if loader.read.rows.is_multiple_of(PROGRESS_ROWS) {
             progress(stage, reader.position().byte(), bytes);
         }
@@ -79,7 +81,7 @@ pub(super) fn read(
     Ok(loader.read)
 }
 
-fn next(reader: &mut csv::Reader<std::fs::File>, record: &mut ByteRecord, path: &Path) -> Result<bool, Error> {
+fn next<R: std::io::Read>(reader: &mut csv::Reader<R>, record: &mut ByteRecord, path: &Path) -> Result<bool, Error> {
     reader.read_byte_record(record).map_err(|error| {
         let source = match error.into_kind() {
             csv::ErrorKind::Io(source) => source,
@@ -149,8 +151,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn row(&mut self, record: &ByteRecord) -> Result<(), Error> {
-        let line = record.position().map_or(0, csv::Position::line);
+    fn row(&mut self, record: &ByteRecord, line: u64) -> Result<(), Error> {
         if record.len() == 1 && record.get(0).is_some_and(|field| field.trim_ascii().is_empty()) {
             return Ok(());
         }
