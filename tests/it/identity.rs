@@ -23,6 +23,9 @@ use crate::world::{
     with,
 };
 
+mod bulk;
+mod rosters;
+
 /// Matches an agency's clients as a night does.
 async fn match_night(world: &World, who: &str, when: DateTime<Utc>, config: &Config) -> MatchReport {
     let who = consumer(who);

@@ -2,6 +2,8 @@
 //!
 //! Who may call follows from the agreement in force, not from a name: its population is every student, and it names the calling system.
 
+mod bulk;
+
 use std::sync::Arc;
 
 use ::identity::review::{Candidate, Case, Comparison, Past, Place, Verdict};
@@ -131,6 +133,67 @@ impl ReviewService for Review {
             })
             .await
     }
+
+    #[tracing::instrument(name = "api.list_alike_pairs", skip_all)]
+    async fn list_alike_pairs(
+        &self,
+        request: Request<pb::ListAlikePairsRequest>,
+    ) -> Result<Response<pb::ListAlikePairsResponse>, Status> {
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.request_timeout_ms, async move {
+                own(shared, &request).await?;
+                bulk::list_alike(shared, request.into_inner()).await
+            })
+            .await
+    }
+
+    #[tracing::instrument(name = "api.draw_bulk", skip_all)]
+    async fn draw_bulk(&self, request: Request<pb::DrawBulkRequest>) -> Result<Response<pb::DrawBulkResponse>, Status> {
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.request_timeout_ms, async move {
+                own(shared, &request).await?;
+                bulk::draw(shared, request.into_inner()).await
+            })
+            .await
+    }
+
+    #[tracing::instrument(name = "api.get_bulk", skip_all)]
+    async fn get_bulk(&self, request: Request<pb::GetBulkRequest>) -> Result<Response<pb::GetBulkResponse>, Status> {
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.request_timeout_ms, async move {
+                own(shared, &request).await?;
+                bulk::get(shared, &request.into_inner()).await
+            })
+            .await
+    }
+
+    #[tracing::instrument(name = "api.apply_bulk", skip_all)]
+    async fn apply_bulk(
+        &self,
+        request: Request<pb::ApplyBulkRequest>,
+    ) -> Result<Response<pb::ApplyBulkResponse>, Status> {
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.request_timeout_ms, async move {
+                own(shared, &request).await?;
+                bulk::apply(shared, request.into_inner()).await
+            })
+            .await
+    }
+
+    #[tracing::instrument(name = "api.undo_bulk", skip_all)]
+    async fn undo_bulk(&self, request: Request<pb::UndoBulkRequest>) -> Result<Response<pb::UndoBulkResponse>, Status> {
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.request_timeout_ms, async move {
+                own(shared, &request).await?;
+                bulk::undo(shared, request.into_inner()).await
+            })
+            .await
+    }
 }
 
 /// The caller, if the agreement in force makes it one of the SEA's own systems; every other caller gets the one answer.
@@ -171,11 +234,26 @@ fn student(field: &'static str, text: &str) -> Result<StudentId, Failure> {
     id.map(StudentId).ok_or(Failure::Invalid { field, what: "a student of the case" })
 }
 
+/// One agency, or all.
+fn agency(text: &str) -> Result<Option<ConsumerId>, Failure> {
+    match convert::name("consumer", text)? {
+        Some(text) => {
+            text.parse().map(Some).map_err(|_| Failure::Invalid { field: "consumer", what: "a consumer's id" })
+        }
+        None => Ok(None),
+    }
+}
+
+fn page_size(size: i32) -> Result<u32, Failure> {
+    match u32::try_from(size) {
+        Ok(0) => Ok(PAGE),
+        Ok(size) => Ok(size.min(review::PAGE_MAX)),
+        Err(_) => Err(Failure::Invalid { field: "page_size", what: "0 or more" }),
+    }
+}
+
 async fn list(shared: &Shared, request: pb::ListReviewsRequest) -> Result<pb::ListReviewsResponse, Failure> {
-    let consumer: Option<ConsumerId> = match convert::name("consumer", &request.consumer)? {
-        Some(text) => Some(text.parse().map_err(|_| Failure::Invalid { field: "consumer", what: "a consumer's id" })?),
-        None => None,
-    };
+    let consumer = agency(&request.consumer)?;
     let after = match request.page_token.as_str() {
         "" => None,
         text => Some(
@@ -183,11 +261,7 @@ async fn list(shared: &Shared, request: pb::ListReviewsRequest) -> Result<pb::Li
                 .ok_or(Failure::Invalid { field: "page_token", what: "a token that this caller was given" })?,
         ),
     };
-    let size = match u32::try_from(request.page_size) {
-        Ok(0) => PAGE,
-        Ok(size) => size.min(review::PAGE_MAX),
-        Err(_) => return Err(Failure::Invalid { field: "page_size", what: "0 or more" }),
-    };
+    let size = page_size(request.page_size)?;
     let page = review::list(shared.disclosure(), consumer.as_ref(), after, size).await?;
     let next = page.last().filter(|_| page.len() == size as usize).map(|last| last.place().to_text());
     let client = |one: ::identity::review::Waiting| pb::WaitingClient {

@@ -100,13 +100,21 @@ pub struct Bench {
     /// Rounds; figures are medians.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// Students of the invented state whose files are loaded.
-    #[arg(long, default_value_t = 20_000)]
-    pub students: u64,
+    /// Students of the invented state: those whose files are loaded (default 20000), or to link clients with (default 1000000).
+    #[arg(long)]
+    pub students: Option<u64>,
+    /// Clients to link, some 15 % of them unknown to the state.
+    #[arg(long, default_value_t = 50_000)]
+    pub clients: u64,
+    /// Seed of the invented people.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BenchWhat {
+    /// An agency's clients with a state's students, two files, without a database.
+    Link,
     /// One student's history: cold, warm.
     History,
     /// The roster stream.
@@ -396,11 +404,66 @@ pub enum Review {
         #[command(flatten)]
         author: Author,
     },
+    /// Pairs that wait for the same reason and agree in the same way: what a bulk may decide. It names nobody.
+    Alike {
+        /// One agency's.
+        #[arg(long)]
+        consumer: Option<ConsumerId>,
+    },
+    /// Decide on pairs alike at once, after a sample of them was looked at one by one.
+    #[command(subcommand)]
+    Bulk(Bulk),
     /// The queues in figures, and how right the engine's probabilities proved.
     Stats {
         /// Decisions of so many days.
         #[arg(long, default_value_t = 90)]
         days: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Bulk {
+    /// Bulks, the latest first.
+    List {
+        /// One agency's.
+        #[arg(long)]
+        consumer: Option<ConsumerId>,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Draw a bulk of pairs alike, and the sample of it that is looked at (`review show`) and decided (`review decide`) one by one first.
+    #[command(group = clap::ArgGroup::new("verdict").required(true))]
+    Draw {
+        /// Which pairs, as `review alike` names them.
+        alike: String,
+        /// Each client is the student beside it.
+        #[arg(long, group = "verdict")]
+        are: bool,
+        /// None of them is.
+        #[arg(long, group = "verdict")]
+        are_not: bool,
+        #[command(flatten)]
+        author: Author,
+    },
+    /// How far a bulk has come, and who of its sample has still to be looked at.
+    Show {
+        /// Its number.
+        id: i64,
+    },
+    /// Carry a bulk out, if its whole sample was decided alike. One pair decided otherwise refuses it.
+    Apply {
+        /// Its number.
+        id: i64,
+        #[command(flatten)]
+        author: Author,
+    },
+    /// Take back all that a bulk decided, its sample included: the pairs wait for a person again.
+    Undo {
+        /// Its number.
+        id: i64,
+        #[command(flatten)]
+        author: Author,
     },
 }
 

@@ -20,6 +20,7 @@ mod family;
 mod household;
 mod identity;
 mod life;
+pub mod linking;
 mod names;
 mod noise;
 mod places;

@@ -9,7 +9,10 @@ use agreements::{Act, Agreements, Approval, Digest};
 use chrono::{DateTime, Utc};
 use identity::{
     crosswalk::Author,
-    review::{self, Case, Override, Place, Queue, Reliability, Signature, Verdict, Waiting},
+    review::{
+        self, Case, Override, Place, Queue, Reliability, Signature, Verdict, Waiting,
+        bulk::{self, Alike, Bulk, BulkVerdict},
+    },
 };
 use model::{ConsumerId, Masked, StudentId};
 use pg::Role;
@@ -76,9 +79,13 @@ pub async fn open(context: Context<'_>, ask: &Ask<'_>, client: i64) -> Result<Ca
         })
         .await?;
     outcome.map_err(Error::Denied)?;
+    let at = context.clock.now();
     pg::run_tx(context.pool, "review.show", Role::Identity, |tx| {
         let students = &students;
-        Box::pin(async move { Ok(review::show(tx, client, students).await?) })
+        Box::pin(async move {
+            bulk::note_look(tx, client, at).await?;
+            Ok(review::show(tx, client, students).await?)
+        })
     })
     .await
 }
@@ -186,6 +193,80 @@ fn two(agreements: &Agreements, digest: Digest, all: &[Signature], at: DateTime<
             verified.is_ok().then(|| [first.steward.clone(), second.steward.clone()])
         })
     })
+}
+
+/// Pairs that wait alike, which a bulk may decide. It names nobody.
+pub async fn list_alike(context: Context<'_>, consumer: Option<&ConsumerId>) -> Result<Vec<Alike>, Error> {
+    pg::run_tx(context.pool, "review.list_alike", Role::Identity, |tx| {
+        Box::pin(async move { Ok(bulk::list_alike(tx, consumer).await?) })
+    })
+    .await
+}
+
+/// Draws a bulk of pairs alike, and the sample that must be looked at one by one first.
+pub async fn draw_bulk(
+    context: Context<'_>,
+    (alike, verdict): (&str, BulkVerdict),
+    (by, reason): (&str, &str),
+) -> Result<Bulk, Error> {
+    let author = Author { by, reason, at: context.clock.now() };
+    let seed = chance(context);
+    pg::run_tx(context.pool, "review.draw_bulk", Role::Identity, |tx| {
+        Box::pin(async move { Ok(bulk::draw(tx, (alike, verdict), seed, author).await?) })
+    })
+    .await
+}
+
+/// A bulk as it stands.
+pub async fn find_bulk(context: Context<'_>, id: i64) -> Result<Option<Bulk>, Error> {
+    pg::run_tx(context.pool, "review.find_bulk", Role::Identity, |tx| {
+        Box::pin(async move { Ok(bulk::find(tx, id).await?) })
+    })
+    .await
+}
+
+/// Bulks, the latest first.
+pub async fn list_bulks(context: Context<'_>, consumer: Option<&ConsumerId>, limit: u32) -> Result<Vec<Bulk>, Error> {
+    pg::run_tx(context.pool, "review.list_bulks", Role::Identity, |tx| {
+        Box::pin(async move { Ok(bulk::list(tx, consumer, limit.min(PAGE_MAX)).await?) })
+    })
+    .await
+}
+
+/// Carries a bulk out, if its sample was looked at and decided alike; the state of what is returned says whether it was.
+pub async fn apply_bulk(context: Context<'_>, id: i64, (by, reason): (&str, &str)) -> Result<Bulk, Error> {
+    let author = Author { by, reason, at: context.clock.now() };
+    let seed = chance(context);
+    pg::run_tx(context.pool, "review.apply_bulk", Role::Identity, |tx| {
+        Box::pin(async move { Ok(bulk::apply(tx, id, seed, author).await?) })
+    })
+    .await
+}
+
+/// Takes back all that a bulk decided; what was disclosed on its links is queued to be called back.
+pub async fn undo_bulk(
+    context: Context<'_>,
+    id: i64,
+    (by, reason): (&str, &str),
+) -> Result<(Bulk, u64, Vec<Recalled>), Error> {
+    let author = Author { by, reason, at: context.clock.now() };
+    pg::run_tx(context.pool, "review.undo_bulk", Role::Identity, |tx| {
+        Box::pin(async move {
+            let undone = bulk::undo(tx, id, author).await?;
+            let mut recalled = Vec::new();
+            for link in &undone.ended {
+                recalled.extend(recall::queue_match(tx, link, (author.by, author.at)).await?);
+            }
+            Ok((undone.bulk, undone.waiting, recalled))
+        })
+    })
+    .await
+}
+
+fn chance(context: Context<'_>) -> u64 {
+    let mut bytes = [0; 8];
+    context.entropy.fill(&mut bytes);
+    u64::from_le_bytes(bytes)
 }
 
 /// The queues in figures, and the engine's reliability as people's decisions since `from` show it.

@@ -29,6 +29,8 @@ use crate::{
     },
 };
 
+pub mod bulk;
+
 /// Decisions on one client that are shown at most.
 const DECISIONS_MAX: i64 = 100;
 

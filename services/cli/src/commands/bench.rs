@@ -1,10 +1,11 @@
-//! `throughline bench`: figures of the real thing (server, mutual TLS, agreement, ledger, database), each beside the least that the same
-//! bytes cost, measured in the same run. Rates are this machine's; the ratio is what to compare.
+//! `throughline bench`: figures of the real thing (linkage; server, mutual TLS, agreement, ledger, database), each beside the least that
+//! the same bytes cost, measured in the same run. Rates are this machine's; the ratio is what to compare.
 
 mod client;
 mod history;
 mod intake;
 mod ledger;
+mod link;
 
 use std::sync::Arc;
 
@@ -58,7 +59,10 @@ pub async fn run(place: &Place, options: &Bench) -> anyhow::Result<Outcome> {
     if matches!(options.what, BenchWhat::Ledger | BenchWhat::All) {
         figures.extend(ledger::record(place, options).await?);
     }
-    if matches!(options.what, BenchWhat::Intake | BenchWhat::Ledger) {
+    if matches!(options.what, BenchWhat::Link | BenchWhat::All) {
+        figures.extend(link::run(place, options)?);
+    }
+    if matches!(options.what, BenchWhat::Intake | BenchWhat::Ledger | BenchWhat::Link) {
         say(place, options, &figures)?;
         return Ok(Outcome::Done);
     }

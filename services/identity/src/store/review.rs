@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::matches::ReportRow;
 
+pub(crate) mod bulk;
+
 /// A client who waits for a person.
 pub(crate) struct WaitingRow {
     pub(crate) client_id: i64,

@@ -23,6 +23,8 @@ const LAYOUTS: [(&str, &str); 3] = [
 ];
 /// What a load is held against.
 const BARE: &str = "the same facts by COPY into a bare table with the same indexes";
+/// Students, unless told otherwise.
+const STUDENTS: u64 = 20_000;
 /// The seed of the invented state.
 const SEED: u64 = 11;
 /// Its school years.
@@ -41,7 +43,7 @@ struct Rates {
 pub async fn load(place: &Place, options: &Bench) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let state = folder.path().join("world");
-    let mut wanted = generate::Options::new(options.students, SEED, state.clone());
+    let mut wanted = generate::Options::new(options.students.unwrap_or(STUDENTS), SEED, state.clone());
     wanted.clients = 0.0;
     wanted.years = YEARS;
     generate::run(&wanted, &|_, _, _| ())?;

@@ -1,5 +1,7 @@
 //! `throughline identity review`.
 
+mod bulk;
+
 use agreements::{Act, Actor, Approval, Delivery};
 use anyhow::Context as _;
 use chrono::Days;
@@ -72,6 +74,12 @@ pub async fn run(place: &Place, command: Review) -> anyhow::Result<Outcome> {
                 let by = steward(app, author.by)?;
                 let decided = review::undo(app.disclosure(), client, (&by, &author.reason)).await?;
                 say(place, client, &decided)?;
+            }
+            Review::Alike { consumer } => bulk::alike(place, app, consumer.as_ref()).await?,
+            Review::Bulk(command) => {
+                let outcome = bulk::run(place, app, command).await?;
+                app.sequence().await?;
+                return Ok(outcome);
             }
             Review::Stats { days } => stats(place, app, days).await?,
         }
