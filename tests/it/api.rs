@@ -28,8 +28,9 @@ use proto::{
         ledger_service_client::LedgerServiceClient,
     },
     review::v1::{
-        DecideReviewRequest, GetReviewRequest, ListReviewsRequest, UndoReviewRequest, decide_review_request::Verdict,
-        review_service_client::ReviewServiceClient,
+        ApplyBulkRequest, DecideReviewRequest, DrawBulkRequest, GetBulkRequest, GetReviewRequest,
+        ListAlikePairsRequest, ListReviewsRequest, Outcome, UndoBulkRequest, UndoReviewRequest, bulk::State,
+        decide_review_request::Verdict, review_service_client::ReviewServiceClient,
     },
     roster::v1::{SubmitRosterRequest, roster_service_client::RosterServiceClient},
 };
@@ -44,6 +45,8 @@ use tonic::{
 };
 
 use crate::world::{World, consumer, in_care, loaded_at, offense, registration, snapshot, supervised};
+
+mod silence;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -525,5 +528,66 @@ async fn doubtful_matches_are_shown_to_the_states_own_system_and_to_nobody_else(
         request_id: String::new(),
     };
     assert_eq!(own.undo_review(undo).await.unwrap().into_inner().recalled.len(), 1);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_bulk_is_drawn_looked_at_applied_and_taken_back_by_the_states_own_system() {
+    let world = World::new(&["dcf", "sea"]).await;
+    world.load("sasid-2.1x", &[registration("9900000017")], loaded_at()).await;
+    world.roster("dcf", "2026-11-19", &[in_care("D1", "2026-10-01", "")], loaded_at()).await;
+    world.link("dcf", "D1", "9900000017").await;
+    world
+        .force(
+            "UPDATE identity.match_decision SET outcome = 'review', decided_by = 'engine/1', probability = 0.95,
+            explanation = '{\"reason\": \"probability\"}'",
+        )
+        .await;
+    world.rebuild("dcf").await;
+    let served = Served::start(world, Limits::default()).await;
+    let mut stranger = ReviewServiceClient::new(served.connect("dcf").await);
+    let refused = stranger.list_alike_pairs(ListAlikePairsRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert_eq!(stranger.get_bulk(GetBulkRequest { bulk_id: 1 }).await.unwrap_err().code(), Code::PermissionDenied);
+
+    let mut own = ReviewServiceClient::new(served.connect("sea").await);
+    assert_eq!(own.get_bulk(GetBulkRequest { bulk_id: 1 }).await.unwrap_err().code(), Code::NotFound);
+    let kinds = own.list_alike_pairs(ListAlikePairsRequest::default()).await.unwrap().into_inner().kinds;
+    assert_eq!((kinds.len(), kinds[0].pair_count, kinds[0].sample_to_link_count), (1, 1, Some(1)));
+    let (steward, reason) = ("ann".to_owned(), "the birth records".to_owned());
+    let draw = DrawBulkRequest {
+        alike_id: kinds[0].alike_id.clone(),
+        outcome: Outcome::Match.into(),
+        steward: steward.clone(),
+        reason: reason.clone(),
+        request_id: String::new(),
+    };
+    let unsaid = DrawBulkRequest { outcome: 0, ..draw.clone() };
+    assert_eq!(own.draw_bulk(unsaid).await.unwrap_err().code(), Code::InvalidArgument);
+    let bulk = own.draw_bulk(draw).await.unwrap().into_inner().bulk.unwrap();
+    let (bulk_id, client_id) = (bulk.bulk_id, bulk.client_ids_to_review[0]);
+    let apply = ApplyBulkRequest { bulk_id, steward, reason, request_id: String::new() };
+    assert_eq!(own.apply_bulk(apply.clone()).await.unwrap_err().code(), Code::FailedPrecondition);
+    let case = GetReviewRequest { client_id, steward: "ann".to_owned() };
+    let case = own.get_review(case).await.unwrap().into_inner();
+    let decide = DecideReviewRequest {
+        client_id,
+        verdict: Some(Verdict::IsStudentId(case.candidates[0].student_id.clone())),
+        steward: "ann".to_owned(),
+        reason: "the birth record".to_owned(),
+        request_id: String::new(),
+    };
+    own.decide_review(decide).await.unwrap();
+    let applied = own.apply_bulk(apply).await.unwrap().into_inner();
+    assert_eq!((applied.decided_count, applied.bulk.unwrap().state()), (0, State::Applied));
+    served.world.ask("dcf", "D1", moment()).await.unwrap();
+    let undo = UndoBulkRequest {
+        bulk_id,
+        steward: "ben".to_owned(),
+        reason: "they were not".to_owned(),
+        request_id: String::new(),
+    };
+    let undone = own.undo_bulk(undo).await.unwrap().into_inner();
+    assert_eq!((undone.waiting_count, undone.recalled.len(), undone.bulk.unwrap().state()), (1, 1, State::Undone));
     served.end().await;
 }

@@ -95,7 +95,9 @@ pub struct Manifest {
     pub as_of: String,
     /// Histories disclosed.
     pub histories: u64,
-    /// Clients for whom nothing may be disclosed at present.
+    /// Clients for whom nothing may be disclosed at present. For the SEA's own report: in the manifest it would tell a recipient that the state
+    /// knows somebody of whom nothing may be told.
+    #[serde(skip)]
     pub refused: u64,
     /// The chain over the content digests in order ([`RunDigest`]), hex: the run's completion entry in the ledger holds the same.
     pub digest: String,

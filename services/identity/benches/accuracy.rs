@@ -244,20 +244,21 @@ impl Tally {
             );
         }
         let _ = writeln!(text, "- in review: {} pairs, {} of them right", self.reviews, self.right_reviews);
-        text.push_str("\n| stratum | clients | in the state | recall | right ones in review | linked | wrong | wrong per million links, at most (95 %) |\n");
-        text.push_str("|---|---|---|---|---|---|---|---|\n");
+        text.push_str("\n| stratum | clients | in the state | recall | its 95 % interval | right ones in review | linked | wrong | precision, at least (95 %) |\n");
+        text.push_str("|---|---|---|---|---|---|---|---|---|\n");
         for (name, count) in &self.strata {
             let (_, high) = poisson_interval(count.wrong);
+            let (low_recall, high_recall) = share_interval(count.right, count.truths);
             let _ = writeln!(
                 text,
-                "| {name} | {} | {} | {:.4} | {} | {} | {} | {:.0} |",
+                "| {name} | {} | {} | {:.4} | {low_recall:.4} to {high_recall:.4} | {} | {} | {} | {:.5} |",
                 count.clients,
                 count.truths,
                 count.recall(),
                 count.waiting,
                 count.links,
                 count.wrong,
-                high / count.links.max(1) as f64 * 1e6
+                (1.0 - high / count.links.max(1) as f64).max(0.0)
             );
         }
         text.push_str("\n| probability below | pairs | right | expected |\n|---|---|---|---|\n");
@@ -331,6 +332,18 @@ fn strata(child: &invented::Child, in_twin_family: bool, did: u16, is_absent: bo
     all
 }
 
+/// 95 % interval of a share (Wilson).
+fn share_interval(hits: u64, of: u64) -> (f64, f64) {
+    if of == 0 {
+        return (0.0, 1.0);
+    }
+    let (n, z2) = (of as f64, 1.96_f64 * 1.96);
+    let share = hits as f64 / n;
+    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = 1.96 * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt() / (1.0 + z2 / n);
+    ((middle - half).max(0.0), (middle + half).min(1.0))
+}
+
 /// Exact 95 % interval of a Poisson mean of which `seen` were counted.
 fn poisson_interval(seen: u64) -> (f64, f64) {
     // P(X <= k | mean), summed from the largest term down.
@@ -384,6 +397,7 @@ fn others(names: &NamePool, report: &mut String) -> Result<(), Failed> {
 /// What each technique is worth: the same files without it.
 fn without(names: &NamePool, students: usize, clients: usize, report: &mut String) -> Result<(), Failed> {
     let (world, _) = unseen::invent(names, students, clients, 99);
+    let mut without_model = String::new();
     writeln!(report, "\n| without | recall | wrong | recall at .999 / .9999 |\n|---|---|---|---|")?;
     let mut row = |title: &str, world: &Invented, config: &Config| -> Result<(), Failed> {
         let (_, _, result) = link(&world.left, &world.right, config)?;
@@ -393,6 +407,28 @@ fn without(names: &NamePool, students: usize, clients: usize, report: &mut Strin
         Ok(())
     };
     row("nothing: the whole matcher", &world, &Config::default())?;
+    let (matcher, corpus, whole) = link(&world.left, &world.right, &Config::default())?;
+    for (title, comparisons, levels) in TECHNIQUES {
+        let model = flattened(matcher.model(), comparisons, levels);
+        let result = Matcher::new(model, &Config::default())?.link(&corpus, &|_, _, _| {})?;
+        let score = score::measure(&result.pairs, &world.truth);
+        let [_, (_, third), (_, fourth)] = score.recall_at[..] else { return Err("three precisions".into()) };
+        let (recall, wrong) = (score.recall(), score.wrong.len());
+        writeln!(without_model, "| {title} | {recall:.4} | {wrong} | {third:.4} / {fourth:.4} |")?;
+    }
+    let by_score = |pair: &Pair| Pair { probability: 1.0 / (1.0 + (-pair.score_bits / 4.0).exp2()), ..*pair };
+    let scored: Vec<Pair> = whole.pairs.iter().map(by_score).collect();
+    let [_, (_, third), (_, fourth)] = score::measure(&scored, &world.truth).recall_at[..] else {
+        return Err("three precisions".into());
+    };
+    let greedy = format!("| who else could be meant: scores alone, one to one | | | {third:.4} / {fourth:.4} |");
+    let [third, fourth] = [0.999, 0.9999].map(|precision| recall_of_all(&scored, &world, precision));
+    let all = format!("| one to one: scores alone, every pair for itself | | | {third:.4} / {fourth:.4} |");
+    writeln!(without_model, "{greedy}\n{all}")?;
+    let mut passes = String::from("\n| blocking pass | pairs | links that it finds |\n|---|---|---|\n");
+    for pass in &whole.report.passes {
+        writeln!(passes, "| {} | {} | {} |", pass.pass, pass.pairs, pass.matches_found)?;
+    }
     row("the household part of the score", &world, &Config { household_members: 0.0, ..Config::default() })?;
     row(
         "term frequencies (every value as common as one in 200)",
@@ -420,5 +456,49 @@ fn without(names: &NamePool, students: usize, clients: usize, report: &mut Strin
     row("sex", &blank(&|p| p.sex = None), &default)?;
     row("ZIP", &blank(&|p| p.addresses.iter_mut().for_each(|home| home.zip.clear())), &default)?;
     row("town and ZIP", &blank(&|p| p.addresses.clear()), &default)?;
+    report.push_str(&without_model);
+    report.push_str(&passes);
     Ok(())
+}
+
+/// Techniques that are levels of comparisons: without them such a pair counts as different.
+const TECHNIQUES: [(&str, &[&str], &[&str]); 5] = [
+    ("nicknames", &["first_name"], &["nickname"]),
+    ("how names sound", &["first_name", "last_name"], &["phonetic"]),
+    ("misspellings of names", &["first_name", "last_name"], &["misspelt", "alike", "similar", "near"]),
+    ("parts of names, and parts moved", &["first_name", "last_name"], &["token", "moved_to_middle"]),
+    (
+        "birth dates swapped, mistyped or partly right",
+        &["birth_date"],
+        &["day_month_swapped", "one_digit", "month_and_day", "year_and_part", "first_of_year", "year"],
+    ),
+];
+
+/// The model with these levels as good as "different".
+fn flattened(model: &identity::Model, comparisons: &[&str], levels: &[&str]) -> identity::Model {
+    let mut model = model.clone();
+    for (name, of_one) in &mut model.comparisons {
+        let Some(different) = of_one.get("different").copied() else { continue };
+        if comparisons.iter().any(|prefix| name.starts_with(prefix)) {
+            for (_, level) in of_one.iter_mut().filter(|(level, _)| levels.contains(&level.as_str())) {
+                *level = different;
+            }
+        }
+    }
+    model
+}
+
+/// Recall at a precision where every pair above a score counts, not one for each person.
+fn recall_of_all(pairs: &[Pair], world: &Invented, precision: f64) -> f64 {
+    let mut ranked: Vec<&Pair> = pairs.iter().collect();
+    ranked.sort_by(|a, b| b.score_bits.total_cmp(&a.score_bits));
+    let all = world.truth.iter().flatten().count().max(1) as f64;
+    let (mut hits, mut best) = (0_u32, 0.0_f64);
+    for (count, pair) in ranked.iter().enumerate() {
+        hits += u32::from(world.truth[pair.right as usize] == Some(pair.left));
+        if f64::from(hits) / (count + 1) as f64 >= precision {
+            best = f64::from(hits) / all;
+        }
+    }
+    best
 }

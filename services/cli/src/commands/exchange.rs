@@ -182,7 +182,8 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
     .await
 }
 
-/// Runs a night for one consumer; the report is also written into the data folder, and what of it is the consumer's beside the deliveries.
+/// Runs a night for one consumer. The report is kept in the data folder, for the SEA alone: how many clients were matched, and how many
+/// refused, says of people on the roster whether the state knows them. What is written beside the deliveries counts these only.
 pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, out: &Path) -> anyhow::Result<Json> {
     let layout = app.roster_layout(consumer)?;
     let today = date.unwrap_or_else(|| app.clock().now().with_timezone(&layout.time_zone).date_naive());
@@ -190,24 +191,17 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
     ensure!(today <= now + Days::new(1), "{today} lies in the future: a night is run on its day, or after it");
     let (matching, intervals) = match_clients(app, consumer).await?;
     let folder = out.join(today.to_string());
-    let mut files = BTreeMap::new();
+    let (mut histories, mut refused) = (None, None);
     for format in feeds::formats::NAMES {
         let target = folder.join(format);
-        if target.join("manifest.json").exists() {
+        if let Ok(text) = fs::read(target.join(feeds::MANIFEST)) {
             // The same night again: what was delivered whole stays.
-            files.insert(
-                *format,
-                fs::read(target.join("manifest.json"))
-                    .ok()
-                    .and_then(|text| serde_json::from_slice::<Json>(&text).ok())
-                    .unwrap_or_default(),
-            );
+            let delivered: Json = serde_json::from_slice(&text).unwrap_or_default();
+            histories = histories.or(delivered["histories"].as_u64());
             continue;
         }
-        files.insert(
-            *format,
-            serde_json::to_value(feed::export(app, &feed::Export::scheduled(consumer, format, &target)).await?)?,
-        );
+        let manifest = feed::export(app, &feed::Export::scheduled(consumer, format, &target)).await?;
+        (histories, refused) = (Some(manifest.histories), Some(manifest.refused));
     }
     let summaries = summaries(app, consumer, today, &folder.join("summaries")).await?;
     app.sequence().await?;
@@ -215,23 +209,22 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
     let report = json!({
         "consumer": consumer, "date": today,
         "matching": matching, "population_intervals": intervals,
-        "files": { "histories": files.values().next().map(|m| m["histories"].clone()), "refused": files.values().next().map(|m| m["refused"].clone()), "formats": feeds::formats::NAMES },
+        "files": { "histories": histories, "refused": refused, "formats": feeds::formats::NAMES },
         "summaries": summaries, "proofs": proofs,
         "waiting_for_a_person": matching.waiting + matching.contested,
     });
-    // What the exchange knows of people it does not deliver stays here: counts of matches tell whether somebody is in the state's records.
-    let reports = app.data.join("reports").join(consumer.as_str());
-    fs::create_dir_all(&reports)?;
-    write_whole(&reports.join(format!("{today}.json")), &serde_json::to_vec_pretty(&report)?)?;
+    let kept = app.data.join("reports").join(consumer.as_str());
+    fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
+    write_whole(&kept.join(format!("{today}.json")), &serde_json::to_vec_pretty(&report)?)?;
     let delivered = json!({
-        "consumer": consumer, "date": today, "files": report["files"], "proofs": proofs,
-        "summaries": { "rendered": summaries["rendered"], "unchanged": summaries["unchanged"], "refused": summaries["refused"] },
+        "consumer": consumer, "date": today, "files": { "histories": histories, "formats": feeds::formats::NAMES },
+        "summaries": { "rendered": report["summaries"]["rendered"], "unchanged": report["summaries"]["unchanged"] }, "proofs": proofs,
     });
     write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&delivered)?)?;
     Ok(report)
 }
 
-/// A night's report, written last: with it the night is done.
+/// What a night delivered, written last: with it the night is done.
 const REPORT: &str = "report.json";
 /// Which client's document is which.
 const INDEX: &str = "index.csv";

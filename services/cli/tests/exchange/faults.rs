@@ -117,7 +117,7 @@ impl Clean {
                 }
             }
             if step == Step::Exchange {
-                clean.night = Night::open(&place.path("out").join(NIGHT));
+                clean.night = Night::open(&place.path("out").join(NIGHT), &place.report(CONSUMER, NIGHT));
             }
             clean.passages.insert(step, passages(&file));
         }
@@ -209,7 +209,7 @@ fn survive(clean: &Clean, step: Step, armed: Armed) {
         Step::Roster => drop(Step::Exchange.run(&world, &place)),
         Step::Exchange | Step::Serve => {}
     }
-    let night = Night::open(&place.path("out").join(NIGHT));
+    let night = Night::open(&place.path("out").join(NIGHT), &place.report(CONSUMER, NIGHT));
     assert_eq!(night.histories, clean.night.histories, "{at}: the same histories");
     assert!(night.documents.keys().eq(clean.night.documents.keys()), "{at}: the same clients have a document");
     assert_eq!(parts(&place.path("out")), Vec::<PathBuf>::new(), "{at}: nothing half-delivered");

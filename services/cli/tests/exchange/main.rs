@@ -65,7 +65,7 @@ fn a_state_becomes_deliveries_and_every_disclosure_is_in_the_ledger() {
         }
         let out = place.path("out").join(consumer);
         place.run(&["exchange", "run", "--consumer", consumer, "--date", "2026-11-20", "--out", text(&out)], 0);
-        let night = Night::open(&out.join("2026-11-20"));
+        let night = Night::open(&out.join("2026-11-20"), &place.report(consumer, "2026-11-20"));
         assert!(!night.documents.is_empty() || consumer == "education_unit", "{consumer} has clients");
         received += night.entries;
         if !night.histories.is_empty() {
