@@ -13,6 +13,8 @@ use crate::{
     system::data_folder,
 };
 
+/// Students, unless told otherwise.
+const STUDENTS: u64 = 1_000_000;
 /// What linking is held against.
 const READ: &str = "both files read, each field looked at";
 /// What memory is held against.
@@ -33,7 +35,8 @@ pub fn run(place: &Place, options: &Bench) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir().context("cannot make a folder for the two files")?;
     let [left, right, out, model] =
         ["left.csv", "right.csv", "pairs.csv", "model.json"].map(|name| folder.path().join(name));
-    let written = linking::write((options.students.unwrap_or(STUDENTS), options.clients), options.seed, (&left, &right))?;
+    let written =
+        linking::write((options.students.unwrap_or(STUDENTS), options.clients), options.seed, (&left, &right))?;
     let link = |known: Option<&Path>, save: Option<&Path>| {
         identity::link::link_files(&left, &right, &out, known, save, &config, &|_, _, _| {})
     };
