@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use agreements::Grant;
-use domains::{Organizations, StoredFact, conceal_other_agency, definition, derive_mobility, fold};
+use domains::{Organizations, StoredFact, conceal_other_agency, definition, derive_mobility, discipline, fold};
 use model::{Domain, Row, Section, SectionState, Sensitivity};
 
 use crate::{Error, store::PermittedFact};
@@ -58,6 +58,7 @@ pub(crate) fn sections(allowed: &dyn Allowed, facts: Vec<StoredFact>, organizati
         .map(|e| (e.domain, e.name))
         .collect();
     let mut facts = conceal_other_agency(facts, &named, organizations);
+    discipline::keep_own(&mut facts);
     for fact in &mut facts {
         let domain = fact.domain;
         fact.payload.retain(|name, _| allowed.element(domain, name));

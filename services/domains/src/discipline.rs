@@ -3,9 +3,9 @@
 mod elements;
 
 pub(crate) use elements::to_message;
-use model::Domain;
+use model::{Domain, Row, Value};
 
-use crate::{Definition, Kind};
+use crate::{Definition, Kind, StoredFact};
 
 /// The domain as data.
 pub const DEFINITION: Definition = Definition {
@@ -19,11 +19,77 @@ pub const DEFINITION: Definition = Definition {
     ],
 };
 
+/// The roles of one who answers for an incident, in the words of all sources.
+const RESPONSIBLE: [&str; 3] = ["Offender", "Participant", "Perpetrator"];
+
+/// What the record of a victim or witness tells: that there was an incident, and the student's own part in it. Everything else is about
+/// another child.
+const OF_THE_INCIDENT: [&str; 12] = [
+    "school_year",
+    "incident_identifier",
+    "state_incident_number",
+    "incident_date",
+    "incident_time",
+    "incident_location",
+    "local_education_agency_id",
+    "school_id",
+    "student_participation_code",
+    "incident_type",
+    "incident_type_2",
+    "bullying",
+];
+
+/// What only an action has.
+const OF_THE_ACTION: [&str; 4] =
+    ["discipline_action_identifier", "discipline_date", "discipline_action", "discipline_action_2"];
+
+/// Whether a role is that of a victim, a witness, or anybody else who does not answer for the incident.
+fn is_bystander(role: &str) -> bool {
+    let mut roles = role.split(';').map(str::trim).filter(|role| !role.is_empty()).peekable();
+    roles.peek().is_some() && !roles.any(|role| RESPONSIBLE.contains(&role))
+}
+
+/// Whether the student of a row answers for the incident. Where the role is not told, a row without action says no such thing.
+pub fn is_answered_for(row: &Row) -> bool {
+    row.find_text("student_participation_code")
+        .map_or_else(|| OF_THE_ACTION.iter().any(|element| row.find(element).is_some()), |role| !is_bystander(role))
+}
+
+/// Takes out of facts what is another child's: all but the incident where the student suffered or saw it, and actions that answer it.
+/// Called while the roles are still known: an agreement may withhold them.
+pub fn keep_own(facts: &mut Vec<StoredFact>) {
+    let is_of_bystander = |fact: &StoredFact| {
+        fact.domain == Domain::Discipline && fact.find_text("student_participation_code").is_some_and(is_bystander)
+    };
+    if !facts.iter().any(is_of_bystander) {
+        return;
+    }
+    for fact in facts.iter_mut().filter(|fact| is_of_bystander(fact)) {
+        fact.payload.retain(|name, _| OF_THE_INCIDENT.contains(&name.as_str()));
+    }
+    let (incidents, number) =
+        (facts.clone(), |fact: &StoredFact| fact.find_text("incident_identifier").map(str::to_owned));
+    facts.retain(|fact| {
+        let answered = |own: bool| {
+            incidents.iter().any(|incident| {
+                incident.domain == Domain::Discipline
+                    && incident.kind == "incident"
+                    && is_of_bystander(incident) != own
+                    && number(fact).is_some()
+                    && number(incident) == number(fact)
+                    && !reported_apart(incident.lea.as_deref(), fact.lea.as_deref())
+            })
+        };
+        fact.domain != Domain::Discipline || fact.kind != "action" || answered(true) || !answered(false)
+    });
+}
+
 /// One row an action, joined with the incident it answers; an incident without action has a row of its own. A source that
-/// reports both in one record (kind `offense`) is taken as it is.
-pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organizations) -> Vec<model::Row> {
-    use model::Value;
-    let of_kind = |kind: &str| facts.iter().copied().filter(|fact| fact.kind == kind).collect::<Vec<_>>();
+/// reports both in one record (kind `offense`) is taken as it is. Of a victim or witness there is the incident alone.
+pub(crate) fn fold(facts: &[&StoredFact], organizations: &crate::Organizations) -> Vec<Row> {
+    let mut own: Vec<StoredFact> = facts.iter().copied().cloned().collect();
+    keep_own(&mut own);
+    let of_kind = |kind: &str| own.iter().filter(|fact| fact.kind == kind).collect::<Vec<_>>();
     let mut rows = crate::fold::plain(&of_kind("offense"), organizations);
     let mut incidents = crate::fold::plain(&of_kind("incident"), organizations);
     let mut answered = vec![false; incidents.len()];
@@ -32,7 +98,10 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
         let found = incidents.iter().position(|incident| {
             number.is_some()
                 && incident.find_text("incident_identifier") == number.as_deref()
-                && !reported_apart(incident, &action)
+                && !reported_apart(
+                    incident.find_text("local_education_agency_id"),
+                    action.find_text("local_education_agency_id"),
+                )
         });
         if let Some(index) = found {
             if let Some(flag) = answered.get_mut(index) {
@@ -49,14 +118,12 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
     let mut keep = answered.iter().map(|answered| !answered);
     incidents.retain(|_| keep.next().unwrap_or(true));
     rows.extend(incidents);
-    let day =
-        |row: &model::Row| row.find("incident_date").or_else(|| row.find("discipline_date")).and_then(Value::as_date);
+    let day = |row: &Row| row.find("incident_date").or_else(|| row.find("discipline_date")).and_then(Value::as_date);
     rows.sort_by(|a, b| (day(a), &a.source).cmp(&(day(b), &b.source)));
     rows
 }
 
-/// Whether two rows are reported by different districts: each district counts its own incidents.
-fn reported_apart(one: &model::Row, other: &model::Row) -> bool {
-    let lea = |row: &model::Row| row.find_text("local_education_agency_id").map(str::to_owned);
-    matches!((lea(one), lea(other)), (Some(one), Some(other)) if one != other)
+/// Whether two records are reported by different districts: each district counts its own incidents.
+fn reported_apart(one: Option<&str>, other: Option<&str>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if one != other)
 }

@@ -51,3 +51,46 @@ fn an_action_answers_an_incident_of_its_own_district_only() {
     apart.sort();
     assert_eq!(apart, [(None, detention), (violence, None)]);
 }
+
+fn told(rows: &[model::Row]) -> Vec<Vec<&str>> {
+    rows.iter().map(|row| row.values.values().filter_map(Value::as_text).collect()).collect()
+}
+
+#[test]
+fn who_suffered_or_saw_an_incident_bears_nothing_of_the_offenders() {
+    let row_of = |role: &str| {
+        let fact = stored(
+            "offense",
+            "064",
+            &[
+                ("incident_identifier", "H-1"),
+                ("student_participation_code", role),
+                ("incident_type", "Fighting"),
+                ("weapon", "Club"),
+                ("substance", "Alcohol"),
+                ("discipline_action", "Expulsion"),
+                ("education_provided", "Homebound instruction"),
+                ("discipline_action_2", "Out-of-School Suspension"),
+                ("other_agency_action", "Referral to juvenile court"),
+            ],
+        );
+        fold(Domain::Discipline, &[fact], &Organizations::default())
+    };
+    for role in ["Victim", "Witness", "Victim; Reporter"] {
+        assert_eq!(told(&row_of(role)), [["H-1", "Fighting", "064", role]]);
+    }
+    for role in ["Offender", "Participant", "Perpetrator; Victim"] {
+        assert_eq!(told(&row_of(role))[0].len(), 10, "{role}");
+    }
+}
+
+#[test]
+fn an_action_does_not_answer_an_incident_that_the_student_suffered() {
+    let incident =
+        |role: &str| stored("incident", "990", &[("incident_identifier", "7"), ("student_participation_code", role)]);
+    let action = stored("action", "990", &[("incident_identifier", "7"), ("discipline_action", "Detention")]);
+    let rows = |facts: &[StoredFact]| fold(Domain::Discipline, facts, &Organizations::default());
+    assert_eq!(told(&rows(&[incident("Victim"), action.clone()])), [["7", "990", "Victim"]]);
+    let both = rows(&[incident("Perpetrator"), action]);
+    assert_eq!(told(&both), [["Detention", "7", "990", "Perpetrator"]]);
+}

@@ -24,7 +24,7 @@ pub fn from_disclosure(history: &DisclosedHistory, report_date: NaiveDate) -> Su
     let special_ed =
         block(section(Domain::SpecialEducation), report_date, SPECIAL_EDUCATION_FIELDS, special_education_row);
     let tests = tests(section(Domain::Assessment), report_date);
-    let discipline = block(section(Domain::Discipline), report_date, DISCIPLINE_FIELDS, discipline_row);
+    let discipline = discipline_block(section(Domain::Discipline), report_date);
     Summary {
         format: Format,
         report_date,
@@ -204,6 +204,15 @@ fn years_only(section: &Section) -> Section {
     let mut section = section.clone();
     section.rows.retain(|row| row.find("days_scheduled").is_some() && row.find("month").is_none());
     section
+}
+
+/// The disciplinary table: who suffered or saw one is not disciplined.
+fn discipline_block(section: Option<&Section>, report_date: NaiveDate) -> Block<DisciplineRow> {
+    let mut section = section.cloned();
+    if let Some(section) = &mut section {
+        section.rows.retain(domains::discipline::is_answered_for);
+    }
+    block(section.as_ref(), report_date, DISCIPLINE_FIELDS, discipline_row)
 }
 
 fn attendance_row(row: &Row) -> AttendanceRow {
@@ -393,5 +402,52 @@ fn current(enrollment: Option<&Section>, student: Option<&Section>, report_date:
             value.as_boolean().map(|yes| if yes { "Yes" } else { "No" }.to_owned())
         }),
         language,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::model::{BatchId, Certification, Lineage};
+
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a day")
+    }
+
+    fn row(domain: Domain, values: &[(&str, &str)]) -> Row {
+        let name = |name: &str| definition(domain).find_element(name).expect("an element of the domain").name;
+        let value = |text: &str| text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Date);
+        Row {
+            values: values.iter().map(|(element, text)| (name(element), value(text))).collect(),
+            school_year: None,
+            certification: Certification::Certified,
+            source: Lineage {
+                batch: BatchId(1),
+                file: "invented".into(),
+                line: 1,
+                recorded_on: Some(day("2026-11-20")),
+                reported_on: None,
+                sea: "ct".into(),
+                person: None,
+            },
+        }
+    }
+
+    fn discipline(rows: Vec<Row>) -> Block<DisciplineRow> {
+        let section = Section { domain: Domain::Discipline, state: SectionState::Reported, rows, withheld: Vec::new() };
+        discipline_block(Some(&section), day("2026-11-22"))
+    }
+
+    #[test]
+    fn who_suffered_or_saw_an_incident_is_not_among_the_disciplined() {
+        let of = |role: &str| {
+            row(Domain::Discipline, &[("student_participation_code", role), ("incident_date", "2024-11-05")])
+        };
+        let of_unknown = row(Domain::Discipline, &[("incident_date", "2024-11-05")]);
+        let block = discipline(vec![of("Offender"), of("Victim"), of("Witness"), of_unknown]);
+        assert_eq!(block.rows().len(), 1);
+        let none = discipline(vec![of("Victim")]);
+        assert_eq!((none.state(), none.provenance), (State::NotReported, Provenance::default()));
     }
 }

@@ -291,6 +291,13 @@ fn rows_of_a_delimited_file_fail_alone() {
         1,
         &["2:- - record.columns error"],
     );
+    // The sanction of a victim's record is another child's.
+    check_said(
+        "ct-discipline",
+        replaced(discipline, "O,1700", "V,1700").as_bytes(),
+        1,
+        &["2:19 sanction_type_primary field.blank_unless error", "2:18 sanction_date field.blank_unless error"],
+    );
     let long = "x".repeat(41);
     check_said(
         "ct-discipline",
