@@ -3,7 +3,7 @@
 mod elements;
 
 pub(crate) use elements::to_message;
-use model::{Domain, Row, Value};
+use model::{Domain, Row, SchoolYear, Value};
 
 use crate::{Definition, Kind, StoredFact};
 
@@ -13,9 +13,10 @@ pub const DEFINITION: Definition = Definition {
     label: "Disciplinary Action",
     elements: elements::ELEMENTS,
     kinds: &[
-        Kind { name: "offense", key: &["local_education_agency_id", "incident_identifier"] },
-        Kind { name: "incident", key: &["school_id", "incident_identifier"] },
-        Kind { name: "action", key: &["discipline_action_identifier", "discipline_date"] },
+        // Numbers are used again in later years.
+        Kind { name: "offense", key: &["local_education_agency_id", "incident_identifier", "school_year"] },
+        Kind { name: "incident", key: &["school_id", "incident_identifier", "school_year"] },
+        Kind { name: "action", key: &["discipline_action_identifier", "discipline_date", "school_year"] },
     ],
 };
 
@@ -77,6 +78,7 @@ pub fn keep_own(facts: &mut Vec<StoredFact>) {
                     && is_of_bystander(incident) != own
                     && number(fact).is_some()
                     && number(incident) == number(fact)
+                    && distance(incident.school_year, fact.school_year).is_some()
                     && !reported_apart(incident.lea.as_deref(), fact.lea.as_deref())
             })
         };
@@ -95,14 +97,18 @@ pub(crate) fn fold(facts: &[&StoredFact], organizations: &crate::Organizations) 
     let mut answered = vec![false; incidents.len()];
     for mut action in crate::fold::plain(&of_kind("action"), organizations) {
         let number = action.find_text("incident_identifier").map(str::to_owned);
-        let found = incidents.iter().position(|incident| {
+        let answers = |incident: &Row| {
             number.is_some()
                 && incident.find_text("incident_identifier") == number.as_deref()
                 && !reported_apart(
                     incident.find_text("local_education_agency_id"),
                     action.find_text("local_education_agency_id"),
                 )
-        });
+        };
+        let nearest = incidents.iter().enumerate().filter(|(_, incident)| answers(incident));
+        let nearest =
+            nearest.filter_map(|(i, incident)| Some((distance(incident.school_year, action.school_year)?, i)));
+        let found = nearest.min().map(|(_, index)| index);
         if let Some(index) = found {
             if let Some(flag) = answered.get_mut(index) {
                 *flag = true;
@@ -126,4 +132,15 @@ pub(crate) fn fold(facts: &[&StoredFact], organizations: &crate::Organizations) 
 /// Whether two records are reported by different districts: each district counts its own incidents.
 fn reported_apart(one: Option<&str>, other: Option<&str>) -> bool {
     matches!((one, other), (Some(one), Some(other)) if one != other)
+}
+
+/// The school years from an incident to its action: none or one, since an action may follow in the next year. A year that nobody told is
+/// any year, and comes last.
+fn distance(incident: Option<SchoolYear>, action: Option<SchoolYear>) -> Option<i16> {
+    match (incident, action) {
+        (Some(incident), Some(action)) => {
+            Some(action.0.saturating_sub(incident.0)).filter(|years| (0..=1).contains(years))
+        }
+        _ => Some(i16::MAX),
+    }
 }

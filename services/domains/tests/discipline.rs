@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on says why")]
 
 use domains::{FactBuilder, Organizations, StoredFact, fold};
-use model::{BatchId, Domain, Lineage, SourcePersonId, Value};
+use model::{BatchId, Domain, Lineage, SchoolYear, SourcePersonId, Value};
 
 fn stored(kind: &str, lea: &str, values: &[(&str, &str)]) -> StoredFact {
     let mut builder = FactBuilder::new(Domain::Discipline, kind, 1);
@@ -93,4 +93,40 @@ fn an_action_does_not_answer_an_incident_that_the_student_suffered() {
     assert_eq!(told(&rows(&[incident("Victim"), action.clone()])), [["7", "990", "Victim"]]);
     let both = rows(&[incident("Perpetrator"), action]);
     assert_eq!(told(&both), [["Detention", "7", "990", "Perpetrator"]]);
+}
+
+#[test]
+fn a_number_used_again_in_a_later_year_is_another_record() {
+    for kind in ["offense", "incident", "action"] {
+        let key = |year: i16, what: &str| {
+            let mut builder = FactBuilder::new(Domain::Discipline, kind, 1);
+            builder.lea("064").facility("0646311").school_year(SchoolYear(year));
+            builder.set("incident_identifier", Value::Text("1".to_owned()));
+            builder.set("incident_type", Value::Text(what.to_owned()));
+            builder.build().expect("the values fit").natural_key
+        };
+        assert_eq!(key(2024, "Fighting"), key(2024, "Theft"), "a correction of the same year");
+        assert_ne!(key(2024, "Fighting"), key(2025, "Fighting"), "{kind}");
+    }
+}
+
+#[test]
+fn an_action_answers_the_incident_of_its_year() {
+    let of = |kind: &str, year: i16, element: &str, what: &str| {
+        let mut fact = stored(kind, "990", &[("incident_identifier", "7"), (element, what)]);
+        fact.school_year = Some(SchoolYear(year));
+        fact
+    };
+    let incidents = [of("incident", 2023, "incident_type", "Theft"), of("incident", 2024, "incident_type", "Fighting")];
+    let with_action = |year: i16| {
+        let mut facts = incidents.to_vec();
+        facts.push(of("action", year, "discipline_action", "Detention"));
+        let rows = fold(Domain::Discipline, &facts, &Organizations::default());
+        let found = rows.iter().find(|row| row.find("discipline_action").is_some()).expect("the action");
+        found.find_text("incident_type").map(str::to_owned)
+    };
+    assert_eq!(with_action(2023).as_deref(), Some("Theft"));
+    assert_eq!(with_action(2024).as_deref(), Some("Fighting"));
+    assert_eq!(with_action(2025).as_deref(), Some("Fighting"), "an action may follow in the next year");
+    assert_eq!(with_action(2026), None);
 }
