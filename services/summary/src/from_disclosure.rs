@@ -212,7 +212,20 @@ fn discipline_block(section: Option<&Section>, report_date: NaiveDate) -> Block<
     if let Some(section) = &mut section {
         section.rows.retain(domains::discipline::is_answered_for);
     }
-    block(section.as_ref(), report_date, DISCIPLINE_FIELDS, discipline_row)
+    let first = block(section.as_ref(), report_date, DISCIPLINE_FIELDS, discipline_row);
+    let (Some(section), Content::Reported(_)) = (&section, &first.content) else { return first };
+    // A field that is not permitted is blank, whichever sanction has it.
+    let permitted = |field: &str| !first.not_permitted.contains(field);
+    let second = |row: &Row| DisciplineRow {
+        sanction: text(row, "discipline_action_2"),
+        days: if permitted("days") { number(row, "discipline_action_2_length") } else { Cell::Absent },
+        ..discipline_row(row)
+    };
+    let rows = section.rows.iter().flat_map(|row| {
+        let has_second = permitted("sanction") && row.find("discipline_action_2").is_some();
+        std::iter::once(discipline_row(row)).chain(has_second.then(|| second(row)))
+    });
+    Block { content: Content::Reported(rows.collect()), ..first.clone() }
 }
 
 fn attendance_row(row: &Row) -> AttendanceRow {
@@ -437,6 +450,30 @@ mod tests {
     fn discipline(rows: Vec<Row>) -> Block<DisciplineRow> {
         let section = Section { domain: Domain::Discipline, state: SectionState::Reported, rows, withheld: Vec::new() };
         discipline_block(Some(&section), day("2026-11-22"))
+    }
+
+    #[test]
+    fn a_second_sanction_is_a_line_of_its_own() {
+        let mut row = row(
+            Domain::Discipline,
+            &[
+                ("incident_date", "2024-11-05"),
+                ("discipline_action", "Out-of-School Suspension"),
+                ("discipline_action_2", "Expulsion"),
+            ],
+        );
+        row.values.insert("discipline_action_length", Value::Integer(10));
+        row.values.insert("discipline_action_2_length", Value::Integer(90));
+        let told = |block: &Block<DisciplineRow>| {
+            let told = |row: &DisciplineRow| (row.sanction.value().cloned(), row.days.value().copied());
+            block.rows().iter().map(told).collect::<Vec<_>>()
+        };
+        let days = |days: i64| Some(Decimal(days * Decimal::SCALE));
+        let (first, second) = ("Out-of-School Suspension".to_owned(), "Expulsion".to_owned());
+        let block = discipline(vec![row]);
+        assert_eq!(told(&block), [(Some(first), days(10)), (Some(second), days(90))]);
+        assert!(block.rows().iter().all(|row| row.date == Cell::Value(day("2024-11-05"))));
+        assert_eq!(newest(&block, |row| row.date.value().copied()).rows().len(), 2);
     }
 
     #[test]
