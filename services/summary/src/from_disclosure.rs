@@ -126,19 +126,34 @@ fn not_permitted(section: &Section, fields: Fields) -> BTreeSet<String> {
     fields.iter().filter(|(_, element)| withheld(element)).map(|(field, _)| (*field).to_owned()).collect()
 }
 
-/// How old what a row says is: the day its status was reported for, else the source's own day, else the day it was recorded. A report says
-/// nothing of a later day than its own.
-fn reported_on(row: &Row, report_date: NaiveDate) -> Option<NaiveDate> {
-    row.find_date("status_date").or_else(|| row.source.as_reported_on()).filter(|day| *day <= report_date)
+/// The day a row speaks for. A report says nothing of a later day than its own.
+#[derive(Clone, Copy)]
+struct Told {
+    on: NaiveDate,
+    /// The day its status was reported for, or the source's own; else it is the day the row was received.
+    is_reported: bool,
+}
+
+fn told_on(row: &Row, report_date: NaiveDate) -> Option<Told> {
+    let reported = row.find_date("status_date").or(row.source.reported_on);
+    let told = reported.or(row.source.recorded_on).map(|on| Told { on, is_reported: reported.is_some() });
+    told.filter(|told| told.on <= report_date)
+}
+
+/// How old what a row says is, and who says it.
+fn provenance_of(row: &Row, report_date: NaiveDate) -> Provenance {
+    let told = told_on(row, report_date);
+    Provenance {
+        as_reported_on: told.filter(|told| told.is_reported).map(|told| told.on),
+        received_on: told.filter(|told| !told.is_reported).map(|told| told.on),
+        reported_by: row.find_text("local_education_agency_name").map(str::to_owned),
+    }
 }
 
 /// When the newest of the rows was reported, and by whom.
 fn provenance(rows: &[Row], report_date: NaiveDate) -> Provenance {
-    let newest = rows.iter().max_by_key(|row| (reported_on(row, report_date), row.source.batch));
-    Provenance {
-        as_reported_on: newest.and_then(|row| reported_on(row, report_date)),
-        reported_by: newest.and_then(|row| row.find_text("local_education_agency_name")).map(str::to_owned),
-    }
+    let newest = rows.iter().max_by_key(|row| (told_on(row, report_date).map(|told| told.on), row.source.batch));
+    newest.map_or_else(Provenance::default, |row| provenance_of(row, report_date))
 }
 
 fn block<T: Record>(
@@ -341,10 +356,12 @@ fn client(section: Option<&Section>, report_date: NaiveDate) -> Client {
     if name_withheld {
         not_permitted.insert("name".to_owned());
     }
+    let provenance = provenance_of(row, report_date);
     Client {
         lang: None,
         state: state(section),
-        as_reported_on: reported_on(row, report_date),
+        as_reported_on: provenance.as_reported_on,
+        received_on: provenance.received_on,
         reported_by: None,
         not_permitted,
         name: if name_withheld { Cell::Absent } else { full_name(row) },
@@ -399,10 +416,12 @@ fn current(enrollment: Option<&Section>, student: Option<&Section>, report_date:
     if !language.is_absent() {
         not_permitted.remove("language");
     }
+    let provenance = provenance_of(row, report_date);
     Current {
         state: state(section),
-        as_reported_on: reported_on(row, report_date),
-        reported_by: row.find_text("local_education_agency_name").map(str::to_owned),
+        as_reported_on: provenance.as_reported_on,
+        received_on: provenance.received_on,
+        reported_by: provenance.reported_by,
         not_permitted,
         school: text(row, "school_name"),
         district: text(row, "local_education_agency_name"),
@@ -474,6 +493,15 @@ mod tests {
         assert_eq!(told(&block), [(Some(first), days(10)), (Some(second), days(90))]);
         assert!(block.rows().iter().all(|row| row.date == Cell::Value(day("2024-11-05"))));
         assert_eq!(newest(&block, |row| row.date.value().copied()).rows().len(), 2);
+    }
+
+    #[test]
+    fn the_day_of_receipt_is_not_called_the_day_of_the_report() {
+        let mut told = row(Domain::Discipline, &[("discipline_action", "Detention")]);
+        let days = |block: Block<DisciplineRow>| (block.provenance.as_reported_on, block.provenance.received_on);
+        assert_eq!(days(discipline(vec![told.clone()])), (None, Some(day("2026-11-20"))));
+        told.source.reported_on = Some(day("2026-10-01"));
+        assert_eq!(days(discipline(vec![told])), (Some(day("2026-10-01")), None));
     }
 
     #[test]

@@ -127,6 +127,8 @@ pub(crate) struct Words {
     pub cell_inferred: String,
     pub as_reported: String,
     pub as_reported_on: String,
+    pub received: String,
+    pub received_on: String,
     pub reported_by: String,
     pub age_days: String,
     pub age_day: String,

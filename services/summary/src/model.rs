@@ -1,8 +1,8 @@
 //! The view model: one student's school records, as disclosed, ready to be printed. Its JSON is `school-records-summary/1`.
 //!
 //! The *base form* holds `report_date`, `client`, `summary`, `recent` and `history`, where each block of rows is an array.
-//! A block may instead be an object `{"state", "as_reported_on", "reported_by", "not_permitted", "rows"}`, and `client` and
-//! `summary` may carry the first four of these beside their own fields. `notice`, `agreement`, `recipient`, `withheld` and
+//! A block may instead be an object `{"state", "as_reported_on", "received_on", "reported_by", "not_permitted", "rows"}`, and `client`
+//! and `summary` may carry the first five of these beside their own fields. `notice`, `agreement`, `recipient`, `withheld` and
 //! `code` are optional, and unknown fields are refused.
 
 use std::collections::BTreeSet;
@@ -105,6 +105,9 @@ record!(
         /// The day the block was last reported.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub as_reported_on: Option<NaiveDate>,
+        /// The day it was last received, where the report gives no day of its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub received_on: Option<NaiveDate>,
         /// Who reported it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub reported_by: Option<String>,
@@ -134,6 +137,9 @@ record!(
         /// The day the block was last reported.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub as_reported_on: Option<NaiveDate>,
+        /// The day it was last received, where the report gives no day of its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub received_on: Option<NaiveDate>,
         /// Who reported it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub reported_by: Option<String>,

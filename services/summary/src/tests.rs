@@ -96,6 +96,18 @@ fn the_report_date_is_on_each_page_and_in_the_body() {
 }
 
 #[test]
+fn what_was_received_is_said_to_be_received() {
+    let mut summary = fixture("full.json");
+    summary.history.discipline.provenance.as_reported_on = None;
+    summary.history.discipline.provenance.received_on = Some(summary.report_date);
+    let (tree, _) = text_of(&summary, EXCHANGE);
+    assert!(tree.contains("«Received 11/20/2026, the day of this report; reported by 3 districts»"), "{tree}");
+    summary.history.discipline.provenance.reported_by = None;
+    let (tree, _) = text_of(&summary, EXCHANGE);
+    assert!(tree.contains("«Received 11/20/2026, the day of this report»"), "{tree}");
+}
+
+#[test]
 fn each_page_says_which_of_how_many() {
     let (_, pages) = text_of(&fixture("full.json"), EXCHANGE);
     let count = pages.len();

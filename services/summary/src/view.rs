@@ -161,11 +161,13 @@ fn section_view(summary: &Summary, section: &Section, words: &Words) -> SectionV
     match section.source.as_str() {
         "client" => {
             let c = &summary.client;
-            at.single(c, c.state, c.as_reported_on, c.reported_by.as_ref(), &c.not_permitted)
+            let provenance = provenance_of(c.as_reported_on, c.received_on, c.reported_by.as_ref());
+            at.single(c, c.state, &provenance, &c.not_permitted)
         }
         "summary" => {
             let c = &summary.summary;
-            at.single(c, c.state, c.as_reported_on, c.reported_by.as_ref(), &c.not_permitted)
+            let provenance = provenance_of(c.as_reported_on, c.received_on, c.reported_by.as_ref());
+            at.single(c, c.state, &provenance, &c.not_permitted)
         }
         "recent.attendance" => at.block(&summary.recent.attendance),
         "recent.special_ed" => at.block(&summary.recent.special_ed),
@@ -179,6 +181,10 @@ fn section_view(summary: &Summary, section: &Section, words: &Words) -> SectionV
         // Cannot happen: the layout was checked against `source_fields`.
         _ => SectionView::default(),
     }
+}
+
+fn provenance_of(on: Option<NaiveDate>, received: Option<NaiveDate>, by: Option<&String>) -> Provenance {
+    Provenance { as_reported_on: on, received_on: received, reported_by: by.cloned() }
 }
 
 /// Prints one section.
@@ -208,14 +214,12 @@ impl Printer<'_> {
         &self,
         record: &T,
         state: State,
-        on: Option<NaiveDate>,
-        by: Option<&String>,
+        provenance: &Provenance,
         not_permitted: &Names,
     ) -> SectionView {
-        let provenance = Provenance { as_reported_on: on, reported_by: by.cloned() };
         let message = self.state(state);
         let rows = if message.is_none() { vec![self.row(record, not_permitted)] } else { Vec::new() };
-        SectionView { provenance: self.provenance(&provenance), rows, message }
+        SectionView { provenance: self.provenance(provenance), rows, message }
     }
 
     fn state(&self, state: State) -> Option<String> {
@@ -255,18 +259,21 @@ impl Printer<'_> {
     fn provenance(&self, provenance: &Provenance) -> Option<String> {
         let words = self.words;
         let source = provenance.reported_by.as_ref().map(|text| isolate(&clean(text))).filter(|text| !text.is_empty());
-        let day = provenance.as_reported_on.map(date).unwrap_or_default();
-        let age = match provenance.as_reported_on.map(|on| (self.report_day - on).num_days()) {
+        let on = provenance.as_reported_on.or(provenance.received_on);
+        let day = on.map(date).unwrap_or_default();
+        let age = match on.map(|on| (self.report_day - on).num_days()) {
             Some(0) => words.age_same.clone(),
             Some(1) => words.age_day.clone(),
             Some(days) if days > 1 => fill(&words.age_days, &[("days", &days.to_string())]),
             _ => String::new(),
         };
-        let template = match (provenance.as_reported_on, &source) {
-            (Some(_), Some(_)) => &words.as_reported,
-            (Some(_), None) => &words.as_reported_on,
-            (None, Some(_)) => &words.reported_by,
-            (None, None) => return None,
+        let template = match (provenance.as_reported_on, provenance.received_on, &source) {
+            (Some(_), _, Some(_)) => &words.as_reported,
+            (Some(_), _, None) => &words.as_reported_on,
+            (None, Some(_), Some(_)) => &words.received,
+            (None, Some(_), None) => &words.received_on,
+            (None, None, Some(_)) => &words.reported_by,
+            (None, None, None) => return None,
         };
         Some(fill(template, &[("date", &day), ("age", &age), ("source", source.as_deref().unwrap_or_default())]))
     }

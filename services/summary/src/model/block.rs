@@ -37,6 +37,8 @@ impl State {
 pub struct Provenance {
     /// The day it was last reported.
     pub as_reported_on: Option<NaiveDate>,
+    /// The day it was last received, where the report gives no day of its own.
+    pub received_on: Option<NaiveDate>,
     /// Who reported it: a school, a district, the state.
     pub reported_by: Option<String>,
 }
@@ -103,6 +105,8 @@ struct Form<T> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     as_reported_on: Option<NaiveDate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    received_on: Option<NaiveDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     reported_by: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     not_permitted: BTreeSet<String>,
@@ -121,7 +125,11 @@ impl<T: Record> Form<T> {
         };
         let block = Block {
             content,
-            provenance: Provenance { as_reported_on: self.as_reported_on, reported_by: self.reported_by },
+            provenance: Provenance {
+                as_reported_on: self.as_reported_on,
+                received_on: self.received_on,
+                reported_by: self.reported_by,
+            },
             not_permitted: self.not_permitted,
         };
         block.rows().iter().try_for_each(|row| check_not_permitted(row, &block.not_permitted))?;
@@ -150,6 +158,7 @@ impl<T: Serialize + Clone> Serialize for Block<T> {
         Form {
             state: self.state(),
             as_reported_on: self.provenance.as_reported_on,
+            received_on: self.provenance.received_on,
             reported_by: self.provenance.reported_by.clone(),
             not_permitted: self.not_permitted.clone(),
             rows: self.rows().to_vec(),
@@ -174,7 +183,7 @@ impl<'de, T: Record + Deserialize<'de>> Visitor<'de> for BlockVisitor<T> {
     type Value = Block<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of rows, or an object with rows, state, as_reported_on, reported_by and not_permitted")
+        f.write_str("an array of rows, or an object with rows, state, as_reported_on, received_on, reported_by and not_permitted")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, rows: A) -> Result<Block<T>, A::Error> {

@@ -211,7 +211,7 @@ mod tests {
             "\"name\"",
             "\"nam\"",
             "client.nam (line 1,",
-            "no such field; expected one of `name`, `dob`, `sasid`, `gender`, `race_ethnicity`, `lang`, `state`, `as_reported_on`, `reported_by`, `not_permitted`",
+            "no such field; expected one of `name`, `dob`, `sasid`, `gender`, `race_ethnicity`, `lang`, `state`, `as_reported_on`, `received_on`, `reported_by`, `not_permitted`",
         );
         check("\"name\"", "\"Marker\"", "client.? (line 1,", "`not_permitted`");
         check("summary/1", "summary/2", "format (line 1,", "expected \"school-records-summary/1\"");
