@@ -1,6 +1,7 @@
 //! What another agency did with a child is not the reader's business: the stay prints as ordinary enrollment in the home district.
 
 mod bridge;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -20,8 +21,9 @@ use crate::{Organizations, StoredFact, definition, fold::order_day};
 /// 1. Exit into a facility, registration and exit there and return home are taken out together, so that the stay at home goes on
 ///    (`bridge`); unless `enrollment.facility_2_id` is named.
 /// 2. What the facility reported is the home district's: the nexus district if reported, else the nearest ordinary enrollment (rather of
-///    the same school year, rather before it), with that enrollment's school and lineage. Without any, the fact is dropped: it could only reveal. One that then stands under
-///    the key of an ordinary fact is dropped too.
+///    the same school year, rather before it), with that enrollment's school, and as enrollment with its lineage. Without any, the fact is
+///    dropped: it could only reveal. One that then stands under the key of an ordinary fact is dropped too, and a row that would stand
+///    out beside those that home reports (`rows`).
 /// 3. An exit type, entry type or relationship that names another agency becomes an ordinary one (`words`), unless its guarded twin is named.
 pub fn conceal_other_agency(
     facts: Vec<StoredFact>,
@@ -66,7 +68,7 @@ fn move_home(facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<Store
             let lea = nexus.or_else(|| home.map(|home| home.lea.clone()));
             let of_lea = home.filter(|home| Some(&home.lea) == lea.as_ref());
             let facility = of_lea.and_then(|home| home.facility.clone());
-            if let Some(home) = of_lea {
+            if let Some(home) = of_lea.filter(|_| matches!(fact.domain, Domain::Enrollment | Domain::Student)) {
                 fact.source = home.source.clone();
             }
             rewrite(&mut fact, lea, facility);
@@ -74,6 +76,7 @@ fn move_home(facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<Store
         })
         .collect();
     bridge::bridge(&mut moved);
+    rows::drop_outstanding(&mut moved);
     drop_doubles(&mut moved);
     moved
 }

@@ -26,7 +26,15 @@ fn told(facts: &[StoredFact]) -> String {
         for row in rows {
             let values: Vec<_> =
                 row.values.iter().map(|(name, value)| format!("{name}={}", value.to_plain())).collect();
-            writeln!(text, "{domain} {:?} {:?} {}", row.school_year, row.certification, values.join(" ")).unwrap();
+            let source = match domain {
+                // Which report of home's a stay is known by may differ.
+                Domain::Enrollment | Domain::Attendance => String::new(),
+                _ => {
+                    format!("{} {:?} {}:{}", row.source.batch, row.source.recorded_on, row.source.file, row.source.line)
+                }
+            };
+            writeln!(text, "{domain} {:?} {:?} {} {source}", row.school_year, row.certification, values.join(" "))
+                .unwrap();
         }
     }
     text
@@ -60,6 +68,10 @@ enum Stay {
     AtHomeAllAlong,
     /// The facility reports a plan and days of attendance of its own.
     PlanAndDays,
+    /// The facility reports a course, a test and an incident: in the files in which home does, or in its own.
+    Rows {
+        apart: bool,
+    },
 }
 
 fn stay() -> impl Strategy<Value = Stay> {
@@ -74,6 +86,7 @@ fn stay() -> impl Strategy<Value = Stay> {
         1 => Just(Stay::Unreported),
         1 => Just(Stay::AtHomeAllAlong),
         1 => Just(Stay::PlanAndDays),
+        1 => any::<bool>().prop_map(|apart| Stay::Rows { apart }),
     ]
 }
 
@@ -145,6 +158,7 @@ fn records((places, left): &Life, known: &Known) -> Vec<StoredFact> {
             facts.push(there);
         }
         facts.push(plan);
+        facts.extend(rows(stay, year, line + 40, (&lea, &school)));
     }
     if *left {
         let kind =
@@ -156,7 +170,38 @@ fn records((places, left): &Life, known: &Known) -> Vec<StoredFact> {
     facts.push(
         fact(Domain::Student, "person", 902).with("sex", "F").with_value("dcf_status", Value::Boolean(known.in_care)),
     );
+    for fact in facts.iter_mut().filter(|fact| &*fact.source.file == "file") {
+        fact.source.file = fact.domain.to_string().into();
+    }
     facts
+}
+
+/// A course, a test and an incident that home reports, and what the facility adds.
+fn rows(stay: Stay, year: i32, line: u32, (lea, school): (&str, &str)) -> Vec<StoredFact> {
+    let on = day(&format!("{year}-11-05"));
+    let of = |domain: Domain, kind: &str, line: u32, lea: &str, school: &str| {
+        let mut row = fact(domain, kind, line).at(lea, school).in_year(SchoolYear(i16::try_from(year).unwrap()));
+        row.valid = model::Period::day(on);
+        row
+    };
+    let all = |line: u32, lea: &str, school: &str, number: &str| {
+        [
+            of(Domain::Course, "section", line, lea, school).with("course_code", "04101").with("section_code", number),
+            of(Domain::Assessment, "result", line, lea, school).with("assessment_title", number),
+            of(Domain::Discipline, "offense", line, lea, school).with("incident_identifier", number),
+        ]
+    };
+    let mut rows = all(line, lea, school, "0017").to_vec();
+    if let Stay::Rows { apart } = stay {
+        rows.extend(all(line + 7, "348", "3480115", "BDC-25-004").map(|mut row| {
+            if apart {
+                row.source.file = "centre".into();
+                row.source.line = line + 1;
+            }
+            row
+        }));
+    }
+    rows
 }
 
 fn events(stay: Stay, year: i32, line: u32, (lea, school, grade): (&str, &str, &str)) -> Vec<StoredFact> {
@@ -216,7 +261,7 @@ proptest! {
     fn what_is_told_is_the_same_whether_or_not_another_agency_knows_the_child(life in life(), known in known()) {
         let plain = told(&records(&life, &NOTHING));
         let other = told(&records(&life, &known));
-        prop_assert!(!["348", "Detention", "institution", "Foster"].iter().any(|marker| other.contains(marker)), "{}", other);
+        prop_assert!(!["348", "Detention", "institution", "Foster", "BDC", "centre"].iter().any(|marker| other.contains(marker)), "{}", other);
         let differ: Vec<_> = plain.lines().zip(other.lines()).filter(|(a, b)| a != b).collect();
         prop_assert!(plain == other, "{:#?}", differ);
     }
@@ -291,4 +336,22 @@ fn attendance_is_joined_across_a_concealed_stay() {
     assert_eq!(rows[0].find("days_attended"), Some(&Value::Integer(170)));
     assert_eq!(rows[0].find("attendance_rate").map(Value::to_plain).as_deref(), Some("0.9444"));
     assert_eq!(rows[0].find("chronic_absenteeism"), Some(&Value::Boolean(false)));
+}
+
+#[test]
+fn a_row_of_a_facility_stays_only_in_a_run_of_lines_that_home_reports() {
+    let result = |line: u32, lea: &str, school: &str, title: &str| {
+        fact(Domain::Assessment, "result", line).at(lea, school).with("assessment_title", title)
+    };
+    let facts = [
+        register(1, "064", "0646311", "2024-08-28", "09"),
+        result(40, "064", "0646311", "at home"),
+        result(42, "348", "3480115", "second of the run"),
+        result(41, "348", "3480115", "first of the run"),
+        result(90, "348", "3480115", "elsewhere in the file"),
+    ];
+    let facts = conceal_other_agency(facts.to_vec(), &BTreeSet::new(), &organizations());
+    let rows = fold(Domain::Assessment, &facts, &organizations());
+    let told: Vec<_> = rows.iter().map(|row| (row.source.line, row.find_text("assessment_title").unwrap())).collect();
+    assert_eq!(told, [(40, "at home"), (41, "first of the run"), (42, "second of the run")]);
 }
