@@ -142,18 +142,13 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
     };
     set(&mut fact.payload, "local_education_agency_id", lea.as_ref());
     set(&mut fact.payload, "school_id", facility.as_ref());
-    // Why and how the stay began and ended, and the facility's own number for the student, belong to the stay.
-    for element in [
-        "school_name",
-        "town_name",
-        "local_education_agency_name",
-        "entry_type",
-        "exit_withdraw_type",
-        "exit_status",
-        "district_student_id",
-    ] {
+    // Why and how the stay began and ended belongs to the stay.
+    for element in
+        ["school_name", "town_name", "local_education_agency_name", "entry_type", "exit_withdraw_type", "exit_status"]
+    {
         fact.payload.remove(element);
     }
+    rows::clear_own_numbers(fact);
     let domain = definition(fact.domain);
     fact.payload
         .retain(|name, _| domain.find_element(name).is_some_and(|element| element.class != Sensitivity::OtherAgency));

@@ -68,10 +68,19 @@ enum Stay {
     AtHomeAllAlong,
     /// The facility reports a plan and days of attendance of its own.
     PlanAndDays,
-    /// The facility reports a course, a test and an incident: in the files in which home does, or in its own.
-    Rows {
-        apart: bool,
-    },
+    /// The facility reports a course, a test and an incident.
+    Rows(Written),
+}
+
+/// Where a facility's rows are written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Written {
+    /// In a file of its own.
+    Apart,
+    /// In the file in which home reports, elsewhere.
+    InTheFile,
+    /// On the line after home's.
+    Beside,
 }
 
 fn stay() -> impl Strategy<Value = Stay> {
@@ -86,7 +95,7 @@ fn stay() -> impl Strategy<Value = Stay> {
         1 => Just(Stay::Unreported),
         1 => Just(Stay::AtHomeAllAlong),
         1 => Just(Stay::PlanAndDays),
-        1 => any::<bool>().prop_map(|apart| Stay::Rows { apart }),
+        1 => prop_oneof![Just(Written::Apart), Just(Written::InTheFile), Just(Written::Beside)].prop_map(Stay::Rows),
     ]
 }
 
@@ -192,14 +201,16 @@ fn rows(stay: Stay, year: i32, line: u32, (lea, school): (&str, &str)) -> Vec<St
         ]
     };
     let mut rows = all(line, lea, school, "0017").to_vec();
-    if let Stay::Rows { apart } = stay {
-        rows.extend(all(line + 7, "348", "3480115", "BDC-25-004").map(|mut row| {
-            if apart {
-                row.source.file = "centre".into();
-                row.source.line = line + 1;
-            }
-            row
-        }));
+    let Stay::Rows(written) = stay else { return rows };
+    let offset = if written == Written::InTheFile { 7 } else { 1 };
+    for mut row in all(line + offset, "348", "3480115", "BDC-25-004") {
+        if written == Written::Apart {
+            row.source.file = "centre".into();
+        }
+        // What bears no number and stands beside home's is told: `a_row_of_a_facility_stays_only_in_a_run_of_lines_that_home_reports`.
+        if written != Written::Beside || row.domain != Domain::Assessment {
+            rows.push(row);
+        }
     }
     rows
 }
@@ -354,4 +365,20 @@ fn a_row_of_a_facility_stays_only_in_a_run_of_lines_that_home_reports() {
     let rows = fold(Domain::Assessment, &facts, &organizations());
     let told: Vec<_> = rows.iter().map(|row| (row.source.line, row.find_text("assessment_title").unwrap())).collect();
     assert_eq!(told, [(40, "at home"), (41, "first of the run"), (42, "second of the run")]);
+}
+
+#[test]
+fn no_number_that_a_facility_gave_is_told() {
+    let transcript = |line: u32, lea: &str, school: &str, title: &str| {
+        fact(Domain::Course, "transcript", line).at(lea, school).with("course_code", title).with("course_title", title)
+    };
+    let facts = [
+        register(1, "064", "0646311", "2024-08-28", "09"),
+        transcript(40, "064", "0646311", "Algebra"),
+        transcript(41, "348", "3480115", "Biology").with("local_course_code", "BDC-7").with("section_code", "BDC-7-1"),
+    ];
+    let facts = conceal_other_agency(facts.to_vec(), &BTreeSet::new(), &organizations());
+    let rows = fold(Domain::Course, &facts, &organizations());
+    assert_eq!(rows[1].find_text("course_title"), Some("Biology"));
+    assert!(rows.iter().flat_map(|row| row.values.values()).all(|value| !value.to_plain().contains("BDC")));
 }
