@@ -29,9 +29,7 @@ pub const CHRONIC_ABSENCE_SHARE: model::Decimal = model::Decimal(1_000);
 /// Class-period events are events, never days.
 pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organizations) -> Vec<model::Row> {
     use model::{Decimal, Value};
-    let joined = join_concealed(facts);
-    let facts: Vec<&crate::StoredFact> = joined.iter().collect();
-    let mut rows = crate::fold::plain(&facts, organizations);
+    let mut rows = crate::fold::plain(facts, organizations);
     for row in &mut rows {
         let days = |element: &str| row.find(element).and_then(Value::as_integer);
         let (Some(scheduled), Some(attended)) = (days("days_scheduled"), days("days_attended")) else {
@@ -48,38 +46,4 @@ pub(crate) fn fold(facts: &[&crate::StoredFact], organizations: &crate::Organiza
         }
     }
     rows
-}
-
-/// Adds the days of a concealed stay to the home school's row of the same time: two rows would show the seam.
-fn join_concealed(facts: &[&crate::StoredFact]) -> Vec<crate::StoredFact> {
-    use model::Value;
-    let (concealed, mut joined): (Vec<crate::StoredFact>, Vec<crate::StoredFact>) =
-        facts.iter().map(|fact| (*fact).clone()).partition(|fact| fact.concealed);
-    for fact in concealed {
-        let same = |other: &crate::StoredFact| {
-            (&other.kind, other.source_person, other.school_year, other.find("month"))
-                == (&fact.kind, fact.source_person, fact.school_year, fact.find("month"))
-                && other.find("days_scheduled").is_some()
-        };
-        // The home school's row, else any of that time.
-        let place = joined
-            .iter()
-            .position(|other| same(other) && other.facility == fact.facility)
-            .or_else(|| joined.iter().position(same))
-            .filter(|_| fact.find("days_scheduled").is_some());
-        let Some(home) = place.and_then(|place| joined.get_mut(place)) else {
-            joined.push(fact);
-            continue;
-        };
-        for element in ["days_scheduled", "days_attended"] {
-            let days = |of: &crate::StoredFact| of.find(element).and_then(Value::as_integer);
-            if let (Some(own), Some(more)) = (days(home), days(&fact)) {
-                home.payload.insert(element.to_owned(), Value::Integer(own + more));
-            }
-        }
-        for derived in ["attendance_rate", "chronic_absenteeism"] {
-            home.payload.remove(derived);
-        }
-    }
-    joined
 }

@@ -1,5 +1,6 @@
 //! What another agency did with a child is not the reader's business: the stay prints as ordinary enrollment in the home district.
 
+mod attendance;
 mod bridge;
 mod rows;
 #[cfg(test)]
@@ -76,6 +77,7 @@ fn move_home(facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<Store
         })
         .collect();
     bridge::bridge(&mut moved);
+    attendance::join(&mut moved);
     rows::drop_outstanding(&mut moved);
     drop_doubles(&mut moved);
     moved
@@ -157,8 +159,7 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
     fact.facility = facility;
 }
 
-/// What the home district and the facility both reported is one report; what only facilities reported, one of theirs. Attendance is not: its
-/// days are added up.
+/// What the home district and the facility both reported is one report; what only facilities reported, one of theirs.
 fn drop_doubles(facts: &mut Vec<StoredFact>) {
     let key = |fact: &StoredFact| {
         let kind = definition(fact.domain).find_kind(&fact.kind)?;
@@ -170,7 +171,7 @@ fn drop_doubles(facts: &mut Vec<StoredFact>) {
         });
         Some((fact.source_person, fact.domain, fact.kind.clone(), parts.collect::<Vec<_>>()))
     };
-    let counts = |fact: &StoredFact| !matches!(fact.domain, Domain::Student | Domain::Attendance);
+    let counts = |fact: &StoredFact| fact.domain != Domain::Student;
     let mut seen: BTreeSet<_> = facts.iter().filter(|fact| !fact.concealed).filter_map(key).collect();
     facts.retain(|fact| !fact.concealed || !counts(fact) || key(fact).is_none_or(|key| seen.insert(key)));
 }

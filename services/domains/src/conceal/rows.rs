@@ -70,8 +70,7 @@ pub(super) fn drop_outstanding(facts: &mut Vec<StoredFact>) {
             break;
         }
     }
-    // Days of attendance are added up.
-    let is_row = |fact: &StoredFact| !matches!(fact.domain, Domain::Enrollment | Domain::Student | Domain::Attendance);
+    let is_row = |fact: &StoredFact| !matches!(fact.domain, Domain::Enrollment | Domain::Student);
     let is_numbered = |fact: &&StoredFact| OWN_NUMBERS.iter().any(|element| fact.find(element).is_some());
     let numbered: BTreeSet<_> =
         facts.iter().filter(|fact| !fact.concealed && is_row(fact)).filter(is_numbered).map(kind).collect();

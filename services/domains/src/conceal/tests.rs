@@ -28,7 +28,7 @@ fn told(facts: &[StoredFact]) -> String {
                 row.values.iter().map(|(name, value)| format!("{name}={}", value.to_plain())).collect();
             let source = match domain {
                 // Which report of home's a stay is known by may differ.
-                Domain::Enrollment | Domain::Attendance => String::new(),
+                Domain::Enrollment => String::new(),
                 _ => {
                     format!("{} {:?} {}:{}", row.source.batch, row.source.recorded_on, row.source.file, row.source.line)
                 }
@@ -68,6 +68,8 @@ enum Stay {
     AtHomeAllAlong,
     /// The facility reports a plan and days of attendance of its own.
     PlanAndDays,
+    /// The facility reports days of attendance, and the home district counts them too.
+    CountedTwice,
     /// The facility reports a course, a test and an incident.
     Rows(Written),
 }
@@ -95,6 +97,7 @@ fn stay() -> impl Strategy<Value = Stay> {
         1 => Just(Stay::Unreported),
         1 => Just(Stay::AtHomeAllAlong),
         1 => Just(Stay::PlanAndDays),
+        1 => Just(Stay::CountedTwice),
         1 => prop_oneof![Just(Written::Apart), Just(Written::InTheFile), Just(Written::Beside)].prop_map(Stay::Rows),
     ]
 }
@@ -258,10 +261,10 @@ fn days(stay: Stay, year: i32, line: u32, (lea, school): (&str, &str)) -> Vec<St
             .with_value("days_scheduled", Value::Integer(scheduled))
             .with_value("days_attended", Value::Integer(attended))
     };
-    if matches!(stay, Stay::None | Stay::SecondFacility) {
-        vec![of(line, lea, school, 180, 170)]
-    } else {
-        vec![of(line + 1, "348", "3480115", 60, 55), of(line, lea, school, 120, 115)]
+    match stay {
+        Stay::None | Stay::SecondFacility => vec![of(line, lea, school, 180, 170)],
+        Stay::CountedTwice => vec![of(line + 1, "348", "3480115", 24, 22), of(line, lea, school, 180, 170)],
+        _ => vec![of(line + 1, "348", "3480115", 60, 55), of(line, lea, school, 120, 115)],
     }
 }
 
@@ -381,4 +384,28 @@ fn no_number_that_a_facility_gave_is_told() {
     let rows = fold(Domain::Course, &facts, &organizations());
     assert_eq!(rows[1].find_text("course_title"), Some("Biology"));
     assert!(rows.iter().flat_map(|row| row.values.values()).all(|value| !value.to_plain().contains("BDC")));
+}
+
+#[test]
+fn attendance_is_added_up_to_a_year_and_no_further() {
+    let told = |home: &[(&str, i64, i64)], (scheduled, attended): (i64, i64)| {
+        let of = |line: u32, lea: &str, school: &str, scheduled: i64, attended: i64| {
+            fact(Domain::Attendance, "year", line)
+                .at(lea, school)
+                .in_year(SchoolYear(2024))
+                .with_value("days_scheduled", Value::Integer(scheduled))
+                .with_value("days_attended", Value::Integer(attended))
+        };
+        let mut facts =
+            vec![register(1, "064", "0646311", "2024-08-28", "09"), of(2, "348", "3480115", scheduled, attended)];
+        facts.extend(home.iter().map(|(school, scheduled, attended)| of(9, "064", school, *scheduled, *attended)));
+        let facts = conceal_other_agency(facts, &BTreeSet::new(), &organizations());
+        let rows = fold(Domain::Attendance, &facts, &organizations());
+        let days = |row: &model::Row, element| row.find(element).and_then(Value::as_integer).unwrap();
+        rows.iter().map(|row| (days(row, "days_scheduled"), days(row, "days_attended"))).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[("0646311", 182, 153)], (24, 22)), [(182, 153)]);
+    assert_eq!(told(&[("0646311", 170, 160)], (60, 54)), [(180, 169)]);
+    assert_eq!(told(&[("0646311", 90, 85), ("0646411", 90, 80)], (24, 22)), [(90, 85), (90, 80)]);
+    assert_eq!(told(&[], (24, 22)), [], "a row of the facility alone names its own file");
 }
