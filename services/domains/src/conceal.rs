@@ -2,6 +2,7 @@
 
 mod attendance;
 mod bridge;
+mod person;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -76,7 +77,9 @@ fn move_home(facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<Store
             Some(fact)
         })
         .collect();
+    let reports = person::reports(&moved);
     bridge::bridge(&mut moved);
+    person::untie(&mut moved, &reports);
     attendance::join(&mut moved);
     rows::drop_outstanding(&mut moved);
     drop_doubles(&mut moved);

@@ -20,15 +20,21 @@ pub const DEFINITION: Definition = Definition {
 };
 
 /// One row a source person: of each element the value learned last, a person or registration record before a collection
-/// when both were learned in the same batch. A student with several state ids has several rows.
+/// when both were learned in the same batch. Its lineage is that of the last report that gave a value which may be shown. A student with several
+/// state ids has several rows.
 pub(crate) fn fold(facts: &[&crate::StoredFact]) -> Vec<model::Row> {
+    let mut facts = facts.to_vec();
+    // What was lent another report's lineage yields to that report.
+    facts.sort_by_key(|fact| (fact.source_person, fact.learned(), !fact.concealed));
     let mut rows: Vec<(model::SourcePersonId, model::Row)> = Vec::new();
     for fact in facts {
         let row = fact.to_row();
         match rows.last_mut() {
             Some((person, merged)) if *person == fact.source_person => {
+                if !row.values.is_empty() {
+                    merged.source = row.source;
+                }
                 merged.values.extend(row.values);
-                merged.source = row.source;
             }
             _ => rows.push((fact.source_person, row)),
         }

@@ -180,12 +180,24 @@ fn records((places, left): &Life, known: &Known) -> Vec<StoredFact> {
     let relation = if known.foster { "Foster parent" } else { "Other" };
     facts.push(fact(Domain::Contact, "parent", 901).with("contact_id", "1").with("relation", relation));
     facts.push(
-        fact(Domain::Student, "person", 902).with("sex", "F").with_value("dcf_status", Value::Boolean(known.in_care)),
+        fact(Domain::Student, "person", 5).with("sex", "F").with_value("dcf_status", Value::Boolean(known.in_care)),
     );
-    for fact in facts.iter_mut().filter(|fact| &*fact.source.file == "file") {
+    let named: Vec<_> = facts.iter().filter(|fact| fact.domain == Domain::Enrollment).map(named).collect();
+    facts.extend(named);
+    let is_register = |fact: &StoredFact| matches!(fact.domain, Domain::Enrollment | Domain::Student);
+    for fact in facts.iter_mut().filter(|fact| &*fact.source.file == "file" && !is_register(fact)) {
         fact.source.file = fact.domain.to_string().into();
     }
     facts
+}
+
+/// What the line of a registration, change, exit or snapshot says of the person.
+fn named(report: &StoredFact) -> StoredFact {
+    let mut named = fact(Domain::Student, if report.kind == "collection" { "collection" } else { "registration" }, 0);
+    named.lea.clone_from(&report.lea);
+    named.facility.clone_from(&report.facility);
+    named.source = report.source.clone();
+    named.with("sex", "F").with("last_surname", "Example")
 }
 
 /// A course, a test and an incident that home reports, and what the facility adds.
@@ -408,4 +420,26 @@ fn attendance_is_added_up_to_a_year_and_no_further() {
     assert_eq!(told(&[("0646311", 170, 160)], (60, 54)), [(180, 169)]);
     assert_eq!(told(&[("0646311", 90, 85), ("0646411", 90, 80)], (24, 22)), [(90, 85), (90, 80)]);
     assert_eq!(told(&[], (24, 22)), [], "a row of the facility alone names its own file");
+}
+
+#[test]
+fn who_the_student_is_does_not_name_the_return_from_a_concealed_stay() {
+    let events = [
+        register(1, "064", "0646311", "2024-08-28", "09"),
+        snapshot(2, "064", "0646311", "2024-10-01", "09"),
+        unregister(3, "064", Some("2024-11-20"), "Transferred to an institution"),
+        register(4, "064", "0646311", "2025-02-01", "09").recorded("2025-02-03"),
+    ];
+    // The district's registration record is one: the return's stands in the place of the first.
+    let all = [events.to_vec(), events[1..].iter().map(named).collect()].concat();
+    let facts = conceal_other_agency(all, &BTreeSet::new(), &organizations());
+    let rows = fold(Domain::Student, &facts, &organizations());
+    assert_eq!((rows.len(), rows[0].source.line), (1, 2));
+    assert_eq!(rows[0].find_text("last_surname"), Some("Example"));
+}
+
+#[test]
+fn who_the_student_is_bears_the_lineage_of_the_last_report_that_says_anything() {
+    let facts = [fact(Domain::Student, "collection", 1).with("sex", "F"), fact(Domain::Student, "registration", 2)];
+    assert_eq!(fold(Domain::Student, &facts, &organizations())[0].source.line, 1);
 }
