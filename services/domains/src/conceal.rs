@@ -147,11 +147,17 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
     };
     set(&mut fact.payload, "local_education_agency_id", lea.as_ref());
     set(&mut fact.payload, "school_id", facility.as_ref());
+    let has_exit_type = ["exit_withdraw_type", "other_agency_exit_type"].iter().any(|name| fact.find(name).is_some());
     // Why and how the stay began and ended belongs to the stay.
     for element in
         ["school_name", "town_name", "local_education_agency_name", "entry_type", "exit_withdraw_type", "exit_status"]
     {
         fact.payload.remove(element);
+    }
+    // An exit that stands for home's has a reason where home's have.
+    if let Some(ordinary) = words::ordinary_exit_type(&fact.sea).filter(|_| has_exit_type && fact.kind == "unregister")
+    {
+        fact.payload.insert("exit_withdraw_type".to_owned(), Value::Text(ordinary.to_owned()));
     }
     rows::clear_own_numbers(fact);
     let domain = definition(fact.domain);

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{Days, NaiveDate};
-use model::{Domain, Period, Value};
+use model::{Domain, Period, SchoolYear, Value};
 
 use super::words::leads_to_other_agency;
 use crate::StoredFact;
@@ -97,6 +97,16 @@ impl<'a> Events<'a> {
         stays
     }
 
+    /// Whether the student had left home long before: the stay then begins a new one at home, after a time out of school.
+    fn is_out(&self, stay: &Stay) -> bool {
+        let last = |kind: &str| {
+            let at_home = self.dated(kind, false).filter(|(_, fact, _)| fact.lea == stay.lea);
+            at_home.map(|(_, _, day)| day).take_while(|day| *day <= stay.begin).last()
+        };
+        last("unregister")
+            .is_some_and(|exit| !near(exit, stay.begin) && last("register").is_none_or(|entry| entry <= exit))
+    }
+
     /// What goes with a stay.
     fn seams(&self, stay: &Stay) -> Vec<usize> {
         let at_home = |fact: &StoredFact| fact.lea == stay.lea;
@@ -104,7 +114,8 @@ impl<'a> Events<'a> {
             .all
             .iter()
             .filter(|(_, fact)| !fact.concealed && at_home(fact) && fact.kind != "unregister")
-            .any(|(_, fact)| day_of(fact).is_some_and(|day| day < stay.begin));
+            .any(|(_, fact)| day_of(fact).is_some_and(|day| day < stay.begin))
+            && !self.is_out(stay);
         let left: Vec<usize> = self
             .dated("unregister", false)
             .filter(|(_, fact, day)| at_home(fact) && near(*day, stay.begin))
@@ -112,19 +123,30 @@ impl<'a> Events<'a> {
             .collect();
         let next = self.dated("register", false).find(|(_, _, day)| stay.begin <= *day);
         let returned = next.filter(|(_, fact, day)| at_home(fact) && stay.end.is_none_or(|end| near(end, *day)));
+        // A return that comes late is one from a time of which nobody reports: the exit from the facility stays, as home's.
+        let is_late = returned.is_none() && next.is_some_and(|(_, fact, _)| at_home(fact));
+        let before_next = |day: NaiveDate| next.is_none_or(|(_, _, next)| day < next);
+        let seen_again =
+            self.all.iter().filter(|(_, fact)| fact.kind == "collection" && !fact.concealed).any(|(_, fact)| {
+                let year = SchoolYear::containing(stay.end.unwrap_or(stay.begin));
+                at_home(fact) && fact.school_year > Some(year) && day_of(fact).is_some_and(before_next)
+            });
+        let goes_on = seen_again || (next.is_some() && !is_late);
         let mut gone = Vec::new();
         if !was_home {
             // The facility is where the student came in: its registration stands for home's.
             if stay.register.is_some() {
                 gone.extend(returned.map(|(index, _, _)| index));
-                gone.extend(stay.unregister.filter(|_| next.is_some()));
+                gone.extend(stay.unregister.filter(|_| goes_on));
             }
             return gone;
         }
         gone.extend(stay.register);
         gone.extend(returned.map(|(index, _, _)| index));
-        let goes_on =
-            next.is_some() || self.dated("unregister", false).any(|(_, fact, day)| at_home(fact) && day > stay.begin);
+        let goes_on = goes_on
+            || self
+                .dated("unregister", false)
+                .any(|(_, fact, day)| at_home(fact) && day > stay.begin && (!is_late || before_next(day)));
         if goes_on || left.is_empty() || stay.register.is_none() {
             gone.extend(stay.unregister);
         }

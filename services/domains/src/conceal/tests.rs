@@ -443,3 +443,48 @@ fn who_the_student_is_bears_the_lineage_of_the_last_report_that_says_anything() 
     let facts = [fact(Domain::Student, "collection", 1).with("sex", "F"), fact(Domain::Student, "registration", 2)];
     assert_eq!(fold(Domain::Student, &facts, &organizations())[0].source.line, 1);
 }
+
+#[test]
+fn a_stay_that_home_is_long_away_from_reads_as_exit_and_return() {
+    const ORDINARY: &str = "Not enrolled, unknown status";
+    let begun = register(1, "064", "0646311", "2023-08-28", "09");
+    let exit = |on: &str, kind: &str| unregister(2, "064", Some(on), kind);
+    let entry = |line: u32, on: &str| register(line, "064", "0646311", on, "10");
+    let there = |on: &str| register(3, "348", "3480115", on, "10");
+    let freed = |on: &str| unregister(4, "348", Some(on), "Other");
+    let last = unregister(6, "064", Some("2025-06-12"), ORDINARY);
+    // The return comes long after the facility let the student go.
+    let late = [
+        begun.clone(),
+        exit("2023-11-20", "Other"),
+        there("2023-11-21"),
+        freed("2024-01-31"),
+        entry(5, "2024-05-14"),
+        last.clone(),
+    ];
+    let ordinary = [begun.clone(), exit("2024-01-31", ORDINARY), entry(5, "2024-05-14"), last.clone()];
+    assert_eq!(told(&late), told(&ordinary));
+    // The facility comes long after home let the student go.
+    let out = [
+        begun.clone(),
+        exit("2023-11-20", "Other"),
+        there("2024-03-04"),
+        freed("2024-05-13"),
+        entry(5, "2024-05-14"),
+        last.clone(),
+    ];
+    let ordinary = [begun.clone(), exit("2023-11-20", "Other"), entry(3, "2024-03-04"), last];
+    assert_eq!(told(&out), told(&ordinary));
+    // Nobody reports a return.
+    let stayed = [begun.clone(), exit("2023-11-20", "Other"), there("2023-11-21"), freed("2024-01-31")];
+    assert_eq!(told(&stayed), told(&[begun, exit("2024-01-31", ORDINARY)]));
+}
+
+#[test]
+fn an_exit_to_an_institution_after_which_home_sees_the_student_is_no_exit() {
+    let at_home =
+        [register(1, "064", "0646311", "2023-08-28", "09"), snapshot(3, "064", "0646311", "2024-10-01", "10")];
+    let left =
+        [at_home.to_vec(), vec![unregister(2, "064", Some("2024-02-20"), "Transferred to an institution")]].concat();
+    assert_eq!(told(&left), told(&at_home));
+}

@@ -58,6 +58,12 @@ const GUARDED: &[Guarded] = &[
     },
 ];
 
+/// An ordinary reason for an exit, if the state has one for whoever must give one.
+pub(super) fn ordinary_exit_type(sea: &str) -> Option<&'static str> {
+    let guarded = GUARDED.iter().find(|guarded| guarded.element == "exit_withdraw_type")?;
+    guarded.ordinary.iter().find(|(of, _)| *of == sea).map(|(_, text)| *text)
+}
+
 pub(super) fn generalise(facts: &mut [StoredFact], named: &BTreeSet<(Domain, &'static str)>) {
     for guarded in GUARDED.iter().filter(|guarded| !named.contains(&(guarded.domain, guarded.twin))) {
         for fact in facts.iter_mut().filter(|fact| fact.domain == guarded.domain) {
