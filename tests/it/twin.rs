@@ -663,5 +663,5 @@ async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_giv
         // What one round restricts is not another's.
         world.force("SET session_replication_role = replica; DELETE FROM identity.restriction").await;
     }
-    assert!(granted * 8 > done, "{granted} of {done} cases were granted: too few to mean anything");
+    assert!(granted * 10 > done, "{granted} of {done} cases were granted: too few to mean anything");
 }

@@ -38,12 +38,13 @@ fn line(person: &str, name: &str, rest: &str) -> String {
 
 async fn take(world: &World, layout: &str, day: &str, bytes: &[u8]) -> Taken {
     let who = consumer("dcf");
+    let roster_date: chrono::NaiveDate = day.parse().unwrap();
     let incoming = Incoming {
         consumer: &who,
         file_name: "P20_Q0001_DCF_match_v1.txt",
         bytes,
-        roster_date: day.parse().unwrap(),
-        at: loaded_at(),
+        roster_date,
+        at: roster_date.and_hms_opt(12, 0, 0).unwrap().and_utc(),
         accepted_by: None,
     };
     take_accepted(&world.db.pool, &world.agreements, &RosterLayout::parse(layout).unwrap(), incoming).await.unwrap()
