@@ -202,7 +202,7 @@ fn told(rows: &[model::Row]) -> BTreeSet<Told> {
     rows.iter().map(stay).collect()
 }
 
-/// Mobility, counted from the oracle's stays: schools, districts, moves between and within, gaps of more than ten days outside July and August.
+/// Mobility, counted from the oracle's stays: schools, districts, moves between and within, gaps of more than ten days outside Connecticut's summer.
 fn counted(stays: &BTreeSet<Told>) -> BTreeMap<&'static str, i64> {
     let mut stays: Vec<_> = stays.iter().collect();
     stays.sort_by_key(|stay| stay.2);
@@ -218,7 +218,7 @@ fn counted(stays: &BTreeSet<Told>) -> BTreeMap<&'static str, i64> {
     let (mut gaps, mut out, mut run) = (0, 0, 0);
     for on in days().filter(|on| Some(*on) >= first && Some(*on) <= last) {
         if !is_in(on) {
-            run += i64::from(!matches!(on.month(), 7 | 8));
+            run += i64::from(!((6, 8)..=(8, 31)).contains(&(on.month(), on.day())));
         } else if run > 0 {
             if run > 10 {
                 (gaps, out) = (gaps + 1, out + run);

@@ -8,6 +8,7 @@
 
 pub mod assessment;
 pub mod attendance;
+pub mod calendar;
 mod conceal;
 pub mod contact;
 pub mod course;

@@ -5,7 +5,10 @@ mod elements;
 pub(crate) use elements::to_message;
 use model::Domain;
 
-use crate::Definition;
+use crate::{
+    Definition,
+    calendar::{Calendar, find_calendar},
+};
 
 /// The domain as data.
 pub const DEFINITION: Definition =
@@ -16,14 +19,14 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, NaiveDate};
 use model::{BatchId, Certification, Lineage, Row, SchoolYear, Value};
 
-/// Days out of school between two stays from which they count as a gap; July and August do not count.
+/// Days out of school between two stays from which they count as a gap; the state's summer ([`crate::calendar`]) does not count.
 pub const GAP_DAYS_MIN: i64 = 10;
 
 /// Derives mobility: one row for the whole life (no school year), then one for each school year with an entry.
 ///
 /// A move is two stays in a row at different schools; it is within the school year when the later begins from October to June. A
-/// gap is more than [`GAP_DAYS_MIN`] days between the last exit so far and the next entry, July and August left out; where an exit is not
-/// known, none is counted. Only rows that are
+/// gap is more than [`GAP_DAYS_MIN`] days between the last exit so far and the next entry, the summer of the state that is entered left out; where an
+/// exit is not known, none is counted. Only rows that are
 /// disclosed are looked at, so nothing can be learned here that enrollment does not say.
 pub(crate) fn derive(enrollment: &[Row]) -> Vec<Row> {
     if enrollment.is_empty() {
@@ -135,7 +138,9 @@ struct Covered {
 impl Covered {
     fn days_out(&self, row: &Row) -> i64 {
         match (self.until, row.find_date("entry_date")) {
-            (Some(exit), Some(entry)) if !self.is_uncertain && !self.is_open => school_days_between(exit, entry),
+            (Some(exit), Some(entry)) if !self.is_uncertain && !self.is_open => {
+                days_out_between(exit, entry, find_calendar(&row.source.sea))
+            }
             _ => 0,
         }
     }
@@ -158,13 +163,13 @@ fn district(row: &Row) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Days strictly between an exit and the next entry, July and August left out.
-fn school_days_between(exit: NaiveDate, entry: NaiveDate) -> i64 {
+/// Days strictly between an exit and the next entry, summer left out.
+fn days_out_between(exit: NaiveDate, entry: NaiveDate, calendar: &Calendar) -> i64 {
     exit.iter_days()
         .skip(1)
         .take_while(|day| *day < entry)
         .take(DAYS_LOOKED_AT_MAX)
-        .filter(|day| !matches!(day.month(), 7 | 8))
+        .filter(|day| !calendar.is_summer(*day))
         .count() as i64
 }
 

@@ -2,18 +2,11 @@
 
 use model::{Domain, Value};
 
-use crate::StoredFact;
-
-/// Days of school a year, beyond which nothing is added, by SEA: the least the state's law asks for. A home school that counts more counts the whole
-/// year; the record of one child does not say how many days its school holds, and some days fewer have ordinary reasons.
-const YEAR_DAYS: &[(&str, i64)] = &[("ct", 180), ("la", 177)];
-/// The same for a state without an entry.
-const YEAR_DAYS_ELSEWHERE: i64 = 175;
-/// The same for a month.
-const MONTH_DAYS: i64 = 20;
+use crate::{StoredFact, calendar::find_calendar};
 
 /// Joins what stands beside a home row of the same time. A home school that counts the days already is left as it is. Whatever finds no
-/// home row stays as it is.
+/// home row stays as it is. Nothing is added beyond the days that the state's [`calendar`](crate::calendar) gives the year or month: a home school
+/// that counts more counts the whole of it, and some days fewer have ordinary reasons.
 pub(super) fn join(facts: &mut Vec<StoredFact>) {
     let is_count = |fact: &StoredFact| fact.domain == Domain::Attendance && fact.find("days_scheduled").is_some();
     let (concealed, mut others): (Vec<StoredFact>, Vec<StoredFact>) =
@@ -48,10 +41,8 @@ fn days(fact: &StoredFact, element: &str) -> Option<i64> {
 }
 
 fn days_of_school(fact: &StoredFact) -> i64 {
-    if fact.find("month").is_some() {
-        return MONTH_DAYS;
-    }
-    YEAR_DAYS.iter().find(|(sea, _)| *sea == &*fact.sea).map_or(YEAR_DAYS_ELSEWHERE, |(_, days)| *days)
+    let calendar = find_calendar(&fact.sea);
+    if fact.find("month").is_some() { calendar.month_days } else { calendar.year_days }
 }
 
 /// Adds the days for which there is room, and of those attended the same share.

@@ -22,7 +22,7 @@ pub(super) struct DistrictStay<'a> {
     /// How the last day is known; `None`: the stay has not ended.
     pub exit_basis: Option<&'static str>,
     /// The last day it can have had, where it ended on a day that is not known.
-    limit: Option<NaiveDate>,
+    pub limit: Option<NaiveDate>,
     /// The snapshots in it, in order; the year-end ones that lie past its exit among them.
     pub snapshots: Vec<&'a StoredFact>,
     lea: Option<&'a str>,
@@ -166,8 +166,8 @@ fn place_snapshots<'a>(stays: &mut Vec<DistrictStay<'a>>, snapshots: &[&'a Store
     end_unregistered_elsewhere(stays, &entries, snapshots);
 }
 
-/// The stay of the district that covers the day, the latest begun; else one that ended earlier in the snapshot's school year: a
-/// year-end snapshot tells of the year.
+/// The stay of the district that covers the day, the latest begun; else one that ended earlier in the snapshot's school year, or can have lasted
+/// into it: a year-end snapshot tells of the year.
 fn find_stay<'s, 'a>(
     stays: &'s mut [DistrictStay<'a>],
     fact: &StoredFact,
@@ -179,7 +179,7 @@ fn find_stay<'s, 'a>(
     let covering = |stay: &DistrictStay<'_>| known(stay) && stay.covers(day);
     let same_year = |stay: &DistrictStay<'_>| {
         known(stay)
-            && stay.exit.is_some_and(|exit| Some(SchoolYear::containing(exit)) == fact.school_year)
+            && stay.exit.or(stay.limit).is_some_and(|exit| Some(SchoolYear::containing(exit)) == fact.school_year)
             && stay.entry.is_none_or(|entry| entry <= day)
     };
     let latest = |stays: &[DistrictStay<'a>], fits: &dyn Fn(&DistrictStay<'_>) -> bool| {

@@ -44,9 +44,9 @@ pub(super) fn of_school(stay: &SchoolStay<'_>, primary: Option<bool>, organizati
     if !is_association {
         exit(&mut values, stay);
         grades(&mut values, stay, school_year);
-        let seen = |fact: Option<&StoredFact>| fact.and_then(snapshot_day).map(Value::Date);
-        set(&mut values, "first_seen_date", seen(stay.snapshots.first().copied()));
-        set(&mut values, "last_seen_date", seen(latest));
+        let seen = stay.seen_days();
+        set(&mut values, "first_seen_date", seen.map(|(first, _)| Value::Date(first)));
+        set(&mut values, "last_seen_date", seen.map(|(_, last)| Value::Date(last)));
     }
     show_other_agency(&mut values);
     let mut named = stay.origin.clone();

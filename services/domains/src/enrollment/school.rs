@@ -27,6 +27,8 @@ pub(super) struct SchoolStay<'a> {
     pub exit: Option<NaiveDate>,
     /// How it is known; `None`: the stay has not ended.
     pub exit_basis: Option<&'static str>,
+    /// The last day it can have had, where it ended on a day that is not known.
+    pub limit: Option<NaiveDate>,
     /// The snapshots that saw the student there, in order.
     pub snapshots: Vec<&'a StoredFact>,
     /// Change records that name it, as they were learned.
@@ -44,6 +46,7 @@ impl<'a> SchoolStay<'a> {
             entry_basis: basis::ENTRY_NOT_REPORTED,
             exit: None,
             exit_basis: None,
+            limit: None,
             snapshots: Vec::new(),
             changes: Vec::new(),
         }
@@ -65,6 +68,16 @@ impl<'a> SchoolStay<'a> {
     /// The snapshot that speaks last.
     pub(super) fn latest(&self) -> Option<&'a StoredFact> {
         self.snapshots.last().copied()
+    }
+
+    /// The first and the last day a snapshot sees the student there. A year-end snapshot after the exit tells of the year, and sees nobody.
+    pub(super) fn seen_days(&self) -> Option<(NaiveDate, NaiveDate)> {
+        let until = self.exit.or(self.limit);
+        let days = || {
+            let days = self.snapshots.iter().filter_map(|fact| snapshot_day(fact));
+            days.filter(move |day| until.is_none_or(|until| *day <= until))
+        };
+        Some((days().min()?, days().max()?))
     }
 
     /// The change record learned last, if it came after the last snapshot.
@@ -102,7 +115,8 @@ impl<'a> SchoolStay<'a> {
 
     /// Where it stands in the history: by entry, without one by the day it is first known of, without any by the day we learned it.
     pub(super) fn order(&self) -> Place {
-        let since = self.known_since().or_else(|| self.exit.or(self.origin.source.recorded_on));
+        let known = self.known_since().map(|day| self.limit.map_or(day, |limit| day.min(limit)));
+        let since = known.or_else(|| self.exit.or(self.origin.source.recorded_on));
         (since, self.exit.unwrap_or(NaiveDate::MAX), self.origin.source.clone(), 0)
     }
 
@@ -139,11 +153,12 @@ fn in_district<'a>(district: &DistrictStay<'a>) -> Vec<SchoolStay<'a>> {
         let (known, new): (Vec<_>, Vec<_>) =
             on_a_day.iter().copied().partition(|fact| find_known(&schools, fact).is_some());
         for fact in known.into_iter().chain(new) {
-            place_snapshot(&mut schools, fact, district.exit);
+            place_snapshot(&mut schools, fact, district.exit.or(district.limit));
         }
     }
     if let Some(last) = schools.last_mut() {
         (last.exit, last.exit_basis, last.unregister) = (district.exit, district.exit_basis, district.unregister);
+        last.limit = district.limit;
     }
     schools
 }
@@ -159,19 +174,53 @@ fn find_known(schools: &[SchoolStay<'_>], fact: &StoredFact) -> Option<usize> {
     schools.iter().rposition(|school| names(school) && school.is_of_year(fact.school_year))
 }
 
-fn place_snapshot<'a>(schools: &mut Vec<SchoolStay<'a>>, fact: &'a StoredFact, district_exit: Option<NaiveDate>) {
+/// The school that the student had left by the first collection of the school year, if `fact` names it with the current one: a year-end snapshot names
+/// all the year's schools, and the one of the year before was left in this year, not returned to. Its place among the schools.
+fn find_left(schools: &[SchoolStay<'_>], fact: &StoredFact, is_past: bool) -> Option<usize> {
+    let year = fact.school_year?;
+    let is_first =
+        |school: &SchoolStay<'_>| school.entry == Some(year.first_day()) && school.entry_basis == basis::YEAR_BOUNDARY;
+    let first = schools.iter().rposition(is_first)?;
+    let day = snapshot_day(fact);
+    let current = schools.last()?;
+    let names_current = current.snapshots.iter().any(|other| snapshot_day(other) == day);
+    let seen_before = schools.get(first)?.snapshots.first().and_then(|seen| snapshot_day(seen)) < day;
+    let left = first.checked_sub(1)?;
+    let is_same = schools.get(left)?.facility == fact.facility.as_deref();
+    (is_same && seen_before && (names_current || is_past)).then_some(left)
+}
+
+/// Moves the change of school from the boundary of the years to the day the later school was first seen.
+fn leave_within_year<'a>(schools: &mut [SchoolStay<'a>], left: usize, fact: &'a StoredFact) {
+    let Some([left, next]) = schools.get_mut(left..).and_then(|rest| rest.first_chunk_mut::<2>()) else { return };
+    left.snapshots.push(fact);
+    let first_seen = next.snapshots.first().and_then(|seen| snapshot_day(seen));
+    if let Some((day, before)) = first_seen.and_then(|day| Some((day, day.checked_sub_days(Days::new(1))?))) {
+        (left.exit, left.exit_basis) = (Some(before), Some(basis::FIRST_SEEN));
+        (next.entry, next.entry_basis) = (Some(day), basis::FIRST_SEEN);
+    }
+}
+
+/// `last_day`: the last the stay in the district had or can have had.
+fn place_snapshot<'a>(schools: &mut Vec<SchoolStay<'a>>, fact: &'a StoredFact, last_day: Option<NaiveDate>) {
     let known = find_known(schools, fact).and_then(|index| schools.get_mut(index));
     if let Some(school) = known {
         school.facility = school.facility.or(fact.facility.as_deref());
         school.snapshots.push(fact);
         return;
     }
-    let mut next = SchoolStay { snapshots: vec![fact], ..SchoolStay::seen(fact) };
     let day = snapshot_day(fact);
+    let is_past = last_day.is_some() && last_day < day;
+    if let Some(left) = find_left(schools, fact, is_past) {
+        leave_within_year(schools, left, fact);
+        return;
+    }
+    let mut next = SchoolStay { snapshots: vec![fact], ..SchoolStay::seen(fact) };
     let Some(current) = schools.last_mut() else { return };
-    if district_exit.is_some() && district_exit < day {
+    if is_past && current.latest_year() >= fact.school_year {
         // Attended some time in the year that has ended: neither day is known.
         next.exit_basis = Some(basis::EXIT_NOT_REPORTED);
+        next.limit = last_day;
         schools.insert(schools.len() - 1, next);
         return;
     }

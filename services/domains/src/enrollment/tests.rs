@@ -278,7 +278,70 @@ fn gaps_are_counted_from_the_last_exit_of_all() {
     ]
     .concat();
     let mobility = derive_mobility(&rows(&facts));
-    assert_eq!(table(&mobility[..1], &["gaps", "days_out_of_school", "overlaps"]), "1 | 61 | 1");
+    assert_eq!(table(&mobility[..1], &["gaps", "days_out_of_school", "overlaps"]), "1 | 44 | 1");
+    // A summer between two schools is no gap.
+    let summer = [stay(1, "010", "2015-08-26", "2018-06-13"), stay(3, "020", "2018-09-04", "2019-06-12")].concat();
+    let mobility = derive_mobility(&rows(&summer));
+    assert_eq!(table(&mobility[..1], &["gaps", "days_out_of_school"]), "0 | 0");
+}
+
+#[test]
+fn the_school_of_last_year_named_in_june_was_left_and_not_returned_to() {
+    let facts = [
+        register(1, "010", "A", "2015-08-26", "05"),
+        snapshot(2, "010", "A", "2015-10-01", "05"),
+        snapshot(3, "010", "B", "2016-10-01", "06"),
+        snapshot(4, "010", "A", "2017-06-10", "06"),
+        snapshot(5, "010", "B", "2017-06-10", "06"),
+    ];
+    check(
+        &facts,
+        &[
+            &format!("010 | A | 2015-08-26 | reported | 2016-09-30 | {SEEN}"),
+            &format!("010 | B | 2016-10-01 | {SEEN} |  | "),
+        ],
+    );
+    // A snapshot after the day the stay ended sees nobody.
+    check_of(&facts, &["first_seen_date", "last_seen_date"], &["2015-10-01 | 2015-10-01", "2016-10-01 | 2017-06-10"]);
+}
+
+#[test]
+fn what_only_a_year_end_snapshot_names_stands_in_its_year() {
+    let begun = [register(1, "010", "A", "2015-08-26", "05"), snapshot(2, "010", "A", "2016-06-10", "05")];
+    let elsewhere = register(4, "020", "C", "2016-09-19", "06");
+    let june = snapshot(5, "010", "B", "2017-06-10", "06");
+    let ended = unregister(3, "010", Some("2016-09-14"), "Other");
+    let moved = [begun.to_vec(), vec![ended, elsewhere.clone(), june.clone()]].concat();
+    check(
+        &moved,
+        &[
+            &format!("010 | A | 2015-08-26 | reported | 2016-06-30 | {YEAR}"),
+            &format!("010 | B | 2016-07-01 | {YEAR} | 2016-09-14 | reported"),
+            "020 | C | 2016-09-19 | reported |  | ",
+        ],
+    );
+    // Of a year in which another school is known too, nobody can say when; it stands before what came after.
+    let autumn = unregister(3, "010", Some("2016-10-14"), "Other");
+    let seen = snapshot(6, "010", "A", "2016-10-01", "06");
+    let later = register(4, "020", "C", "2016-10-19", "06");
+    let both = [begun.to_vec(), vec![autumn, later, seen, june.clone()]].concat();
+    check(
+        &both,
+        &[
+            "010 | A | 2015-08-26 | reported | 2016-10-14 | reported",
+            &format!("010 | B |  | {NO_ENTRY} |  | {NO_EXIT}"),
+            "020 | C | 2016-10-19 | reported |  | ",
+        ],
+    );
+    // An exit without a day can lie in the school year whose June still names the district.
+    let undated = unregister(3, "010", None, "Other");
+    let again = snapshot(6, "010", "A", "2017-06-10", "06");
+    let unknown = [begun.to_vec(), vec![undated, elsewhere, again]].concat();
+    check(
+        &unknown,
+        &[&format!("010 | A | 2015-08-26 | reported |  | {NO_EXIT}"), "020 | C | 2016-09-19 | reported |  | "],
+    );
+    check_of(&unknown, &["last_seen_date"], &["2016-06-10", ""]);
 }
 
 #[test]
