@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use agreements::{Act, InstrumentKind, Interval, NewInstrument, Reason};
 use chrono::TimeDelta;
 use disclosure::{Ask, Error, Item};
-use model::{Domain, FixedClock, Masked, SectionState, StudentId};
+use model::{Domain, FixedClock, Masked, SectionState, Sensitivity, StudentId};
 use sha2::{Digest as _, Sha256};
 use tests::{moment, project_file};
 use uuid::Uuid;
 
 use crate::world::{
     OTHER, Record, STUDENT, World, ask_of, at, consumer, encode, in_care, loaded_at, offense, reason, registration,
-    snapshot, supervised, with,
+    sea, snapshot, supervised, with,
 };
 
 /// One student with a history, a client of DCF as `D1`.
@@ -181,7 +181,7 @@ async fn an_agreement_that_ended_discloses_nothing() {
 
 #[tokio::test]
 async fn a_sealed_person_is_disclosed_to_nobody() {
-    let world = one_in_care(&["dcf"]).await;
+    let world = one_in_care(&["dcf", "sea"]).await;
     assert!(world.ask("dcf", "D1", moment()).await.is_ok());
     world
         .force(&format!(
@@ -194,6 +194,40 @@ async fn a_sealed_person_is_disclosed_to_nobody() {
     assert!(reason(world.ask("dcf", "D1", moment()).await).is_about_the_student());
     let earlier = world.ask_as_of("dcf", "D1", moment(), Some(moment() - TimeDelta::days(1))).await;
     assert!(reason(earlier).is_about_the_student(), "a seal is today's, whatever time is asked about");
+    // The state's own export of everybody has the others.
+    let (_, histories) = world.own_export(&FixedClock(moment()), &consumer("sea")).await;
+    let told: Vec<_> = histories.iter().map(|history| String::from_utf8(encode(history).unwrap()).unwrap()).collect();
+    assert!(
+        !told.iter().any(|history| history.contains(STUDENT)) && told.iter().any(|history| history.contains(OTHER))
+    );
+}
+
+#[tokio::test]
+async fn where_somebody_lives_is_told_in_no_domain_once_their_contacts_are_under_an_order() {
+    // Whatever of the student's own record says where to find the student.
+    let address = domains::definition(Domain::Student).elements.iter().filter(|e| e.class == Sensitivity::Contact);
+    let hidden = project_file("migrations/20261124005000_restrict_where_someone_lives.sql");
+    for element in address {
+        assert!(hidden.contains(&format!("'{}'", element.name)), "{}", element.name);
+    }
+    let world = one_in_care(&["dcf"]).await;
+    let town = |disclosed: &disclosure::Disclosed| {
+        String::from_utf8(disclosed.bytes.to_vec()).unwrap().contains("\"resident_town\":\"064\"")
+    };
+    assert!(town(&world.ask("dcf", "D1", moment()).await.unwrap()));
+    let order = intake::restriction::Order {
+        sea: sea(),
+        state_id: Masked::new(STUDENT.to_owned()),
+        kind: "confidential_address".to_owned(),
+        domain: Some(Domain::Contact),
+        ordered_on: "2026-11-01".parse().unwrap(),
+        order_number: "O-2".to_owned(),
+    };
+    let zone =
+        identity::roster::RosterLayout::parse(&project_file("deploy/consumers/dcf/roster.toml")).unwrap().time_zone;
+    intake::restriction::restrict(&world.db.pool, &order, zone, "ann", loaded_at()).await.unwrap();
+    let disclosed = world.ask("dcf", "D1", moment()).await.unwrap();
+    assert!(!town(&disclosed) && String::from_utf8(disclosed.bytes.to_vec()).unwrap().contains("0646311"));
 }
 
 #[tokio::test]

@@ -326,6 +326,9 @@ fn restrictions_hold(demo: &Demo) {
                     "confidential_address" | "protective_order" => {
                         let is_empty = row["contact"].as_array().is_none_or(Vec::is_empty);
                         assert!(is_empty, "contacts under an order in {}", night.display());
+                        let stays = row["enrollment"].as_array().into_iter().flatten();
+                        let told = stays.chain([&row["student"]]).any(|said| said["resident_town"].is_string());
+                        assert!(!told, "where a child lives whose contacts are under an order in {}", night.display());
                     }
                     kind => panic!("a {kind} record in {}", night.display()),
                 }
