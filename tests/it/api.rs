@@ -143,7 +143,7 @@ fn sasid(number: usize) -> String {
 
 /// So many students, all clients of DCF in order (`D10` and up); the first is CSSD's client `C10` too.
 async fn served(clients: usize, limits: Limits) -> Served {
-    let world = World::new(&["dcf", "cssd"]).await;
+    let world = World::new(&["dcf", "cssd", "sea"]).await;
     let sasids: Vec<String> = (0..clients).map(sasid).collect();
     let records = |of: fn(&str) -> crate::world::Record<'_>| sasids.iter().map(|one| of(one)).collect::<Vec<_>>();
     world.load("sasid-2.1x", &records(registration), loaded_at()).await;
@@ -285,6 +285,9 @@ async fn a_token_opens_for_its_caller_and_its_feed_only() {
     let token = &messages[0].resume_token;
     let mut other = FeedServiceClient::new(served.connect("cssd").await);
     assert_eq!(other.stream_feed(from(token)).await.unwrap_err().code(), Code::InvalidArgument);
+    // The state itself has no clients; a stream would be empty and look complete.
+    let mut own = FeedServiceClient::new(served.connect("sea").await);
+    assert_eq!(own.stream_feed(from(&[])).await.unwrap_err().code(), Code::FailedPrecondition);
     let office = StreamFeedRequest { office: "Hartford".to_owned(), ..from(token) };
     assert_eq!(client.stream_feed(office).await.unwrap_err().code(), Code::InvalidArgument);
     // Another version is in force by now: what would come is not what was begun.

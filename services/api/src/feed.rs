@@ -4,7 +4,7 @@ mod run;
 
 use std::sync::Arc;
 
-use agreements::Reason;
+use agreements::{PopulationRule, Reason};
 use disclosure::Ask;
 use feeds::{RunDigest, token::Token};
 use model::ConsumerId;
@@ -16,6 +16,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::{caller::Caller, convert, shared::Shared, status::Failure};
+
+/// Nobody is a client of the state itself: a stream would be empty and look complete.
+const OWN_EXPORT: Failure = Failure::Precondition {
+    reason: "OWN_EXPORT",
+    what: "the state's own records are not a feed of clients; `throughline feed export` makes its complete export",
+};
 
 /// The service.
 pub(crate) struct Feed(pub(crate) Arc<Shared>);
@@ -96,6 +102,9 @@ async fn in_force(shared: &Shared, consumer: &ConsumerId) -> Result<(i32, [u8; 3
     })
     .await?
     .ok_or(Failure::Denied(Reason::NoAgreement))?;
+    if in_force.terms().population.rule == PopulationRule::EveryStudent {
+        return Err(OWN_EXPORT);
+    }
     Ok((in_force.terms().version, in_force.digest().0))
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn set_moment(
     tx.act_as(Role::Ledger).await?;
     let at = decision_time(tx, context.clock).await?;
     tx.act_as(role).await?;
-    let as_of = ask.as_of.map_or(at, |as_of| as_of.clamp(DateTime::UNIX_EPOCH, at));
+    let as_of = ask.as_of.map_or(at, |as_of| as_of.max(DateTime::UNIX_EPOCH).min(at));
     tx.set("at", &at.to_rfc3339()).await?;
     tx.set("as_of", &as_of.to_rfc3339()).await?;
     Ok(at)

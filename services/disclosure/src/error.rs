@@ -18,10 +18,10 @@ pub enum Error {
     #[error("the agreements cannot be relied on, so nothing is disclosed")]
     Agreements(#[from] agreements::Error),
     /// Identity refuses, or could not do it.
-    #[error("the crosswalk or a match could not be changed: {0}")]
+    #[error("the crosswalk or a match could not be changed")]
     Identity(#[from] identity::Error),
     /// Two stewards have not signed it.
-    #[error("the approval does not count: {0}")]
+    #[error("the approval does not count")]
     Approval(#[from] agreements::ApprovalError),
     /// Organizations could not be read.
     #[error("reference data are not available")]

@@ -24,13 +24,6 @@ pub struct Lineage {
     pub person: Option<SourcePersonId>,
 }
 
-impl Lineage {
-    /// How old the report is: the source's own day, else the day it was recorded.
-    pub fn as_reported_on(&self) -> Option<chrono::NaiveDate> {
-        self.reported_on.or(self.recorded_on)
-    }
-}
-
 /// One row of a section: element values by name, and where they come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
