@@ -154,8 +154,15 @@ impl Composer<'_, '_> {
         let mark = Mark::Leaf(self.tags.leaf_in(self.part, Role::Paragraph));
         let x = self.layout.page.measure() - line.width;
         frame.height = frame.lines((x, 0.0), &[line], self.layout.colour.muted, mark);
-        self.flow.gap(self.layout.size.gap * 0.5);
-        self.flow.place(frame);
+        let gap = self.layout.size.gap;
+        if gap * 0.5 + frame.height <= self.flow.room() {
+            self.flow.gap(gap * 0.5);
+            self.flow.place(frame);
+        } else {
+            // Never a page of its own: it stands above what comes next.
+            frame.height += gap * 0.5;
+            self.flow.wait(frame);
+        }
     }
 
     /// A heading with what is known of its block's age and source, and the way to its full history.

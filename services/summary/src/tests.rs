@@ -147,6 +147,22 @@ fn no_heading_and_no_row_stands_alone() {
 }
 
 #[test]
+fn the_report_date_is_never_a_page_of_its_own() {
+    // The first page filled a little more each time, past its end.
+    for words in 0..160 {
+        let mut summary = fixture("full.json");
+        let row = |i| DisciplineRow {
+            kind: Cell::Value(format!("row{i} {}", "x ".repeat(words))),
+            ..DisciplineRow::default()
+        };
+        summary.recent.discipline = Block::from((0..3).map(row).collect::<Vec<_>>());
+        let (_, pages) = text_of(&summary, FILE);
+        let lines: Vec<usize> = pages.iter().map(|page| page.lines().count()).collect();
+        assert!(lines.iter().all(|lines| *lines > 8), "{words} words: {lines:?}");
+    }
+}
+
+#[test]
 fn a_row_that_no_page_holds_is_cut_and_whole() {
     let mut summary = with_discipline(3);
     let long = "word ".repeat(399);

@@ -201,8 +201,25 @@ fn leave_within_year<'a>(schools: &mut [SchoolStay<'a>], left: usize, fact: &'a 
     }
 }
 
+/// A year-end snapshot named a new school beside the current one; a later one names the current one again, and not the new: the student was at the new
+/// one some time in that year, and has not left the other since.
+fn resume<'a>(schools: &mut [SchoolStay<'a>], fact: &'a StoredFact) {
+    let Some([stayed, beside]) = schools.last_chunk_mut::<2>() else { return };
+    let named_on = |school: &SchoolStay<'_>, day: Option<NaiveDate>| {
+        school.snapshots.iter().any(|other| snapshot_day(other) == day)
+    };
+    let together = beside.snapshots.first().is_some_and(|first| named_on(stayed, snapshot_day(first)));
+    let is_open = stayed.exit.is_none() && stayed.exit_basis == Some(basis::EXIT_NOT_REPORTED);
+    let names_stayed = stayed.facility == fact.facility.as_deref() && beside.latest_year() < fact.school_year;
+    if together && is_open && names_stayed && beside.entry_basis == basis::ENTRY_NOT_REPORTED {
+        (stayed.exit_basis, beside.exit_basis) = (None, Some(basis::EXIT_NOT_REPORTED));
+        std::mem::swap(stayed, beside);
+    }
+}
+
 /// `last_day`: the last the stay in the district had or can have had.
 fn place_snapshot<'a>(schools: &mut Vec<SchoolStay<'a>>, fact: &'a StoredFact, last_day: Option<NaiveDate>) {
+    resume(schools, fact);
     let known = find_known(schools, fact).and_then(|index| schools.get_mut(index));
     if let Some(school) = known {
         school.facility = school.facility.or(fact.facility.as_deref());

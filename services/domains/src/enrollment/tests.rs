@@ -306,6 +306,17 @@ fn the_school_of_last_year_named_in_june_was_left_and_not_returned_to() {
 }
 
 #[test]
+fn a_school_that_one_june_names_beside_the_one_that_stays_is_no_change() {
+    let facts = [
+        register(1, "010", "A", "2015-08-26", "05"),
+        snapshot(2, "010", "A", "2016-06-10", "05"),
+        snapshot(3, "010", "B", "2016-06-10", "05"),
+        snapshot(4, "010", "A", "2016-10-01", "06"),
+    ];
+    check(&facts, &["010 | A | 2015-08-26 | reported |  | ", &format!("010 | B |  | {NO_ENTRY} |  | {NO_EXIT}")]);
+}
+
+#[test]
 fn what_only_a_year_end_snapshot_names_stands_in_its_year() {
     let begun = [register(1, "010", "A", "2015-08-26", "05"), snapshot(2, "010", "A", "2016-06-10", "05")];
     let elsewhere = register(4, "020", "C", "2016-09-19", "06");
