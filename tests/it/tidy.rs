@@ -147,7 +147,8 @@ fn schemas_of(name: &str) -> &'static [&'static str] {
 }
 
 /// The published views that disclosure joins beside its own tables.
-const PUBLISHED: [&str; 3] = ["identity.population", "agreements.rule", "history.disclosable"];
+const PUBLISHED: [&str; 5] =
+    ["identity.population", "agreements.rule", "history.disclosable", "intake.kept_file", "intake.kept_block"];
 
 #[test]
 fn statements_touch_their_own_tables_only() {
@@ -186,6 +187,67 @@ fn statements_touch_their_own_tables_only() {
         }
     }
     assert!(wrong.is_empty(), "statements against the table of owners: {wrong:#?}");
+}
+
+/// What `disclosure` returns that shows what is reported of a student, or who they are: each is entered in the ledger, and the entry has
+/// committed, before it returns.
+const EXPOSING: [&str; 7] = [
+    "access::access_chunk",
+    "chunk::disclose_chunk",
+    "inspect::explain",
+    "one::disclose_one",
+    "rehearse::rehearse",
+    "review::open",
+    "trace::trace",
+];
+
+/// What returns counts, ids, decisions and the state of queues only.
+const NOT_EXPOSING: [&str; 24] = [
+    "access::list_students",
+    "access::record_access",
+    "acknowledge::acknowledge",
+    "chunk::complete_run",
+    "chunk::confirm_delivered",
+    "chunk::list_delivered",
+    "chunk::list_population",
+    "file_run::approve",
+    "file_run::begin_file_run",
+    "inspect::record_release",
+    "recall::queue_match",
+    "recall::queue_move",
+    "review::apply_bulk",
+    "review::approve_override",
+    "review::decide",
+    "review::draw_bulk",
+    "review::find_bulk",
+    "review::find_client",
+    "review::find_override",
+    "review::list",
+    "review::list_alike",
+    "review::list_bulks",
+    "review::request_override",
+    "review::stats",
+];
+
+/// The same, taking back what was decided.
+const UNDOING: [&str; 2] = ["review::undo", "review::undo_bulk"];
+
+#[test]
+fn every_door_of_disclosure_is_listed() {
+    let folder = root().join("services/disclosure/src");
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    let mut doors = BTreeSet::new();
+    for file in files.iter().filter(|file| !file.components().any(|part| part.as_os_str() == "store")) {
+        let module = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        for line in fs::read_to_string(file).expect("a source").lines() {
+            let Some(rest) = line.strip_prefix("pub async fn ") else { continue };
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            doors.insert(format!("{module}::{name}"));
+        }
+    }
+    let listed = EXPOSING.iter().chain(&NOT_EXPOSING).chain(&UNDOING).map(|name| (*name).to_owned());
+    assert_eq!(doors, listed.collect::<BTreeSet<_>>(), "list what is new, and whether what it returns shows a record");
 }
 
 #[test]

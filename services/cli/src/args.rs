@@ -233,6 +233,25 @@ pub enum Intake {
         #[arg(long)]
         date: Option<chrono::NaiveDate>,
     },
+    /// Back from facts to the lines of files they stand in: the bytes as received, and where each value stands. Entered in the ledger.
+    #[command(group = clap::ArgGroup::new("traced").required(true).args(["student", "batch"]))]
+    Lineage {
+        /// What is known of a student, by the exchange's own id.
+        #[arg(long)]
+        student: Option<uuid::Uuid>,
+        /// Of one domain only, such as `enrollment`.
+        #[arg(long, requires = "student")]
+        domain: Option<model::Domain>,
+        /// A batch: the `batch` of a row's `source`.
+        #[arg(long, requires = "line")]
+        batch: Option<i64>,
+        /// A line of the batch's file, from 1: the `line` of a row's `source`.
+        #[arg(long, requires = "batch")]
+        line: Option<u32>,
+        /// Who asks, for the record.
+        #[arg(long, default_value = "operator")]
+        by: String,
+    },
     /// List the layouts.
     Layouts,
     /// A layout as a page.

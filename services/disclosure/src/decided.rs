@@ -10,6 +10,7 @@ use agreements::{
     majority_at,
 };
 use chrono::{DateTime, Utc};
+use domains::StoredFact;
 use model::{Masked, StudentId};
 use pg::{Role, Tx, crash::CrashPoint};
 
@@ -60,13 +61,50 @@ pub(crate) async fn read(
     role: Role,
     person_keys: &[String],
 ) -> Result<Read, Error> {
+    let Granted { at, in_force, clients: granted } = granted(tx, context, ask, role, person_keys).await?;
+    let organizations = context.organizations.load(tx, ask.as_of.unwrap_or(at)).await?;
+    let mut clients = Vec::with_capacity(granted.len());
+    for (key, decision) in granted {
+        let outcome = decision.map(|GrantedFacts { grant, student, facts }| {
+            let sections = assemble::sections(&*grant, facts, &organizations);
+            let id = model::disclosure_id(context.entropy);
+            let history = disclosed(&grant, ask, id, Masked::new(key.clone()), student, at, sections);
+            (grant, Box::new(history))
+        });
+        clients.push((key, outcome));
+    }
+    Ok(Read { at, in_force, clients })
+}
+
+/// A grant, and the facts that it permits.
+pub(crate) struct GrantedFacts {
+    pub(crate) grant: Box<Grant>,
+    pub(crate) student: StudentId,
+    pub(crate) facts: Vec<StoredFact>,
+}
+
+/// Clients decided on at one moment, with the facts of those granted.
+pub(crate) struct Granted {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) in_force: Option<Arc<InForce>>,
+    /// In the order of the keys asked for.
+    pub(crate) clients: Vec<(String, Result<GrantedFacts, Denial>)>,
+}
+
+/// Decides about each client, and reads and checks what is permitted.
+pub(crate) async fn granted(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    role: Role,
+    person_keys: &[String],
+) -> Result<Granted, Error> {
     let at = set_moment(tx, context, ask, role).await?;
     let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
     let subjects = Subjects::load(tx, context, ask, person_keys).await?;
     let decisions: Vec<(String, Decision)> =
         person_keys.iter().map(|key| (key.clone(), subjects.decide(ask, in_force.as_ref(), key, at))).collect();
     pg::crash::hit(CrashPoint::DiscloseAfterDecide);
-    let organizations = context.organizations.load(tx, ask.as_of.unwrap_or(at)).await?;
     let mut facts = permitted(tx, ask, &decisions, at).await?;
     let mut clients = Vec::with_capacity(decisions.len());
     for (key, decision) in decisions {
@@ -75,16 +113,12 @@ pub(crate) async fn read(
             Ok((grant, student)) => {
                 let permitted = facts.remove(&student).unwrap_or_default();
                 assemble::check_twin(&grant, &permitted)?;
-                let stored = permitted.into_iter().map(|p| p.fact).collect();
-                let sections = assemble::sections(&*grant, stored, &organizations);
-                let id = model::disclosure_id(context.entropy);
-                let history = disclosed(&grant, ask, id, Masked::new(key.clone()), student, at, sections);
-                Ok((grant, Box::new(history)))
+                Ok(GrantedFacts { grant, student, facts: permitted.into_iter().map(|p| p.fact).collect() })
             }
         };
         clients.push((key, outcome));
     }
-    Ok(Read { at, in_force, clients })
+    Ok(Granted { at, in_force, clients })
 }
 
 async fn permitted(

@@ -8,7 +8,7 @@
 //!
 //! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file). A file belongs to a run that
 //! [`begin_file_run`] began. The SEA's own people go through [`record_access`], whose [`Access`] opens [`access_chunk`];
-//! their questions about decisions are [`explain`] and [`rehearse`], each an access entry of its own; who decides on doubtful matches
+//! their questions about decisions are [`explain`] and [`rehearse`], and [`trace`] leads back to the bytes of a file, each an access entry of its own; who decides on doubtful matches
 //! goes through [`review`]. What was disclosed on a match that proved wrong is queued to be called back by [`recall`].
 
 mod access;
@@ -26,6 +26,7 @@ pub mod recall;
 mod rehearse;
 pub mod review;
 mod store;
+mod trace;
 
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ pub use one::disclose_one;
 /// Read once for many disclosures, by whoever wires them.
 pub use reference::OrganizationCache;
 pub use rehearse::{Change, Rehearsal, rehearse};
+pub use trace::{Find, KeptFile, Trace, TracedFact, TracedFile, trace};
 use uuid::Uuid;
 
 /// What a disclosure needs from outside.

@@ -1,9 +1,10 @@
 //! The one statement that reads what an agreement permits, and the few that go with it.
 //!
-//! This file reads the published views `identity.population`, `agreements.rule` and `history.disclosable`, keeps the schema `disclosure`, and
-//! touches nothing else.
+//! This file and those beside it read the published views `identity.population`, `agreements.rule`, `history.disclosable`, `intake.kept_file`
+//! and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
 
 pub(crate) mod recall;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 

@@ -21,6 +21,7 @@
 
 mod config;
 mod control;
+mod elements;
 mod fields;
 mod index;
 mod interchange;
@@ -53,7 +54,10 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use md5::{Digest as _, Md5};
 
-pub(crate) use self::kept::{Reread, keep_told, reread, student, subjects, subjects_of};
+pub(crate) use self::{
+    elements::elements,
+    kept::{Reread, keep_told, reread, student, subjects, subjects_of},
+};
 pub use self::{
     config::Config,
     control::{DeliveredFile, Delivery, Interchange, Packing, read_control},

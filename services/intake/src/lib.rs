@@ -18,6 +18,7 @@ mod item;
 mod json_lines;
 mod layout;
 pub mod layouts;
+pub mod lineage;
 pub mod load;
 pub mod produce;
 pub mod read;

@@ -2,6 +2,7 @@
 
 mod collect;
 mod edfi;
+mod lineage;
 mod report;
 mod sif;
 
@@ -13,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
+use disclosure::Trace;
 use intake::{
     Finding, Layout, Severity, convert, describe,
     findings_file::{self, FindingsFormat},
@@ -20,7 +22,7 @@ use intake::{
     load::{self, Receipt},
     read::Sender,
 };
-use model::Sea;
+use model::{BatchId, Sea, StudentId};
 use reference::tables::Tables;
 use serde_json::json;
 
@@ -64,6 +66,14 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             &sif::Conversion { path: &path, to, out: &out, since: since.as_deref(), state: state.as_deref(), date },
         ),
         Intake::Convert { path, layout, to, out, .. } => convert_file(&path, find_layout(&layout)?, to, &out),
+        Intake::Lineage { student, domain, batch, line, by } => {
+            let what = match (student, batch, line) {
+                (Some(student), _, _) => Trace::Student(StudentId(student), domain),
+                (None, Some(batch), Some(line)) => Trace::Line(BatchId(batch), line),
+                _ => anyhow::bail!("name --student, or --batch and --line"),
+            };
+            lineage::run(place, what, &by).await
+        }
         Intake::Layouts => {
             for layout in layouts::all() {
                 console::line(false, format!("{:<24} {}", layout.id, layout.title));

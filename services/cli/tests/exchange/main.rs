@@ -1,6 +1,7 @@
 //! The program itself, from files to deliveries: on an invented state, with the real database, killed where it hurts most.
 
 mod faults;
+mod lineage;
 mod place;
 mod receiver;
 mod truth;

@@ -1,0 +1,67 @@
+//! Where facts stand in the files they came in, and those files' bytes.
+
+use model::{BatchId, ConsumerId, StudentId};
+use sqlx::PgConnection;
+
+use crate::{Error, KeptFile};
+
+/// The file of a loaded batch.
+pub(crate) async fn find_kept_file(conn: &mut PgConnection, batch: BatchId) -> Result<Option<KeptFile>, Error> {
+    let row = sqlx::query!(
+        r#"-- disclosure.find_kept_file
+        SELECT k.file_name AS "file_name!", k.layout AS "layout!", k.sha256 AS "sha256!", k.size_bytes AS "size_bytes!"
+        FROM intake.kept_file AS k WHERE k.batch_id = $1"#,
+        batch.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| KeptFile {
+        batch,
+        name: row.file_name,
+        layout: row.layout,
+        sha256: row.sha256,
+        size_bytes: row.size_bytes.unsigned_abs(),
+    }))
+}
+
+/// One block of a kept file, compressed; `None` behind the last.
+pub(crate) async fn find_kept_block(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    block: i32,
+) -> Result<Option<Vec<u8>>, Error> {
+    let bytes = sqlx::query_scalar!(
+        r#"-- disclosure.find_kept_block
+        SELECT k.bytes AS "bytes!" FROM intake.kept_block AS k WHERE k.batch_id = $1 AND k.block = $2"#,
+        batch.0,
+        block,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(bytes)
+}
+
+/// The students of whom a line says something that is current. No index leads from lines to facts: every fact is looked at.
+pub(crate) async fn list_students_of_line(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    (batch, line): (BatchId, u32),
+    limit: i64,
+) -> Result<Vec<StudentId>, Error> {
+    let students = sqlx::query_scalar!(
+        r#"-- disclosure.list_students_of_line
+        SELECT DISTINCT p.student_id AS "student_id!"
+        FROM history.disclosable AS f
+        JOIN identity.population AS p ON p.source_person_id = f.source_person_id
+        WHERE p.consumer = $1 AND f.recorded_batch = $2 AND f.line = $3
+        ORDER BY "student_id!"
+        LIMIT $4"#,
+        consumer.as_str(),
+        batch.0,
+        i32::try_from(line).unwrap_or(i32::MAX),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(students.into_iter().map(StudentId).collect())
+}
