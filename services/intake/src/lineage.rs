@@ -26,6 +26,9 @@ use crate::{
     xml::Node,
 };
 
+/// Takes an element and its bytes.
+pub(crate) type Give<'g> = dyn FnMut(&Node, Vec<u8>) -> Result<(), Error> + 'g;
+
 /// Bytes of records that one question gives back at most.
 const FOUND_BYTES_MAX: usize = 64 << 20;
 

@@ -6,17 +6,10 @@ use super::{
     facts,
     stream::{ObjectReader, Piece},
 };
-use crate::{
-    Error,
-    xml::{Node, Stop},
-};
+use crate::{Error, lineage::Give, xml::Stop};
 
 /// Gives the objects that begin on these lines, with their bytes; up to the end of the file, or to where it cannot be read on.
-pub(crate) fn elements(
-    source: &mut dyn BufRead,
-    lines: &BTreeSet<u32>,
-    give: &mut dyn FnMut(&Node, Vec<u8>) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub(crate) fn elements(source: &mut dyn BufRead, lines: &BTreeSet<u32>, give: &mut Give<'_>) -> Result<(), Error> {
     let mut reader = ObjectReader::new(source, facts::wants);
     loop {
         match reader.next() {
