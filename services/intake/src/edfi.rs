@@ -54,16 +54,16 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use md5::{Digest as _, Md5};
 
-pub(crate) use self::{
-    elements::elements,
-    kept::{Reread, keep_told, reread, student, subjects, subjects_of},
-};
 pub use self::{
     config::Config,
     control::{DeliveredFile, Delivery, Interchange, Packing, read_control},
     index::Index,
     interchange::{Counts, Expected, Sink, read_interchange},
     version::{Version, find_version, versions},
+};
+pub(crate) use self::{
+    elements::elements,
+    kept::{Reread, keep_told, reread, student, subjects, subjects_of},
 };
 use crate::{
     Error,

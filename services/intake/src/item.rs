@@ -1,5 +1,7 @@
 //! What a reader gives for each record of a file. Everything downstream (check, convert, load) works on items.
 
+use std::sync::Arc;
+
 use model::{Fact, Masked};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -35,6 +37,10 @@ pub struct Finding {
     /// What is wrong and what to do, in words.
     pub message: String,
 }
+
+/// The type of a record in its source's words: the code that tells kinds of record apart, the name of an element; `record` in a file of one
+/// type. Receipts count by it.
+pub type RecordType = Arc<str>;
 
 /// Where a record is counted that gives several items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +107,8 @@ pub struct Description {
 pub struct Dependent {
     /// The line or record number, from 1.
     pub line: u32,
+    /// Its type.
+    pub record_type: RecordType,
     /// What it refers to and nobody has described so far.
     pub missing: Vec<Reference>,
     /// Descriptions that it copies from.
@@ -124,6 +132,8 @@ pub enum Item {
     Person {
         /// The line or record number, from 1.
         line: u32,
+        /// Its type.
+        record_type: RecordType,
         /// The state's identifier of the person.
         state_id: Masked<String>,
         /// A birth date the record names only so that the identifier can be checked (course files): compared, never stored.
@@ -142,6 +152,8 @@ pub enum Item {
     Organization {
         /// The line or record number, from 1.
         line: u32,
+        /// Its type.
+        record_type: RecordType,
         /// What it says.
         record: OrganizationRecord,
         /// Warnings.
@@ -151,13 +163,17 @@ pub enum Item {
     Passed {
         /// The line or record number, from 1.
         line: u32,
-        /// The kind of record.
+        /// Its type.
+        record_type: RecordType,
+        /// The kind of record, as findings say it.
         kind: String,
     },
     /// A record withdrawn by the source: the fact of this key is retracted (Ed-Fi deletes).
     Retracted {
         /// The line or record number, from 1.
         line: u32,
+        /// Its type.
+        record_type: RecordType,
         /// The state's identifier of the person.
         state_id: Masked<String>,
         /// The facts whose natural keys are withdrawn (payload ignored).
@@ -167,6 +183,8 @@ pub enum Item {
     Rejected {
         /// The line or record number, from 1.
         line: u32,
+        /// Its type; `unknown` if it does not say.
+        record_type: RecordType,
         /// The bytes as received.
         raw: Masked<Vec<u8>>,
         /// Why.
@@ -178,8 +196,8 @@ pub enum Item {
     Described {
         /// The line or record number, from 1.
         line: u32,
-        /// The kind of record, in the source's words.
-        kind: String,
+        /// Its type.
+        record_type: RecordType,
         /// What it describes, under each name that others may use.
         descriptions: Vec<Description>,
         /// Whether another item counts the record as a row.

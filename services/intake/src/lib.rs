@@ -32,7 +32,7 @@ mod xml;
 pub use error::Error;
 /// The secret of tombstones, for whoever wires a load.
 pub use history::TombstoneKey;
-pub use item::{Counted, Dependent, Description, Finding, Item, OrganizationRecord, Reference, Severity};
+pub use item::{Counted, Dependent, Description, Finding, Item, OrganizationRecord, RecordType, Reference, Severity};
 pub use layout::{
     Characters, Condition, DateForm, DigitCount, Field, FieldKind, Format, Layout, Record, Requirement, Rule, RuleKind,
     Status, Test,

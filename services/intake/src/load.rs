@@ -16,7 +16,7 @@ use pg::{Role, Tx, crash::CrashPoint};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::{Finding, Item, Severity, edfi, store};
+use crate::{Finding, Item, RecordType, Severity, edfi, store};
 
 /// Limits of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl Default for Limits {
 }
 
 /// What happened to the rows of a file. `rows_in` is the sum of the next five.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows read.
     pub rows_in: u64,
@@ -64,6 +64,39 @@ pub struct Counts {
     /// Control rows: they describe what others refer to, or are of a kind the exchange does not keep.
     pub control: u64,
 }
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Loaded,
+    Unchanged,
+    Superseded,
+    Quarantined,
+    Control,
+}
+
+impl Counts {
+    const fn add(&mut self, fate: Fate, rows: u64) {
+        self.rows_in += rows;
+        match fate {
+            Fate::Loaded => self.loaded += rows,
+            Fate::Unchanged => self.unchanged += rows,
+            Fate::Superseded => self.superseded += rows,
+            Fate::Quarantined => self.quarantined += rows,
+            Fate::Control => self.control += rows,
+        }
+    }
+
+    /// The same rows, had they come again: what was taken says nothing new.
+    const fn again(self) -> Self {
+        let Self { rows_in, quarantined, control, .. } = self;
+        let unchanged = rows_in.saturating_sub(quarantined + control);
+        Self { rows_in, loaded: 0, unchanged, superseded: 0, quarantined, control }
+    }
+}
+
+/// Counts by type of record.
+pub type CountsByType = BTreeMap<RecordType, Counts>;
 
 /// The sender's receipt.
 #[derive(Clone, Debug)]
@@ -80,6 +113,8 @@ pub struct Receipt {
     pub size_bytes: u64,
     /// The counts; they add up.
     pub counts: Counts,
+    /// The same by type of record: their sum is `counts`.
+    pub record_types: CountsByType,
     /// What was wrong, at most [`Limits::findings_max`].
     pub findings: Vec<Finding>,
     /// Findings beyond the limit.
@@ -166,6 +201,7 @@ pub enum LoadError {
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     counts: Counts,
+    record_types: CountsByType,
     findings: Vec<Finding>,
     dropped: u64,
     /// Rows kept in quarantine.
@@ -182,9 +218,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    const fn count_control(&mut self) {
-        self.counts.rows_in += 1;
-        self.counts.control += 1;
+    fn count(&mut self, record_type: &RecordType, fate: Fate, rows: u64) {
+        self.counts.add(fate, rows);
+        match self.record_types.get_mut(record_type) {
+            Some(counts) => counts.add(fate, rows),
+            None => self.record_types.entry(record_type.clone()).or_default().add(fate, rows),
+        }
     }
 
     fn find_all(&mut self, findings: Vec<Finding>, max: usize) {
@@ -220,6 +259,7 @@ pub async fn load(context: Context<'_>, file: &LoadFile) -> Result<Receipt, Load
         sha256,
         size_bytes,
         counts: tally.counts,
+        record_types: tally.record_types,
         findings: tally.findings,
         findings_dropped: tally.dropped,
         refused: tally.refused,
@@ -277,8 +317,9 @@ fn load_in<'t>(
             at: now,
         };
         store::lock_sea(tx, &file.sea).await?;
-        if let Some((batch, counts)) = store::find_loaded(tx, &received).await? {
-            return Ok((batch, Tally { counts, ..Tally::default() }, true));
+        if let Some((batch, counts, types)) = store::find_loaded(tx, &received).await? {
+            let record_types = types.into_iter().map(|(of, counts)| (of, counts.again())).collect();
+            return Ok((batch, Tally { counts: counts.again(), record_types, ..Tally::default() }, true));
         }
         let batch = store::insert_batch(tx, &received).await?;
         let info = history::BatchInfo {
@@ -307,7 +348,7 @@ fn load_in<'t>(
             return Err(LoadError::Refused(Box::new(tally)));
         }
         store::insert_findings(tx, batch, &tally.findings).await?;
-        store::close_batch(tx, batch, &tally.counts, None, now).await?;
+        store::close_batch(tx, batch, (&tally.counts, &tally.record_types), None, now).await?;
         pg::crash::hit(CrashPoint::IntakeBeforeCommit);
         Ok((batch, tally, false))
     })
@@ -434,7 +475,7 @@ async fn record_refusal(
             let batch = store::insert_batch(tx, &received).await?;
             raw::store(tx, batch, &file.path, &file.name, context.limits.raw_block_bytes).await?;
             store::insert_findings(tx, batch, &tally.findings).await?;
-            store::close_batch(tx, batch, &tally.counts, tally.refused.as_deref(), now).await?;
+            store::close_batch(tx, batch, (&tally.counts, &tally.record_types), tally.refused.as_deref(), now).await?;
             Ok::<_, LoadError>(batch)
         })
     })

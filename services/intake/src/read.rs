@@ -30,7 +30,7 @@ use model::Masked;
 pub use origin::Sender;
 use reference::tables::Tables;
 
-use crate::{Error, Finding, Item, Layout};
+use crate::{Error, Finding, Item, Layout, RecordType};
 
 /// What was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,10 +81,11 @@ pub fn read_from(
     let mut summary = engine::run_from(reader, layout, tables, sender, &mut |event| {
         let item = match event {
             Event::File(finding) => Item::File(finding),
-            Event::Bad { line, raw, findings } => rejected(line, raw, findings),
+            Event::Bad { line, record_type, raw, findings } => rejected(line, record_type, raw, findings),
             Event::Good { record, raw, findings } => {
                 let line = record.line;
-                let item = item_of(&record, raw, findings).unwrap_or_else(|findings| rejected(line, raw, findings));
+                let item = item_of(&record, raw, findings)
+                    .unwrap_or_else(|findings| rejected(line, record.plan.type_of(record.cells), raw, findings));
                 rejected_late += u64::from(matches!(item, Item::Rejected { .. }));
                 item
             }
@@ -95,16 +96,16 @@ pub fn read_from(
     Ok(summary)
 }
 
-fn rejected(line: u32, raw: &[u8], findings: Vec<Finding>) -> Item {
-    Item::Rejected { line, raw: Masked::new(raw.to_vec()), findings }
+fn rejected(line: u32, record_type: RecordType, raw: &[u8], findings: Vec<Finding>) -> Item {
+    Item::Rejected { line, record_type, raw: Masked::new(raw.to_vec()), findings }
 }
 
 fn item_of(record: &Checkpoint<'_>, raw: &[u8], mut findings: Vec<Finding>) -> Result<Item, Vec<Finding>> {
     let meaning = &record.plan.record.meaning;
-    let line = record.line;
+    let (line, record_type) = (record.line, record.plan.type_of(record.cells));
     if let Some(rule) = &meaning.organization {
         return match record.organization(rule) {
-            Ok(organization) => Ok(Item::Organization { line, record: organization, findings }),
+            Ok(organization) => Ok(Item::Organization { line, record_type, record: organization, findings }),
             Err(finding) => {
                 findings.push(finding);
                 Err(findings)
@@ -112,11 +113,12 @@ fn item_of(record: &Checkpoint<'_>, raw: &[u8], mut findings: Vec<Finding>) -> R
         };
     }
     let Some(person) = record.person() else {
-        return Ok(Item::Passed { line, kind: record.plan.record.name.clone() });
+        return Ok(Item::Passed { line, record_type, kind: record.plan.record.name.clone() });
     };
     match record.facts() {
         Ok(facts) => Ok(Item::Person {
             line,
+            record_type,
             state_id: Masked::new(person.to_owned()),
             claimed_birth_date: record.claimed_birth_date(),
             facts,

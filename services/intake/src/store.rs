@@ -2,11 +2,16 @@
 
 pub(crate) mod kept;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use model::{BatchId, Masked, Sea};
 use sqlx::PgConnection;
 
-use crate::{Finding, Severity, load::Counts};
+use crate::{
+    Finding, Severity,
+    load::{Counts, CountsByType},
+};
 
 /// What is known of a file before its rows.
 pub(crate) struct Received<'a> {
@@ -30,15 +35,15 @@ pub(crate) async fn lock_sea(conn: &mut PgConnection, sea: &Sea) -> Result<(), s
     Ok(())
 }
 
-/// The batch that loaded the same bytes with the same layout, if any.
+/// The batch that loaded the same bytes with the same layout, if any, and what became of its rows.
 pub(crate) async fn find_loaded(
     conn: &mut PgConnection,
     received: &Received<'_>,
-) -> Result<Option<(BatchId, Counts)>, sqlx::Error> {
+) -> Result<Option<(BatchId, Counts, CountsByType)>, sqlx::Error> {
     let row = sqlx::query!(
-        "-- intake.find_loaded
-        SELECT b.batch_id, b.rows_in, b.quarantined, b.passed
-        FROM intake.batch AS b WHERE b.sea = $1 AND b.sha256 = $2 AND b.layout = $3 AND b.state = 'loaded'",
+        r#"-- intake.find_loaded
+        SELECT b.batch_id, b.rows_in, b.quarantined, b.passed, b.record_types AS "record_types: sqlx::types::Json<BTreeMap<String, Counts>>"
+        FROM intake.batch AS b WHERE b.sea = $1 AND b.sha256 = $2 AND b.layout = $3 AND b.state = 'loaded'"#,
         received.sea.as_str(),
         received.sha256,
         received.layout,
@@ -48,12 +53,15 @@ pub(crate) async fn find_loaded(
     Ok(row.map(|row| {
         let counts = Counts {
             rows_in: row.rows_in.unsigned_abs(),
-            unchanged: (row.rows_in - row.quarantined - row.passed).unsigned_abs(),
             quarantined: row.quarantined.unsigned_abs(),
             control: row.passed.unsigned_abs(),
             ..Counts::default()
         };
-        (BatchId(row.batch_id), counts)
+        (
+            BatchId(row.batch_id),
+            counts,
+            row.record_types.0.into_iter().map(|(of, counts)| (of.into(), counts)).collect(),
+        )
     }))
 }
 
@@ -78,16 +86,17 @@ pub(crate) async fn insert_batch(conn: &mut PgConnection, received: &Received<'_
 pub(crate) async fn close_batch(
     conn: &mut PgConnection,
     batch: BatchId,
-    counts: &Counts,
+    (counts, record_types): (&Counts, &CountsByType),
     refused: Option<&str>,
     at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let by_name: BTreeMap<&str, &Counts> = record_types.iter().map(|(of, counts)| (&**of, counts)).collect();
     sqlx::query!(
         "-- intake.close_batch
         UPDATE intake.batch
         SET state = CASE WHEN $8::text IS NULL THEN 'loaded' ELSE 'refused' END, refused_reason = $8, recorded_at = $9,
-            rows_in = $2, loaded = $3, unchanged = $4, superseded = $5, quarantined = $6, passed = $7
+            rows_in = $2, loaded = $3, unchanged = $4, superseded = $5, quarantined = $6, passed = $7, record_types = $10
         WHERE batch_id = $1",
         batch.0,
         count(counts.rows_in),
@@ -98,6 +107,7 @@ pub(crate) async fn close_batch(
         count(counts.control),
         refused,
         at,
+        sqlx::types::Json(by_name) as _,
     )
     .execute(conn)
     .await?;

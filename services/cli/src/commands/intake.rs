@@ -202,7 +202,7 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
                 || receipt.refused.is_some(),
             "sha256": hex::encode(receipt.sha256), "bytes": receipt.size_bytes,
             "findings_file": findings_file, "findings_files": files, "findings_dropped": receipt.findings_dropped, "refused": receipt.refused,
-            "seen_before": receipt.seen_before,
+            "seen_before": receipt.seen_before, "record_types": record_types(receipt),
         }));
     }
     let verdict = match &receipt.refused {
@@ -217,10 +217,27 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
         false,
         format!("batch {} {} ({}): {} rows in; {verdict}", receipt.batch, receipt.file, receipt.layout, c.rows_in),
     );
+    if receipt.record_types.len() > 1 {
+        for (record_type, c) in &receipt.record_types {
+            let bad = if c.quarantined > 0 { format!(", {} quarantined", c.quarantined) } else { String::new() };
+            console::line(false, format!("  {record_type}: {} rows{bad}", c.rows_in));
+        }
+    }
     if let Some(path) = findings_file {
         console::line(false, format!("  findings: {}", path.display()));
     }
     Ok(())
+}
+
+/// The counts of each type of record.
+fn record_types(receipt: &Receipt) -> Vec<serde_json::Value> {
+    let types = receipt.record_types.iter().map(|(record_type, c)| {
+        json!({
+            "record_type": &**record_type, "rows_in": c.rows_in, "loaded": c.loaded, "unchanged": c.unchanged, "superseded": c.superseded,
+            "quarantined": c.quarantined, "control": c.control,
+        })
+    });
+    types.collect()
 }
 
 /// Writes a batch's findings in every format, the one that a spreadsheet opens without a question first.

@@ -3,6 +3,7 @@
 mod faults;
 mod lineage;
 mod place;
+mod receipts;
 mod receiver;
 mod truth;
 

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Error,
-    item::{Counted, Dependent, Finding, Item, Reference, Severity},
+    item::{Counted, Dependent, Finding, Item, RecordType, Reference, Severity},
 };
 
 /// Takes an item; `Break` ends the reading.
@@ -106,7 +106,7 @@ struct Waiting {
     convert: Converter,
     record: Record,
     /// What the file calls it.
-    own_name: String,
+    own_name: RecordType,
     version: &'static Version,
     purpose: Purpose,
 }
@@ -124,12 +124,18 @@ impl Rests {
 }
 
 /// The item of a record about one person or several. One that introduces its person needs no bytes for quarantine.
-pub(super) fn together(persons: Vec<Person>, line: u32, raw: &[u8], findings: Vec<Finding>) -> Item {
+pub(super) fn together(
+    persons: Vec<Person>,
+    (line, record_type): (u32, &RecordType),
+    raw: &[u8],
+    findings: Vec<Finding>,
+) -> Item {
     let mut findings = Some(findings);
     let mut members: Vec<Item> = persons
         .into_iter()
         .map(|Person { state_id, introduces, facts }| Item::Person {
             line,
+            record_type: record_type.clone(),
             state_id: Masked::new(state_id),
             claimed_birth_date: None,
             facts,
@@ -230,9 +236,9 @@ impl Reading<'_, '_, '_> {
                 }
                 None => self.xml.skip()?,
             }
-            return self.pass(line, kind, is_delete);
+            return self.pass(line, &kind, is_delete);
         };
-        let own_name = name.to_owned();
+        let own_name = RecordType::from(name);
         let Record { node, raw } = self.xml.record(node)?;
         let id = node.attribute("id").map(str::to_owned);
         let node = if is_delete { identity_of_deleted(node) } else { node };
@@ -292,12 +298,13 @@ impl Reading<'_, '_, '_> {
             Output::Persons(persons) if is_delete => self.retract(persons, waiting),
             Output::Persons(persons) => self.persons(persons, waiting, findings, rests),
             // What only serves references is not forgotten: records read before rest on it.
-            Output::Organization(..) | Output::Learned(..) if is_delete => self.pass(line, waiting.own_name, true),
+            Output::Organization(..) | Output::Learned(..) if is_delete => self.pass(line, &waiting.own_name, true),
             Output::Organization(organization) => {
                 let (record, entry) = *organization;
                 self.learn(vec![entry], &waiting, Counted::Elsewhere)?;
                 self.counts.organizations += 1;
-                self.give(Item::Organization { line, record, findings })
+                let record_type = waiting.own_name;
+                self.give(Item::Organization { line, record_type, record, findings })
             }
             Output::Learned(entries) => {
                 for finding in findings {
@@ -316,8 +323,8 @@ impl Reading<'_, '_, '_> {
             descriptions.push(Index::description(&key, &entry).map_err(Early::Failed)?);
             self.index.insert(key, entry).map_err(|_| self.index_full(&waiting.record.node))?;
         }
-        let (line, kind) = (waiting.record.node.place.line, waiting.own_name.clone());
-        self.give(Item::Described { line, kind, descriptions, counted })
+        let (line, record_type) = (waiting.record.node.place.line, waiting.own_name.clone());
+        self.give(Item::Described { line, record_type, descriptions, counted })
     }
 
     fn persons(
@@ -340,7 +347,7 @@ impl Reading<'_, '_, '_> {
         }
         self.counts.persons += 1;
         let raw = &waiting.record.raw;
-        let item = together(members, waiting.record.node.place.line, raw, findings);
+        let item = together(members, (waiting.record.node.place.line, &waiting.own_name), raw, findings);
         if rests.is_empty() {
             self.give(item)
         } else {
@@ -367,7 +374,7 @@ impl Reading<'_, '_, '_> {
         told: Option<(Item, Vec<usize>)>,
         findings: Vec<Finding>,
     ) -> Result<(), Early> {
-        let Waiting { convert, record, version, .. } = waiting;
+        let Waiting { convert, record, version, own_name, .. } = waiting;
         let (told, occurrences) = told.map_or((None, Vec::new()), |(item, occurrences)| (Some(item), occurrences));
         let subjects = if let Some(item) = &told {
             subjects(item)
@@ -383,6 +390,7 @@ impl Reading<'_, '_, '_> {
         let kept = KeptRecord::new(version, &record.node, self.index, occurrences);
         self.give(Item::Dependent(Dependent {
             line,
+            record_type: own_name,
             missing: rests.missing,
             rests_on: rests.rests_on,
             subjects,
@@ -401,14 +409,19 @@ impl Reading<'_, '_, '_> {
                 file cannot show. Withdraw the student's records one by one, or send the \
                 delete with Force=\"true\".";
             let finding = Finding {
-                field: Some(waiting.own_name.clone()),
+                field: Some(waiting.own_name.to_string()),
                 ..file_finding(node.place, "delete.depended_on", Severity::Error, message.to_owned())
             };
             return self.reject(waiting, vec![finding]);
         }
         self.counts.retracted += 1;
-        let retracted =
-            |Person { state_id, facts, .. }: Person| Item::Retracted { line, state_id: Masked::new(state_id), facts };
+        let record_type = waiting.own_name;
+        let retracted = |Person { state_id, facts, .. }: Person| Item::Retracted {
+            line,
+            record_type: record_type.clone(),
+            state_id: Masked::new(state_id),
+            facts,
+        };
         let mut members: Vec<Item> = persons.into_iter().map(retracted).collect();
         match members.pop() {
             Some(only) if members.is_empty() => self.give(only),
@@ -442,13 +455,14 @@ impl Reading<'_, '_, '_> {
     fn reject(&mut self, waiting: Waiting, findings: Vec<Finding>) -> Result<(), Early> {
         self.counts.rejected += 1;
         let line = waiting.record.node.place.line;
-        self.give(Item::Rejected { line, raw: Masked::new(waiting.record.raw), findings })
+        let record_type = waiting.own_name;
+        self.give(Item::Rejected { line, record_type, raw: Masked::new(waiting.record.raw), findings })
     }
 
-    fn pass(&mut self, line: u32, name: String, is_delete: bool) -> Result<(), Early> {
+    fn pass(&mut self, line: u32, name: &str, is_delete: bool) -> Result<(), Early> {
         self.counts.passed += 1;
-        let kind = if is_delete { format!("delete of {name}") } else { name };
-        self.give(Item::Passed { line, kind })
+        let kind = if is_delete { format!("delete of {name}") } else { name.to_owned() };
+        self.give(Item::Passed { line, record_type: name.into(), kind })
     }
 
     fn give(&mut self, item: Item) -> Result<(), Early> {

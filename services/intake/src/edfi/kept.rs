@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error,
-    item::{Finding, Item, Reference},
+    item::{Finding, Item, RecordType, Reference},
 };
 
 /// What is kept: a record, to be read again; or, where only the student is unknown, what it says.
@@ -150,7 +150,7 @@ pub(crate) fn reread(record: &[u8], raw: &[u8], index: &Index) -> Result<Reread,
         Kept::Told(persons) => {
             let persons = persons.into_iter().map(told).collect::<Option<Vec<Person>>>().ok_or_else(broken)?;
             let line = persons.iter().flat_map(|person| &person.facts).map(|fact| fact.line).next().unwrap_or_default();
-            let told = Ok(together(persons, line, raw, Vec::new()));
+            let told = Ok(together(persons, (line, &RecordType::from("kept")), raw, Vec::new()));
             return Ok(Reread { told, missing: Vec::new(), rests_on: Vec::new() });
         }
     };
@@ -167,7 +167,8 @@ pub(crate) fn reread(record: &[u8], raw: &[u8], index: &Index) -> Result<Reread,
             for (fact, occurrence) in facts.zip(kept.occurrences) {
                 number(fact, occurrence);
             }
-            Ok(together(persons, kept.node.place.line, raw, findings))
+            let of = (kept.node.place.line, &RecordType::from(kept.node.name.as_str()));
+            Ok(together(persons, of, raw, findings))
         }
         _ => Err(findings),
     };

@@ -1,6 +1,6 @@
 //! One chunk of items into the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use history::{BatchInfo, Outcome};
@@ -10,11 +10,13 @@ use pg::{Role, Tx};
 use reference::OrganizationName;
 
 use super::{
-    Context, LoadError, Tally,
+    Context, Fate, LoadError, Tally,
     kept::{self, ToKeep},
     one_person,
 };
-use crate::{Counted, Dependent, Description, Finding, Item, OrganizationRecord, Reference, Severity, edfi, store};
+use crate::{
+    Counted, Dependent, Description, Finding, Item, OrganizationRecord, RecordType, Reference, Severity, edfi, store,
+};
 
 /// What a record says of one person.
 struct Member {
@@ -27,6 +29,7 @@ struct Member {
 /// A record about one person or several, on its way.
 struct Row {
     line: u32,
+    record_type: RecordType,
     retracts: bool,
     raw: Masked<Vec<u8>>,
     members: Vec<Member>,
@@ -49,7 +52,7 @@ struct Written {
 #[derive(Default)]
 struct Sorted {
     rows: Vec<Row>,
-    organizations: Vec<OrganizationName>,
+    organizations: Vec<(RecordType, OrganizationName)>,
     quarantine: Vec<(u32, Masked<Vec<u8>>)>,
     descriptions: Vec<(u32, Description)>,
     dependents: Vec<Dependent>,
@@ -84,7 +87,6 @@ pub(super) async fn write(
         }
     }
     for written in write_rows(tx, context, info, rows, tally).await? {
-        tally.counts.rows_in += 1;
         count(&written, tally, context.limits.findings_max);
         let kept = if rests_on_others { keep_unknown(&written)? } else { None };
         tally.waiting += u64::from(kept.is_some());
@@ -109,26 +111,25 @@ impl Sorted {
             Item::Person { .. } | Item::Retracted { .. } | Item::Joint(_) => {
                 self.rows.extend(row(item, tally, findings_max));
             }
-            Item::Organization { record, findings, .. } => {
+            Item::Organization { record_type, record, findings, .. } => {
                 tally.find_all(findings, findings_max);
-                self.organizations.push(organization(record));
+                self.organizations.push((record_type, organization(record)));
             }
-            Item::Passed { kind, .. } => {
-                tally.count_control();
+            Item::Passed { record_type, kind, .. } => {
+                tally.count(&record_type, Fate::Control, 1);
                 *tally.passed_kinds.entry(kind).or_default() += 1;
             }
-            Item::Described { line, kind, descriptions, counted } => {
+            Item::Described { line, record_type, descriptions, counted } => {
                 self.descriptions.extend(descriptions.into_iter().map(|description| (line, description)));
                 if counted == Counted::Here {
-                    tally.count_control();
-                    *tally.described_kinds.entry(kind).or_default() += 1;
+                    tally.count(&record_type, Fate::Control, 1);
+                    *tally.described_kinds.entry(record_type.to_string()).or_default() += 1;
                 }
             }
             Item::Dependent(dependent) => self.dependents.push(dependent),
-            Item::Rejected { line, raw, findings } => {
+            Item::Rejected { line, record_type, raw, findings } => {
                 tally.find_all(findings, findings_max);
-                tally.counts.rows_in += 1;
-                tally.counts.quarantined += 1;
+                tally.count(&record_type, Fate::Quarantined, 1);
                 self.quarantine.push((line, raw));
             }
             Item::File(finding) => tally.find(finding, findings_max),
@@ -142,8 +143,7 @@ impl Sorted {
             let keep = kept::to_keep(&dependent);
             let Some(told) = dependent.told else {
                 tally.find_all(dependent.findings, findings_max);
-                tally.counts.rows_in += 1;
-                tally.counts.quarantined += 1;
+                tally.count(&dependent.record_type, Fate::Quarantined, 1);
                 self.quarantine.push((dependent.line, dependent.raw));
                 tally.waiting += u64::from(keep.is_some());
                 to_keep.extend(keep);
@@ -161,14 +161,14 @@ impl Sorted {
 /// The row of an item about persons.
 fn row(item: Item, tally: &mut Tally, findings_max: usize) -> Option<Row> {
     match item {
-        Item::Person { line, state_id, claimed_birth_date, facts, introduces, raw, findings } => {
+        Item::Person { line, record_type, state_id, claimed_birth_date, facts, introduces, raw, findings } => {
             tally.find_all(findings, findings_max);
             let members = vec![Member { state_id, claimed_birth_date, facts, introduces }];
-            Some(Row { line, retracts: false, raw, members, keep: None })
+            Some(Row { line, record_type, retracts: false, raw, members, keep: None })
         }
-        Item::Retracted { line, state_id, facts } => {
+        Item::Retracted { line, record_type, state_id, facts } => {
             let members = vec![Member { state_id, claimed_birth_date: None, facts, introduces: false }];
-            Some(Row { line, retracts: true, raw: Masked::default(), members, keep: None })
+            Some(Row { line, record_type, retracts: true, raw: Masked::default(), members, keep: None })
         }
         Item::Joint(members) => {
             let mut rows = members.into_iter().filter_map(|member| row(member, tally, findings_max));
@@ -250,17 +250,19 @@ async fn write_organizations(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
     info: &BatchInfo,
-    names: &[OrganizationName],
+    organizations: &[(RecordType, OrganizationName)],
     tally: &mut Tally,
 ) -> Result<(), LoadError> {
-    if names.is_empty() {
-        return Ok(());
+    let mut by_type: BTreeMap<&RecordType, Vec<OrganizationName>> = BTreeMap::new();
+    for (record_type, name) in organizations {
+        by_type.entry(record_type).or_default().push(name.clone());
     }
-    let new = reference::record_organizations(tx, &info.sea, names, context.clock.now()).await?;
-    let rows = names.len() as u64;
-    tally.counts.rows_in += rows;
-    tally.counts.loaded += new.min(rows);
-    tally.counts.unchanged += rows.saturating_sub(new);
+    for (record_type, names) in by_type {
+        let new = reference::record_organizations(tx, &info.sea, &names, context.clock.now()).await?;
+        let rows = names.len() as u64;
+        tally.count(record_type, Fate::Loaded, new.min(rows));
+        tally.count(record_type, Fate::Unchanged, rows.saturating_sub(new));
+    }
     Ok(())
 }
 
@@ -354,18 +356,19 @@ fn facts_of<'r>(row: &'r Row, persons: &[Option<SourcePersonId>]) -> Vec<(Source
 fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
     let row = &written.row;
     let any = |outcome| written.outcomes.contains(&outcome);
-    if !written.unknown.is_empty() {
-        tally.counts.quarantined += 1;
+    let fate = if !written.unknown.is_empty() {
         tally.find(unknown_person(row.line), findings_max);
+        Fate::Quarantined
     } else if any(Outcome::Superseding) || written.withdrawn > 0 {
-        tally.counts.superseded += 1;
+        Fate::Superseded
     } else if any(Outcome::New) || any(Outcome::PreliminaryAfterCertified) {
-        tally.counts.loaded += 1;
+        Fate::Loaded
     } else if any(Outcome::Erased) || any(Outcome::Expunged) {
-        tally.counts.quarantined += 1;
+        Fate::Quarantined
     } else {
-        tally.counts.unchanged += 1;
-    }
+        Fate::Unchanged
+    };
+    tally.count(&row.record_type, fate, 1);
     let mut tell = |rule: &str, message: &str| {
         tally.find(Finding::new(row.line, rule, Severity::Warning, message.to_owned()), findings_max);
     };

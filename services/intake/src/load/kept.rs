@@ -8,7 +8,7 @@ use pg::{Role, Tx};
 
 use super::LoadError;
 use crate::{
-    Dependent, Description, Item, Reference, edfi,
+    Dependent, Description, Item, RecordType, Reference, edfi,
     edfi::{Index, Reread},
     store,
 };
@@ -177,6 +177,7 @@ pub(super) async fn take(
             line,
             Dependent {
                 line,
+                record_type: RecordType::from("kept"),
                 missing: reread.missing,
                 rests_on: reread.rests_on,
                 subjects: told.as_ref().map(edfi::subjects).unwrap_or_default(),

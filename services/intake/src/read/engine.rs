@@ -24,7 +24,7 @@ use super::{
     said,
 };
 use crate::{
-    Error, Finding, Layout, Severity,
+    Error, Finding, Layout, RecordType, Severity,
     layout::{Format, LineEnd, Record},
 };
 
@@ -33,7 +33,7 @@ pub(crate) enum Event<'a> {
     /// A record that can be loaded; the findings are warnings.
     Good { record: Checkpoint<'a>, raw: &'a [u8], findings: Vec<Finding> },
     /// A record that cannot.
-    Bad { line: u32, raw: &'a [u8], findings: Vec<Finding> },
+    Bad { line: u32, record_type: RecordType, raw: &'a [u8], findings: Vec<Finding> },
     /// Something about the file.
     File(Finding),
 }
@@ -291,7 +291,8 @@ impl Engine<'_, '_, '_> {
     fn too_long(&mut self, visit: &mut Visit<'_>) -> Result<Flow, Error> {
         self.line += 1;
         let raw = self.buffer.filled().get(..RECORD_BYTES_MAX).unwrap_or_default();
-        let flow = bad(&mut self.summary, visit, self.line, raw, vec![said::too_long(self.line)]);
+        let of = (self.line, unread_type(&self.plan, raw));
+        let flow = bad(&mut self.summary, visit, of, raw, vec![said::too_long(self.line)]);
         self.buffer.skip_line()?;
         Ok(flow)
     }
@@ -314,10 +315,25 @@ impl Engine<'_, '_, '_> {
     }
 }
 
-fn bad(summary: &mut ReadSummary, visit: &mut Visit<'_>, line: u32, raw: &[u8], findings: Vec<Finding>) -> Flow {
+fn bad(
+    summary: &mut ReadSummary,
+    visit: &mut Visit<'_>,
+    (line, record_type): (u32, RecordType),
+    raw: &[u8],
+    findings: Vec<Finding>,
+) -> Flow {
     summary.count_bad();
-    visit(Event::Bad { line, raw, findings })
+    visit(Event::Bad { line, record_type, raw, findings })
 }
+
+/// The type of a record that could not be cut, as far as its first bytes say it.
+fn unread_type(plan: &Plan<'_>, raw: &[u8]) -> RecordType {
+    let begun = raw.get(..TYPE_BYTES_MAX).unwrap_or(raw);
+    plan.type_of(&String::from_utf8_lossy(begun))
+}
+
+/// Bytes at the beginning of a record in which it says its type.
+const TYPE_BYTES_MAX: usize = 256;
 
 fn give(
     summary: &mut ReadSummary,
@@ -327,7 +343,8 @@ fn give(
     checked: Checked,
 ) -> Flow {
     if !checked.is_good() {
-        return bad(summary, visit, record.line, raw, checked.findings);
+        let of = (record.line, record.plan.type_of(record.cells));
+        return bad(summary, visit, of, raw, checked.findings);
     }
     summary.rows_in += 1;
     visit(Event::Good { record, raw, findings: checked.findings })

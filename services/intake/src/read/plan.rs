@@ -1,12 +1,14 @@
 //! A layout made ready for one file: its code tables found, its columns placed.
 
+use std::sync::Arc;
+
 use domains::definition;
 use model::SchoolYear;
 use reference::tables::{CodeTable, Edition, EditionMatch, Tables};
 
 use super::value;
 use crate::{
-    Error, Layout,
+    Error, Layout, RecordType,
     layout::{FactRule, FieldKind, Format, Meaning, Record, Setting, YearSource},
 };
 
@@ -15,6 +17,8 @@ pub(crate) struct Plan<'l> {
     pub layout: &'l Layout,
     pub tables: &'l Tables,
     pub records: Vec<RecordPlan<'l>>,
+    /// The type of a record that does not say which it is of.
+    unknown: RecordType,
 }
 
 /// One kind of record, ready.
@@ -32,6 +36,10 @@ pub(crate) struct RecordPlan<'l> {
     pub columns: Vec<u32>,
     /// What stands for a value that the source suppressed.
     pub suppressed: Option<&'l str>,
+    /// The record's code, or `record`.
+    own_type: RecordType,
+    /// The values of the field that tells types of it apart.
+    types: Vec<RecordType>,
 }
 
 impl<'l> Plan<'l> {
@@ -39,7 +47,28 @@ impl<'l> Plan<'l> {
         let records = layout.records.iter().enumerate();
         let records = records.map(|(number, record)| RecordPlan::new(layout, number, record, tables));
         let records = records.collect::<Result<_, _>>()?;
-        Ok(Self { layout, tables, records })
+        Ok(Self { layout, tables, records, unknown: Arc::from("unknown") })
+    }
+
+    /// The type that the text of a record says, where it cannot be read as a whole.
+    pub(crate) fn type_of(&self, text: &str) -> RecordType {
+        let only = self.records.first().filter(|_| self.records.len() == 1);
+        let found = match (&self.layout.format, only) {
+            (Format::Fixed { code: Some(span) }, _) => {
+                let code: String = text.chars().skip(span.start).take(span.length).collect();
+                self.records.iter().find(|plan| plan.record.code.as_ref() == Some(&code)).map(|plan| &plan.own_type)
+            }
+            (Format::Fixed { code: None }, Some(plan)) => match &plan.record.types {
+                Some(types) => plan.record.fields.get(types.field).and_then(|field| {
+                    let code: String = text.chars().skip(field.span.start).take(field.span.length).collect();
+                    plan.types.iter().find(|known| known.as_ref() == value::trimmed(&code))
+                }),
+                None => Some(&plan.own_type),
+            },
+            (Format::Delimited { .. }, Some(plan)) if plan.record.types.is_none() => Some(&plan.own_type),
+            _ => None,
+        };
+        found.unwrap_or(&self.unknown).clone()
     }
 }
 
@@ -70,7 +99,21 @@ impl<'l> RecordPlan<'l> {
                 Format::Delimited { suppressed, .. } => suppressed.as_deref(),
                 Format::Fixed { .. } => None,
             },
+            own_type: Arc::from(record.code.as_deref().unwrap_or("record")),
+            types: record
+                .types
+                .iter()
+                .flat_map(|types| &types.values)
+                .map(|(code, _)| Arc::from(code.as_str()))
+                .collect(),
         })
+    }
+
+    /// The type of a record that is cut into its cells.
+    pub(crate) fn type_of(&self, cells: &[&str]) -> RecordType {
+        let field = self.record.types.as_ref().filter(|_| self.record.code.is_none()).map(|types| types.field);
+        let Some(text) = field.and_then(|field| cells.get(field)) else { return self.own_type.clone() };
+        self.types.iter().find(|known| known.as_ref() == *text).cloned().unwrap_or_else(|| Arc::from("unknown"))
     }
 
     /// The column of a field in findings.

@@ -23,7 +23,7 @@ use super::{
     stream::{Action, ObjectReader, Piece},
 };
 use crate::{
-    Error, Finding, Item, Severity, layouts,
+    Error, Finding, Item, RecordType, Severity, layouts,
     read::engine::{self, Event},
     xml::{Fault, Node, Place, Stop},
 };
@@ -107,7 +107,9 @@ fn read_objects(source: &mut dyn BufRead, index: &Index, sink: &mut Sink<'_>) ->
     loop {
         let item = match reader.next() {
             Ok(Some(Piece::Head(_))) => continue,
-            Ok(Some(Piece::Passed { name, place })) => Item::Passed { line: place.line, kind: name },
+            Ok(Some(Piece::Passed { name, place })) => {
+                Item::Passed { line: place.line, record_type: name.as_str().into(), kind: name }
+            }
             Ok(Some(Piece::Object { node, raw, action })) => object_item(&node, raw, action, index, tables),
             Ok(None) => break,
             Err(Stop::Io(error)) => return Err(Error::unavailable("read a file of SIF", error)),
@@ -134,7 +136,7 @@ fn said(rule: &str, message: String) -> Finding {
 }
 
 fn object_item(node: &Node, raw: Vec<u8>, action: Option<Action>, index: &Index, tables: &Tables) -> Item {
-    let line = node.place.line;
+    let (line, record_type) = (node.place.line, RecordType::from(node.name.as_str()));
     let mut source = Source { node, index, tables, findings: Vec::new() };
     if action == Some(Action::Delete) {
         return withdrawal(&mut source, raw);
@@ -144,7 +146,7 @@ fn object_item(node: &Node, raw: Vec<u8>, action: Option<Action>, index: &Index,
         let (ordered, mut findings) = canonical(node, &STUDENT_CONTACT.object, tables, Extent::Whole);
         contact_rules(&ordered, node.place, &mut findings);
         if !is_good(&findings) {
-            return Item::Rejected { line, raw: Masked::new(raw), findings };
+            return Item::Rejected { line, record_type, raw: Masked::new(raw), findings };
         }
         contact = placed(ordered, node.place);
         source = Source { node: &contact, index, tables, findings };
@@ -152,11 +154,12 @@ fn object_item(node: &Node, raw: Vec<u8>, action: Option<Action>, index: &Index,
     let output = facts::read(&mut source);
     let findings = source.findings;
     match output {
-        Err(facts::Refused) => Item::Rejected { line, raw: Masked::new(raw), findings },
-        Ok(Output::Learned) => Item::Passed { line, kind: node.name.clone() },
-        Ok(Output::Organization(record)) => Item::Organization { line, record, findings },
+        Err(facts::Refused) => Item::Rejected { line, record_type, raw: Masked::new(raw), findings },
+        Ok(Output::Learned) => Item::Passed { line, record_type, kind: node.name.clone() },
+        Ok(Output::Organization(record)) => Item::Organization { line, record_type, record, findings },
         Ok(Output::Student { state_id, introduces, facts }) => Item::Person {
             line,
+            record_type,
             state_id: Masked::new(state_id),
             claimed_birth_date: None,
             facts,
@@ -175,15 +178,15 @@ fn placed(mut node: Node, place: Place) -> Node {
 /// An object withdrawn: its fact, by its RefId.
 fn withdrawal(source: &mut Source<'_>, raw: Vec<u8>) -> Item {
     let node = source.node;
-    let line = node.place.line;
+    let (line, record_type) = (node.place.line, RecordType::from(node.name.as_str()));
     if matches!(node.name.as_str(), "SchoolInfo" | "LEAInfo" | "AttendanceCodeInfo" | "StudentRecordExchange") {
-        return Item::Passed { line, kind: format!("delete of {}", node.name) };
+        return Item::Passed { line, record_type, kind: format!("delete of {}", node.name) };
     }
     let fact = node.attribute("RefId").and_then(|ref_id| facts::withdrawn(&node.name, ref_id, line));
     let student = node.attribute("StudentPersonalRefId").and_then(|ref_id| source.index.student(ref_id));
     match (fact, student) {
         (Some(fact), Some(state_id)) => {
-            Item::Retracted { line, state_id: Masked::new(state_id.to_owned()), facts: vec![fact] }
+            Item::Retracted { line, record_type, state_id: Masked::new(state_id.to_owned()), facts: vec![fact] }
         }
         (fact, _) => {
             let message = if fact.is_none() {
@@ -192,7 +195,7 @@ fn withdrawal(source: &mut Source<'_>, raw: Vec<u8>) -> Item {
                 "The delete names no student whom this delivery describes: what it withdraws is not known."
             };
             let finding = finding(node.place, &node.name, "delete.unresolved", Severity::Error, message.to_owned());
-            Item::Rejected { line, raw: Masked::new(raw), findings: vec![finding] }
+            Item::Rejected { line, record_type, raw: Masked::new(raw), findings: vec![finding] }
         }
     }
 }
@@ -249,8 +252,8 @@ impl CensusSet {
         let mut reader = io::BufReader::new(file);
         engine::run(&mut reader, layout, tables, &mut |event| match event {
             Event::File(finding) => sink(Item::File(finding)),
-            Event::Bad { line, raw, findings } => {
-                sink(Item::Rejected { line, raw: Masked::new(raw.to_vec()), findings })
+            Event::Bad { line, record_type, raw, findings } => {
+                sink(Item::Rejected { line, record_type, raw: Masked::new(raw.to_vec()), findings })
             }
             Event::Good { record, raw, findings } => {
                 let line = record.line;
@@ -263,7 +266,7 @@ impl CensusSet {
                                 return ControlFlow::Break(());
                             }
                         }
-                        Item::Passed { line, kind: name.to_owned() }
+                        Item::Passed { line, record_type: census_row(), kind: name.to_owned() }
                     }
                 };
                 sink(item)
@@ -295,7 +298,7 @@ impl Known {
 
     fn person_item(&self, line: u32, findings: Vec<Finding>, tables: &Tables) -> Item {
         let Some(student) = self.students.get(&line) else {
-            return Item::Passed { line, kind: "person who is no student".to_owned() };
+            return Item::Passed { line, record_type: census_row(), kind: "person who is no student".to_owned() };
         };
         let node = Node::new("Person".to_owned(), Place { line, column: 0 }, Vec::new());
         let index = Index::default();
@@ -339,7 +342,7 @@ impl Known {
                 let message = "One of the two persons is not in the set, or its own record is wrong.";
                 refuse(findings, "contact_person_id", "person.unknown", message)
             }
-            (None, Some(reason)) => Item::Passed { line, kind: reason.words().to_owned() },
+            (None, Some(reason)) => Item::Passed { line, record_type: census_row(), kind: reason.words().to_owned() },
         }
     }
 }
@@ -354,6 +357,7 @@ fn person(
 ) -> Item {
     Item::Person {
         line,
+        record_type: census_row(),
         state_id: Masked::new(state_id.to_owned()),
         claimed_birth_date: None,
         facts,
@@ -364,5 +368,10 @@ fn person(
 }
 
 fn rejected(line: u32, raw: &[u8], findings: Vec<Finding>) -> Item {
-    Item::Rejected { line, raw: Masked::new(raw.to_vec()), findings }
+    Item::Rejected { line, record_type: census_row(), raw: Masked::new(raw.to_vec()), findings }
+}
+
+/// A file of a census holds rows of one type.
+fn census_row() -> RecordType {
+    RecordType::from("record")
 }

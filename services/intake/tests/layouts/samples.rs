@@ -42,7 +42,7 @@ fn item(item: &Item) -> Json {
             "facts": facts.iter().map(fact).collect::<Vec<_>>(),
             "findings": findings.iter().map(finding).collect::<Vec<_>>(),
         }),
-        Item::Organization { line, record, findings } => json!({
+        Item::Organization { line, record, findings, .. } => json!({
             "line": line,
             "organization": [record.code, record.name, record.organization_type],
             "parent": record.parent_code,
@@ -50,7 +50,7 @@ fn item(item: &Item) -> Json {
             "open_date": record.open_date.map(|day| day.to_string()),
             "findings": findings.iter().map(finding).collect::<Vec<_>>(),
         }),
-        Item::Passed { line, kind } => json!({ "line": line, "passed": kind }),
+        Item::Passed { line, kind, .. } => json!({ "line": line, "passed": kind }),
         Item::Retracted { line, .. } => json!({ "line": line, "retracted": true }),
         Item::Joint(_) | Item::Described { .. } | Item::Dependent(_) => json!({ "of": "another reader" }),
         Item::Rejected { line, findings, .. } => json!({

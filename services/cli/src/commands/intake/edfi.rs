@@ -84,7 +84,11 @@ impl Deliveries {
             name: file_name(control),
             layout: "edfi-control".to_owned(),
             produce: Arc::new(move |sink| {
-                let listed = lines.iter().map(|line| Item::Passed { line: *line, kind: "control line".to_owned() });
+                let listed = lines.iter().map(|line| Item::Passed {
+                    line: *line,
+                    record_type: "line".into(),
+                    kind: "control line".to_owned(),
+                });
                 let findings = findings.iter().cloned().map(Item::File);
                 // The list is over: whether the caller wants more does not matter here.
                 let _ = findings.chain(listed).try_for_each(sink);

@@ -1,6 +1,6 @@
 //! One record of a delimited file: a line, or several while a quote is open.
 
-use super::{Engine, Event, Flow, Visit, bad, first_time, give, used_again};
+use super::{Engine, Event, Flow, Visit, bad, first_time, give, unread_type, used_again};
 use crate::{
     Error, Finding,
     read::{
@@ -85,7 +85,8 @@ impl Engine<'_, '_, '_> {
             Ok(decoded) => decoded,
             Err(why) => {
                 let taken = extent.taken_when_bad(buffer.filled(), delimiter, columns.count);
-                let flow = bad(summary, visit, number, first_line, vec![said::no_text(number, why)]);
+                let of = (number, unread_type(plan, first_line));
+                let flow = bad(summary, visit, of, first_line, vec![said::no_text(number, why)]);
                 return (flow, taken);
             }
         };
@@ -106,7 +107,7 @@ impl Engine<'_, '_, '_> {
                 let has_swallowed = taken == Taken::FirstLine && !extent.lines.is_empty();
                 let finding = if has_swallowed { said::unclosed_quote(number) } else { finding };
                 let raw = if taken == Taken::All { whole } else { first_line };
-                return (bad(summary, visit, number, raw, vec![finding]), taken);
+                return (bad(summary, visit, (number, unread_type(plan, raw)), raw, vec![finding]), taken);
             }
         };
         if fitting == Fitting::BlankColumnsMore

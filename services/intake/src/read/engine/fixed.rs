@@ -1,6 +1,6 @@
 //! One record of a fixed file.
 
-use super::{Engine, Event, Flow, Visit, bad, first_time, give, used_again};
+use super::{Engine, Event, Flow, Visit, bad, first_time, give, unread_type, used_again};
 use crate::{
     Finding, Severity,
     finding::quoted,
@@ -28,7 +28,10 @@ impl Engine<'_, '_, '_> {
         let raw = buffer.filled().get(..line.length).unwrap_or_default();
         let decoded = match decoder.decode(raw) {
             Ok(decoded) => decoded,
-            Err(why) => return bad(summary, visit, number, raw, vec![said::no_text(number, why)]),
+            Err(why) => {
+                let of = (number, unread_type(plan, raw));
+                return bad(summary, visit, of, raw, vec![said::no_text(number, why)]);
+            }
         };
         if decoded.turned {
             visit(Event::File(said::windows_1252(number)))?;
@@ -38,14 +41,15 @@ impl Engine<'_, '_, '_> {
         });
         let (record_plan, Cut { cells, by_bytes }) = match cut {
             Ok(cut) => cut,
-            Err(finding) => return bad(summary, visit, number, raw, vec![finding]),
+            Err(finding) => return bad(summary, visit, (number, unread_type(plan, raw)), raw, vec![finding]),
         };
         let mut checked = check(record_plan, &cells, number, notes);
         if by_bytes && !checked.is_good() {
             // The length fitted in bytes by chance: the record is too short.
             let finding = said::wrong_length(record_plan.record, decoded.text.chars().count(), line.end, number);
+            let of = (number, record_plan.type_of(&cells));
             *spare = used_again(cells);
-            return bad(summary, visit, number, raw, vec![finding]);
+            return bad(summary, visit, of, raw, vec![finding]);
         }
         if by_bytes && first_time(&mut already.byte_positions) {
             visit(Event::File(said::byte_positions(number)))?;
