@@ -22,7 +22,7 @@ use crate::world::{World, loaded_at, sea};
 /// Small chunks, so that what belongs together meets in the database. The fixtures hold bad records on purpose: their files stand.
 const CHUNK_ROWS: usize = 3;
 
-async fn load_file(world: &World, file: DeliveredFile, when: DateTime<Utc>) -> Receipt {
+pub async fn load_file(world: &World, file: DeliveredFile, when: DateTime<Utc>) -> Receipt {
     load_within(world, file, when, &Limits { chunk_rows: CHUNK_ROWS, quarantined_share_max: 0.9, ..Limits::default() })
         .await
 }
@@ -54,7 +54,7 @@ async fn load_within(world: &World, file: DeliveredFile, when: DateTime<Utc>, li
 }
 
 /// A file that nobody lists.
-fn alone(path: PathBuf) -> DeliveredFile {
+pub fn alone(path: PathBuf) -> DeliveredFile {
     let first = std::fs::read(&path).unwrap();
     let interchange = recognise(&first).map_or(Interchange::Other, |found| found.interchange);
     DeliveredFile { line: 0, interchange, version: None, path, packing: Packing::Plain, md5: None }
@@ -65,7 +65,7 @@ fn project_file_path(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-fn fixture(name: &str) -> PathBuf {
+pub fn fixture(name: &str) -> PathBuf {
     project_file_path("services/intake/fixtures/edfi").join(name)
 }
 
@@ -111,7 +111,7 @@ fn assert_adds_up(receipt: &Receipt, path: &Path) {
 }
 
 /// What is current, in words: person, domain, kind, place and payload.
-async fn current(world: &World) -> Vec<String> {
+pub async fn current(world: &World) -> Vec<String> {
     let sql = "SELECT concat_ws(' ', p.state_id, f.domain, f.kind, f.lea, f.facility, f.natural_key::text, f.payload) \
         FROM history.fact AS f JOIN identity.source_person AS p USING (source_person_id) WHERE f.superseded_batch IS NULL";
     let rows = world.db.superuser().await.fetch_all(sql).await.unwrap();

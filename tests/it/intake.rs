@@ -211,6 +211,7 @@ fn refers_to(state_id: &str, line: u32) -> intake::Item {
     builder.lea("064").facility("0646311").school_year(SchoolYear(2024));
     intake::Item::Person {
         line,
+        record_type: "record".into(),
         state_id: Masked::new(state_id.to_owned()),
         claimed_birth_date: None,
         facts: vec![builder.build().unwrap()],

@@ -11,6 +11,7 @@ mod inspect;
 mod intake;
 mod ledger;
 mod oracle;
+mod orders;
 mod receipts;
 mod tidy;
 mod twin;

@@ -236,14 +236,19 @@ impl World {
 
     /// Loads what a reader would have given.
     pub async fn load_items(&self, items: Vec<Item>, quarantined_share_max: f64) -> Receipt {
+        let limits = Limits { quarantined_share_max, ..Limits::default() };
+        self.load_items_of("items", items, &limits, loaded_at()).await
+    }
+
+    /// Loads what a reader has given of a file of a name, whose bytes the name stands for.
+    pub async fn load_items_of(&self, name: &str, items: Vec<Item>, limits: &Limits, when: DateTime<Utc>) -> Receipt {
         let path = self.folder.path().join("items.txt");
-        std::fs::write(&path, b"items").unwrap();
+        std::fs::write(&path, name).unwrap();
         let produce: Produce = Arc::new(move |sink| {
             let _all_or_refused = items.iter().cloned().try_for_each(sink);
             Ok(())
         });
-        let limits = Limits { quarantined_share_max, ..Limits::default() };
-        self.load_produced("items", (path, produce), loaded_at(), &limits).await
+        self.load_produced("items", (path, produce), when, limits).await
     }
 
     async fn load_produced(

@@ -94,6 +94,19 @@ pub async fn retract(conn: &mut PgConnection, batch: BatchId, facts: &[(SourcePe
     Ok(count)
 }
 
+/// The places of those facts of which some version was ever recorded, current or not.
+pub async fn list_stated(conn: &mut PgConnection, facts: &[(SourcePersonId, &Fact)]) -> Result<Vec<usize>, Error> {
+    let domains: BTreeSet<Domain> = facts.iter().map(|(_, fact)| fact.domain).collect();
+    let mut stated = Vec::new();
+    for domain in domains {
+        let (places, of_domain): (Vec<usize>, Vec<(SourcePersonId, &Fact)>) =
+            facts.iter().copied().enumerate().filter(|(_, (_, fact))| fact.domain == domain).unzip();
+        let found = store::list_stated(conn, domain, &of_domain).await?;
+        stated.extend(found.into_iter().filter_map(|place| places.get(place).copied()));
+    }
+    Ok(stated)
+}
+
 /// The secret that turns an erased fact's person and key into a tombstone, so that tombstones tell nothing by themselves.
 #[derive(Clone)]
 pub struct TombstoneKey([u8; 32]);

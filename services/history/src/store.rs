@@ -127,6 +127,28 @@ async fn list_known(
     places.into_iter().map(place_of).collect()
 }
 
+/// The places of those facts under whose keys there ever was a fact.
+pub(crate) async fn list_stated(
+    conn: &mut PgConnection,
+    domain: Domain,
+    facts: &[(SourcePersonId, &Fact)],
+) -> Result<Vec<usize>, Error> {
+    let persons: Vec<i64> = facts.iter().map(|(person, _)| person.0).collect();
+    let keys: Vec<Uuid> = facts.iter().map(|(_, fact)| Uuid::from_bytes(fact.natural_key.0)).collect();
+    let places = sqlx::query_scalar!(
+        r#"-- history.list_stated
+        SELECT DISTINCT u.place AS "place!"
+        FROM UNNEST($2::bigint[], $3::uuid[]) WITH ORDINALITY AS u (person, key, place)
+        JOIN history.fact AS f ON f.source_person_id = u.person AND f.domain = $1 AND f.natural_key = u.key"#,
+        domain.code(),
+        &persons,
+        &keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    places.into_iter().map(place_of).collect()
+}
+
 /// A place of an array that WITH ORDINALITY has numbered.
 fn place_of(ordinality: i64) -> Result<usize, Error> {
     usize::try_from(ordinality - 1).map_err(|_| Error::Corrupt("an ordinality below one".to_owned()))

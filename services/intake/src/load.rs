@@ -1,6 +1,7 @@
 //! Loading: one file, one batch, one transaction. Every row ends as a fact or as a finding, and a kill at any point leaves nothing half-loaded.
 
 mod chunk;
+mod early;
 mod kept;
 mod one_person;
 mod raw;
@@ -16,6 +17,7 @@ use pg::{Role, Tx, crash::CrashPoint};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use self::early::Early;
 use crate::{Finding, Item, RecordType, Severity, edfi, store};
 
 /// Limits of a load.
@@ -214,6 +216,8 @@ pub struct Tally {
     waiting: u64,
     /// Rows of earlier files that this one completed or changed.
     completed: u64,
+    /// Withdrawals that nothing was there for.
+    early: Early,
     refused: Option<String>,
 }
 
@@ -332,7 +336,7 @@ fn load_in<'t>(
         history::open_batch(tx, &info).await?;
         raw::store(tx, batch, &file.path, &file.name, context.limits.raw_block_bytes).await?;
         pg::crash::hit(CrashPoint::IntakeAfterReceive);
-        let mut tally = Tally::default();
+        let mut tally = Tally { early: Early::load(tx, &file.sea).await?, ..Tally::default() };
         let (mut chunks, reader) = read_in_background(file.produce.clone(), context.limits.chunk_rows);
         while let Some(items) = chunks.recv().await {
             chunk::write(tx, context, &info, items, &mut tally).await?;
@@ -347,6 +351,7 @@ fn load_in<'t>(
         if tally.refused.is_some() {
             return Err(LoadError::Refused(Box::new(tally)));
         }
+        tally.early.store(tx, &info).await?;
         store::insert_findings(tx, batch, &tally.findings).await?;
         store::close_batch(tx, batch, (&tally.counts, &tally.record_types), None, now).await?;
         pg::crash::hit(CrashPoint::IntakeBeforeCommit);

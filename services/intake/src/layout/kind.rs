@@ -79,8 +79,10 @@ pub struct BooleanWords {
 pub enum Characters {
     /// Any but control characters.
     Any,
-    /// Letters, dash, period, space and apostrophe.
+    /// Letters, dash, period, space and apostrophe, as the source says, in any of the shapes that they are typed in: anything else is refused.
     Name,
+    /// What a person's name may hold; the source says nothing of it, so that anything else is loaded with a warning.
+    Person,
     /// Letters and period.
     Suffix,
     /// Letters and digits.
@@ -95,9 +97,25 @@ impl Characters {
         match self {
             Self::Any => "any printable character",
             Self::Name => "letters, dash, period, space, apostrophe",
+            Self::Person => "letters, dash, period, space, apostrophe; others are taken with a warning",
             Self::Suffix => "letters, period",
             Self::Alphanumeric => "letters and digits",
             Self::Lines => "any printable character, and line breaks inside quotes",
+        }
+    }
+
+    /// Whether a character of a name is one that names are written with: a dash, an apostrophe or a space in whatever shape it was typed
+    /// is one.
+    pub(crate) fn is_of_name(character: char) -> bool {
+        let plain = plain(character);
+        plain.is_alphabetic() || matches!(plain, '-' | '.' | ' ' | '\'' | '\u{300}'..='\u{36f}')
+    }
+
+    /// A text as this field's own rule wants it written: of names the marks that every system knows.
+    pub(crate) fn written(self, text: &str) -> String {
+        match self {
+            Self::Name | Self::Person => text.chars().map(plain).collect(),
+            Self::Any | Self::Suffix | Self::Alphanumeric | Self::Lines => text.to_owned(),
         }
     }
 
@@ -106,11 +124,23 @@ impl Characters {
         Some(match name {
             "any" => Self::Any,
             "name" => Self::Name,
+            "person" => Self::Person,
             "suffix" => Self::Suffix,
             "alphanumeric" => Self::Alphanumeric,
             "lines" => Self::Lines,
             _ => return None,
         })
+    }
+}
+
+/// The dash, apostrophe or space that every keyboard has, for the shapes that word processors and phones put in their place (Unicode names
+/// them as such); any other character itself.
+const fn plain(character: char) -> char {
+    match character {
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
+        '\u{2018}'..='\u{201b}' | '\u{2bb}'..='\u{2bd}' | '\u{2c8}' | '\u{2032}' | '`' | '\u{b4}' | '\u{ff07}' => '\'',
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => ' ',
+        other => other,
     }
 }
 

@@ -46,6 +46,10 @@ struct Written {
     withdrawn: u64,
     /// Students whom nobody has introduced.
     unknown: Vec<usize>,
+    /// It withdraws what nobody has stated so far.
+    is_early: bool,
+    /// It states what was withdrawn before it came.
+    came_late: bool,
 }
 
 /// The items of a chunk by what is to be done with them.
@@ -74,24 +78,26 @@ pub(super) async fn write(
     let mut arrived = kept::describe(tx, info, std::mem::take(&mut sorted.descriptions)).await?;
     let dependents = kept::look_up(tx, &info.sea, std::mem::take(&mut sorted.dependents)).await?;
     let mut to_keep = sorted.tell(dependents, tally, context.limits.findings_max);
+    to_keep.retain(|keep| !keep.subjects.iter().fold(false, |met, subject| tally.early.meets(*subject) || met));
+    let mut forgotten = BTreeSet::new();
     let Sorted { rows, mut quarantine, .. } = sorted;
     let rests_on_others = info.layout.starts_with("edfi");
     if rests_on_others {
         let mut subjects: BTreeSet<Reference> = to_keep.iter().flat_map(|row| &row.subjects).copied().collect();
         subjects.extend(rows.iter().flat_map(subjects_of));
-        kept::forget(tx, &info.sea, &subjects).await?;
+        forgotten = kept::forget(tx, &info.sea, &subjects).await?;
         for (line, member) in rows.iter().flat_map(|row| row.members.iter().map(|member| (row.line, member))) {
             if member.introduces {
                 arrived.entry(edfi::student(&member.state_id)).or_insert(line);
             }
         }
     }
-    for written in write_rows(tx, context, info, rows, tally).await? {
+    for written in write_rows(tx, context, (info, &forgotten), rows, tally).await? {
         count(&written, tally, context.limits.findings_max);
         let kept = if rests_on_others { keep_unknown(&written)? } else { None };
-        tally.waiting += u64::from(kept.is_some());
-        let Written { row, unknown, .. } = written;
-        to_keep.extend(kept.or(row.keep));
+        tally.waiting += u64::from(kept.is_some() || written.is_early && !written.unknown.is_empty());
+        let Written { row, unknown, came_late, .. } = written;
+        to_keep.extend(kept.or(row.keep).filter(|_| !came_late));
         if !unknown.is_empty() {
             quarantine.push((row.line, row.raw));
         }
@@ -226,7 +232,7 @@ async fn complete(
             None => to_keep.extend(keep),
         }
     }
-    for written in write_rows(tx, context, info, rows, tally).await? {
+    for written in write_rows(tx, context, (info, &BTreeSet::new()), rows, tally).await? {
         let is_told = written.outcomes.iter().any(|outcome| *outcome != Outcome::Unchanged);
         tally.completed += u64::from(is_told);
         to_keep.extend(keep_unknown(&written)?.or(written.row.keep));
@@ -270,7 +276,7 @@ async fn write_organizations(
 async fn write_rows(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
-    info: &BatchInfo,
+    (info, forgotten): (&BatchInfo, &BTreeSet<Reference>),
     rows: Vec<Row>,
     tally: &mut Tally,
 ) -> Result<Vec<Written>, LoadError> {
@@ -297,12 +303,82 @@ async fn write_rows(
         let of_row: Vec<Option<SourcePersonId>> = persons.by_ref().take(row.members.len()).collect();
         let unknown = (0..of_row.len()).filter(|place| of_row.get(*place).copied().flatten().is_none()).collect();
         known.push(of_row);
-        written.push(Written { row, outcomes: Vec::new(), withdrawn: 0, unknown });
+        written.push(Written { row, outcomes: Vec::new(), withdrawn: 0, unknown, is_early: false, came_late: false });
     }
     for (run, persons) in runs(&mut written, &known) {
         write_run(tx, context, info, run, persons).await?;
     }
+    if !tally.early.is_empty() || written.iter().any(|written| written.row.retracts) {
+        note_unstated(tx, &mut written, &known, forgotten, tally).await?;
+        withdraw_late(tx, info, &mut written, &known, tally).await?;
+    }
     Ok(written)
+}
+
+/// Notes withdrawals of what was never stated, and is not kept in waiting either.
+async fn note_unstated(
+    tx: &mut Tx<'_, '_>,
+    written: &mut [Written],
+    known: &[Vec<Option<SourcePersonId>>],
+    forgotten: &BTreeSet<Reference>,
+    tally: &mut Tally,
+) -> Result<(), LoadError> {
+    let found_nothing = |written: &Written| {
+        written.row.retracts
+            && written.withdrawn == 0
+            && !subjects_of(&written.row).iter().any(|subject| forgotten.contains(subject))
+    };
+    let mut rows = Vec::new();
+    let mut facts = Vec::new();
+    for (place, (written, persons)) in written.iter().zip(known).enumerate().filter(|(_, (w, _))| found_nothing(w)) {
+        let of_row = facts_of(&written.row, persons);
+        rows.extend(std::iter::repeat_n(place, of_row.len()));
+        facts.extend(of_row);
+    }
+    let stated = history::list_stated(tx, &facts).await?;
+    drop(facts);
+    let stated: BTreeSet<usize> = stated.into_iter().filter_map(|fact| rows.get(fact).copied()).collect();
+    for (place, written) in written.iter_mut().enumerate().filter(|(_, written)| found_nothing(written)) {
+        if !stated.contains(&place) {
+            written.is_early = true;
+            tally.early.withdraw(subjects_of(&written.row), written.row.line);
+        }
+    }
+    Ok(())
+}
+
+/// Withdraws what was stated after its withdrawal had come.
+async fn withdraw_late(
+    tx: &mut Tx<'_, '_>,
+    info: &BatchInfo,
+    written: &mut [Written],
+    known: &[Vec<Option<SourcePersonId>>],
+    tally: &mut Tally,
+) -> Result<(), LoadError> {
+    let mut late_rows = BTreeSet::new();
+    let mut late = Vec::new();
+    for (place, (written, persons)) in written.iter().zip(known).enumerate() {
+        if written.row.retracts {
+            continue;
+        }
+        for (member, person) in written.row.members.iter().zip(persons) {
+            let subjects = edfi::subjects_of(&member.state_id, &member.facts);
+            for (fact, subject) in member.facts.iter().zip(subjects) {
+                if tally.early.meets(subject) {
+                    late_rows.insert(place);
+                    late.extend(person.map(|person| (person, fact)));
+                }
+            }
+        }
+    }
+    let _withdrawn = history::retract(tx, info.batch, &late).await?;
+    drop(late);
+    for place in late_rows {
+        if let Some(written) = written.get_mut(place) {
+            written.came_late = true;
+        }
+    }
+    Ok(())
 }
 
 type Run<'w> = (&'w mut [Written], &'w [Vec<Option<SourcePersonId>>]);
@@ -359,7 +435,7 @@ fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
     let fate = if !written.unknown.is_empty() {
         tally.find(unknown_person(row.line), findings_max);
         Fate::Quarantined
-    } else if any(Outcome::Superseding) || written.withdrawn > 0 {
+    } else if any(Outcome::Superseding) || written.withdrawn > 0 || written.came_late {
         Fate::Superseded
     } else if any(Outcome::New) || any(Outcome::PreliminaryAfterCertified) {
         Fate::Loaded
@@ -372,6 +448,18 @@ fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
     let mut tell = |rule: &str, message: &str| {
         tally.find(Finding::new(row.line, rule, Severity::Warning, message.to_owned()), findings_max);
     };
+    if written.is_early {
+        tell(
+            "withdrawal.early",
+            "the record withdraws what nobody has reported so far; it is kept, and what it names is withdrawn when it comes",
+        );
+    }
+    if written.came_late {
+        tell(
+            "record.withdrawn",
+            "the record was withdrawn by a delivery that came before it, and is kept as withdrawn; if it is to stand after all, send it once more",
+        );
+    }
     if any(Outcome::PreliminaryAfterCertified) {
         tell(
             "certification.preliminary_after_certified",

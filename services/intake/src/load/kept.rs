@@ -133,8 +133,12 @@ fn read_with(records: &[(&[u8], &[u8])], index: &Index) -> Result<Vec<Reread>, L
     read.collect::<Result<_, _>>().map_err(|error| LoadError::Read(Box::new(error)))
 }
 
-/// Forgets kept records of facts that a later record speaks of.
-pub(super) async fn forget(tx: &mut Tx<'_, '_>, sea: &Sea, subjects: &BTreeSet<Reference>) -> Result<(), LoadError> {
+/// Forgets kept records of facts that a later record speaks of, and gives those facts.
+pub(super) async fn forget(
+    tx: &mut Tx<'_, '_>,
+    sea: &Sea,
+    subjects: &BTreeSet<Reference>,
+) -> Result<BTreeSet<Reference>, LoadError> {
     tx.act_as(Role::Intake).await?;
     Ok(store::kept::delete_subjects(tx, sea, subjects).await?)
 }

@@ -108,7 +108,7 @@ pub(super) fn text(plan: &RecordPlan<'_>, field: usize, value: &Value) -> Option
         }
         (FieldKind::Constant(_) | FieldKind::Filler | FieldKind::Boolean(_) | FieldKind::Date(_), _)
         | (_, Value::TextList(_) | Value::Boolean(_) | Value::Date(_)) => return None,
-        (_, value) => value.to_plain(),
+        (_, value) => field.characters.written(&value.to_plain()),
     };
     Some(padded(field, &text).unwrap_or(text))
 }

@@ -197,6 +197,11 @@ fn check_field(
         say(rule, Severity::Error, message);
         return;
     }
+    if field.characters == Characters::Person && !text.chars().all(Characters::is_of_name) {
+        let message =
+            format!("{} holds a character that names are seldom written with; it is taken as it is", field.title);
+        say("text.unusual", Severity::Warning, message);
+    }
     if let Some((severity, message)) = check_code(plan, index, text, checked.year, notes) {
         say("code.unknown", severity, message);
     }
@@ -322,10 +327,8 @@ fn check_characters(field: &Field, text: &str) -> Result<(), Refused> {
             return Err(control_character(field, c));
         }
         let good = match field.characters {
-            Characters::Any | Characters::Lines => true,
-            Characters::Name => {
-                c.is_alphabetic() || matches!(c, '-' | '.' | ' ' | '\'' | '\u{2019}' | '\u{300}'..='\u{36f}')
-            }
+            Characters::Any | Characters::Lines | Characters::Person => true,
+            Characters::Name => Characters::is_of_name(c),
             Characters::Suffix => c.is_alphabetic() || c == '.',
             Characters::Alphanumeric => c.is_alphanumeric(),
         };

@@ -80,22 +80,23 @@ pub(crate) async fn upsert_descriptions(
     Ok(new.iter().filter_map(|bytes| reference(bytes)).collect())
 }
 
-/// Forgets kept records of facts that a later record speaks of.
+/// Forgets kept records of facts that a later record speaks of, and gives those facts.
 pub(crate) async fn delete_subjects(
     conn: &mut PgConnection,
     sea: &Sea,
     subjects: &BTreeSet<Reference>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+) -> Result<BTreeSet<Reference>, sqlx::Error> {
+    let kept = sqlx::query_scalar!(
         "-- intake.delete_subjects
         DELETE FROM intake.kept_record AS k
-        USING intake.kept_subject AS s WHERE k.kept_id = s.kept_id AND s.sea = $1 AND s.subject = ANY ($2)",
+        USING intake.kept_subject AS s WHERE k.kept_id = s.kept_id AND s.sea = $1 AND s.subject = ANY ($2)
+        RETURNING s.subject",
         sea.as_str(),
         &bytes(subjects),
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    Ok(kept.iter().filter_map(|bytes| reference(bytes)).collect())
 }
 
 /// Keeps records, with what they rest on and what they speak of.
@@ -173,4 +174,59 @@ pub(crate) async fn take_records(
     .await?;
     rows.sort_by_key(|row| row.kept_id);
     Ok(rows.into_iter().map(|row| (row.line.unsigned_abs(), row.record)).collect())
+}
+
+/// What was withdrawn before anybody stated it.
+pub(crate) async fn list_early_withdrawals(
+    conn: &mut PgConnection,
+    sea: &Sea,
+) -> Result<BTreeSet<Reference>, sqlx::Error> {
+    let subjects = sqlx::query_scalar!(
+        "-- intake.list_early_withdrawals
+        SELECT e.subject FROM intake.early_withdrawal AS e WHERE e.sea = $1",
+        sea.as_str(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(subjects.iter().filter_map(|bytes| reference(bytes)).collect())
+}
+
+/// Remembers what this batch withdraws before anybody stated it.
+pub(crate) async fn insert_early_withdrawals(
+    conn: &mut PgConnection,
+    sea: &Sea,
+    batch: BatchId,
+    withdrawn: &BTreeMap<Reference, u32>,
+) -> Result<(), sqlx::Error> {
+    let lines: Vec<i32> = withdrawn.values().map(|line| number(*line)).collect();
+    sqlx::query!(
+        "-- intake.insert_early_withdrawals
+        INSERT INTO intake.early_withdrawal (sea, subject, batch_id, line)
+        SELECT $1, u.subject, $2, u.line FROM UNNEST($3::bytea[], $4::integer[]) AS u (subject, line)
+        ON CONFLICT (sea, subject) DO NOTHING",
+        sea.as_str(),
+        batch.0,
+        &bytes(withdrawn.keys()),
+        &lines,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets withdrawals that have met their records.
+pub(crate) async fn delete_early_withdrawals(
+    conn: &mut PgConnection,
+    sea: &Sea,
+    met: &BTreeSet<Reference>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "-- intake.delete_early_withdrawals
+        DELETE FROM intake.early_withdrawal AS e WHERE e.sea = $1 AND e.subject = ANY ($2)",
+        sea.as_str(),
+        &bytes(met),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

@@ -103,6 +103,30 @@ fn requirements_follow_the_type_of_record() {
 }
 
 #[test]
+fn names_load_in_whatever_shape_their_marks_were_typed() {
+    fn check(id: &str, from: &str, to: &str, expect: &[&str]) {
+        let clean = text(layout(id));
+        let (all, _) = said(layout(id), clean.as_bytes());
+        assert!(clean.contains(from), "{id} has {from}");
+        let (good, said) = said(layout(id), clean.replacen(from, to, 1).as_bytes());
+        let refused = usize::from(expect.iter().any(|one| one.ends_with(" error")));
+        assert_eq!(
+            (good, said.iter().map(String::as_str).collect::<Vec<_>>()),
+            (all - refused, expect.to_vec()),
+            "{to}"
+        );
+    }
+    for shape in ["D\u{2019}Am bro", "D\u{2bc}Am-bro", "Am\u{2013}br\u{f6}s", "D`Am\u{a0}bro", "Ame\u{301}br."] {
+        let padded: String = shape.chars().chain(" ".repeat(8).chars()).take(8).collect();
+        check("sasid-2.1", "Ambrosia", &padded, &[]);
+        check("ct-student", "Ambrosia", shape, &[]);
+    }
+    // The source of the registration says which characters a name has; of the snapshot nobody does.
+    check("sasid-2.1", "Ambrosia", "Ambr,sia", &["1:75 first_name text.characters error"]);
+    check("ct-student", "Ambrosia", "Ambr(o)sia", &["2:10 first_name text.unusual warning"]);
+}
+
+#[test]
 fn lines_of_a_wrong_length_are_named_and_the_others_load() {
     let clean = text(layout("tcs-4.0"));
     let lines: Vec<&str> = clean.split_inclusive('\n').collect();

@@ -165,7 +165,8 @@ impl Clean {
     fn text_field(&self, place: usize) -> Option<usize> {
         let record = of_sample(self.layout).swap_remove(place).record(self.layout);
         let is_plain = |(field, value): (&intake::Field, &String)| {
-            let takes_letters = matches!(field.characters, Characters::Any | Characters::Name | Characters::Lines);
+            let takes_letters =
+                matches!(field.characters, Characters::Any | Characters::Name | Characters::Person | Characters::Lines);
             let is_text = matches!(field.kind, FieldKind::Text) && field.table.is_none();
             is_text && takes_letters && value.len() > 1 && value.is_ascii()
         };
