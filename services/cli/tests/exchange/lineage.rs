@@ -39,7 +39,7 @@ impl Sent {
     }
 
     /// The file from where a line begins.
-    fn from_line(&self, found: &Json, line: u64) -> &[u8] {
+    fn bytes_from(&self, found: &Json, line: u64) -> &[u8] {
         let layout = family(word(found, "layout"));
         let key = (layout.to_owned(), word(found, "file").to_owned());
         let bytes = self.0.get(&key).unwrap_or_else(|| panic!("{key:?} was sent"));
@@ -129,7 +129,7 @@ fn load(place: &Place) -> (Sent, Vec<Json>) {
 fn check_record(sent: &Sent, found: &Json, record: &Json) {
     let (file, line) = (word(found, "file"), found["line"].as_u64().expect("a line"));
     let raw = word(record, "raw").as_bytes();
-    let rest = sent.from_line(found, line);
+    let rest = sent.bytes_from(found, line);
     if word(found, "layout").starts_with("edfi") || word(found, "layout").starts_with("sif") {
         let name = word(record, "record");
         let begins = rest.iter().position(|byte| *byte == b'<').expect("an element");
@@ -172,7 +172,9 @@ fn every_row_of_an_export_leads_back_to_the_bytes_of_its_line() {
         if !is_new {
             continue;
         }
-        layouts.iter().for_each(|layout| *families.entry((*layout).to_owned()).or_default() += 1);
+        for layout in &layouts {
+            *families.entry((*layout).to_owned()).or_default() += 1;
+        }
         let found = place.run(&["intake", "lineage", "--student", word(&student, "person_id")], 0);
         traces += 1;
         let by_line: BTreeMap<(u64, u64), &Json> = found.iter().map(|one| (place_of(one), one)).collect();

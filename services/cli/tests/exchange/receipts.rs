@@ -55,6 +55,7 @@ fn walk(folder: &Path, sent: &mut BTreeMap<(String, u64), PathBuf>) {
 }
 
 /// Holds the receipts of a folder against the script; gives the files compared, refused, and their rows.
+#[expect(clippy::disallowed_macros, reason = "a table that people read")]
 fn hold(place: &Place, folder: &Path, sea: &str, code: i32) -> [u64; 3] {
     let receipts = place.run(&["intake", "load", "--sea", sea, text(folder)], code);
     let mut sent = BTreeMap::new();

@@ -78,7 +78,8 @@ pub(super) async fn write(
     let mut arrived = kept::describe(tx, info, std::mem::take(&mut sorted.descriptions)).await?;
     let dependents = kept::look_up(tx, &info.sea, std::mem::take(&mut sorted.dependents)).await?;
     let mut to_keep = sorted.tell(dependents, tally, context.limits.findings_max);
-    to_keep.retain(|keep| !keep.subjects.iter().fold(false, |met, subject| tally.early.meets(*subject) || met));
+    // Each of its subjects meets its own withdrawal.
+    to_keep.retain(|keep| keep.subjects.iter().filter(|subject| tally.early.meets(**subject)).count() == 0);
     let mut forgotten = BTreeSet::new();
     let Sorted { rows, mut quarantine, .. } = sorted;
     let rests_on_others = info.layout.starts_with("edfi");
