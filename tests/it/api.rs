@@ -133,6 +133,7 @@ fn deps(world: &World) -> Deps {
         entropy: Arc::new(SeededEntropy::new(7 + SERVERS.fetch_add(1, Ordering::Relaxed))),
         consumers: consumers.to_vec(),
         tokens: TokenSeal::new([5; 32]),
+        tombstones: crate::world::tombstones(),
     }
 }
 

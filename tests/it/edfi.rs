@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use intake::{
-    Item, TombstoneKey,
+    Item,
     edfi::{Config, DeliveredFile, Interchange, Packing, read_control, read_file, recognise},
     load::{Context, Limits, LoadFile, Receipt, described, load},
 };
@@ -33,7 +33,7 @@ async fn load_within(world: &World, file: DeliveredFile, when: DateTime<Utc>, li
         pool: &world.db.pool,
         clock: &clock,
         entropy: &world.entropy,
-        tombstones: &TombstoneKey::new([7; 32]),
+        tombstones: &crate::world::tombstones(),
         limits,
         progress: &|_| {},
     };

@@ -121,6 +121,11 @@ pub fn loaded_at() -> DateTime<Utc> {
     moment() - TimeDelta::days(10)
 }
 
+/// The secret of tombstones.
+pub fn tombstones() -> TombstoneKey {
+    TombstoneKey::new([7; 32])
+}
+
 /// The consumer of an id.
 pub fn consumer(id: &str) -> ConsumerId {
     id.parse().unwrap()
@@ -271,7 +276,7 @@ impl World {
             pool: &self.db.pool,
             clock: &FixedClock(when),
             entropy: &self.entropy,
-            tombstones: &TombstoneKey::new([7; 32]),
+            tombstones: &tombstones(),
             limits,
             progress: &|_| {},
         };
@@ -294,7 +299,10 @@ impl World {
         let source = (&consumer(who), "roster.csv", bytes.as_bytes());
         // It comes on its day at the earliest.
         let when = when.max(day.and_hms_opt(12, 0, 0).unwrap().and_utc());
-        let taken = intake::roster::take(&self.db.pool, &self.agreements, &layout, source, (day, when)).await.unwrap();
+        let taken =
+            intake::roster::take(&self.db.pool, (&self.agreements, &tombstones()), &layout, source, (day, when))
+                .await
+                .unwrap();
         assert_eq!((taken.receipt.refused, &taken.receipt.refused_reason), (0, &None), "{:?}", taken.receipt.findings);
         taken
     }

@@ -21,6 +21,8 @@ named! {
         OverrideMatch = "match.override",
         /// A consumer's whole feed is written as files outside the schedule.
         Export = "export.run",
+        /// Records are erased for good.
+        Erase = "record.erase",
     }
 }
 

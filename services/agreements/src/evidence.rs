@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use model::{ConsumerId, Masked};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    canonical::{Digest, canonical},
+    canonical::{Digest, canonical, read},
     interval::Interval,
     named::named,
     terms::Evidence,
@@ -68,30 +68,62 @@ pub struct NewInstrument {
     pub in_force: Interval,
 }
 
-#[derive(Serialize)]
-struct Form<'a> {
-    consumer: &'a str,
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    consumer: ConsumerId,
     from: DateTime<Utc>,
     kind: InstrumentKind,
-    person_key: &'a str,
-    reason: &'a str,
-    reference: &'a str,
+    person_key: String,
+    reason: String,
+    reference: String,
     to: Option<DateTime<Utc>>,
 }
 
 impl NewInstrument {
     /// What stewards sign when it needs their approval.
     pub fn digest(&self) -> Result<Digest, Error> {
-        let form = Form {
-            consumer: self.consumer.as_str(),
+        Ok(Digest::of(self.statement()?.as_bytes()))
+    }
+
+    /// What it says, as canonical JSON.
+    pub(crate) fn statement(&self) -> Result<String, Error> {
+        canonical(&Form {
+            consumer: self.consumer.clone(),
             from: self.in_force.from.trunc_subsecs(6),
             kind: self.kind,
-            person_key: self.person_key.expose(),
-            reason: &self.reason,
-            reference: &self.reference,
+            person_key: self.person_key.expose().clone(),
+            reason: self.reason.clone(),
+            reference: self.reference.clone(),
             to: self.in_force.to.map(|to| to.trunc_subsecs(6)),
-        };
-        Ok(Digest::of(canonical(&form)?.as_bytes()))
+        })
+    }
+
+    /// The paper that a statement is of.
+    pub(crate) fn read(statement: &str) -> Result<Self, Error> {
+        let form: Form = read(statement)?;
+        Ok(Self {
+            kind: form.kind,
+            consumer: form.consumer,
+            person_key: Masked::new(form.person_key),
+            reference: form.reference,
+            reason: form.reason,
+            in_force: Interval { from: form.from, to: form.to },
+        })
+    }
+
+    /// The same in one sentence, for the person who approves.
+    pub fn describe(&self) -> String {
+        let to = self.in_force.to.map_or_else(|| "with no end".to_owned(), |to| format!("until {to}"));
+        format!(
+            "{} {} opens the records of client {} to {}, from {} {to}, because: {}",
+            self.kind.as_str(),
+            self.reference,
+            self.person_key.expose(),
+            self.consumer,
+            self.in_force.from,
+            self.reason
+        )
     }
 
     /// Refuses what would never be in force, would be for ever where that is not allowed, or says nothing.

@@ -34,6 +34,7 @@ mod in_force;
 mod interval;
 mod matrix;
 mod named;
+mod opening;
 mod registry;
 mod request;
 mod rule;
@@ -55,8 +56,9 @@ pub use in_force::{Ended, InForce, Plan};
 pub use interval::{Interval, end_of_day, majority_at, start_of_day};
 pub use matrix::matrix;
 pub use named::UnknownName;
+pub use opening::Opening;
 pub use registry::{Agreements, Proposal, VersionSummary};
-pub use request::{ExportRequest, FiledRequest, UsedRequest};
+pub use request::{Asked, EraseRequest, ExportRequest, FactNamed, FiledRequest, OpenRequest, UsedRequest};
 pub use terms::{
     Access, Amendment, Audience, Audiences, Basis, Clause, Condition, Delivery, Evidence, FORMAT, LegalBasis,
     OnwardParty, Party, PartyRole, Population, PopulationRule, Purpose, Records, Redisclosure, Retention, Role,

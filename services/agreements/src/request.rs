@@ -1,6 +1,7 @@
-//! Requests for acts outside the routine: stated, approved by two stewards, used once, before they expire.
+//! Requests for acts outside the routine (an export, an erasure, an order that opens records): stated, approved by two stewards, used once, before
+//! they expire.
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use model::ConsumerId;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -10,6 +11,7 @@ use crate::{
     Agreements, Error,
     approval::{Act, Approval},
     canonical::{Digest, canonical, read},
+    evidence::NewInstrument,
     store,
 };
 
@@ -66,15 +68,121 @@ impl ExportRequest {
     }
 }
 
+/// What somebody asks for: that everything about a student, or one fact, be erased for good. It names nobody: it outlives what it erases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EraseRequest {
+    /// The SEA's own consumer, under whose agreement the act is entered.
+    pub consumer: ConsumerId,
+    /// The first instant at which the request counts no longer.
+    pub expires_at: DateTime<Utc>,
+    /// The one fact that goes; `None`: everything.
+    pub fact: Option<FactNamed>,
+    /// `court_order` or `retention`.
+    pub ground: String,
+    /// The number of the order, or of the retention decision.
+    pub order_number: String,
+    /// When it was asked.
+    pub requested_at: DateTime<Utc>,
+    /// Who asks.
+    pub requested_by: String,
+    /// Whose records, by our own id.
+    pub student: Uuid,
+}
+
+/// A fact by our own ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactNamed {
+    /// Its domain.
+    pub domain: String,
+    /// Its key, in hexadecimal.
+    pub natural_key: String,
+    /// The source person whose it is.
+    pub source_person: i64,
+}
+
+impl EraseRequest {
+    /// The same in one sentence, for the person who approves.
+    pub fn describe(&self) -> String {
+        let what = self.fact.as_ref().map_or_else(
+            || "everything about the student".to_owned(),
+            |fact| format!("the fact {} of domain {} of the student", fact.natural_key, fact.domain),
+        );
+        format!(
+            "{} asks to ERASE FOR GOOD {what} {}, on the ground {}, order {} (asked {}, expires {})",
+            self.requested_by, self.student, self.ground, self.order_number, self.requested_at, self.expires_at
+        )
+    }
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A consumer's whole feed as files.
+    Export(ExportRequest),
+    /// Records are erased.
+    Erase(EraseRequest),
+    /// A court order or declared emergency opens a client's records.
+    Open(OpenRequest),
+}
+
+/// What somebody asks for: that a court order or a declared emergency open one client's records, until it expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// The paper, whose digest is the request's.
+    pub paper: NewInstrument,
+}
+
+impl Asked {
+    /// The act that two stewards approve.
+    pub const fn act(&self) -> Act {
+        match self {
+            Self::Export(_) => Act::Export,
+            Self::Erase(_) => Act::Erase,
+            Self::Open(_) => Act::RecordInstrument,
+        }
+    }
+
+    /// The consumer it is about; of an erasure the SEA's own.
+    pub const fn consumer(&self) -> &ConsumerId {
+        match self {
+            Self::Export(request) => &request.consumer,
+            Self::Erase(request) => &request.consumer,
+            Self::Open(request) => &request.paper.consumer,
+        }
+    }
+
+    /// The same in one sentence, for the person who approves.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Export(request) => request.describe(),
+            Self::Erase(request) => request.describe(),
+            Self::Open(request) => request.paper.describe(),
+        }
+    }
+
+    fn read(act: &str, statement: &str) -> Result<Self, Error> {
+        match act.parse() {
+            Ok(Act::Export) => Ok(Self::Export(read(statement)?)),
+            Ok(Act::Erase) => Ok(Self::Erase(read(statement)?)),
+            Ok(Act::RecordInstrument) => Ok(Self::Open(OpenRequest { paper: NewInstrument::read(statement)? })),
+            _ => Err(Error::Corrupt("a request is for an unknown act")),
+        }
+    }
+}
+
 /// A request on file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FiledRequest {
     /// What stewards sign.
     pub digest: Digest,
     /// What is asked.
-    pub request: ExportRequest,
+    pub asked: Asked,
     /// When it was used, if it was.
     pub used_at: Option<DateTime<Utc>>,
+    /// From when it counts no longer.
+    pub expires_at: DateTime<Utc>,
     /// The stewards who approved so far.
     pub approved_by: Vec<String>,
 }
@@ -85,9 +193,11 @@ pub struct UsedRequest {
     /// Its digest.
     pub digest: Digest,
     /// What was asked.
-    pub request: ExportRequest,
+    pub asked: Asked,
     /// The two.
     pub approved_by: [String; 2],
+    /// Their approvals.
+    pub approvals: [Approval; 2],
     /// Whether the program itself held a key that approved it, as in the sandbox.
     pub sandbox_approval: bool,
 }
@@ -95,15 +205,52 @@ pub struct UsedRequest {
 /// The shortest beginning of a digest by which a request is found.
 const PREFIX_MIN: usize = 8;
 
+/// How long a court order or emergency may wait for two stewards: whoever is in a hurry asks again.
+const OPENING_REQUEST: TimeDelta = TimeDelta::days(1);
+
 impl Agreements {
-    /// Puts a request on file; the same again changes nothing.
+    /// Puts a request for an export on file; the same again changes nothing.
     pub async fn file_request(&self, conn: &mut PgConnection, request: &ExportRequest) -> Result<Digest, Error> {
         let request = request.clone().truncated();
         request.check()?;
         let statement = canonical(&request)?;
-        let digest = Digest::of(statement.as_bytes());
-        store::request::insert(conn, digest, &statement, &request).await?;
-        Ok(digest)
+        let terms = (&request.consumer, request.requested_at, request.expires_at);
+        store::request::insert(conn, Act::Export, &statement, terms).await
+    }
+
+    /// Puts a request for an erasure on file; the same again changes nothing.
+    pub async fn file_erasure(&self, conn: &mut PgConnection, request: &EraseRequest) -> Result<Digest, Error> {
+        let mut request = request.clone();
+        request.expires_at = request.expires_at.trunc_subsecs(6);
+        request.requested_at = request.requested_at.trunc_subsecs(6);
+        if request.requested_by.trim().is_empty() || request.order_number.trim().is_empty() {
+            return Err(Error::Invalid("a request names who asks, and the order"));
+        }
+        if !matches!(request.ground.as_str(), "court_order" | "retention") {
+            return Err(Error::Invalid("records are erased on a court order or at the end of retention"));
+        }
+        if request.expires_at <= request.requested_at {
+            return Err(Error::Invalid("a request expires after it was made"));
+        }
+        let terms = (&request.consumer, request.requested_at, request.expires_at);
+        store::request::insert(conn, Act::Erase, &canonical(&request)?, terms).await
+    }
+
+    /// Puts a court order or emergency on file as a request: it opens nothing until two stewards have approved it and it is used. It
+    /// expires after a day, or with the paper.
+    pub async fn file_opening(
+        &self,
+        conn: &mut PgConnection,
+        paper: &NewInstrument,
+        at: DateTime<Utc>,
+    ) -> Result<Digest, Error> {
+        paper.check()?;
+        let Some(ends_at) = paper.in_force.to.filter(|_| paper.kind.needs_approval()) else {
+            return Err(Error::Invalid("only a court order or emergency is opened so, and it has an end"));
+        };
+        let expires_at = ends_at.min(at + OPENING_REQUEST);
+        let terms = (&paper.consumer, at.trunc_subsecs(6), expires_at.trunc_subsecs(6));
+        store::request::insert(conn, Act::RecordInstrument, &paper.statement()?, terms).await
     }
 
     /// The one request whose digest begins so, in hexadecimal, with at least eight digits.
@@ -116,56 +263,67 @@ impl Agreements {
         if !found.is_empty() {
             return Err(Error::Invalid("more than one request begins so; give more digits"));
         }
-        let (digest, request) = opened(&stored)?;
-        let approvals = store::list_approvals(conn, Act::Export, digest).await?;
+        let (digest, asked) = opened(&stored)?;
+        let act = asked.act();
+        let approvals = store::list_approvals(conn, act, digest).await?;
         let mut approved_by: Vec<String> = Vec::new();
         for approval in &approvals {
-            if self.stewards().verify(Act::Export, digest, approval).is_ok() && !approved_by.contains(&approval.steward)
-            {
+            if self.stewards().verify(act, digest, approval).is_ok() && !approved_by.contains(&approval.steward) {
                 approved_by.push(approval.steward.clone());
             }
         }
-        Ok(Some(FiledRequest { digest, request, used_at: stored.used_at, approved_by }))
+        Ok(Some(FiledRequest { digest, asked, used_at: stored.used_at, expires_at: stored.expires_at, approved_by }))
     }
 
-    /// Uses a request for a run: it must be unexpired, unused, and approved by two distinct stewards. It serves no other run.
+    /// Uses a request up for a run, an erasure or a paper: it must be unexpired, unused, and approved by two distinct stewards. It serves nothing else.
     pub async fn use_request(
         &self,
         conn: &mut PgConnection,
         digest: Digest,
-        run: Uuid,
+        used_for: Uuid,
         at: DateTime<Utc>,
     ) -> Result<UsedRequest, Error> {
         let stored = store::request::lock(conn, digest).await?.ok_or(Error::NotFound("request"))?;
-        let (digest, request) = opened(&stored)?;
+        let (digest, asked) = opened(&stored)?;
         if stored.used_at.is_some() {
-            return Err(Error::Conflict("the request has been used; another export needs a request of its own"));
+            return Err(Error::Conflict("the request has been used; another act needs a request of its own"));
         }
-        if request.expires_at <= at {
+        if stored.expires_at <= at {
             return Err(Error::Conflict("the request has expired"));
         }
-        let approvals = store::list_approvals(conn, Act::Export, digest).await?;
-        let (first, second) = self.two(Act::Export, digest, &approvals, None, at)?;
+        let approvals = store::list_approvals(conn, asked.act(), digest).await?;
+        let (first, second) = self.two(asked.act(), digest, &approvals, None, at)?;
         let sandbox = |approval: &Approval| self.stewards().find(&approval.steward).is_some_and(|one| one.sandbox);
         let used = UsedRequest {
             digest,
-            request,
+            asked,
             approved_by: [first.steward.clone(), second.steward.clone()],
+            approvals: [first.clone(), second.clone()],
             sandbox_approval: sandbox(first) || sandbox(second),
         };
-        if store::request::mark_used(conn, digest, run, at).await? == 1 {
+        if store::request::mark_used(conn, digest, used_for, at).await? == 1 {
             Ok(used)
         } else {
-            Err(Error::Conflict("the request has been used; another export needs a request of its own"))
+            Err(Error::Conflict("the request has been used; another act needs a request of its own"))
         }
+    }
+
+    /// Releases, orders and emergencies about clients who are erased go. Says how many there were.
+    pub async fn erase_instruments(
+        &self,
+        conn: &mut PgConnection,
+        consumer: &ConsumerId,
+        person_keys: &[String],
+    ) -> Result<u64, Error> {
+        store::request::delete_instruments(conn, consumer, person_keys).await
     }
 }
 
 /// What a stored request says, if that is what its digest was taken over.
-fn opened(stored: &store::request::Stored) -> Result<(Digest, ExportRequest), Error> {
+fn opened(stored: &store::request::Stored) -> Result<(Digest, Asked), Error> {
     let digest = Digest::from_slice(&stored.digest).ok_or(Error::Corrupt("a digest has not 32 bytes"))?;
     if Digest::of(stored.statement.as_bytes()) != digest {
         return Err(Error::Corrupt("a request says something else than was approved"));
     }
-    Ok((digest, read(&stored.statement)?))
+    Ok((digest, Asked::read(&stored.act, &stored.statement)?))
 }

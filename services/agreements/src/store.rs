@@ -1,5 +1,6 @@
 //! All SQL of agreements. No rules: what the rows mean is decided elsewhere.
 
+pub(crate) mod opening;
 pub(crate) mod request;
 
 use chrono::{DateTime, Utc};

@@ -52,6 +52,8 @@ pub struct Deps {
     pub consumers: Vec<Consumer>,
     /// Seals the resume tokens of feeds.
     pub tokens: feeds::token::TokenSeal,
+    /// The secret of tombstones, for rosters.
+    pub tombstones: intake::TombstoneKey,
 }
 
 /// A party that may call.

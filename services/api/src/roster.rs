@@ -47,7 +47,9 @@ async fn submit(
     let deps = &shared.deps;
     let name = format!("submitted for {date}.csv");
     let file = (&consumer.id, name.as_str(), request.content.as_slice());
-    let taken = intake::roster::take(&deps.pool, &deps.agreements, layout, file, (date, deps.clock.now())).await?;
+    let taken =
+        intake::roster::take(&deps.pool, (&deps.agreements, &deps.tombstones), layout, file, (date, deps.clock.now()))
+            .await?;
     let receipt = taken.receipt;
     tracing::info!(
         consumer = %consumer.id,

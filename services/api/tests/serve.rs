@@ -143,6 +143,7 @@ fn deps() -> Deps {
         entropy: Arc::new(SeededEntropy::new(1)),
         consumers: vec![Consumer { id: "one".parse().unwrap(), systems: vec![system], roster: None }],
         tokens: seal(),
+        tombstones: intake::TombstoneKey::new([9; 32]),
     }
 }
 

@@ -79,6 +79,7 @@ pub struct App {
 impl App {
     /// Reads the configuration, opens the database (making it if needed) and, in the sandbox, puts the shipped agreements into force.
     ///
+    /// Erasures that were broken off, and those that a database restored from a backup knows nothing of, are carried out first.
     /// The clock is the machine's; in a sandbox whose invented nights lie ahead of it, the sandbox's own.
     pub async fn open(place: &Place, access: Access) -> anyhow::Result<Self> {
         Self::open_at(place, access, None).await
@@ -122,6 +123,7 @@ impl App {
         if app.settings.sandbox {
             app.activate_shipped().await?;
         }
+        crate::commands::erase::resume(&app).await.context("an erasure could not be finished")?;
         Ok(app)
     }
 
@@ -243,6 +245,11 @@ impl App {
     /// The first of the sandbox's stewards; outside the sandbox nobody.
     pub fn sandbox_steward(&self) -> Option<&str> {
         self.sandbox_keys.first().map(|(name, _)| name.as_str())
+    }
+
+    /// The second of them.
+    pub fn second_sandbox_steward(&self) -> Option<&str> {
+        self.sandbox_keys.get(1).map(|(name, _)| name.as_str())
     }
 
     /// Whether the program itself holds stewards' keys.

@@ -6,6 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use model::ConsumerId;
 
+mod order;
+
+pub use order::{BreakGlass, Erase, EraseRequest as EraseOptions, OpeningRequest, Retention, Whose};
+
 /// Interagency exchange of longitudinal student histories.
 #[derive(Debug, Parser)]
 #[command(
@@ -70,8 +74,17 @@ pub enum Command {
     /// Agreements.
     #[command(subcommand)]
     Agreement(Agreement),
-    /// Approve what two stewards must approve: an export outside the schedule, a version of an agreement.
+    /// Approve what two stewards must approve: an export outside the schedule, a version of an agreement, an erasure, an order that opens records.
     Approve(Approve),
+    /// Erase for good, by court order or at the end of retention.
+    #[command(subcommand)]
+    Erase(Erase),
+    /// How long recipients keep what they received, and what they attest of its destruction.
+    #[command(subcommand)]
+    Retention(Retention),
+    /// A court order or declared emergency opens one client's records until it expires.
+    #[command(subcommand)]
+    BreakGlass(BreakGlass),
     /// The record of disclosures.
     #[command(subcommand)]
     Ledger(Ledger),
@@ -721,6 +734,21 @@ pub enum Db {
     Status,
     /// Apply missing migrations.
     Migrate,
+    /// Write the embedded database and what belongs to it to a folder; work goes on beside it. The journal of erasures is to be kept apart.
+    Backup {
+        /// The folder; it must not exist.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Put a backup in the place of the embedded database. Erasures since are carried out again before anything is served.
+    Restore {
+        /// The folder of a backup.
+        #[arg(long)]
+        from: PathBuf,
+        /// The journal of erasures that was kept apart; default: that of the data folder.
+        #[arg(long)]
+        journal: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,15 +3,18 @@
 mod agreement;
 mod approve;
 mod bench;
+mod break_glass;
 mod config;
 mod db;
 mod demo;
+pub mod erase;
 pub mod exchange;
 mod feed;
 mod generate;
 mod identity;
 pub mod intake;
 mod ledger;
+mod retention;
 pub mod serve;
 mod summary;
 
@@ -54,8 +57,11 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Summary(command) => summary::run(&place, command),
         Command::Agreement(command) => agreement::run(&place, command).await,
         Command::Approve(options) => approve::run(&place, options).await,
+        Command::BreakGlass(command) => break_glass::run(&place, command).await,
+        Command::Retention(command) => retention::run(&place, command).await,
+        Command::Erase(command) => erase::run(&place, command).await,
         Command::Ledger(command) => ledger::run(&place, command).await,
-        Command::Db(command) => db::run(&place, &command).await,
+        Command::Db(command) => db::run(&place, command).await,
         Command::Config(command) => config::run(&place, &command),
         Command::Bench(options) => bench::run(&place, &options).await,
     }

@@ -1,6 +1,6 @@
 //! Files leave on schedule, or because two stewards approved this very export: a file belongs to a run that was begun so.
 
-use agreements::{Act, Approval, Delivery, Digest, UsedRequest};
+use agreements::{Act, Approval, Asked, Delivery, Digest, UsedRequest};
 use chrono::{DateTime, Utc};
 use ledger::Kind;
 use model::Masked;
@@ -75,7 +75,9 @@ pub(crate) async fn use_request(
     let run = ask.run.ok_or(Error::Invalid("a file export belongs to a run"))?;
     tx.act_as(Role::Agreements).await?;
     let used = context.agreements.use_request(tx, request, run, at).await?;
-    let said = &used.request;
+    let Asked::Export(said) = &used.asked else {
+        return Err(Error::Invalid("the request approved is for another act"));
+    };
     let same = said.consumer == *ask.consumer
         && said.office.as_deref() == ask.office
         && said.as_of == ask.as_of.map(|at| chrono::SubsecRound::trunc_subsecs(at, 6))
@@ -116,7 +118,7 @@ pub async fn approve(
                 entry.detail.person = Some(Masked::new(steward.id.clone()));
                 entry.detail.authority = Some(match act {
                     Act::Export => named(digest),
-                    Act::Activate | Act::RecordInstrument | Act::OverrideMatch => {
+                    Act::Activate | Act::RecordInstrument | Act::OverrideMatch | Act::Erase => {
                         Masked::new(format!("{act} {digest}"))
                     }
                 });

@@ -9,7 +9,8 @@
 //! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file). A file belongs to a run that
 //! [`begin_file_run`] began. The SEA's own people go through [`record_access`], whose [`Access`] opens [`access_chunk`];
 //! their questions about decisions are [`explain`] and [`rehearse`], and [`trace`] leads back to the bytes of a file, each an access entry of its own; who decides on doubtful matches
-//! goes through [`review`]. What was disclosed on a match that proved wrong is queued to be called back by [`recall`].
+//! goes through [`review`]. What was disclosed on a match that proved wrong is queued to be called back by [`recall`]; what is left of a student
+//! who is erased goes by [`mod@erase`]. When recipients must destroy what they hold says [`retention`].
 
 mod access;
 mod acknowledge;
@@ -18,12 +19,14 @@ mod chunk;
 mod decided;
 mod disclosed;
 mod entry;
+pub mod erase;
 mod error;
 mod file_run;
 mod inspect;
 mod one;
 pub mod recall;
 mod rehearse;
+pub mod retention;
 pub mod review;
 mod store;
 mod trace;

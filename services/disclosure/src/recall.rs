@@ -1,4 +1,4 @@
-//! What was disclosed on a wrong match: found in the ledger, and queued to be called back from whoever holds it.
+//! What was disclosed on a wrong match, or of records erased since: found in the ledger, and queued to be called back from whoever holds it.
 
 use chrono::{DateTime, Utc};
 use identity::crosswalk::{Link, Moved};
@@ -15,6 +15,8 @@ pub enum Cause {
     MatchUndone,
     /// A student proved to be two children.
     CrosswalkMoved,
+    /// What was disclosed has been erased by order or at the end of retention.
+    Erased,
 }
 
 impl Cause {
@@ -22,6 +24,7 @@ impl Cause {
         match self {
             Self::MatchUndone => "match_undone",
             Self::CrosswalkMoved => "crosswalk_moved",
+            Self::Erased => "erased",
         }
     }
 }
@@ -94,7 +97,7 @@ async fn list(tx: &mut Tx<'_, '_>, link: &Link, since: DateTime<Utc>) -> Result<
     }
 }
 
-async fn enter(
+pub(crate) async fn enter(
     tx: &mut Tx<'_, '_>,
     cause: Cause,
     found: &[Recalled],

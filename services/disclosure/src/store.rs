@@ -3,7 +3,9 @@
 //! This file and those beside it read the published views `identity.population`, `agreements.rule`, `history.disclosable`, `intake.kept_file`
 //! and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
 
+pub(crate) mod erase;
 pub(crate) mod recall;
+pub(crate) mod retention;
 pub(crate) mod trace;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 //!
 //! Start with [`record`]; its rules, without a database, are in [`supersede`].
 
+pub mod erase;
 mod error;
 mod store;
 pub mod supersede;
@@ -119,8 +120,22 @@ impl TombstoneKey {
 
     /// The keyed hash of a person's fact key.
     pub fn hash(&self, person: SourcePersonId, domain: Domain, key: model::NaturalKey) -> [u8; 32] {
+        self.keyed(&[&person.0.to_be_bytes(), &domain.code().to_be_bytes(), &key.0])
+    }
+
+    /// The keyed hash of a state's identifier of a person.
+    pub fn hash_person(&self, sea: &Sea, state_id: &[u8]) -> [u8; 32] {
+        self.keyed(&[b"person\0", sea.as_str().as_bytes(), b"\0", state_id])
+    }
+
+    /// The keyed hash of an agency's own id of a client.
+    pub fn hash_client(&self, consumer: &model::ConsumerId, person_key: &str) -> [u8; 32] {
+        self.keyed(&[b"client\0", consumer.as_str().as_bytes(), b"\0", person_key.as_bytes()])
+    }
+
+    /// HMAC-SHA-256 (RFC 2104) with a 32-byte key: inner and outer pad over the 64-byte block.
+    fn keyed(&self, parts: &[&[u8]]) -> [u8; 32] {
         use sha2::{Digest, Sha256};
-        // HMAC-SHA-256 (RFC 2104) with a 32-byte key: inner and outer pad over the 64-byte block.
         let pad = |byte: u8| {
             let mut block = [byte; 64];
             for (to, from) in block.iter_mut().zip(self.0) {
@@ -128,13 +143,8 @@ impl TombstoneKey {
             }
             block
         };
-        let inner = Sha256::new()
-            .chain_update(pad(0x36))
-            .chain_update(person.0.to_be_bytes())
-            .chain_update(domain.code().to_be_bytes())
-            .chain_update(key.0)
-            .finalize();
-        Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
+        let inner = parts.iter().fold(Sha256::new().chain_update(pad(0x36)), Digest::chain_update);
+        Sha256::new().chain_update(pad(0x5c)).chain_update(inner.finalize()).finalize().into()
     }
 }
 

@@ -1,5 +1,7 @@
 //! All SQL of the fact store.
 
+pub(crate) mod erase;
+
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::NaiveDate;

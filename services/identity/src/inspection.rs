@@ -3,7 +3,7 @@
 //! Only `disclosure` asks, and only for the SEA's own people, with an entry in the ledger.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use model::{ConsumerId, StudentId};
+use model::{ConsumerId, Masked, StudentId};
 use sqlx::PgConnection;
 
 use crate::store::inspection as store;
@@ -83,4 +83,27 @@ pub async fn find_standing(
     person_key: &str,
 ) -> Result<Standing, sqlx::Error> {
     store::find_standing(conn, consumer, person_key).await
+}
+
+/// When a consumer's authority over a student ended.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The student.
+    pub student: StudentId,
+    /// The client, by the consumer's own id.
+    pub person_key: Masked<String>,
+    /// The first instant without authority; none: it has no end known.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// When a consumer's authority over students ends or ended, by the last of all its authorities over the client matched with each.
+pub async fn list_ends(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    students: &[StudentId],
+) -> Result<Vec<End>, sqlx::Error> {
+    let students: Vec<_> = students.iter().map(|student| student.0).collect();
+    let rows = store::list_ends(conn, consumer, &students).await?;
+    let end = |(student, key, ended_at)| End { student: StudentId(student), person_key: Masked::new(key), ended_at };
+    Ok(rows.into_iter().map(end).collect())
 }

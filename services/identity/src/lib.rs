@@ -28,6 +28,7 @@ mod corpus;
 pub mod crosswalk;
 mod decide;
 mod em;
+pub mod erase;
 mod error;
 mod frequency;
 mod hash;

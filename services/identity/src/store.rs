@@ -1,6 +1,7 @@
 //! All SQL of identity, by topic.
 
 pub(crate) mod crosswalk;
+pub(crate) mod erase;
 pub(crate) mod inspection;
 pub(crate) mod matches;
 pub(crate) mod persons;

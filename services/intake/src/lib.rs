@@ -11,6 +11,7 @@ pub mod check;
 pub mod convert;
 pub mod describe;
 pub mod edfi;
+pub mod erase;
 mod error;
 mod finding;
 pub mod findings_file;

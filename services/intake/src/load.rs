@@ -2,10 +2,12 @@
 
 mod chunk;
 mod early;
+mod erased;
 mod kept;
 mod one_person;
 mod raw;
 
+pub(crate) use erased::{Buried, erased as erased_finding};
 pub(crate) use kept::ToKeep;
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf, sync::Arc};
@@ -18,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use self::early::Early;
-use crate::{Finding, Item, RecordType, Severity, edfi, store};
+use crate::{Finding, Item, RecordType, Severity, edfi, erase, store};
 
 /// Limits of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,6 +220,8 @@ pub struct Tally {
     completed: u64,
     /// Withdrawals that nothing was there for.
     early: Early,
+    /// Lines that tombstones refused.
+    erased: std::collections::BTreeSet<u32>,
     refused: Option<String>,
 }
 
@@ -322,9 +326,18 @@ fn load_in<'t>(
         };
         store::lock_sea(tx, &file.sea).await?;
         if let Some((batch, counts, types)) = store::find_loaded(tx, &received).await? {
-            let record_types = types.into_iter().map(|(of, counts)| (of, counts.again())).collect();
-            return Ok((batch, Tally { counts: counts.again(), record_types, ..Tally::default() }, true));
+            let erased = store::erase::list_redactions(tx, batch).await?;
+            let counts = counts.again();
+            let record_types: CountsByType = match types.len() {
+                // Of which type an erased line was is known no longer, unless there is one only.
+                _ if erased.is_empty() => types.into_iter().map(|(of, counts)| (of, counts.again())).collect(),
+                1 => types.into_keys().map(|of| (of, counts)).collect(),
+                _ => CountsByType::default(),
+            };
+            let findings = erased.into_iter().map(erased::erased).collect();
+            return Ok((batch, Tally { counts, record_types, findings, ..Tally::default() }, true));
         }
+        let buried = Buried::load(tx, context.tombstones, &file.sea).await?;
         let batch = store::insert_batch(tx, &received).await?;
         let info = history::BatchInfo {
             batch,
@@ -339,7 +352,7 @@ fn load_in<'t>(
         let mut tally = Tally { early: Early::load(tx, &file.sea).await?, ..Tally::default() };
         let (mut chunks, reader) = read_in_background(file.produce.clone(), context.limits.chunk_rows);
         while let Some(items) = chunks.recv().await {
-            chunk::write(tx, context, &info, items, &mut tally).await?;
+            chunk::write(tx, context, (&info, &buried), items, &mut tally).await?;
             (context.progress)(tally.counts.rows_in);
             if tally.refused.is_some() {
                 break;
@@ -352,6 +365,10 @@ fn load_in<'t>(
             return Err(LoadError::Refused(Box::new(tally)));
         }
         tally.early.store(tx, &info).await?;
+        if !tally.erased.is_empty() {
+            let lines = erase::Wanted::Lines(tally.erased.clone());
+            erase::redact_refused(tx, batch, Some(&file.layout), &lines).await?;
+        }
         store::insert_findings(tx, batch, &tally.findings).await?;
         store::close_batch(tx, batch, (&tally.counts, &tally.record_types), None, now).await?;
         pg::crash::hit(CrashPoint::IntakeBeforeCommit);
@@ -448,7 +465,7 @@ fn finish(tally: &mut Tally, limits: &Limits) {
         tally.refused = Some("the file has no records".to_owned());
     }
     let rows = rows_in - control;
-    let bad = quarantined - tally.waiting.min(quarantined);
+    let bad = quarantined.saturating_sub(tally.waiting).saturating_sub(tally.erased.len() as u64);
     let is_many = bad >= limits.quarantined_rows_min;
     if tally.refused.is_none() && is_many && bad as f64 > limits.quarantined_share_max * rows as f64 {
         tally.refused = Some(format!(
@@ -479,6 +496,10 @@ async fn record_refusal(
             };
             let batch = store::insert_batch(tx, &received).await?;
             raw::store(tx, batch, &file.path, &file.name, context.limits.raw_block_bytes).await?;
+            let buried = Buried::load(tx, context.tombstones, &file.sea).await?;
+            if !buried.is_empty() {
+                erase::redact_refused(tx, batch, None, &erase::Wanted::Buried(buried)).await?;
+            }
             store::insert_findings(tx, batch, &tally.findings).await?;
             store::close_batch(tx, batch, (&tally.counts, &tally.record_types), tally.refused.as_deref(), now).await?;
             Ok::<_, LoadError>(batch)

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use agreements::{Agreements, InstrumentKind, Interval, NewInstrument};
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use history::TombstoneKey;
 use identity::{
     population::{RosterFile, RosterReceipt, day_begins, rebuild, take_roster},
-    roster::{RosterLayout, RosterRow, read},
+    roster::{ClientDetails, RosterLayout, RosterRow, read},
 };
 use model::{ConsumerId, Masked};
-use pg::{Role, crash::CrashPoint};
+use pg::{Role, Tx, crash::CrashPoint};
 use sha2::{Digest, Sha256};
 
 /// How long an order is taken to hold at most, from the first day of the authority it supports: five years.
@@ -24,6 +25,9 @@ pub enum RosterError {
     /// The database did not answer, or refused.
     #[error("the roster could not be recorded")]
     Unavailable(#[from] pg::Error),
+    /// The tombstones could not be read.
+    #[error("the roster could not be held against what was erased")]
+    History(#[from] history::Error),
     /// The papers could not be put on file.
     #[error("the releases could not be put on file")]
     Agreements(#[from] agreements::Error),
@@ -66,17 +70,19 @@ pub struct Incoming<'a> {
     pub at: DateTime<Utc>,
     /// The steward who has made sure that it is right although it is much smaller than the last.
     pub accepted_by: Option<&'a str>,
+    /// The secret of tombstones: of a client who was erased with their student nothing but the agency's own id is kept.
+    pub tombstones: &'a TombstoneKey,
 }
 
 /// Takes a roster in one transaction; the population follows in the same one, for matches that exist.
 pub async fn take(
     pool: &pg::Pool,
-    agreements: &Agreements,
+    (agreements, tombstones): (&Agreements, &TombstoneKey),
     layout: &RosterLayout,
     (consumer, file_name, bytes): (&ConsumerId, &str, &[u8]),
     (roster_date, at): (NaiveDate, DateTime<Utc>),
 ) -> Result<Taken, RosterError> {
-    let incoming = Incoming { consumer, file_name, bytes, roster_date, at, accepted_by: None };
+    let incoming = Incoming { consumer, file_name, bytes, roster_date, at, accepted_by: None, tombstones };
     take_accepted(pool, agreements, layout, incoming).await
 }
 
@@ -87,16 +93,17 @@ pub async fn take_accepted(
     layout: &RosterLayout,
     incoming: Incoming<'_>,
 ) -> Result<Taken, RosterError> {
-    let Incoming { consumer, file_name, bytes, roster_date, at, accepted_by } = incoming;
+    let Incoming { consumer, file_name, bytes, roster_date, at, accepted_by, tombstones } = incoming;
     let roster = read(bytes, layout);
     let sha256 = Sha256::digest(bytes).into();
     let file = RosterFile { consumer, file_name, sha256, roster_date, received_at: at, accepted_by };
     let papers: Vec<NewInstrument> = roster.rows.iter().filter_map(|row| instrument(row, layout, consumer)).collect();
     let (orders, releases): (Vec<_>, Vec<_>) = papers.into_iter().partition(|paper| paper.kind.needs_approval());
     let (receipt, filed) = pg::run_tx(pool, "intake.roster", Role::Identity, |tx| {
-        let roster = roster.clone();
+        let mut roster = roster.clone();
         let (file, releases) = (&file, &releases);
         Box::pin(async move {
+            blank_erased(tx, consumer, &mut roster.rows, tombstones).await?;
             let receipt = take_roster(tx, file, layout, roster).await?;
             let mut filed = 0;
             if receipt.refused_reason.is_none() {
@@ -112,6 +119,26 @@ pub async fn take_accepted(
     pg::crash::hit(CrashPoint::RosterAfterCommit);
     let orders = if receipt.refused_reason.is_none() { orders } else { Vec::new() };
     Ok(Taken { receipt, releases: filed, orders })
+}
+
+/// Takes out what the rows of erased clients say of them: the agency learns nothing of it, and nothing of it is kept.
+async fn blank_erased(
+    tx: &mut Tx<'_, '_>,
+    consumer: &ConsumerId,
+    rows: &mut [RosterRow],
+    tombstones: &TombstoneKey,
+) -> Result<(), RosterError> {
+    tx.act_as(Role::Intake).await?;
+    let hashes: Vec<[u8; 32]> =
+        rows.iter().map(|row| tombstones.hash_client(consumer, row.person_key.expose())).collect();
+    let buried = history::erase::list_buried(tx, &hashes).await?;
+    for (row, hash) in rows.iter_mut().zip(&hashes) {
+        if buried.contains(hash) {
+            row.details = ClientDetails::default();
+        }
+    }
+    tx.act_as(Role::Identity).await?;
+    Ok(())
 }
 
 /// The paper a row reports. A release holds while the row's authority does; an order for a bounded time.

@@ -1,5 +1,6 @@
 //! All SQL of intake: batches, raw blocks, findings, quarantine.
 
+pub(crate) mod erase;
 pub(crate) mod kept;
 
 use std::collections::BTreeMap;
@@ -42,7 +43,8 @@ pub(crate) async fn find_loaded(
 ) -> Result<Option<(BatchId, Counts, CountsByType)>, sqlx::Error> {
     let row = sqlx::query!(
         r#"-- intake.find_loaded
-        SELECT b.batch_id, b.rows_in, b.quarantined, b.passed, b.record_types AS "record_types: sqlx::types::Json<BTreeMap<String, Counts>>"
+        SELECT b.batch_id, b.rows_in, b.quarantined + b.erased AS "quarantined!", b.passed,
+            b.record_types AS "record_types: sqlx::types::Json<BTreeMap<String, Counts>>"
         FROM intake.batch AS b WHERE b.sea = $1 AND b.sha256 = $2 AND b.layout = $3 AND b.state = 'loaded'"#,
         received.sea.as_str(),
         received.sha256,
@@ -160,7 +162,17 @@ pub(crate) async fn insert_findings(
     batch: BatchId,
     findings: &[Finding],
 ) -> Result<(), sqlx::Error> {
-    let number: Vec<i32> = (1..).take(findings.len()).collect();
+    insert_findings_after(conn, batch, 0, findings).await
+}
+
+/// The same behind the findings that a batch has.
+pub(crate) async fn insert_findings_after(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    last: i32,
+    findings: &[Finding],
+) -> Result<(), sqlx::Error> {
+    let number: Vec<i32> = (last + 1..).take(findings.len()).collect();
     let line: Vec<i32> = findings.iter().map(|f| i32::try_from(f.line).unwrap_or(i32::MAX)).collect();
     let column: Vec<Option<i32>> =
         findings.iter().map(|f| f.column.map(|c| i32::try_from(c).unwrap_or(i32::MAX))).collect();
@@ -196,4 +208,10 @@ pub(crate) const fn severity_name(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Fatal => "fatal",
     }
+}
+
+/// The severity that is stored as a word; what nobody wrote is taken as the worst.
+pub(crate) fn severity_of(name: &str) -> Severity {
+    let all = [Severity::Information, Severity::Warning, Severity::Error, Severity::Fatal];
+    all.into_iter().find(|one| severity_name(*one) == name).unwrap_or(Severity::Fatal)
 }

@@ -90,6 +90,8 @@ named! {
         Approval = "approval",
         /// Details of earlier entries were destroyed, on whose authority.
         Erasure = "erasure",
+        /// A recipient attests that it has destroyed what it held of a client.
+        Attestation = "attestation",
     }
 }
 
@@ -265,6 +267,10 @@ impl Entry {
             Kind::Erasure => require(
                 detail.authority.is_some() && detail.digest.is_some() && self.count.is_some(),
                 "an erasure names its authority, and counts and fingerprints what it destroys",
+            ),
+            Kind::Attestation => require(
+                detail.person.is_some() && detail.authority.is_some(),
+                "an attestation names who signed it, and the client",
             ),
         }
     }

@@ -123,6 +123,15 @@ pub async fn erase_details(
     if named == entries.len() as u64 && store::count(gone)? == named { Ok(()) } else { Err(Error::NotFound("detail")) }
 }
 
+/// The entries whose detail names one of the students, or (by an agency's own id) a client who is one: what goes with an education record that is erased.
+pub async fn list_details(
+    conn: &mut PgConnection,
+    students: &[StudentId],
+    clients: &[(ConsumerId, String)],
+) -> Result<BTreeSet<DisclosureId>, Error> {
+    store::read::list_details(conn, students, clients).await
+}
+
 /// The Merkle root over the ids of entries to be erased, in their order.
 pub fn erasure_fingerprint(entries: &BTreeSet<DisclosureId>) -> Hash {
     CompactRange::over(entries.iter().map(|id| leaf_hash(id.0.as_bytes()))).root()
@@ -154,6 +163,19 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<RecordedEntry>, Error> {
     store::read::list(conn, search, before, limit.min(PAGE_ENTRIES_MAX)).await
+}
+
+/// The students of whom a consumer was disclosed something, each with the last time: what it may still hold.
+pub async fn list_last_disclosed(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+) -> Result<Vec<(StudentId, chrono::DateTime<chrono::Utc>)>, Error> {
+    store::read::list_last_disclosed(conn, consumer).await
+}
+
+/// Begins an era: to be called, on an administrator's connection, after the database was restored, since transaction ids begin anew.
+pub async fn begin_era(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>, why: &str) -> Result<(), Error> {
+    store::sequence::begin_era(conn, at, why).await
 }
 
 /// How many entries of one kind a run has: what its completion is held against.

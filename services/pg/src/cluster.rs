@@ -36,6 +36,7 @@ use rustix::process::Signal;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::process::run as run_tool;
 use self::{account::Account, layout::Layout, programs::Programs, settings::Machine};
 use crate::{Embedded, Problem};
 

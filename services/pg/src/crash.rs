@@ -65,6 +65,14 @@ points! {
     DeliverBeforeRename = "deliver.before_rename",
     /// A file has its final name; what comes behind it (a manifest, a confirmation) is not written.
     DeliverAfterRename = "deliver.after_rename",
+    /// An erasure is on record; nothing has gone yet.
+    EraseAfterBegin = "erase.after_begin",
+    /// One kept file is blanked.
+    EraseAfterFile = "erase.after_file",
+    /// Findings and deliveries on disk are cleared; the records are still there.
+    EraseBeforeRecords = "erase.before_records",
+    /// The records are gone; the server still holds what it keeps of deleted rows.
+    EraseAfterRecords = "erase.after_records",
 }
 
 impl fmt::Display for CrashPoint {

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// The database inside the embedded cluster.
-const EMBEDDED_DATABASE: &str = "throughline";
+pub(crate) const EMBEDDED_DATABASE: &str = "throughline";
 /// The database of the embedded cluster that always exists.
-const MAINTENANCE_DATABASE: &str = "postgres";
+pub(crate) const MAINTENANCE_DATABASE: &str = "postgres";
 
 /// An open database: migrated, with a pool that acts as the application.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Database {
 }
 
 /// Applies missing migrations, or says that they are missing.
-async fn prepare(admin: &PgConnectOptions, policy: Migrate, clock: &dyn Clock) -> Result<(), Error> {
+pub(crate) async fn prepare(admin: &PgConnectOptions, policy: Migrate, clock: &dyn Clock) -> Result<(), Error> {
     let mut connection = PgConnection::connect_with(admin).await?;
     let pending = migrate::pending(&mut connection).await?;
     if let Some(first) = pending.first() {
@@ -132,7 +132,9 @@ async fn prepare(admin: &PgConnectOptions, policy: Migrate, clock: &dyn Clock) -
 }
 
 /// Runs what waits for processes and files where waiting is allowed.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Error> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(Error::from),
         Err(_) => Err(Error::Unavailable(Cause::from_text("the task that handles the database server was ended"))),

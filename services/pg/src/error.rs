@@ -194,6 +194,11 @@ pub enum Problem {
         /// The account that was looked for.
         user: String,
     },
+    /// The database is one that somebody else runs.
+    #[error(
+        "the database is given by database.url: back it up and restore it with its own tools; erasures are carried out again at the next start"
+    )]
+    NotEmbedded,
     /// A program of the operating system is missing or failed.
     #[error("the program {program} could not be run ({why}); install it and try again")]
     NoTool {

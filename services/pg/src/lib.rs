@@ -13,6 +13,7 @@
 //!
 //! Start reading at [`Database::open`], then [`run_tx`].
 
+mod backup;
 mod bare;
 mod cluster;
 mod config;
@@ -22,6 +23,7 @@ mod database;
 mod error;
 pub mod migrate;
 mod pool;
+mod purge;
 mod role;
 #[cfg(test)]
 mod testing;
@@ -33,6 +35,7 @@ pub use config::{Config, Embedded, Migrate};
 pub use database::Database;
 pub use error::{Cause, Error, Problem};
 pub use pool::{connect, create_database, drop_database};
+pub use purge::Purged;
 pub use role::Role;
 pub use tx::{Isolation, Transaction, Tx, run_tx, transaction};
 

@@ -46,6 +46,7 @@ async fn take(world: &World, layout: &str, day: &str, bytes: &[u8]) -> Taken {
         roster_date,
         at: roster_date.and_hms_opt(12, 0, 0).unwrap().and_utc(),
         accepted_by: None,
+        tombstones: &tombstones(),
     };
     take_accepted(&world.db.pool, &world.agreements, &RosterLayout::parse(layout).unwrap(), incoming).await.unwrap()
 }

@@ -1,39 +1,44 @@
 //! Requests that two people approve.
 
 use chrono::{DateTime, Utc};
+use model::ConsumerId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Error, approval::Act, canonical::Digest, request::ExportRequest};
+use crate::{Error, approval::Act, canonical::Digest};
 
 /// A request as stored.
 pub(crate) struct Stored {
     pub(crate) digest: Vec<u8>,
+    pub(crate) act: String,
     pub(crate) statement: String,
+    pub(crate) expires_at: DateTime<Utc>,
     pub(crate) used_at: Option<DateTime<Utc>>,
 }
 
+/// Puts a statement on file under its digest, for an act about a consumer, from when until when.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
-    digest: Digest,
+    act: Act,
     statement: &str,
-    request: &ExportRequest,
-) -> Result<(), Error> {
+    (consumer, requested_at, expires_at): (&ConsumerId, DateTime<Utc>, DateTime<Utc>),
+) -> Result<Digest, Error> {
+    let digest = Digest::of(statement.as_bytes());
     sqlx::query!(
         "-- agreements.insert_request
         INSERT INTO agreements.request (digest, act, consumer, statement, requested_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (digest) DO NOTHING",
         digest.0.as_slice(),
-        Act::Export.as_str(),
-        request.consumer.as_str(),
+        act.as_str(),
+        consumer.as_str(),
         statement,
-        request.requested_at,
-        request.expires_at
+        requested_at,
+        expires_at
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(digest)
 }
 
 /// At most two requests whose digest begins so, in hexadecimal.
@@ -41,7 +46,7 @@ pub(crate) async fn list_by_prefix(conn: &mut PgConnection, prefix: &str) -> Res
     Ok(sqlx::query_as!(
         Stored,
         "-- agreements.list_requests_by_prefix
-        SELECT r.digest, r.statement, r.used_at
+        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at
         FROM agreements.request AS r
         WHERE starts_with(encode(r.digest, 'hex'), $1)
         ORDER BY r.requested_at
@@ -57,7 +62,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, digest: Digest) -> Result<Opti
     Ok(sqlx::query_as!(
         Stored,
         "-- agreements.lock_request
-        SELECT r.digest, r.statement, r.used_at
+        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at
         FROM agreements.request AS r
         WHERE r.digest = $1
         FOR UPDATE",
@@ -81,6 +86,41 @@ pub(crate) async fn mark_used(
         digest.0.as_slice(),
         at,
         run
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Papers about these clients go, and requests for them.
+pub(crate) async fn delete_instruments(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    person_keys: &[String],
+) -> Result<u64, Error> {
+    sqlx::query!(
+        "-- agreements.delete_openings
+        DELETE FROM agreements.request
+        WHERE act = 'instrument.record' AND consumer = $1 AND statement::jsonb ->> 'person_key' = ANY($2)",
+        consumer.as_str(),
+        person_keys
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- agreements.delete_reviews
+        DELETE FROM agreements.opening AS o USING agreements.instrument AS i
+        WHERE i.digest = o.digest AND i.consumer = $1 AND i.person_key = ANY($2)",
+        consumer.as_str(),
+        person_keys
+    )
+    .execute(&mut *conn)
+    .await?;
+    let done = sqlx::query!(
+        "-- agreements.delete_instruments
+        DELETE FROM agreements.instrument WHERE consumer = $1 AND person_key = ANY($2)",
+        consumer.as_str(),
+        person_keys
     )
     .execute(conn)
     .await?;

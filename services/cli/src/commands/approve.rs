@@ -1,6 +1,6 @@
 //! `throughline approve`: a steward's signed yes to what two people must approve.
 
-use agreements::{Act, Approval, Digest};
+use agreements::{Act, Approval, Asked, Digest};
 use anyhow::{anyhow, bail};
 use model::ConsumerId;
 use pg::Role;
@@ -65,12 +65,17 @@ async fn find(app: &App, prefix: &str) -> anyhow::Result<Waiting> {
         if filed.used_at.is_some() {
             bail!("the request has been used");
         }
+        let next = match filed.asked {
+            Asked::Export(_) => format!("throughline feed export ... --request {}", filed.digest),
+            Asked::Erase(_) => format!("throughline erase run {}", filed.digest),
+            Asked::Open(_) => format!("throughline break-glass open {}", filed.digest),
+        };
         return Ok(Waiting {
-            act: Act::Export,
+            act: filed.asked.act(),
             digest: filed.digest,
-            consumer: filed.request.consumer.clone(),
-            says: filed.request.describe(),
-            next: format!("throughline feed export ... --request {}", filed.digest),
+            consumer: filed.asked.consumer().clone(),
+            says: filed.asked.describe(),
+            next,
         });
     }
     let version = versions

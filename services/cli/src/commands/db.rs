@@ -1,20 +1,46 @@
 //! `throughline db`.
 
-use pg::Role;
-use serde_json::json;
-
-use super::{Outcome, with_app};
-use crate::{
-    args::{Db, Place},
-    console,
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
 };
 
-/// Status and migrations. Opening the database has applied what was missing, unless the configuration forbids it.
-pub async fn run(place: &Place, command: &Db) -> anyhow::Result<Outcome> {
-    let verb = match command {
-        Db::Status => "status",
-        Db::Migrate => "migrate",
-    };
+use anyhow::{Context as _, ensure};
+use pg::{Access, Database, Role};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use sqlx::Connection as _;
+
+use super::{Outcome, erase::journal::Journal, with_app};
+use crate::{
+    app::App,
+    args::{Db, Place},
+    console::{self, Progress},
+    keys::Keys,
+    settings::Settings,
+    system::{SystemClock, SystemEntropy, data_folder, environment},
+};
+
+/// Status, migrations, backup and restore. Opening the database has applied what was missing, unless the configuration forbids it.
+pub async fn run(place: &Place, command: Db) -> anyhow::Result<Outcome> {
+    match command {
+        Db::Status => status(place, "status").await,
+        Db::Migrate => status(place, "migrate").await,
+        Db::Backup { out } => {
+            with_app(place, |app| async move {
+                let manifest = backup(&app, &out).await?;
+                say_backup(place, &out, &manifest)?;
+                Ok(Outcome::Done)
+            })
+            .await
+        }
+        Db::Restore { from, journal } => restore(place, &from, journal.as_deref()).await,
+    }
+}
+
+async fn status(place: &Place, verb: &'static str) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
         let clock = app.clock();
         let health = pg::run_tx(app.pool(), "db.status", Role::Ledger, |tx| {
@@ -28,10 +54,183 @@ pub async fn run(place: &Place, command: &Db) -> anyhow::Result<Outcome> {
         if place.json {
             console::json(&report)?;
         } else {
-            console::line(false, format!("database ready ({})", if app.database.cluster().is_some() { "embedded" } else { "given by database.url" }));
+            console::line(
+                false,
+                format!(
+                    "database ready ({})",
+                    if app.database.cluster().is_some() { "embedded" } else { "given by database.url" }
+                ),
+            );
             console::line(false, format!("ledger: {} entries wait for their place", health.unsequenced));
         }
         Ok(Outcome::of(!health.is_green()))
     })
     .await
+}
+
+/// The manifest of a backup.
+const MANIFEST: &str = "backup.json";
+/// The database, as the server's own tool wrote it.
+const DUMP: &str = "database.dump";
+/// The copy of the journal of erasures as it was then: what a newer one is held against.
+const JOURNAL: &str = "erasures.ndjson";
+/// Folders of the data folder that go with the database.
+const FOLDERS: [&str; 2] = ["findings", "reports"];
+
+/// What a backup holds. Keys are not in it: they are kept where keys are kept.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: String,
+    made_at: chrono::DateTime<chrono::Utc>,
+    dump_sha256: String,
+    dump_bytes: u64,
+    /// Tells one tombstone key from another, and nothing else of it.
+    tombstone_key: String,
+    /// The last checkpoint of the ledger.
+    checkpoint: Option<String>,
+}
+
+async fn backup(app: &App, out: &Path) -> anyhow::Result<Manifest> {
+    ensure!(!out.exists(), "{} exists: a backup goes into a folder of its own", out.display());
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(out)
+        .with_context(|| format!("cannot make {}", out.display()))?;
+    let checkpoint = pg::run_tx(app.pool(), "db.checkpoint", Role::Ledger, |tx| {
+        Box::pin(async move { ledger::find_last_checkpoint(tx).await })
+    })
+    .await?;
+    let progress = Progress::begin("back up", 0);
+    // The journal first: an erasure that comes while the dump is made is in neither copy of it, and in the journal of the data folder.
+    let journal = Journal::open(&app.data)?;
+    if journal.path().exists() {
+        fs::copy(journal.path(), out.join(JOURNAL)).context("cannot copy the journal of erasures")?;
+    }
+    let dump = out.join(DUMP);
+    app.database.dump(&dump).await?;
+    for folder in FOLDERS {
+        copy_folder(&app.data.join(folder), &out.join(folder))?;
+    }
+    let (dump_sha256, dump_bytes) = hash(&dump)?;
+    let made_at = app.clock().now();
+    let tombstone_key = key_mark(&app.keys)?;
+    let format = "throughline-backup/1".to_owned();
+    let manifest = Manifest { format, made_at, dump_sha256, dump_bytes, tombstone_key, checkpoint };
+    super::exchange::write_whole(&out.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
+    progress.done(&format!("{dump_bytes} bytes"));
+    Ok(manifest)
+}
+
+fn say_backup(place: &Place, out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    if place.json {
+        return console::json(&json!({ "backup": out, "made_at": manifest.made_at, "bytes": manifest.dump_bytes }));
+    }
+    console::line(false, format!("backed up to {} ({} bytes)", out.display(), manifest.dump_bytes));
+    console::line(
+        false,
+        "keep apart from it, and always the newest: DATA/control/erasures.ndjson and DATA/keys. A restore needs both.",
+    );
+    Ok(())
+}
+
+/// What tells the key of tombstones from another.
+fn key_mark(keys: &Keys) -> anyhow::Result<String> {
+    let secret = keys.secret("tombstones", &SystemEntropy)?;
+    Ok(hex::encode(Sha256::new().chain_update(b"throughline tombstone key\0").chain_update(secret).finalize()))
+}
+
+fn hash(path: &Path) -> anyhow::Result<(String, u64)> {
+    let mut file = fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut hash = Sha256::new();
+    let bytes = std::io::copy(&mut file, &mut hash)?;
+    file.sync_all()?;
+    Ok((hex::encode(hash.finalize()), bytes))
+}
+
+/// Copies a folder with all that is in it, into the place of the one that is there.
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to).with_context(|| format!("cannot remove {}", to.display()))?;
+    }
+    if !from.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let target: PathBuf = path.file_name().map(|name| to.join(name)).unwrap_or_default();
+        if path.is_dir() {
+            copy_folder(&path, &target)?;
+        } else {
+            fs::copy(&path, &target).with_context(|| format!("cannot copy to {}", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Restores a backup. The journal comes into its place first: from then on whoever opens the database carries erasures out before anything else.
+async fn restore(place: &Place, from: &Path, journal: Option<&Path>) -> anyhow::Result<Outcome> {
+    let data = place.data.clone().unwrap_or_else(data_folder);
+    let text = fs::read(from.join(MANIFEST)).with_context(|| format!("{} holds no whole backup", from.display()))?;
+    let manifest: Manifest = serde_json::from_slice(&text).context("the backup's manifest cannot be read")?;
+    let dump = from.join(DUMP);
+    ensure!(
+        hash(&dump)?.0 == manifest.dump_sha256,
+        "the backup is damaged: its database is not the one that was written"
+    );
+    let own = Journal::open(&data)?;
+    let given = journal.map_or_else(|| Journal::at(own.path()), Journal::at);
+    ensure!(
+        given.path().exists() || !from.join(JOURNAL).exists(),
+        "the journal of erasures is missing: give the newest one with --journal, or records that were erased would come back"
+    );
+    given.check_extends(&Journal::at(&from.join(JOURNAL)))?;
+    ensure!(
+        data.join("keys/tombstones.hex").exists() && key_mark(&Keys::open(&data)?)? == manifest.tombstone_key,
+        "the keys of the data folder are not those that the backup was made with: put them into {} first",
+        data.join("keys").display()
+    );
+    if journal.is_some() {
+        given.check_extends(&own)?;
+        super::exchange::write_whole(own.path(), &fs::read(given.path())?)?;
+    }
+    let settings = Settings::load(place.config.as_deref(), &data)?;
+    let progress = Progress::begin("restore", 0);
+    Database::restore(&settings.database, &data, &environment(), &SystemClock, &dump).await?;
+    begin_era(&settings, &data, &manifest).await?;
+    for folder in FOLDERS {
+        copy_folder(&from.join(folder), &data.join(folder))?;
+    }
+    progress.done("the database stands as it was");
+    with_app(place, |app| async move {
+        app.sequence().await?;
+        let again = intake::erase::list(app.pool(), None).await?.len();
+        if place.json {
+            console::json(&json!({ "restored": manifest.made_at, "erasures": again }))?;
+        } else {
+            console::line(false, format!("restored as of {}; {again} erasures hold", manifest.made_at));
+            console::line(
+                false,
+                "the ledger goes on from that backup: witnesses and consumers who keep a later checkpoint will say so",
+            );
+        }
+        Ok(Outcome::Done)
+    })
+    .await
+}
+
+/// Transaction ids begin anew in a restored database: the ledger's order is told so.
+async fn begin_era(settings: &Settings, data: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    let database = Database::open(&settings.database, data, &environment(), Access::Alone, &SystemClock).await?;
+    let done = async {
+        let mut connection = sqlx::PgConnection::connect_with(database.admin_options()).await?;
+        let why = format!("restored from the backup of {}", manifest.made_at);
+        ledger::begin_era(&mut connection, model::Clock::now(&SystemClock), &why).await?;
+        Ok::<_, anyhow::Error>(connection.close().await?)
+    }
+    .await;
+    database.close().await?;
+    done
 }

@@ -18,7 +18,7 @@ use pg::{Role, crash::CrashPoint};
 use serde_json::{Value as Json, json};
 use summary::{Origin, RenderOptions, Renderer, RendererOptions};
 
-use super::{Outcome, feed, with_app};
+use super::{Outcome, erase::note_delivery, feed, with_app};
 use crate::{
     app::App,
     args::{Exchange, Place, Roster},
@@ -103,8 +103,15 @@ async fn take_roster_as(
     let date = date.unwrap_or_else(|| now.with_timezone(&layout.time_zone).date_naive());
     let bytes = roster::read_file(file).with_context(|| format!("{}", file.display()))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let incoming =
-        roster::Incoming { consumer, file_name: &name, bytes: &bytes, roster_date: date, at: now, accepted_by };
+    let incoming = roster::Incoming {
+        consumer,
+        file_name: &name,
+        bytes: &bytes,
+        roster_date: date,
+        at: now,
+        accepted_by,
+        tombstones: &app.tombstones,
+    };
     let taken = roster::take_accepted(app.pool(), &app.agreements, layout, incoming).await?;
     let (approved, waiting) = app.file_orders(&taken.orders).await?;
     let r = &taken.receipt;
@@ -245,6 +252,7 @@ pub fn clients_of(out: &Path, night: NaiveDate) -> anyhow::Result<BTreeSet<Strin
 /// Renders the summaries that changed, each recorded before its file exists. Files are named by disclosure id; the index tells whose they are.
 async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &Path) -> anyhow::Result<Json> {
     fs::create_dir_all(folder)?;
+    note_delivery(&app.data, folder)?;
     let renderer = Renderer::new(&RendererOptions::default())?;
     let ask = Ask {
         consumer,

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{
     Outcome,
+    erase::note_delivery,
     exchange::{CHUNK, PAGE, population},
     with_app,
 };
@@ -134,7 +135,8 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Begins the files of a format, as of a moment.
-fn begin(wanted: &Export<'_>, now: DateTime<Utc>) -> anyhow::Result<feeds::Delivery> {
+fn begin(app: &App, wanted: &Export<'_>, now: DateTime<Utc>) -> anyhow::Result<feeds::Delivery> {
+    note_delivery(&app.data, wanted.out)?;
     let at = wanted.as_of.map_or(now, |as_of| as_of.min(now));
     Ok(match layout::producer(wanted.format, &wanted.report, at)? {
         None => feeds::Delivery::begin(wanted.out, wanted.format)?,
@@ -208,7 +210,7 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
     let now = app.clock().now();
     let keys = population(app, &ask).await?;
     let progress = Progress::begin(&format!("{format} for {consumer}"), keys.len() as u64);
-    let mut delivery = begin(wanted, now)?;
+    let mut delivery = begin(app, wanted, now)?;
     let mut agreement = String::new();
     let mut refused = 0;
     let encode = |history: &disclosure::DisclosedHistory| Ok(feeds::formats::ndjson::line(history));
@@ -269,7 +271,7 @@ pub async fn export_own(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manife
     let access = disclosure::record_access(app.disclosure(), &ask, students, wanted.occasion).await?;
     let students: Vec<StudentId> = access.students().iter().copied().collect();
     let progress = Progress::begin(&format!("{format} for {consumer}"), students.len() as u64);
-    let mut delivery = begin(wanted, now)?;
+    let mut delivery = begin(app, wanted, now)?;
     let mut agreement = String::new();
     for (number, chunk) in students.chunks(CHUNK).enumerate() {
         for history in disclosure::access_chunk(app.disclosure(), &ask, &access, chunk).await? {

@@ -86,7 +86,7 @@ pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
 }
 
 /// The steward who acts: a registered one. In the sandbox nobody need be named.
-fn steward(app: &App, by: Option<String>) -> anyhow::Result<String> {
+pub fn steward(app: &App, by: Option<String>) -> anyhow::Result<String> {
     let stewards = app.agreements.stewards();
     let by = by.or_else(|| app.sandbox_steward().map(str::to_owned)).context("--by names the steward who decides")?;
     anyhow::ensure!(stewards.find(&by).is_some(), "{by} is not a registered steward");

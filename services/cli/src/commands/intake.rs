@@ -245,11 +245,16 @@ fn write_findings(app: &App, receipt: &Receipt) -> anyhow::Result<Vec<PathBuf>> 
     if receipt.findings.is_empty() {
         return Ok(Vec::new());
     }
+    write_findings_of(app, receipt.batch, &receipt.file, &receipt.findings)
+}
+
+/// Writes a batch's findings in every format, the one that a spreadsheet opens without a question first.
+pub fn write_findings_of(app: &App, batch: BatchId, file: &str, findings: &[Finding]) -> anyhow::Result<Vec<PathBuf>> {
     let folder = app.data.join("findings");
     fs::create_dir_all(&folder)?;
-    let said: Vec<_> = receipt.findings.iter().map(|finding| (receipt.file.as_str(), finding)).collect();
+    let said: Vec<_> = findings.iter().map(|finding| (file, finding)).collect();
     let write = |format: FindingsFormat| {
-        let path = folder.join(format!("batch-{}.{}", receipt.batch, format.extension()));
+        let path = folder.join(format!("batch-{batch}.{}", format.extension()));
         findings_file::write(&path, format, &said, app.clock().now())?;
         Ok(path)
     };

@@ -134,6 +134,7 @@ fn deps(app: &App) -> anyhow::Result<api::Deps> {
         entropy: Arc::new(SystemEntropy),
         consumers: consumers.collect::<anyhow::Result<_>>()?,
         tokens: TokenSeal::new(app.keys.secret("tokens", &SystemEntropy)?),
+        tombstones: app.tombstones.clone(),
     })
 }
 

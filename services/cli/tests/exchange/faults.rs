@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use crate::{
     APPROVALS, counts,
-    place::{Night, Place, contents, copy, files, parts, said, text, word},
+    place::{Night, Place, contents, copy, files, lines, parts, said, text, word},
     receiver::{passages, receive},
 };
 
@@ -36,21 +36,28 @@ enum Step {
     Exchange,
     /// Serves a receiver.
     Serve,
+    /// Erases a student.
+    Erase,
 }
 
 impl Step {
-    const ALL: [Self; 4] = [Self::Load, Self::Roster, Self::Exchange, Self::Serve];
+    const ALL: [Self; 5] = [Self::Load, Self::Roster, Self::Exchange, Self::Serve, Self::Erase];
 
     fn args(self, world: &Path, place: &Place) -> Vec<String> {
         let roster = world.join(format!("rosters/{CONSUMER}/{NIGHT}.csv"));
-        let (held, out) = (world.join("held"), place.path("out"));
+        let (held, out, request) = (world.join("held"), place.path("out"), world.join("request"));
         let args = match self {
             Self::Load => vec!["intake", "load", text(&held)],
             Self::Roster => vec!["roster", "load", text(&roster), "--consumer", CONSUMER, "--date", NIGHT],
             Self::Exchange => vec!["exchange", "run", "--consumer", CONSUMER, "--date", NIGHT, "--out", text(&out)],
             Self::Serve => vec![],
+            Self::Erase => vec!["erase", "run", text(&request)],
         };
-        args.into_iter().map(str::to_owned).collect()
+        let mut args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+        if let (Self::Erase, Some(request)) = (self, args.last_mut()) {
+            *request = fs::read_to_string(&*request).expect("a request that was made");
+        }
+        args
     }
 
     fn run(self, world: &Path, place: &Place) -> Vec<Json> {
@@ -65,6 +72,8 @@ struct Clean {
     passages: BTreeMap<Step, BTreeMap<String, u64>>,
     receipts: Vec<Json>,
     state: BTreeMap<String, String>,
+    /// The same without the student who is erased last.
+    erased: BTreeMap<String, String>,
     night: Night,
     stream: BTreeMap<String, String>,
 }
@@ -85,12 +94,17 @@ impl Clean {
             passages: BTreeMap::new(),
             receipts: Vec::new(),
             state: BTreeMap::new(),
+            erased: BTreeMap::new(),
             night: Night::default(),
             stream: BTreeMap::new(),
             place,
         };
         let place = &clean.place;
         for step in Step::ALL {
+            if step == Step::Erase {
+                clean.state = export_state(place);
+                ask_to_erase(place, &world);
+            }
             copy(&place.path("data"), &clean.before(step));
             let file = place.path("passages");
             let counted = [("THROUGHLINE_CRASH_COUNTS", text(&file))];
@@ -121,7 +135,8 @@ impl Clean {
             }
             clean.passages.insert(step, passages(&file));
         }
-        clean.state = export_state(&clean.place);
+        clean.erased = export_state(&clean.place);
+        assert_eq!(clean.erased.len() + 1, clean.state.len(), "one student is erased");
         assert!(!clean.stream.is_empty() && clean.stream == clean.night.histories, "stream and file hold the same");
         clean
     }
@@ -141,7 +156,10 @@ impl Clean {
 
     /// Where a point strikes: at the first passage of all, and in the middle and at the end of the last step that passes it.
     fn kills(&self, point: CrashPoint) -> Vec<(Step, u64)> {
-        let passed: Vec<Step> = Step::ALL.into_iter().filter(|step| self.passages(*step, point) > 0).collect();
+        // An erasure passes points of the ledger too; what a kill there does is seen at the other steps.
+        let is_of = |step: &Step| (*step == Step::Erase) == point.name().starts_with("erase.");
+        let passed: Vec<Step> =
+            Step::ALL.into_iter().filter(is_of).filter(|step| self.passages(*step, point) > 0).collect();
         let mut kills: Vec<(Step, u64)> = Vec::new();
         if let (Some(first), Some(last)) = (passed.first(), passed.last()) {
             kills.push((*first, 1));
@@ -167,6 +185,17 @@ fn hold_back(world: &Path) {
         fs::create_dir_all(&folder).expect("a folder");
         fs::rename(world.join("state").join(layout).join(name), folder.join(name)).expect("a file of the state");
     }
+}
+
+/// Asks that a client of the agency be erased; the sandbox's stewards approve it.
+fn ask_to_erase(place: &Place, world: &Path) {
+    let links = lines(&world.join("truth/links.ndjson"));
+    let link = links.iter().find(|link| word(link, "consumer") == CONSUMER && !link["child"].is_null());
+    let id = format!("ct:{}", link.expect("a client")["sasids"][0].as_str().expect("a state id"));
+    let order = ["--ground", "court_order", "--order", "FA-26-1"];
+    let asked = place.run(&[&["erase", "request", "--state-id", &id], &order[..]].concat(), 0);
+    let request = asked.iter().find_map(|line| line["request"].as_str()).expect("a request");
+    fs::write(world.join("request"), request).expect("a file");
 }
 
 /// The content of every student's history, by the SEA's own export.
@@ -197,6 +226,14 @@ fn survive(clean: &Clean, step: Step, armed: Armed) {
     let mut command = place.command(&args.iter().map(String::as_str).collect::<Vec<_>>());
     let output = command.env("THROUGHLINE_CRASH_AT", &at).output().expect("the program runs");
     assert_eq!(output.status.code(), None, "{at} was not passed in {step:?}: {}", said(&output));
+    if step == Step::Erase {
+        // Whatever is run next finishes what was broken off, before anything else.
+        assert_eq!(export_state(&place), clean.erased, "{at}: the student is gone, and nobody else");
+        let status = place.run(&["erase", "status"], 0);
+        assert!(status.len() == 1 && status[0]["step"] == "done", "{at}: {status:?}");
+        place.ledger();
+        return;
+    }
     let seen = lying_about(&place.path("out"));
     let receipts = step.run(&world, &place);
     match step {
@@ -207,7 +244,7 @@ fn survive(clean: &Clean, step: Step, armed: Armed) {
             return;
         }
         Step::Roster => drop(Step::Exchange.run(&world, &place)),
-        Step::Exchange | Step::Serve => {}
+        Step::Exchange | Step::Serve | Step::Erase => {}
     }
     let night = Night::open(&place.path("out").join(NIGHT), &place.report(CONSUMER, NIGHT));
     assert_eq!(night.histories, clean.night.histories, "{at}: the same histories");
@@ -253,7 +290,10 @@ fn lying_about(folder: &Path) -> BTreeSet<String> {
 #[test]
 fn a_kill_at_any_point_leaves_nothing_half_done() {
     let clean = Clean::run();
-    let mut table = format!("{:<24}{:>6}{:>8}{:>10}{:>7}  killed at\n", "point", "load", "roster", "exchange", "serve");
+    let mut table = format!(
+        "{:<24}{:>6}{:>8}{:>10}{:>7}{:>7}  killed at\n",
+        "point", "load", "roster", "exchange", "serve", "erase"
+    );
     let mut work = VecDeque::new();
     for point in CrashPoint::ALL.iter().copied() {
         let passed = Step::ALL.map(|step| clean.passages(step, point));
@@ -261,10 +301,10 @@ fn a_kill_at_any_point_leaves_nothing_half_done() {
         assert!(passed.iter().sum::<u64>() > 0 && !kills.is_empty(), "no step of this test passes {point}");
         let said: Vec<String> =
             kills.iter().map(|(step, passage)| format!("{step:?}:{passage}").to_lowercase()).collect();
-        let [load, roster, exchange, serve] = passed;
+        let [load, roster, exchange, serve, erase] = passed;
         writeln!(
             table,
-            "{:<24}{load:>6}{roster:>8}{exchange:>10}{serve:>7}  {}: recovered",
+            "{:<24}{load:>6}{roster:>8}{exchange:>10}{serve:>7}{erase:>7}  {}: recovered",
             point.name(),
             said.join(", ")
         )

@@ -1,7 +1,9 @@
 //! The program itself, from files to deliveries: on an invented state, with the real database, killed where it hurts most.
 
+mod erase;
 mod faults;
 mod lineage;
+mod orders;
 mod place;
 mod receipts;
 mod receiver;

@@ -39,3 +39,15 @@ pub(crate) async fn insert_recalls(
     .await?;
     Ok(result.rows_affected())
 }
+
+/// Forgets recalls of a student's disclosures that the transaction's consumer has been told of.
+pub(crate) async fn delete_delivered(conn: &mut PgConnection, students: &[model::StudentId]) -> Result<(), Error> {
+    sqlx::query!(
+        "-- disclosure.delete_delivered_recalls
+        DELETE FROM disclosure.recall WHERE student_id = ANY($1) AND delivered_at IS NOT NULL",
+        &students.iter().map(|student| student.0).collect::<Vec<Uuid>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

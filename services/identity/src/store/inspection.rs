@@ -100,3 +100,26 @@ pub(crate) async fn find_standing(
         Some(_) => Standing::Unmatched,
     })
 }
+
+/// Of each student matched with a client, the end of the last authority; NULL if one has none.
+pub(crate) async fn list_ends(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    students: &[Uuid],
+) -> Result<Vec<(Uuid, String, Option<DateTime<Utc>>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- identity.list_ends
+        SELECT m.student_id AS "student_id!", c.person_key,
+            CASE WHEN bool_or(upper_inf(a.released)) THEN NULL ELSE max(upper(a.released)) END AS ended_at
+        FROM identity.match_decision AS m
+        JOIN identity.client AS c ON c.client_id = m.client_id
+        JOIN identity.authority AS a ON a.client_id = c.client_id AND a.superseded_at IS NULL
+        WHERE m.consumer = $1 AND m.student_id = ANY($2) AND m.outcome = 'match' AND m.superseded_at IS NULL
+        GROUP BY m.student_id, c.person_key"#,
+        consumer.as_str(),
+        students,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.student_id, row.person_key, row.ended_at)).collect())
+}

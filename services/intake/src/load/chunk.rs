@@ -10,7 +10,7 @@ use pg::{Role, Tx};
 use reference::OrganizationName;
 
 use super::{
-    Context, Fate, LoadError, Tally,
+    Buried, Context, Fate, LoadError, Tally, erased,
     kept::{self, ToKeep},
     one_person,
 };
@@ -19,22 +19,22 @@ use crate::{
 };
 
 /// What a record says of one person.
-struct Member {
-    state_id: Masked<String>,
+pub(super) struct Member {
+    pub(super) state_id: Masked<String>,
     claimed_birth_date: Option<Masked<NaiveDate>>,
     facts: Vec<Fact>,
     introduces: bool,
 }
 
 /// A record about one person or several, on its way.
-struct Row {
-    line: u32,
-    record_type: RecordType,
+pub(super) struct Row {
+    pub(super) line: u32,
+    pub(super) record_type: RecordType,
     retracts: bool,
     raw: Masked<Vec<u8>>,
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
     /// The record, if it rests on others.
-    keep: Option<ToKeep>,
+    pub(super) keep: Option<ToKeep>,
 }
 
 /// What became of a row.
@@ -54,19 +54,19 @@ struct Written {
 
 /// The items of a chunk by what is to be done with them.
 #[derive(Default)]
-struct Sorted {
-    rows: Vec<Row>,
+pub(super) struct Sorted {
+    pub(super) rows: Vec<Row>,
     organizations: Vec<(RecordType, OrganizationName)>,
-    quarantine: Vec<(u32, Masked<Vec<u8>>)>,
+    pub(super) quarantine: Vec<(u32, Masked<Vec<u8>>)>,
     descriptions: Vec<(u32, Description)>,
-    dependents: Vec<Dependent>,
+    pub(super) dependents: Vec<Dependent>,
 }
 
 /// Writes a chunk and counts its rows.
 pub(super) async fn write(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
-    info: &BatchInfo,
+    (info, buried): (&BatchInfo, &Buried),
     items: Vec<Item>,
     tally: &mut Tally,
 ) -> Result<(), LoadError> {
@@ -74,6 +74,7 @@ pub(super) async fn write(
     for item in items {
         sorted.take(item, tally, context.limits.findings_max);
     }
+    erased::sift(&mut sorted, buried, tally, context.limits.findings_max);
     write_organizations(tx, context, info, &sorted.organizations, tally).await?;
     let mut arrived = kept::describe(tx, info, std::mem::take(&mut sorted.descriptions)).await?;
     let dependents = kept::look_up(tx, &info.sea, std::mem::take(&mut sorted.dependents)).await?;
@@ -95,6 +96,7 @@ pub(super) async fn write(
     }
     for written in write_rows(tx, context, (info, &forgotten), rows, tally).await? {
         count(&written, tally, context.limits.findings_max);
+        note_erased(&written, tally, context.limits.findings_max);
         let kept = if rests_on_others { keep_unknown(&written)? } else { None };
         tally.waiting += u64::from(kept.is_some() || written.is_early && !written.unknown.is_empty());
         let Written { row, unknown, came_late, .. } = written;
@@ -467,14 +469,21 @@ fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
             "the record is preliminary and differs from what the district has certified; the certified value stays in use",
         );
     }
-    if any(Outcome::Erased) {
-        tell("record.erased", "the record was erased by order and is not taken in again");
-    }
     if any(Outcome::Expunged) {
         tell(
             "record.expunged",
             "the source has had this record expunged, and this row of it bears no such mark: it is not taken in again",
         );
+    }
+}
+
+/// A row that stated an erased fact: its line is blanked in the kept file, and what else was said of it goes.
+fn note_erased(written: &Written, tally: &mut Tally, findings_max: usize) {
+    if written.outcomes.contains(&Outcome::Erased) {
+        let line = written.row.line;
+        tally.findings.retain(|finding| finding.severity == Severity::Fatal || finding.line != line);
+        tally.find(erased::erased(line), findings_max);
+        tally.erased.insert(line);
     }
 }
 

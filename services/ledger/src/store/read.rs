@@ -266,3 +266,49 @@ pub(crate) async fn count_of_run(conn: &mut PgConnection, run: Uuid, kind: Kind)
     .await?;
     count(found)
 }
+
+/// Entries whose detail names one of the students, or one of the clients as a refusal does.
+pub(crate) async fn list_details(
+    conn: &mut PgConnection,
+    students: &[StudentId],
+    clients: &[(model::ConsumerId, String)],
+) -> Result<std::collections::BTreeSet<DisclosureId>, Error> {
+    let consumers: Vec<String> = clients.iter().map(|(consumer, _)| consumer.to_string()).collect();
+    let authorities: Vec<String> = clients.iter().map(|(_, key)| format!("client {key}")).collect();
+    let ids = sqlx::query_scalar!(
+        r#"-- ledger.list_details
+        SELECT d.entry_id FROM ledger.detail AS d WHERE d.student_id = ANY($1)
+        UNION
+        SELECT d.entry_id
+        FROM UNNEST($2::text[], $3::text[]) AS u (consumer, authority)
+        JOIN ledger.detail AS d ON d.authority = u.authority
+        JOIN ledger.entry AS e ON e.entry_id = d.entry_id
+        JOIN ledger.terms AS t ON t.terms_id = e.terms_id AND t.consumer = u.consumer"#,
+        &students.iter().map(|student| student.0).collect::<Vec<Uuid>>(),
+        &consumers,
+        &authorities,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().flatten().map(DisclosureId).collect())
+}
+
+/// The students of whom a consumer was disclosed something, and when last.
+pub(crate) async fn list_last_disclosed(
+    conn: &mut PgConnection,
+    consumer: &model::ConsumerId,
+) -> Result<Vec<(StudentId, DateTime<Utc>)>, Error> {
+    let rows = sqlx::query!(
+        r#"-- ledger.list_last_disclosed
+        SELECT d.student_id AS "student_id!", max(e.decided_at) AS "last!"
+        FROM ledger.terms AS t
+        JOIN ledger.entry AS e ON e.terms_id = t.terms_id AND e.kind = 'disclosure'
+        JOIN ledger.detail AS d ON d.entry_id = e.entry_id AND d.student_id IS NOT NULL
+        WHERE t.consumer = $1
+        GROUP BY d.student_id"#,
+        consumer.as_str(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (StudentId(row.student_id), row.last)).collect())
+}

@@ -364,3 +364,20 @@ pub(crate) async fn last_decided_at(conn: &mut PgConnection) -> Result<Option<Da
     .await?;
     Ok(last)
 }
+
+/// Begins an era.
+pub(crate) async fn begin_era(
+    conn: &mut PgConnection,
+    at: chrono::DateTime<chrono::Utc>,
+    why: &str,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "-- ledger.begin_era
+        SELECT ledger.begin_era($1, $2)",
+        at,
+        why
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}

@@ -33,6 +33,24 @@ pub(super) fn output(command: &mut Command) -> Result<String, Problem> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Runs a program to its end; what it says when it fails goes into the problem.
+pub(crate) fn run(command: &mut Command) -> Result<(), Problem> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let refused = |why: String| Problem::NoTool { program: program.clone(), why };
+    let output = command
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| refused(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    // Only the first line: what follows could quote rows.
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(refused(format!("{}: {}", output.status, said.lines().next().unwrap_or_default())))
+}
+
 /// A command of PostgreSQL for the cluster in `folder`, run as `account`.
 ///
 /// For an account of its own the folder is handed over open, as file descriptor 3, and named through it: the account

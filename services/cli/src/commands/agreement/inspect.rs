@@ -55,9 +55,14 @@ pub async fn explain(place: &Place, question: Question) -> anyhow::Result<Outcom
         app.consumer(&question.consumer)?;
         let own = own_ask(app.own_consumer()?, "steward", &question.by);
         let of = agency_ask(&question.consumer, question.purpose.as_deref(), delivery);
-        let explained = disclosure::explain(app.disclosure(), &own, &of, &question.about, &elements).await?;
+        let mut explained = disclosure::explain(app.disclosure(), &own, &of, &question.about, &elements).await?;
         app.sequence().await?;
-        for one in &explained {
+        let erased = match &question.about {
+            About::Student(student) => super::super::erase::say_erased(&app, *student).await?,
+            About::Client(_) => Vec::new(),
+        };
+        for one in &mut explained {
+            one.facts.extend(erased.iter().cloned());
             if place.json {
                 console::json(&as_json(one))?;
             } else {

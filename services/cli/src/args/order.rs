@@ -1,0 +1,168 @@
+//! What is done by order: erasing, opening records by court order, destruction at a recipient's.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+/// Erasing for good.
+#[derive(Debug, Subcommand)]
+pub enum Erase {
+    /// Say what an erasure would take and what stays, and put the request on file: two stewards approve it.
+    Request(EraseRequest),
+    /// Facts of a student in one domain, by the keys under which a single one is erased. Entered in the ledger; shows no content.
+    Facts {
+        #[command(flatten)]
+        whose: Whose,
+        /// The domain.
+        #[arg(long)]
+        domain: model::Domain,
+        /// The steward who asks; in the sandbox the first of the built-in ones.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Carry out a request that two stewards have approved. It cannot be undone.
+    Run {
+        /// The request: its digest, or at least its first eight digits.
+        request: String,
+        /// Folders with deliveries of ours beyond those the exchange remembers.
+        #[arg(long, value_name = "DIR")]
+        deliveries: Vec<PathBuf>,
+    },
+    /// Erasures and how far they have come; one that was broken off goes on first.
+    Status,
+}
+
+/// What is to be erased, on whose order.
+#[derive(Debug, ClapArgs)]
+pub struct EraseRequest {
+    #[command(flatten)]
+    pub whose: Whose,
+    /// With `--fact`: the domain of the one fact that goes.
+    #[arg(long, requires = "fact")]
+    pub domain: Option<model::Domain>,
+    /// The key of the one fact that goes, as `erase facts` lists it.
+    #[arg(long, requires = "domain")]
+    pub fact: Option<uuid::Uuid>,
+    /// `court_order` or `retention`.
+    #[arg(long)]
+    pub ground: intake::erase::Ground,
+    /// The number of the order, or of the retention decision. No names: it outlives what is erased.
+    #[arg(long)]
+    pub order: String,
+    /// The steward who asks; in the sandbox the first of the built-in ones.
+    #[arg(long)]
+    pub by: Option<String>,
+}
+
+/// A student, by one of their ids.
+#[derive(Debug, ClapArgs)]
+#[group(required = true, multiple = false)]
+pub struct Whose {
+    /// By the exchange's own id.
+    #[arg(long)]
+    pub student: Option<uuid::Uuid>,
+    /// By a state's id, as SEA:ID, such as `ct:9900000017`.
+    #[arg(long, value_name = "SEA:ID")]
+    pub state_id: Option<String>,
+}
+
+/// How long recipients keep what they received.
+#[derive(Debug, Subcommand)]
+pub enum Retention {
+    /// What a recipient has to destroy and has not attested, with the days on which that is due.
+    Due {
+        /// The agency.
+        #[arg(long)]
+        consumer: model::ConsumerId,
+    },
+    /// What should have been attested by now. Ends with 3 if anything is overdue.
+    Overdue {
+        /// One agency's; default: all.
+        #[arg(long)]
+        consumer: Option<model::ConsumerId>,
+    },
+    /// Enter a recipient's attestation that it has destroyed what it held.
+    Attest {
+        /// The agency.
+        #[arg(long)]
+        consumer: model::ConsumerId,
+        /// The clients, by the agency's own ids.
+        #[arg(long = "client", required = true)]
+        clients: Vec<String>,
+        /// The day of the destruction.
+        #[arg(long)]
+        destroyed_on: chrono::NaiveDate,
+        /// How it was destroyed.
+        #[arg(long)]
+        method: String,
+        /// Who signed for the agency.
+        #[arg(long)]
+        attested_by: String,
+        /// Where the paper is.
+        #[arg(long)]
+        reference: String,
+        /// The steward who enters it; in the sandbox the first of the built-in ones.
+        #[arg(long)]
+        by: Option<String>,
+    },
+}
+
+/// Opening one client's records outside the routine.
+#[derive(Debug, Subcommand)]
+pub enum BreakGlass {
+    /// Put a court order or declared emergency on file: two stewards approve it, within a day.
+    Request(OpeningRequest),
+    /// Open the records on a request that two stewards have approved. They close by themselves.
+    Open {
+        /// The request: its digest, or at least its first eight digits.
+        request: String,
+        /// The steward who opens; in the sandbox the first of the built-in ones.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// What was opened, until when, and who looked at it afterwards.
+    List {
+        /// Only what waits for a review. Ends with 3 if anything does.
+        #[arg(long)]
+        waiting: bool,
+    },
+    /// Enter a review: another steward than who opened the records says what they found.
+    Review {
+        /// The opening: its digest, or at least its first eight digits.
+        opening: String,
+        /// What was found.
+        #[arg(long)]
+        found: String,
+        /// The steward who reviews; in the sandbox the second of the built-in ones.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Close the records before their time.
+    Close {
+        /// The opening: its digest, or at least its first eight digits.
+        opening: String,
+    },
+}
+
+/// A court order or declared emergency about one client.
+#[derive(Debug, ClapArgs)]
+pub struct OpeningRequest {
+    /// The agency that needs the records.
+    #[arg(long)]
+    pub consumer: model::ConsumerId,
+    /// Its client, by its own id.
+    #[arg(long)]
+    pub client: String,
+    /// `court_order` or `emergency`.
+    #[arg(long)]
+    pub kind: agreements::InstrumentKind,
+    /// The number of the order, or the emergency's file number.
+    #[arg(long)]
+    pub order: String,
+    /// Why; of an emergency the articulable and significant threat.
+    #[arg(long)]
+    pub reason: String,
+    /// When the records close again (RFC 3339).
+    #[arg(long)]
+    pub until: chrono::DateTime<chrono::Utc>,
+}

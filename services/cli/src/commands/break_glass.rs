@@ -1,0 +1,192 @@
+//! `throughline break-glass`: a court order or a declared emergency opens one client's records, until it expires.
+
+use agreements::{Act, Asked, Digest, InstrumentKind, Interval, NewInstrument, Opening};
+use anyhow::{Context as _, bail, ensure};
+use model::Masked;
+use pg::Role;
+use serde_json::json;
+
+use super::{Outcome, with_app};
+use crate::{
+    app::App,
+    args::{BreakGlass, OpeningRequest, Place},
+    console,
+};
+
+/// Runs a break-glass command.
+pub async fn run(place: &Place, command: BreakGlass) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        let outcome = match command {
+            BreakGlass::Request(options) => request(place, &app, options).await?,
+            BreakGlass::Open { request, by } => open(place, &app, &request, by).await?,
+            BreakGlass::List { waiting } => {
+                let openings = list(&app, waiting).await?;
+                for opening in &openings {
+                    say(place, &app, opening)?;
+                }
+                Outcome::of(waiting && !openings.is_empty())
+            }
+            BreakGlass::Review { opening, found, by } => {
+                let by = by.or_else(|| app.second_sandbox_steward().map(str::to_owned));
+                let by = super::identity::steward(&app, by)?;
+                let digest = find(&app, &opening).await?.digest;
+                let (agreements, at) = (&*app.agreements, app.clock().now());
+                pg::run_tx(app.pool(), "cli.review_opening", Role::Agreements, |tx| {
+                    let (by, found) = (&by, &found);
+                    Box::pin(async move { agreements.review_opening(tx, digest, (by, found), at).await })
+                })
+                .await?;
+                console::line(place.json, format!("reviewed by {by}"));
+                Outcome::Done
+            }
+            BreakGlass::Close { opening } => {
+                let digest = find(&app, &opening).await?.digest;
+                let (agreements, at) = (&*app.agreements, app.clock().now());
+                pg::run_tx(app.pool(), "cli.close_opening", Role::Agreements, |tx| {
+                    Box::pin(async move { agreements.revoke_instrument(tx, digest, at).await })
+                })
+                .await?;
+                console::line(place.json, "the records are closed");
+                Outcome::Done
+            }
+        };
+        app.sequence().await?;
+        Ok(outcome)
+    })
+    .await
+}
+
+async fn request(place: &Place, app: &App, options: OpeningRequest) -> anyhow::Result<Outcome> {
+    app.roster_layout(&options.consumer)?;
+    let at = app.clock().now();
+    ensure!(options.until > at, "it would have ended before it begins");
+    ensure!(
+        matches!(options.kind, InstrumentKind::CourtOrder | InstrumentKind::Emergency),
+        "records are opened so by a court order or in an emergency; releases come with the roster"
+    );
+    let paper = NewInstrument {
+        kind: options.kind,
+        consumer: options.consumer,
+        person_key: Masked::new(options.client),
+        reference: options.order,
+        reason: options.reason,
+        in_force: Interval { from: at, to: Some(options.until) },
+    };
+    let agreements = &*app.agreements;
+    let digest = pg::run_tx(app.pool(), "cli.file_opening", Role::Agreements, |tx| {
+        let paper = &paper;
+        Box::pin(async move { agreements.file_opening(tx, paper, at).await })
+    })
+    .await?;
+    let approved = app.is_sandbox();
+    if approved {
+        for approval in &app.sandbox_approvals(Act::RecordInstrument, digest, app.clock().now())? {
+            app.approve(&paper.consumer, Act::RecordInstrument, digest, approval).await?;
+        }
+    }
+    if place.json {
+        console::json(&json!({ "request": digest.to_string(), "approved": approved, "closes_at": options.until }))?;
+    } else {
+        console::line(false, format!("request {digest}: {}", paper.describe()));
+        let next = format!("throughline break-glass open {digest}");
+        if approved {
+            console::line(false, format!("  approved by the sandbox's stewards; then: {next}"));
+        } else {
+            console::line(
+                false,
+                format!(
+                    "  two stewards approve it within a day, each with: throughline approve {digest} --key FILE; then: {next}"
+                ),
+            );
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+async fn open(place: &Place, app: &App, prefix: &str, by: Option<String>) -> anyhow::Result<Outcome> {
+    let by = super::identity::steward(app, by)?;
+    let agreements = &*app.agreements;
+    let (id, at) = (app.entropy().uuid(), app.clock().now());
+    let filed = pg::run_tx(app.pool(), "cli.find_request", Role::Agreements, |tx| {
+        Box::pin(async move { agreements.find_request(tx, prefix).await })
+    })
+    .await?
+    .with_context(|| format!("there is no request {prefix}"))?;
+    if !matches!(filed.asked, Asked::Open(_)) {
+        bail!("the request {prefix} is for another act");
+    }
+    let paper = pg::run_tx(app.pool(), "cli.open_records", Role::Agreements, |tx| {
+        let by = &by;
+        Box::pin(async move { agreements.open_records(tx, filed.digest, (id, by), at).await })
+    })
+    .await?;
+    notify(app, filed.digest, &paper, &by)?;
+    if place.json {
+        console::json(&json!({ "opening": filed.digest.to_string(), "closes_at": paper.in_force.to }))?;
+    } else {
+        console::line(false, format!("open: {}", paper.describe()));
+        console::line(false, "  it waits for a review: throughline break-glass list --waiting");
+    }
+    Ok(Outcome::Done)
+}
+
+/// Tells the SEA: a line in the log, and a file in the data folder for whoever looks there each morning. Neither names the client.
+fn notify(app: &App, digest: Digest, paper: &NewInstrument, by: &str) -> anyhow::Result<()> {
+    let closes_at = paper.in_force.to.map(|to| to.to_rfc3339()).unwrap_or_default();
+    tracing::warn!(opening = %digest, consumer = %paper.consumer, closes_at, "records were opened by order");
+    let folder = app.data.join("notices");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let name: String = digest.to_string().chars().take(12).collect();
+    let notice = json!({
+        "notice": "records of a client were opened by order, and wait for a review", "opening": digest.to_string(),
+        "kind": paper.kind.as_str(), "order": paper.reference, "consumer": paper.consumer, "opened_by": by,
+        "opened_at": app.clock().now(), "closes_at": paper.in_force.to,
+    });
+    super::exchange::write_whole(&folder.join(format!("opened-{name}.json")), &serde_json::to_vec_pretty(&notice)?)
+}
+
+async fn list(app: &App, waiting: bool) -> anyhow::Result<Vec<Opening>> {
+    let agreements = &*app.agreements;
+    Ok(pg::run_tx(app.pool(), "cli.list_openings", Role::Agreements, |tx| {
+        Box::pin(async move { agreements.list_openings(tx, waiting).await })
+    })
+    .await?)
+}
+
+async fn find(app: &App, prefix: &str) -> anyhow::Result<Opening> {
+    ensure!(prefix.len() >= 8, "an opening is named by at least eight hexadecimal digits");
+    let mut found = list(app, false).await?;
+    found.retain(|opening| opening.digest.to_string().starts_with(&prefix.to_ascii_lowercase()));
+    ensure!(found.len() <= 1, "more than one opening begins so; give more digits");
+    found.pop().with_context(|| format!("nothing was opened as {prefix}"))
+}
+
+fn say(place: &Place, app: &App, opening: &Opening) -> anyhow::Result<()> {
+    let is_open = opening.closes_at > app.clock().now();
+    if place.json {
+        let review = opening.review.as_ref().map(|(by, at, found)| json!({ "by": by, "at": at, "found": found }));
+        return console::json(&json!({
+            "opening": opening.digest.to_string(), "kind": opening.kind.as_str(), "order": opening.reference, "consumer": opening.consumer,
+            "opened_by": opening.opened_by, "opened_at": opening.opened_at, "closes_at": opening.closes_at, "open": is_open, "review": review,
+        }));
+    }
+    let state =
+        if is_open { format!("open until {}", opening.closes_at) } else { format!("closed {}", opening.closes_at) };
+    let review = opening.review.as_ref().map_or_else(
+        || "waits for a review".to_owned(),
+        |(by, at, found)| format!("reviewed by {by} on {}: {found}", at.date_naive()),
+    );
+    console::line(
+        false,
+        format!(
+            "{}  {} {} for {}, opened by {} on {}; {state}; {review}",
+            opening.digest,
+            opening.kind.as_str(),
+            opening.reference,
+            opening.consumer,
+            opening.opened_by,
+            opening.opened_at
+        ),
+    );
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! `throughline ledger witness`: a partner looks at the log, remembers what it saw, and cosigns it.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, anyhow};
+use ledger::{Folder, KeyUse, SignedCheckpoint, Signer, VerifierKey, witness};
+use model::Clock as _;
+use serde_json::json;
+
+use crate::{
+    args::{Place, Witness},
+    commands::{Outcome, exchange::write_whole},
+    console,
+    keys::Keys,
+    system::{SystemClock, SystemEntropy},
+};
+
+/// The last checkpoint that was cosigned, with the cosignature: what the next one is held against, and what partners verify by.
+const SEEN: &str = "checkpoint";
+/// The witness's public key, to hand out.
+const PUBLIC: &str = "witness-key.txt";
+
+/// A verifier key from a file.
+pub fn verifier_key(path: &Path) -> anyhow::Result<VerifierKey> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.trim().parse().map_err(|error| anyhow!("{} is no verifier key: {error}", path.display()))
+}
+
+/// Looks at the log's folder once. What it saw is remembered before the cosignature is handed out.
+pub fn run(place: &Place, options: &Witness) -> anyhow::Result<Outcome> {
+    fs::create_dir_all(&options.state).with_context(|| format!("cannot make {}", options.state.display()))?;
+    let keys = Keys::open(&options.state)?;
+    keys.signing_key("witness", &SystemEntropy)?;
+    let signer = Signer::from_pem_file(&options.name, KeyUse::Witness, &keys.path("witness.pem"))?;
+    write_whole(&options.state.join(PUBLIC), format!("{}\n", signer.public()).as_bytes())?;
+    let log = [verifier_key(&options.log_key)?];
+    let folder = Folder::new(&options.log);
+    let text = folder.find_checkpoint()?;
+    let text = text.with_context(|| format!("{} holds no checkpoint", options.log.display()))?;
+    let offered = match SignedCheckpoint::open(&text, &log) {
+        Ok(open) => open,
+        Err(error) => return refuse(place, &format!("the checkpoint is not the log's: {error}")),
+    };
+    let seen_at = options.state.join(SEEN);
+    let seen = match fs::read_to_string(&seen_at) {
+        Ok(text) => Some(SignedCheckpoint::open(&text, &log).map_err(|error| anyhow!("the witness's own memory is damaged: {error}"))?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).context("cannot read what the witness saw"),
+    };
+    match witness::hold_against(&folder, &offered, seen.as_ref())? {
+        Err(refusal) => refuse(place, &refusal.to_string()),
+        Ok(_) => {
+            let mut note = offered.note().clone();
+            let seconds = u64::try_from(SystemClock.now().timestamp()).unwrap_or(0);
+            note.add(signer.cosign(&note, seconds));
+            write_whole(&seen_at, note.to_string().as_bytes())?;
+            if let Some(out) = &options.out {
+                write_whole(out, note.to_string().as_bytes())?;
+            }
+            if place.json {
+                console::json(&json!({ "cosigned": offered.size(), "root": offered.root().to_string(), "witness": options.name }))?;
+            } else {
+                console::line(false, format!("{} cosigned {} entries, root {}", options.name, offered.size(), offered.root()));
+            }
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Says that the log is not cosigned, and why: what was seen stays as it was.
+fn refuse(place: &Place, words: &str) -> anyhow::Result<Outcome> {
+    if place.json {
+        console::json(&json!({ "refused": words }))?;
+    } else {
+        console::line(false, format!("NOT cosigned: {words}"));
+    }
+    Ok(Outcome::Found)
+}

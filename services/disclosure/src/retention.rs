@@ -1,0 +1,164 @@
+//! How long recipients may keep what they received: when it is due to be destroyed, what they attest, and what is overdue.
+//!
+//! What a recipient holds is what the ledger says it was sent. It is due the agreement's days after authority over the student has ended, or at once
+//! where it was called back; the attestation is due the agreement's days after that.
+
+use std::collections::BTreeMap;
+
+use agreements::InForce;
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use ledger::Kind;
+use model::{Masked, StudentId};
+use pg::{Role, Tx};
+
+use crate::{Ask, Context, Error, decided::set_moment, entry, store::retention as store};
+
+/// Why something is to be destroyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The recipient's authority over the student has ended.
+    AuthorityEnded,
+    /// It was called back: a wrong match, or an erasure, by the queue's word.
+    CalledBack(String),
+}
+
+/// Something that a recipient holds and has to destroy.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// The client, by the recipient's own id.
+    pub person_key: Masked<String>,
+    /// Why.
+    pub cause: Cause,
+    /// Since when: the end of authority, or the moment of the recall.
+    pub since: DateTime<Utc>,
+    /// When it was last disclosed.
+    pub disclosed_at: DateTime<Utc>,
+    /// The last day on which it may be held, in the recipient's zone.
+    pub destroy_by: NaiveDate,
+    /// The last day for the attestation.
+    pub attest_by: NaiveDate,
+}
+
+impl Due {
+    /// Whether the attestation should have come before this day.
+    pub fn is_overdue(&self, today: NaiveDate) -> bool {
+        self.attest_by < today
+    }
+}
+
+/// What a recipient attests.
+#[derive(Clone, Debug)]
+pub struct Attestation {
+    /// The clients, by the recipient's own ids.
+    pub person_keys: Vec<String>,
+    /// The day of the destruction.
+    pub destroyed_on: NaiveDate,
+    /// How.
+    pub method: String,
+    /// Who signed for the recipient.
+    pub attested_by: String,
+    /// Where the paper is.
+    pub reference: String,
+    /// The steward who enters it.
+    pub recorded_by: String,
+}
+
+/// What a recipient has to destroy and has not attested, the most urgent first, and the day it is in the recipient's zone.
+pub async fn list_due(context: Context<'_>, ask: &Ask<'_>) -> Result<(Vec<Due>, NaiveDate), Error> {
+    pg::transaction("disclosure.list_due", Role::Disclosure)
+        .setting("consumer", ask.consumer.as_str())
+        .statement_timeout(STATEMENT_TIMEOUT)
+        .run(context.pool, |tx| Box::pin(async move { due_in(tx, context, ask).await }))
+        .await
+}
+
+/// The ledger is read over a recipient's whole record.
+const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(10);
+
+async fn due_in(tx: &mut Tx<'_, '_>, context: Context<'_>, ask: &Ask<'_>) -> Result<(Vec<Due>, NaiveDate), Error> {
+    let at = set_moment(tx, context, ask, Role::Agreements).await?;
+    let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
+    let in_force = in_force.ok_or(Error::Invalid("this consumer never had an agreement in force"))?;
+    tx.act_as(Role::Ledger).await?;
+    let sent = ledger::list_last_disclosed(tx, ask.consumer).await?;
+    let sent: BTreeMap<StudentId, DateTime<Utc>> = sent.into_iter().collect();
+    tx.act_as(Role::Identity).await?;
+    let students: Vec<StudentId> = sent.keys().copied().collect();
+    let ends = identity::inspection::list_ends(tx, ask.consumer, &students).await?;
+    tx.act_as(Role::Disclosure).await?;
+    let mut due: Vec<Due> = Vec::new();
+    for end in ends {
+        let (Some(ended_at), Some(disclosed_at)) = (end.ended_at, sent.get(&end.student)) else { continue };
+        if ended_at <= at {
+            due.push(of(&in_force, end.person_key, Cause::AuthorityEnded, ended_at, *disclosed_at));
+        }
+    }
+    for recall in store::list_recalls(tx).await? {
+        let cause = Cause::CalledBack(recall.cause);
+        due.push(of(&in_force, Masked::new(recall.person_key), cause, recall.queued_at, recall.disclosed_at));
+    }
+    let zone = in_force.plan().zone();
+    let attested: BTreeMap<String, NaiveDate> = store::list_attested(tx).await?.into_iter().collect();
+    due.retain(|one| {
+        let last = one.disclosed_at.with_timezone(&zone).date_naive();
+        attested.get(one.person_key.expose()).is_none_or(|destroyed_on| *destroyed_on < last)
+    });
+    due.sort_by(|a, b| (a.attest_by, a.person_key.expose()).cmp(&(b.attest_by, b.person_key.expose())));
+    due.dedup_by(|a, b| a.person_key.expose() == b.person_key.expose() && a.cause == b.cause);
+    Ok((due, at.with_timezone(&zone).date_naive()))
+}
+
+/// The dates that follow from the agreement's terms. An end is an instant: the day before it is the last day of authority.
+fn of(
+    in_force: &InForce,
+    person_key: Masked<String>,
+    cause: Cause,
+    since: DateTime<Utc>,
+    disclosed_at: DateTime<Utc>,
+) -> Due {
+    let terms = &in_force.terms().retention;
+    let days = |days: i32| Days::new(u64::from(days.unsigned_abs()));
+    let after = |day: NaiveDate, count: i32| day.checked_add_days(days(count)).unwrap_or(NaiveDate::MAX);
+    let zone = in_force.plan().zone();
+    let last_day = |instant: DateTime<Utc>| (instant - TimeDelta::microseconds(1)).with_timezone(&zone).date_naive();
+    let destroy_by = match &cause {
+        Cause::AuthorityEnded => after(last_day(since), terms.days),
+        Cause::CalledBack(_) => since.with_timezone(&zone).date_naive(),
+    };
+    let attest_by = after(destroy_by, terms.attest_within_days);
+    Due { person_key, cause, since, disclosed_at, destroy_by, attest_by }
+}
+
+/// Enters a recipient's attestation: one row and one ledger entry a client, all or none. Whoever is not to be destroyed now may be attested too.
+pub async fn attest(context: Context<'_>, ask: &Ask<'_>, attestation: &Attestation) -> Result<u64, Error> {
+    let Attestation { person_keys, destroyed_on, method, attested_by, reference, recorded_by } = attestation;
+    if [method, attested_by, reference, recorded_by].into_iter().any(|text| text.trim().is_empty()) {
+        return Err(Error::Invalid("an attestation names who signed, how it was destroyed and where the paper is"));
+    }
+    pg::transaction("disclosure.attest", Role::Disclosure)
+        .setting("consumer", ask.consumer.as_str())
+        .run(context.pool, |tx| {
+            Box::pin(async move {
+                let at = set_moment(tx, context, ask, Role::Agreements).await?;
+                let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
+                let zone = in_force.as_ref().map_or(chrono_tz::UTC, |in_force| in_force.plan().zone());
+                if *destroyed_on > at.with_timezone(&zone).date_naive() {
+                    return Err(Error::Invalid("what is attested has been done: its day is not to come"));
+                }
+                let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+                for key in person_keys {
+                    let mut entry =
+                        entry::act(ask, Kind::Attestation, std::sync::Arc::clone(&terms), at, context.entropy);
+                    entry.detail.person = Some(Masked::new(attested_by.clone()));
+                    entry.detail.on_behalf_of = Some(Masked::new(format!("entered by {recorded_by}")));
+                    entry.detail.authority = Some(Masked::new(format!("client {key}")));
+                    tx.act_as(Role::Ledger).await?;
+                    ledger::record_one(tx, &entry).await?;
+                    tx.act_as(Role::Disclosure).await?;
+                    store::insert_attestation(tx, (ask.consumer, key, entry.id), attestation, at).await?;
+                }
+                Ok(person_keys.len() as u64)
+            })
+        })
+        .await
+}

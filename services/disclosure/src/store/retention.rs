@@ -1,0 +1,63 @@
+//! Recalls that wait for destruction, and what recipients attest.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use model::{ConsumerId, DisclosureId};
+use sqlx::PgConnection;
+
+use crate::{Error, retention::Attestation};
+
+/// A disclosure that was called back from the transaction's consumer.
+pub(crate) struct RecallRow {
+    pub(crate) person_key: String,
+    pub(crate) cause: String,
+    pub(crate) queued_at: DateTime<Utc>,
+    pub(crate) disclosed_at: DateTime<Utc>,
+}
+
+/// What was called back from the transaction's consumer: of each client and cause the latest.
+pub(crate) async fn list_recalls(conn: &mut PgConnection) -> Result<Vec<RecallRow>, Error> {
+    Ok(sqlx::query_as!(
+        RecallRow,
+        r#"-- disclosure.list_recalls
+        SELECT r.person_key, r.cause, min(r.queued_at) AS "queued_at!", max(r.disclosed_at) AS "disclosed_at!"
+        FROM disclosure.recall AS r GROUP BY r.person_key, r.cause ORDER BY r.person_key, r.cause"#,
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The last day of destruction that the transaction's consumer attested, by client.
+pub(crate) async fn list_attested(conn: &mut PgConnection) -> Result<Vec<(String, NaiveDate)>, Error> {
+    let rows = sqlx::query!(
+        r#"-- disclosure.list_attested
+        SELECT a.person_key, max(a.destroyed_on) AS "destroyed_on!" FROM disclosure.attestation AS a GROUP BY a.person_key"#,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.person_key, row.destroyed_on)).collect())
+}
+
+pub(crate) async fn insert_attestation(
+    conn: &mut PgConnection,
+    (consumer, person_key, entry): (&ConsumerId, &str, DisclosureId),
+    said: &Attestation,
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "-- disclosure.insert_attestation
+        INSERT INTO disclosure.attestation (attestation_id, consumer, person_key, destroyed_on, method, attested_by, reference, recorded_by, recorded_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        entry.0,
+        consumer.as_str(),
+        person_key,
+        said.destroyed_on,
+        said.method,
+        said.attested_by,
+        said.reference,
+        said.recorded_by,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
