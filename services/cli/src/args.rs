@@ -8,7 +8,7 @@ use model::ConsumerId;
 
 mod order;
 
-pub use order::{BreakGlass, Erase, EraseRequest as EraseOptions, OpeningRequest, Retention, Whose};
+pub use order::{BreakGlass, Erase, EraseRequest as EraseOptions, OpeningRequest, Retention, Whose, Witness};
 
 /// Interagency exchange of longitudinal student histories.
 #[derive(Debug, Parser)]
@@ -692,7 +692,12 @@ pub enum Ledger {
         /// The log's public key, as a file with one verifier key (with `--tiles`: no data folder is needed then).
         #[arg(long)]
         log_key: Option<PathBuf>,
+        /// The public key of a witness that must have cosigned the kept checkpoint.
+        #[arg(long = "witness", value_name = "FILE", requires = "checkpoint")]
+        witnesses: Vec<PathBuf>,
     },
+    /// At a partner: look at the log as it is published, remember it, and cosign it if it has done nothing but grow. Ends with 3 if it has not.
+    Witness(Witness),
     /// Export tiles, entries and the checkpoint.
     Export {
         /// The folder.

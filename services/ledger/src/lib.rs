@@ -9,7 +9,7 @@
 //!
 //! The pure core reads in this order: [`tree`] (hashes and proofs), [`tiles`] (the tree as files), [`note`] and
 //! [`checkpoint`](mod@checkpoint) (signed heads), then `entry` and `terms` (what is recorded), [`proof`] (what a recipient is given) and
-//! [`verify`](mod@verify) (what can be found out). The functions below join it with the store.
+//! [`verify`](mod@verify) (what can be found out), [`witness`] (what a partner cosigns). The functions below join it with the store.
 //!
 //! Writing, in the transaction of the disclosure: [`record_one`], [`record_chunk`]. In the background: [`sequence`],
 //! [`checkpoint()`]. For those who ask: [`disclosures_of`], [`list`], [`inclusion`], [`consistency`], [`verify()`],
@@ -21,6 +21,7 @@ pub mod proof;
 pub mod tiles;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 
 mod audit;
 mod entry;

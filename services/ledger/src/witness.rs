@@ -55,8 +55,12 @@ impl fmt::Display for Refusal {
             Self::RolledBack { seen, offered } => {
                 write!(f, "the log was rolled back: {seen} entries were seen, and it covers {offered} only")
             }
-            Self::Forked { seen } => write!(f, "the log has forked: it does not hold the {seen} entries that were seen"),
-            Self::TileMissing { path } => write!(f, "it cannot be shown that the log holds what was seen: {path} is missing"),
+            Self::Forked { seen } => {
+                write!(f, "the log has forked: it does not hold the {seen} entries that were seen")
+            }
+            Self::TileMissing { path } => {
+                write!(f, "it cannot be shown that the log holds what was seen: {path} is missing")
+            }
         }
     }
 }

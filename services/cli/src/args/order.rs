@@ -1,4 +1,4 @@
-//! What is done by order: erasing, opening records by court order, destruction at a recipient's.
+//! What is done by order, and what partners do: erasing, opening records by court order, destruction at a recipient's, witnessing the log.
 
 use std::path::PathBuf;
 
@@ -165,4 +165,24 @@ pub struct OpeningRequest {
     /// When the records close again (RFC 3339).
     #[arg(long)]
     pub until: chrono::DateTime<chrono::Utc>,
+}
+
+/// A partner's look at the log.
+#[derive(Debug, ClapArgs)]
+pub struct Witness {
+    /// The folder that the log is published in, as `ledger export` writes it.
+    #[arg(long, value_name = "DIR")]
+    pub log: PathBuf,
+    /// The log's public key, as a file with one verifier key.
+    #[arg(long, value_name = "FILE")]
+    pub log_key: PathBuf,
+    /// The witness's own folder: its key, and the last checkpoint it cosigned.
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// The name it signs under, such as `witness.example/dcf`.
+    #[arg(long)]
+    pub name: String,
+    /// Where the cosigned checkpoint goes, beside the witness's own folder.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }

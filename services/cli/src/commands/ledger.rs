@@ -1,15 +1,20 @@
 //! `throughline ledger`.
 
 mod disclosures;
+mod witness;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, anyhow};
-use ledger::{Audience, Details, Report, SignedCheckpoint, VerifierKey, note::NoteError};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use ledger::{Audience, Details, KeyUse, Report, SignedCheckpoint, VerifierKey, note::NoteError};
 use model::StudentId;
 use pg::Role;
 use serde_json::json;
 
+use self::witness::verifier_key;
 use super::{Outcome, with_app};
 use crate::{
     args::{Ledger, Place},
@@ -18,11 +23,11 @@ use crate::{
 
 /// Verifies, exports and lists. With `--tiles` and `--log-key` nothing but the files is needed.
 pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
-    if let Ledger::Verify { tiles: Some(folder), checkpoint, log_key: Some(log_key) } = &command {
-        let text = fs::read_to_string(log_key).with_context(|| format!("cannot read {}", log_key.display()))?;
-        let key: VerifierKey =
-            text.trim().parse().map_err(|error| anyhow!("{} is no verifier key: {error}", log_key.display()))?;
-        let trusted = [key];
+    if let Ledger::Witness(options) = &command {
+        return witness::run(place, options);
+    }
+    if let Ledger::Verify { tiles: Some(folder), checkpoint, log_key: Some(log_key), witnesses } = &command {
+        let trusted = trusted(verifier_key(log_key)?, witnesses)?;
         let kept = match kept(checkpoint.as_deref(), &trusted)? {
             Ok(kept) => kept,
             Err(words) => return diverged(place, &words),
@@ -32,7 +37,10 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
         let trusted = [app.signer()?.public().clone()];
         match command {
-            Ledger::Verify { tiles, checkpoint, .. } => {
+            Ledger::Witness(_) => bail!("a witness needs no database"),
+            Ledger::Verify { tiles, checkpoint, witnesses, .. } => {
+                let [log] = trusted;
+                let trusted = self::trusted(log, &witnesses)?;
                 let kept = match kept(checkpoint.as_deref(), &trusted)? {
                     Ok(kept) => kept,
                     Err(words) => return diverged(place, &words),
@@ -87,12 +95,30 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
     .await
 }
 
+/// The log's key, and those of the witnesses whose cosignatures are demanded.
+fn trusted(log: VerifierKey, witnesses: &[PathBuf]) -> anyhow::Result<Vec<VerifierKey>> {
+    let witnesses = witnesses.iter().map(|path| {
+        let key = verifier_key(path)?;
+        ensure!(key.used_for() == KeyUse::Witness, "{} is no witness's key", path.display());
+        Ok(key)
+    });
+    std::iter::once(Ok(log)).chain(witnesses).collect()
+}
+
 /// The checkpoint that was kept, if one was. One that this log's key did not sign is no mistake of the caller: the log is another.
 fn kept(path: Option<&Path>, trusted: &[VerifierKey]) -> anyhow::Result<Result<Vec<SignedCheckpoint>, String>> {
     let Some(path) = path else { return Ok(Ok(Vec::new())) };
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     match SignedCheckpoint::open(&text, trusted) {
-        Ok(open) => Ok(Ok(vec![open])),
+        Ok(open) => {
+            let missing = trusted.iter().filter(|key| key.used_for() == KeyUse::Witness);
+            let missing: Vec<&str> =
+                missing.map(VerifierKey::name).filter(|name| !open.witnesses().iter().any(|by| by == name)).collect();
+            if missing.is_empty() {
+                return Ok(Ok(vec![open]));
+            }
+            Ok(Err(format!("the kept checkpoint does not bear the cosignature of {}", missing.join(", "))))
+        }
         Err(error @ (NoteError::Unsigned | NoteError::Signature)) => {
             Ok(Err(format!("the log does not extend the kept checkpoint: {error}")))
         }

@@ -130,3 +130,61 @@ fn what_is_held_past_its_time_is_overdue_until_it_is_attested() {
     assert!(due(0).is_empty());
     place.run(&["ledger", "verify"], 0);
 }
+
+#[test]
+fn a_witness_cosigns_a_log_that_only_grows() {
+    let place = Place::new();
+    load(&place);
+    let witness = |place: &Place, log: &str, code| {
+        let log = place.path(log);
+        let (key, state) = (log.join("log-key.txt"), place.path("witness"));
+        let args = [
+            "ledger",
+            "witness",
+            "--log",
+            text(&log),
+            "--log-key",
+            text(&key),
+            "--state",
+            text(&state),
+            "--name",
+            "witness.test/dcf",
+        ];
+        place.run(&args, code)
+    };
+    let publish = |log: &str| place.run(&["ledger", "export", "--out", text(&place.path(log))], 0);
+    publish("tiles");
+    witness(&place, "tiles", 0);
+    witness(&place, "tiles", 0);
+    place.run(&["db", "backup", "--out", text(&place.path("backup"))], 0);
+    let out = place.path("own");
+    place.run(&["feed", "export", "--consumer", "sea", "--format", "ndjson", "--out", text(&out)], 0);
+    publish("tiles");
+    let grown = witness(&place, "tiles", 0);
+    let (seen, key) = (place.path("witness/checkpoint"), place.path("witness/witness-key.txt"));
+    let verify = ["ledger", "verify", "--checkpoint", text(&seen), "--witness", text(&key)];
+    place.run(&verify, 0);
+    let bare = place.path("tiles/checkpoint");
+    place.run(&["ledger", "verify", "--checkpoint", text(&bare), "--witness", text(&key)], 3);
+
+    // The database as it was before: the witness does not cosign it, and its last checkpoint shows what is missing.
+    place.run(&["db", "restore", "--from", text(&place.path("backup"))], 0);
+    publish("restored");
+    let refused = witness(&place, "restored", 3);
+    assert!(refused[0]["refused"].as_str().expect("words").contains("rolled back"), "{refused:?}");
+    place.run(&verify, 3);
+
+    // It goes on from there until it has as many entries as were seen: another log under the same key.
+    for round in 0.. {
+        let out = place.path(&format!("own-{round}"));
+        place.run(&["feed", "export", "--consumer", "sea", "--format", "ndjson", "--out", text(&out)], 0);
+        publish("restored");
+        let refused = witness(&place, "restored", 3);
+        let words = refused[0]["refused"].as_str().expect("words").to_owned();
+        assert!(round < 10 && grown[0]["cosigned"].is_u64(), "{words}");
+        if words.contains("forked") {
+            break;
+        }
+    }
+    place.run(&verify, 3);
+}

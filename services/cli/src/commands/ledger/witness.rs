@@ -43,28 +43,31 @@ pub fn run(place: &Place, options: &Witness) -> anyhow::Result<Outcome> {
     };
     let seen_at = options.state.join(SEEN);
     let seen = match fs::read_to_string(&seen_at) {
-        Ok(text) => Some(SignedCheckpoint::open(&text, &log).map_err(|error| anyhow!("the witness's own memory is damaged: {error}"))?),
+        Ok(text) => Some(
+            SignedCheckpoint::open(&text, &log)
+                .map_err(|error| anyhow!("the witness's own memory is damaged: {error}"))?,
+        ),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).context("cannot read what the witness saw"),
     };
-    match witness::hold_against(&folder, &offered, seen.as_ref())? {
-        Err(refusal) => refuse(place, &refusal.to_string()),
-        Ok(_) => {
-            let mut note = offered.note().clone();
-            let seconds = u64::try_from(SystemClock.now().timestamp()).unwrap_or(0);
-            note.add(signer.cosign(&note, seconds));
-            write_whole(&seen_at, note.to_string().as_bytes())?;
-            if let Some(out) = &options.out {
-                write_whole(out, note.to_string().as_bytes())?;
-            }
-            if place.json {
-                console::json(&json!({ "cosigned": offered.size(), "root": offered.root().to_string(), "witness": options.name }))?;
-            } else {
-                console::line(false, format!("{} cosigned {} entries, root {}", options.name, offered.size(), offered.root()));
-            }
-            Ok(Outcome::Done)
-        }
+    if let Err(refusal) = witness::hold_against(&folder, &offered, seen.as_ref())? {
+        return refuse(place, &refusal.to_string());
     }
+    let mut note = offered.note().clone();
+    let seconds = u64::try_from(SystemClock.now().timestamp()).unwrap_or(0);
+    note.add(signer.cosign(&note, seconds));
+    write_whole(&seen_at, note.to_string().as_bytes())?;
+    if let Some(out) = &options.out {
+        write_whole(out, note.to_string().as_bytes())?;
+    }
+    if place.json {
+        let (size, root) = (offered.size(), offered.root().to_string());
+        console::json(&json!({ "cosigned": size, "root": root, "witness": options.name }))?;
+    } else {
+        let (by, size, root) = (&options.name, offered.size(), offered.root());
+        console::line(false, format!("{by} cosigned {size} entries, root {root}"));
+    }
+    Ok(Outcome::Done)
 }
 
 /// Says that the log is not cosigned, and why: what was seen stays as it was.
