@@ -407,7 +407,7 @@ async fn one_child_under_two_client_ids_and_one_state_id_for_two_clients_wait_fo
 
 async fn matched(world: &World) -> Vec<(String, String)> {
     let sql = "SELECT c.person_key, p.state_id FROM identity.match_decision AS m JOIN identity.client AS c USING (client_id)
-        JOIN identity.source_person AS p ON p.source_person_id = m.source_person_id WHERE m.superseded_at IS NULL AND m.outcome = 'match'";
+        JOIN identity.source_person AS p ON p.source_person_id = m.source_person_id WHERE m.superseded_at IS NULL AND m.outcome = 'match' ORDER BY 1, 2";
     let rows = world.db.superuser().await.fetch_all(sql).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }

@@ -9,10 +9,12 @@ use rayon::prelude::*;
 use crate::config::Config;
 use crate::corpus::{Corpus, Side, Table};
 use crate::lexicon::Lexicon;
+use crate::normalise::DateCode;
 use crate::screen::{Glance, Screen, screens_of};
 
 mod pass;
 
+use pass::Plan;
 use pass::{Key, Role, keys_of};
 pub(crate) use pass::{PASSES, Pass, Tier};
 
@@ -54,13 +56,22 @@ struct Blocks {
     starts: Vec<u32>,
     /// Bits of a key that `starts` leaves out.
     shift: u32,
-    /// For passes with large blocks: what the names look like, in the order of the entries, so that most of a block is
-    /// passed over without touching the records.
-    screens: Vec<Screen>,
+    /// For passes with large blocks: what the records look like, in the order of the entries, so that most of a block is
+    /// passed over without touching them.
+    looks: Looks,
+}
+
+/// What is seen of a block's records at a glance.
+#[derive(Default)]
+enum Looks {
+    #[default]
+    Nothing,
+    Names(Vec<Screen>),
+    BirthDates(Vec<DateCode>),
 }
 
 impl Blocks {
-    fn new(entries: Vec<u64>, screens: Vec<Screen>) -> Self {
+    fn new(entries: Vec<u64>, looks: Looks) -> Self {
         let bits = (entries.len() / ENTRIES_PER_START).max(1).ilog2();
         let shift = Key::BITS - bits;
         let mut starts = vec![0_u32; (1 << bits) + 1];
@@ -70,7 +81,7 @@ impl Blocks {
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }
-        Self { entries, starts, shift, screens }
+        Self { entries, starts, shift, looks }
     }
 
     fn range(&self, key: Key) -> std::ops::Range<usize> {
@@ -93,7 +104,13 @@ fn start_of(key: Key, shift: u32) -> usize {
 
 /// Entries that share a start, on average: about a cache line of them.
 const ENTRIES_PER_START: usize = 8;
-const FILTER_BITS: usize = 1 << 23;
+/// Bits of a filter for each key that it lets pass, and at most: a wrong one in sixteen costs less than a filter that no cache holds.
+const FILTER_BITS_PER_KEY: usize = 16;
+const FILTER_BITS_MAX: usize = 1 << 24;
+/// Records whose keys are made in one go.
+const CHUNK: usize = 8192;
+/// Blocks up to this size are not looked over: who bears so rare a name is compared whatever the birth date says.
+const SMALL: usize = 32;
 
 impl<'a> Index<'a> {
     /// Indexes the side that is not asking, as far as the asking side has the same keys.
@@ -102,10 +119,7 @@ impl<'a> Index<'a> {
             Side::Left => corpus.table(Side::Right),
             Side::Right => corpus.table(Side::Left),
         };
-        let blocks = PASSES
-            .par_iter()
-            .map(|plan| index_pass(plan.pass, plan.glance, &corpus.lexicon, corpus.table(asking), indexed))
-            .collect();
+        let blocks = index(&corpus.lexicon, corpus.table(asking), indexed);
         Self { corpus, asking, block_records_max: config.block_records_max, blocks }
     }
 
@@ -125,27 +139,34 @@ impl<'a> Index<'a> {
         out.clear();
         let table = self.corpus.table(self.asking);
         let mut keys = Vec::new();
-        let screens = screens_of(&self.corpus.lexicon, table, record as usize);
+        let screens: Vec<Screen> = screens_of(&self.corpus.lexicon, table, record as usize).collect();
+        let births = table.births(record as usize);
         for (at, plan) in PASSES.iter().enumerate().filter(|(_, plan)| plan.tier == tier) {
             keys.clear();
             keys_of(plan.pass, Role::Asking, &self.corpus.lexicon, table, record as usize, &mut keys);
             keys.sort_unstable();
             keys.dedup();
             for key in &keys {
-                let blocks = &self.blocks[at];
+                let blocks = &self.blocks[plan.blocks];
                 let range = blocks.range(*key);
                 if range.len() > self.block_records_max {
                     counts[at].skipped += 1;
                     continue;
                 }
                 counts[at].pairs += range.len() as u64;
-                if blocks.screens.is_empty() {
-                    out.extend(blocks.entries[range].iter().map(|entry| *entry as u32));
-                } else {
-                    let block = blocks.entries[range.clone()].iter().zip(&blocks.screens[range]);
-                    let alike =
-                        block.filter(|(_, screen)| screens.iter().any(|own| own.may_agree(screen, plan.glance)));
-                    out.extend(alike.map(|(entry, _)| *entry as u32));
+                let block = &blocks.entries[range.clone()];
+                match &blocks.looks {
+                    Looks::Names(looks) => {
+                        let alike = |look: &Screen| screens.iter().any(|own| own.may_agree(look, plan.glance));
+                        let alike = block.iter().zip(&looks[range]).filter(|(_, look)| alike(look));
+                        out.extend(alike.map(|(entry, _)| *entry as u32));
+                    }
+                    Looks::BirthDates(looks) if block.len() > SMALL && !births.is_empty() => {
+                        let alike = |look: DateCode| births.iter().any(|own| may_be_one_date(*own, look));
+                        let alike = block.iter().zip(&looks[range]).filter(|(_, look)| alike(**look));
+                        out.extend(alike.map(|(entry, _)| *entry as u32));
+                    }
+                    Looks::BirthDates(_) | Looks::Nothing => out.extend(block.iter().map(|entry| *entry as u32)),
                 }
             }
         }
@@ -157,57 +178,130 @@ impl<'a> Index<'a> {
     pub(crate) fn finds(&self, pass: Pass, asking: u32, indexed: u32) -> bool {
         let Some(at) = PASSES.iter().position(|plan| plan.pass == pass) else { return false };
         let mut keys = Vec::new();
-        let table = self.corpus.table(self.asking);
+        let (table, blocks) = (self.corpus.table(self.asking), &self.blocks[PASSES[at].blocks]);
         keys_of(pass, Role::Asking, &self.corpus.lexicon, table, asking as usize, &mut keys);
         keys.iter().any(|key| {
-            let range = self.blocks[at].range(*key);
+            let range = blocks.range(*key);
             let wanted = u64::from(*key) << 32 | u64::from(indexed);
-            range.len() <= self.block_records_max && self.blocks[at].entries[range].binary_search(&wanted).is_ok()
+            range.len() <= self.block_records_max && blocks.entries[range].binary_search(&wanted).is_ok()
         })
     }
 }
 
-fn index_pass(pass: Pass, glance: Glance, lexicon: &Lexicon, asking: &Table, indexed: &Table) -> Blocks {
-    let mut keys = Vec::new();
-    let mut wanted = vec![0_u64; FILTER_BITS / 64];
-    let mut asked = 0;
-    for record in 0..asking.len() {
-        keys.clear();
-        keys_of(pass, Role::Asking, lexicon, asking, record, &mut keys);
-        asked += keys.len();
-        for key in &keys {
-            let bit = *key as usize % FILTER_BITS;
-            wanted[bit / 64] |= 1 << (bit % 64);
+/// The keys that the asking side has, in one pass: sure to let those pass, and few others.
+#[derive(Default)]
+struct Filter {
+    bits: Vec<u64>,
+}
+
+impl Filter {
+    /// For the blocks at a place of the passes, whichever passes look there.
+    fn new(at: usize, lexicon: &Lexicon, asking: &Table) -> Self {
+        let mut keys = Vec::new();
+        for plan in PASSES.iter().filter(|plan| plan.blocks == at) {
+            (0..asking.len()).for_each(|record| keys_of(plan.pass, Role::Asking, lexicon, asking, record, &mut keys));
         }
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() {
+            return Self::default();
+        }
+        let bits = (keys.len() * FILTER_BITS_PER_KEY).next_power_of_two().clamp(64, FILTER_BITS_MAX);
+        let mut filter = Self { bits: vec![0; bits / 64] };
+        for key in keys {
+            let (word, bit) = filter.place(key);
+            filter.bits[word] |= bit;
+        }
+        filter
     }
-    if asked == 0 {
-        return Blocks::default();
+
+    /// Powers of two only, so the remainder is a mask.
+    fn place(&self, key: Key) -> (usize, u64) {
+        ((key as usize / 64) & (self.bits.len() - 1), 1 << (key % 64))
     }
-    let mut entries = Vec::new();
-    for record in 0..indexed.len() {
-        keys.clear();
-        keys_of(pass, Role::Indexed, lexicon, indexed, record, &mut keys);
-        for key in &keys {
-            let bit = *key as usize % FILTER_BITS;
-            if wanted[bit / 64] & 1 << (bit % 64) != 0 {
-                entries.push(u64::from(*key) << 32 | record as u64);
+
+    fn passes(&self, key: Key) -> bool {
+        let (word, bit) = self.place(key);
+        self.bits[word] & bit != 0
+    }
+}
+
+/// Goes over the records once for all passes, so that what is known of a name is fetched once for all keys made of it.
+fn index(lexicon: &Lexicon, asking: &Table, indexed: &Table) -> Vec<Blocks> {
+    let filters: Vec<Filter> = (0..PASSES.len()).into_par_iter().map(|at| Filter::new(at, lexicon, asking)).collect();
+    let chunks: Vec<(Vec<Vec<u64>>, Vec<Screen>)> = (0..indexed.len().div_ceil(CHUNK))
+        .into_par_iter()
+        .map(|chunk| {
+            let mut entries = vec![Vec::new(); PASSES.len()];
+            let mut keys = Vec::new();
+            let mut looks = Vec::with_capacity(CHUNK);
+            for record in chunk * CHUNK..((chunk + 1) * CHUNK).min(indexed.len()) {
+                for ((plan, filter), entries) in PASSES.iter().zip(&filters).zip(&mut entries) {
+                    if filter.bits.is_empty() {
+                        continue;
+                    }
+                    keys.clear();
+                    keys_of(plan.pass, Role::Indexed, lexicon, indexed, record, &mut keys);
+                    let wanted = keys.iter().filter(|key| filter.passes(**key));
+                    entries.extend(wanted.map(|key| u64::from(*key) << 32 | record as u64));
+                }
+                looks.push(screens_of(lexicon, indexed, record).next().unwrap_or_default());
             }
+            (entries, looks)
+        })
+        .collect();
+    drop(filters);
+    let looks: Vec<Screen> = chunks.iter().flat_map(|(_, looks)| looks).copied().collect();
+    let by_pass = |at: usize| {
+        let mut entries = Vec::with_capacity(chunks.iter().map(|(entries, _)| entries[at].len()).sum());
+        for (chunk, _) in &chunks {
+            entries.extend_from_slice(&chunk[at]);
         }
-    }
+        entries
+    };
+    let blocks = |(at, plan): (usize, &Plan)| blocks_of(plan.glance, lexicon, indexed, &looks, by_pass(at));
+    PASSES.par_iter().enumerate().map(blocks).collect()
+}
+
+/// The blocks of a pass. `looks` has the first name of each record as it looks.
+fn blocks_of(glance: Glance, lexicon: &Lexicon, indexed: &Table, looks: &[Screen], mut entries: Vec<u64>) -> Blocks {
     entries.sort_unstable();
     entries.dedup();
-    if glance == Glance::None {
-        entries.shrink_to_fit();
-        return Blocks::new(entries, Vec::new());
-    }
-    let (mut repeated, mut screens) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
-    for entry in entries {
-        for screen in screens_of(lexicon, indexed, entry as u32 as usize) {
-            repeated.push(entry);
-            screens.push(screen);
+    let mut repeated = Vec::with_capacity(entries.len());
+    let looks = match glance {
+        Glance::None => return Blocks::new(entries, Looks::Nothing),
+        Glance::BirthDate => {
+            let mut births = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let known = indexed.births(entry as u32 as usize);
+                births.extend_from_slice(if known.is_empty() { &[NO_DATE] } else { known });
+                repeated.resize(births.len(), entry);
+            }
+            Looks::BirthDates(births)
         }
-    }
-    Blocks::new(repeated, screens)
+        Glance::FirstName | Glance::LastName | Glance::EitherName => {
+            let mut screens = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let record = entry as u32 as usize;
+                if indexed.has_one_name(record) {
+                    screens.push(looks[record]);
+                } else {
+                    screens.extend(screens_of(lexicon, indexed, record));
+                }
+                repeated.resize(screens.len(), entry);
+            }
+            Looks::Names(screens)
+        }
+    };
+    Blocks::new(repeated, looks)
+}
+
+/// The birth date of a record that has none.
+const NO_DATE: DateCode = 0;
+
+/// Whether two dates agree in the year, or in month and day, or one is missing. Slips that change more are left to the passes with a place in their key.
+fn may_be_one_date(a: DateCode, b: DateCode) -> bool {
+    b == NO_DATE || a / 10_000 == b / 10_000 || a % 10_000 == b % 10_000
 }
 
 #[cfg(test)]

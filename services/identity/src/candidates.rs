@@ -90,19 +90,28 @@ impl Gatherer<'_> {
             }
         }
         kept.sort_unstable_by(|a: &Candidate, b| b.bits.total_cmp(&a.bits).then(a.record.cmp(&b.record)));
-        let cut = kept.len().min(self.config.candidates_per_record_max);
-        let rest = kept[cut..].iter().map(|candidate| self.odds(candidate)).sum();
-        kept.truncate(cut);
+        let (mut place, mut rest) = (0, 0.0);
+        kept.retain(|candidate| {
+            place += 1;
+            let stays = place <= self.config.candidates_per_record_max || candidate.features.is_same_state_id();
+            rest += if stays { 0.0 } else { self.odds(candidate) };
+            stays
+        });
         Candidates { kept, rest }
     }
 
-    /// Touches the candidates' rows, so that the memory fetches them side by side and not one after the other.
+    /// Touches the candidates' rows and names, so that the memory fetches them side by side and not one after the other.
     fn warm(&self, candidates: &[u32]) {
         let table = match self.index.asking() {
             Side::Left => self.corpus.table(Side::Right),
             Side::Right => self.corpus.table(Side::Left),
         };
-        std::hint::black_box(candidates.iter().map(|id| u32::from(table.sex(*id as usize))).sum::<u32>());
+        let lexicon = &self.corpus.lexicon;
+        let names = || candidates.iter().filter_map(|id| table.names(*id as usize).first());
+        let ids = || names().flat_map(|name| [name.first, name.last]).filter(|id| !id.is_none());
+        std::hint::black_box(names().map(|name| name.first.0 ^ name.last.0).fold(0, |all, one| all ^ one));
+        std::hint::black_box(ids().map(|id| lexicon.name(id).joined.0).fold(0, |all, one| all ^ one));
+        std::hint::black_box(ids().map(|id| lexicon.word(lexicon.name(id).joined).sound).fold(0, |all, one| all ^ one));
     }
 
     fn score(&self, record: u32, candidate: u32, cache: &mut LikenessCache, kept: &mut Vec<Candidate>) {
@@ -110,7 +119,8 @@ impl Gatherer<'_> {
         let (left, right) = orient(self.index.asking(), record, candidate);
         let Some(features) = comparer.compare(left, right, cache) else { return };
         let candidate = Candidate { record: candidate, bits: self.weights.score(&features), features };
-        if self.odds(&candidate) >= ODDS_MIN {
+        // Two people under one state id are somebody's mistake, and a person must hear of it however unlike they are.
+        if self.odds(&candidate) >= ODDS_MIN || features.is_same_state_id() {
             kept.push(candidate);
         }
     }

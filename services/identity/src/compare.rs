@@ -10,7 +10,7 @@ mod likeness;
 mod names;
 mod places;
 
-pub(crate) use likeness::{LikenessCache, SIMILAR_MIN};
+pub(crate) use likeness::LikenessCache;
 use names::NameReading;
 
 /// The level one comparison reached, and the frequency of the value agreed on.
@@ -57,6 +57,11 @@ impl Features {
             levels::AREA | levels::AREA_SURNAME => observed.level + place::WITHOUT_STREET <= place::ZIP,
             _ => false,
         }
+    }
+
+    /// Both have the same state id, whatever else they have.
+    pub(crate) fn is_same_state_id(&self) -> bool {
+        self.level(field::SASID) == Some(plain::AGREES)
     }
 
     /// Neither name agrees in any way.

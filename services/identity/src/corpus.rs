@@ -51,6 +51,7 @@ impl PlaceEntry {
 /// A person in one cache line. Most people have one name, one birth date and one address, and comparing them reads
 /// nothing else; who has more of anything has it in `Table::more`.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 struct Row {
     name: NameEntry,
     place: PlaceEntry,
@@ -125,6 +126,12 @@ impl Table {
             Some(more) => &more.names,
             None => of_one(&row.name, row.has_name),
         }
+    }
+
+    /// Whether there is no second name.
+    pub(crate) fn has_one_name(&self, index: usize) -> bool {
+        let row = &self.rows[index];
+        row.has_name && row.more == NO_MORE
     }
 
     pub(crate) fn births(&self, index: usize) -> &[DateCode] {

@@ -203,7 +203,7 @@ fn outcome(
     is_best: bool,
     config: &Config,
 ) -> (Outcome, Reason) {
-    let same_state_id = features.level(field::SASID) == Some(plain::AGREES);
+    let same_state_id = features.is_same_state_id();
     let against = guard(features);
     if assigned && against.is_none() {
         if probability >= config.match_probability_min {

@@ -15,7 +15,9 @@ use serde::Serialize;
 use sqlx::{PgConnection, postgres::types::PgRange};
 
 use crate::{
-    roster::{Authority, ClientDetails, Roster, RosterFinding, RosterKind, RosterLayout, RosterRow},
+    roster::{
+        Authority, ClientDetails, Held, NAME_MISSING, Roster, RosterFinding, RosterKind, RosterLayout, RosterRow,
+    },
     store::rosters::{self as store, NewRoster, StoredAuthority},
 };
 
@@ -96,9 +98,11 @@ pub async fn take_roster(
     receipt.refused = receipt.rows_in.saturating_sub(receipt.accepted);
     receipt.refused_reason = refusal(store::latest_roster_date(conn, file.consumer).await?, file, layout, &roster);
     let current = store::list_authorities(conn, file.consumer).await?;
+    let held = settle_gaps(conn, file.consumer, &mut roster).await?;
     if receipt.refused_reason.is_none() && file.accepted_by.is_none() {
-        receipt.refused_reason =
-            shrunken(&store::list_named(conn, file.consumer, &roster.person_keys()).await?, &current, file, layout);
+        let mut named = store::list_named(conn, file.consumer, &roster.person_keys()).await?;
+        named.extend(&held);
+        receipt.refused_reason = shrunken(&named, &current, file, layout);
     }
     receipt.findings = std::mem::take(&mut roster.findings);
     if receipt.refused_reason.is_some() {
@@ -119,7 +123,7 @@ pub async fn take_roster(
     };
     receipt.roster = store::insert_roster(conn, &new).await?;
     let clients = enter_clients(conn, file.consumer, receipt.roster, &roster.rows).await?;
-    let plan = plan_authorities(&roster.rows, &clients, current, layout, file.roster_date);
+    let plan = plan_authorities(&roster.rows, (&clients, &held), current, layout, file.roster_date);
     let ended: Vec<i64> = plan.superseded.iter().copied().collect();
     store::supersede_authorities(conn, &ended, file.received_at).await?;
     store::insert_authorities(conn, receipt.roster, &plan.inserted, file.received_at).await?;
@@ -158,8 +162,19 @@ fn refusal(latest: Option<NaiveDate>, file: &RosterFile<'_>, layout: &RosterLayo
         return Some("the roster has no usable row: taken as it is, it would end every authority".to_owned());
     }
     let refused = roster.rows_in.saturating_sub(roster.rows.len() as u64);
-    (refused as f64 > REFUSED_SHARE_MAX * roster.rows_in as f64)
-        .then(|| format!("{refused} of {} rows are bad: the roster as a whole is not to be trusted", roster.rows_in))
+    let is_many = |rows: u64| rows as f64 > REFUSED_SHARE_MAX * roster.rows_in as f64;
+    if is_many(refused) {
+        return Some(format!(
+            "{refused} of {} rows are bad: the roster as a whole is not to be trusted",
+            roster.rows_in
+        ));
+    }
+    // In a small roster one client may have no name yet; where many have none a column has moved.
+    let nameless = roster.findings.iter().filter(|finding| finding.rule == NAME_MISSING).map(|finding| finding.line);
+    let nameless = nameless.collect::<BTreeSet<_>>().len() as u64;
+    (is_many(nameless) && nameless >= LEAVING_MIN as u64).then(|| {
+        format!("{nameless} of {} rows lack a name: the roster as a whole is not to be trusted", roster.rows_in)
+    })
 }
 
 /// So many clients may leave with one roster whatever their share: a small agency's list changes by a few.
@@ -235,6 +250,47 @@ fn refuse_two_children(roster: &mut Roster) {
     });
 }
 
+/// What rows leave out of name and birth date is taken from what the agency said of the same client in another row or an earlier roster. Gives
+/// the clients whom rows name that cannot be used.
+async fn settle_gaps(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    roster: &mut Roster,
+) -> Result<BTreeSet<i64>, sqlx::Error> {
+    let incomplete = |row: &&mut RosterRow| row.details.is_incomplete();
+    let mut said: BTreeMap<String, ClientDetails> = BTreeMap::new();
+    for row in &roster.rows {
+        said.entry(row.person_key.expose().clone()).or_default().fill_from(&row.details);
+    }
+    for row in roster.rows.iter_mut().filter(incomplete) {
+        if let Some(said) = said.get(row.person_key.expose()) {
+            row.details.fill_from(said);
+        }
+    }
+    let mut gaps: Vec<&mut RosterRow> = roster.rows.iter_mut().filter(incomplete).collect();
+    if gaps.is_empty() && roster.held.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let (mut earlier, mut held) = (BTreeMap::new(), BTreeSet::new());
+    for (client, key, details) in store::list_details(conn, consumer).await? {
+        let details: ClientDetails = serde_json::from_value(details).unwrap_or_default();
+        let is_held = |one: &Held| match one {
+            Held::Key(held) => *held.expose() == key,
+            Held::Child(child) => child.bears_out(&details),
+        };
+        if roster.held.iter().any(is_held) {
+            held.insert(client);
+        }
+        earlier.insert(key, details);
+    }
+    for row in &mut gaps {
+        if let Some(earlier) = earlier.get(row.person_key.expose()).filter(|earlier| row.details.bears_out(earlier)) {
+            row.details.fill_from(earlier);
+        }
+    }
+    Ok(held)
+}
+
 async fn enter_clients(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
@@ -264,7 +320,7 @@ struct AuthorityPlan {
 
 fn plan_authorities(
     rows: &[RosterRow],
-    clients: &BTreeMap<String, i64>,
+    (clients, held): (&BTreeMap<String, i64>, &BTreeSet<i64>),
     current: Vec<StoredAuthority>,
     layout: &RosterLayout,
     roster_date: NaiveDate,
@@ -293,7 +349,7 @@ fn plan_authorities(
         for stored in known.into_values() {
             let lower = store::bound(&stored.released.start);
             let open = store::bound(&stored.released.end).is_none_or(|end| end > cut);
-            if !open {
+            if !open || held.contains(&stored.client_id) {
                 continue;
             }
             plan.superseded.insert(stored.authority_id);

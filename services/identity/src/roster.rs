@@ -3,17 +3,20 @@
 //! A roster layout (`deploy/consumers/<consumer>/roster.toml`) says which column holds what; this module reads a roster by it.
 //! Reading knows no database: rows come out, and findings for the rows that cannot be used.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use model::Masked;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
     lines::{Lines, line_of},
     normalise::{BirthDate, known_date},
 };
+
+mod details;
+
+pub use details::ClientDetails;
 
 /// How a consumer's roster is laid out.
 #[derive(Clone, Debug, Deserialize)]
@@ -149,56 +152,6 @@ pub enum Coded {
     },
 }
 
-/// What the agency knows of a client: what matching compares.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientDetails {
-    /// Surname.
-    pub last_name: String,
-    /// First name.
-    pub first_name: String,
-    /// Middle name.
-    pub middle_name: String,
-    /// Suffix.
-    pub suffix: String,
-    /// Birth date.
-    pub birth_date: Option<NaiveDate>,
-    /// Sex.
-    pub sex: String,
-    /// Race.
-    pub race: String,
-    /// Town.
-    pub town: String,
-    /// ZIP code.
-    pub zip: String,
-    /// State-assigned student id.
-    pub sasid: String,
-}
-
-impl std::fmt::Debug for ClientDetails {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClientDetails(***)")
-    }
-}
-
-impl ClientDetails {
-    /// A digest by which a change is noticed.
-    pub fn digest(&self) -> [u8; 32] {
-        // Cannot fail: a struct of texts and a day is always JSON.
-        Sha256::digest(serde_json::to_vec(self).unwrap_or_default()).into()
-    }
-
-    /// Whether these cannot be the same child: another first name, birth date or state id. A surname changes, and what is left out says nothing.
-    pub(crate) fn contradicts(&self, other: &Self) -> bool {
-        let differ = |a: &str, b: &str| {
-            let (a, b) = (a.trim().to_lowercase(), b.trim().to_lowercase());
-            !a.is_empty() && !b.is_empty() && a != b
-        };
-        differ(&self.first_name, &other.first_name)
-            || differ(&self.sasid, &other.sasid)
-            || matches!((self.birth_date, other.birth_date), (Some(a), Some(b)) if a != b)
-    }
-}
-
 /// One authority over one client, in days.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
@@ -261,8 +214,31 @@ pub struct Roster {
     pub rows: Vec<RosterRow>,
     /// What is wrong with the others.
     pub findings: Vec<RosterFinding>,
+    /// Whom rows speak of that cannot be used. They are still the agency's clients: what is known of their authority stays as it is.
+    pub held: Vec<Held>,
     /// Rows read.
     pub rows_in: u64,
+}
+
+/// Whom a row that cannot be used speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// The client of this person id.
+    Key(Masked<String>),
+    /// The row has no person id: whoever is so described.
+    Child(Box<ClientDetails>),
+}
+
+/// A row that cannot be used, and whom it speaks of if it does not speak against their authority.
+struct Refused {
+    finding: RosterFinding,
+    held: Option<Held>,
+}
+
+impl From<RosterFinding> for Refused {
+    fn from(finding: RosterFinding) -> Self {
+        Self { finding, held: None }
+    }
 }
 
 /// Reads a roster. A wrong header stops it, with a finding on line 1; a bad row is left out, with a finding.
@@ -295,18 +271,16 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
         if bytes.as_slice().contains(&b'\n') {
             // Behind a quotation mark that was never closed rows would be lost, and whoever they name with them.
             roster.rows.clear();
+            roster.held.clear();
             roster.find(line, None, "quote.open", "a quotation mark opens here and is not closed on this line");
             return roster;
         }
-        match csv::StringRecord::from_byte_record(bytes.clone()) {
-            Err(_) => roster.find(line, None, "row.unreadable", "the row is not readable as CSV in UTF-8"),
-            Ok(record) => match record_row(line, layout, &header, &places, &record) {
-                Ok((row, note)) => {
-                    roster.rows.push(row);
-                    roster.findings.extend(note);
-                }
-                Err(finding) => roster.findings.push(finding),
-            },
+        match record_row(line, layout, &header, &places, &bytes) {
+            Ok((row, notes)) => {
+                roster.rows.push(row);
+                roster.findings.extend(notes);
+            }
+            Err(refused) => roster.refuse(refused),
         }
     }
     roster
@@ -318,14 +292,24 @@ fn record_row(
     layout: &RosterLayout,
     header: &csv::StringRecord,
     places: &HashMap<&str, usize>,
-    record: &csv::StringRecord,
-) -> Result<(RosterRow, Option<RosterFinding>), RosterFinding> {
+    bytes: &csv::ByteRecord,
+) -> Result<(RosterRow, Vec<RosterFinding>), Refused> {
+    let misshapen = |column: Option<&str>, rule: &'static str, message: String| {
+        let key = places.get(layout.columns.person_key.as_str()).and_then(|place| bytes.get(*place));
+        let key = key.and_then(|key| std::str::from_utf8(key).ok()).map(|key| key.trim().trim_matches('"'));
+        let held = key.filter(|key| !key.is_empty()).map(|key| Held::Key(Masked::new(key.to_owned())));
+        Refused { finding: RosterFinding { line, column: column.map(str::to_owned), rule, message }, held }
+    };
+    let Ok(record) = csv::StringRecord::from_byte_record(bytes.clone()) else {
+        return Err(misshapen(None, "row.unreadable", "the row is not readable as CSV in UTF-8".to_owned()));
+    };
     if record.len() != header.len() {
         let message = format!("the row has {} fields, the header {}", record.len(), header.len());
-        return Err(RosterFinding { line, column: None, rule: "row.length", message });
+        return Err(misshapen(None, "row.length", message));
     }
-    if let Some(column) = quoted(layout, header, record) {
-        return Err(refuse(line, &column, "value.quoted", "a match file has no quotation marks around values"));
+    if let Some(column) = quoted(layout, header, &record) {
+        let message = "a match file has no quotation marks around values";
+        return Err(misshapen(Some(&column), "value.quoted", message.to_owned()));
     }
     let value = |column: &str| places.get(column).and_then(|place| record.get(*place)).map_or("", str::trim);
     row(line, layout, &value)
@@ -342,10 +326,25 @@ fn quoted(layout: &RosterLayout, header: &csv::StringRecord, record: &csv::Strin
 }
 
 impl Roster {
-    /// The person ids of the usable rows, each once.
+    /// The person ids that rows name, each once, those of rows that cannot be used included.
     pub(crate) fn person_keys(&self) -> Vec<String> {
-        let keys: std::collections::BTreeSet<&String> = self.rows.iter().map(|row| row.person_key.expose()).collect();
+        let held = self.held.iter().filter_map(|held| match held {
+            Held::Key(key) => Some(key.expose()),
+            Held::Child(_) => None,
+        });
+        let keys: BTreeSet<&String> = self.rows.iter().map(|row| row.person_key.expose()).chain(held).collect();
         keys.into_iter().cloned().collect()
+    }
+
+    fn refuse(&mut self, mut refused: Refused) {
+        if let Some(held) = refused.held {
+            refused
+                .finding
+                .message
+                .push_str("; the row is left out, and the client's authority stays as last reported");
+            self.held.push(held);
+        }
+        self.findings.push(refused.finding);
     }
 
     fn find(&mut self, line: u64, column: Option<&str>, rule: &'static str, message: &str) {
@@ -432,22 +431,45 @@ fn refuse(line: u64, column: &str, rule: &'static str, message: impl Into<String
 }
 
 /// A row, and what is to be said of it although it can be used.
-fn row(
+fn row(line: u64, layout: &RosterLayout, value: &Value<'_>) -> Result<(RosterRow, Vec<RosterFinding>), Refused> {
+    let key = value(&layout.columns.person_key);
+    let details = details(line, layout, value);
+    if key.is_empty() {
+        let finding = refuse(line, &layout.columns.person_key, "field.required", "the field is empty and must not be");
+        let child = details.ok().filter(|_| lasts(layout, value)).map(|(details, _)| Held::Child(Box::new(details)));
+        return Err(Refused { finding, held: child });
+    }
+    let person_key = Masked::new(key.to_owned());
+    let refused = |finding: RosterFinding| Refused {
+        finding,
+        held: lasts(layout, value).then(|| Held::Key(Masked::new(key.to_owned()))),
+    };
+    let (details, notes) = details.map_err(refused)?;
+    let authority = authority(line, layout, value).map_err(refused)?;
+    Ok((RosterRow { line, person_key, details, authority }, notes))
+}
+
+/// Whether nothing in the row speaks against authority that was given before: no last day, no code without a meaning.
+fn lasts(layout: &RosterLayout, value: &Value<'_>) -> bool {
+    let a = &layout.authority;
+    let is_known = |code: &Coded| coded(0, code, value).is_ok();
+    a.end.as_deref().is_none_or(|column| value(column).is_empty())
+        && is_known(&a.legal_basis)
+        && a.phase.as_ref().is_none_or(is_known)
+}
+
+/// Who the client is. Who has no usable name is a client all the same, and matched on the rest.
+fn details(
     line: u64,
     layout: &RosterLayout,
     value: &Value<'_>,
-) -> Result<(RosterRow, Option<RosterFinding>), RosterFinding> {
+) -> Result<(ClientDetails, Vec<RosterFinding>), RosterFinding> {
     let c = &layout.columns;
-    let needed = |column: &str| match value(column) {
-        "" => Err(refuse(line, column, "field.required", "the field is empty and must not be")),
-        text => Ok(text.to_owned()),
-    };
     let optional = |column: &Option<String>| column.as_deref().map(value).unwrap_or_default().to_owned();
-    let person_key = needed(&c.person_key)?;
     let (birth_date, note) = birth_date(line, layout, value)?;
     let details = ClientDetails {
-        last_name: needed(&c.last_name)?,
-        first_name: needed(&c.first_name)?,
+        last_name: value(&c.last_name).to_owned(),
+        first_name: value(&c.first_name).to_owned(),
         middle_name: optional(&c.middle_name),
         suffix: optional(&c.suffix),
         birth_date,
@@ -457,9 +479,18 @@ fn row(
         zip: optional(&c.zip),
         sasid: optional(&c.sasid),
     };
-    let authority = authority(line, layout, value)?;
-    Ok((RosterRow { line, person_key: Masked::new(person_key), details, authority }, note))
+    let mut notes: Vec<_> = note.into_iter().collect();
+    for (column, is_missing) in [(&c.last_name, !details.has_last_name()), (&c.first_name, !details.has_first_name())] {
+        if is_missing {
+            let message = "no name: the client is matched by what earlier rosters said, or without it";
+            notes.push(refuse(line, column, NAME_MISSING, message));
+        }
+    }
+    Ok((details, notes))
 }
+
+/// The rule of a row without a usable first or last name.
+pub(crate) const NAME_MISSING: &str = "name.missing";
 
 /// The birth date, unless it is one that systems put where they know none: such a client is matched without it.
 fn birth_date(
@@ -592,6 +623,34 @@ legal_basis = { column = "Basis", values = { order = "court_order", release = "p
         check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,2026-01-01,order", &[Err("date.order")]);
         check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,,hunch", &[Err("code.unknown")]);
         check("7,Roe,Pat,2010-02-03,JUV", &[Err("row.length")]);
+        check("7,Roe,,2010-02-03,JUV,x,2026-01-02,,order", &[Ok(("court_order", None)), Err("name.missing")]);
+        check(
+            "7,UNKNOWN,-,2010-02-03,JUV,x,2026-01-02,,order",
+            &[Ok(("court_order", None)), Err("name.missing"), Err("name.missing")],
+        );
+        check("7,R,P,2010-02-03,JUV,x,2026-01-02,,order", &[Ok(("court_order", None))]);
+    }
+
+    #[test]
+    fn whoever_a_bad_row_names_is_held_unless_the_row_speaks_against_it() {
+        fn check(row: &str, expect: &str) {
+            let layout = RosterLayout::parse(LAYOUT).expect("the layout reads");
+            let text = format!("ClientPIN,LastName,FirstName,DOB,CaseType,CaseStatus,Start,End,Basis\n{row}\n");
+            let roster = read(text.as_bytes(), &layout);
+            let held = roster.held.iter().map(|held| match held {
+                Held::Key(key) => key.expose().as_str(),
+                Held::Child(_) => "child",
+            });
+            assert_eq!(held.collect::<Vec<_>>().join(" "), expect, "{row}");
+            assert_eq!((roster.rows.len(), roster.findings.len()), (0, 1), "{row}");
+        }
+        check("7,Roe,Pat,2010-02-30,JUV,x,2026-01-02,,order", "7");
+        check("7,Roe,Pat,2010-02-03,JUV,x,,,order", "7");
+        check("7,Roe,Pat,2010-02-03,JUV", "7");
+        check(",Roe,Pat,2010-02-03,JUV,x,2026-01-02,,order", "child");
+        check("7,Roe,Pat,2010-02-03,JUV,x,,2026-01-02,order", "");
+        check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,soon,order", "");
+        check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,,hunch", "");
     }
 
     #[test]

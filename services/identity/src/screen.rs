@@ -4,9 +4,8 @@
 //! least (letters, lengths, sounds, nicknames) fits 32 bytes that lie beside the blocking key. The glance may let
 //! strangers pass; it holds back only pairs of which neither name would reach any level.
 
-use crate::compare::SIMILAR_MIN;
 use crate::corpus::Table;
-use crate::jaro::jaro_winkler_bound;
+use crate::jaro::may_be_similar;
 use crate::lexicon::{Lexicon, NameId};
 
 /// What one name looks like.
@@ -57,7 +56,7 @@ impl Look {
             return true;
         }
         let looks = [self, other].map(|look| (usize::from(look.length), look.letters));
-        jaro_winkler_bound(looks[0], looks[1], same_initial) >= SIMILAR_MIN
+        may_be_similar(looks[0], looks[1], same_initial)
     }
 }
 
@@ -70,11 +69,13 @@ pub(crate) struct Screen {
     roots: u64,
 }
 
-/// What of two names must look alike for a pair to be worth comparing.
+/// What of two records must look alike for a pair to be worth comparing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Glance {
     /// Nothing: the blocking key says enough.
     None,
+    /// Year, or month and day: for names alone, of which a large state has many bearers.
+    BirthDate,
     FirstName,
     LastName,
     EitherName,
@@ -85,7 +86,7 @@ impl Screen {
     pub(crate) fn may_agree(&self, other: &Self, glance: Glance) -> bool {
         let first = || self.roots & other.roots != 0 || self.first.may_agree(&other.first);
         match glance {
-            Glance::None => true,
+            Glance::None | Glance::BirthDate => true,
             Glance::FirstName => first(),
             Glance::LastName => self.last.may_agree(&other.last),
             Glance::EitherName => {
@@ -98,8 +99,8 @@ impl Screen {
 }
 
 /// One for each name of a record.
-pub(crate) fn screens_of(lexicon: &Lexicon, table: &Table, record: usize) -> Vec<Screen> {
-    let screen = |first: NameId, last: NameId| {
+pub(crate) fn screens_of(lexicon: &Lexicon, table: &Table, record: usize) -> impl Iterator<Item = Screen> {
+    let screen = move |first: NameId, last: NameId| {
         let mut roots = 0;
         if !first.is_none() {
             let name = lexicon.name(first);
@@ -110,5 +111,5 @@ pub(crate) fn screens_of(lexicon: &Lexicon, table: &Table, record: usize) -> Vec
         }
         Screen { first: Look::of(lexicon, first), last: Look::of(lexicon, last), roots }
     };
-    table.names(record).iter().map(|name| screen(name.first, name.last)).collect()
+    table.names(record).iter().map(move |name| screen(name.first, name.last))
 }

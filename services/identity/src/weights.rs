@@ -175,7 +175,11 @@ impl Weights {
                 comparison: comparison.name,
                 level: comparison.levels[usize::from(observed.level)].name,
                 bits: self.bits(*observed),
-                frequency: (observed.frequency > 0.0).then(|| f64::from(observed.frequency)),
+                frequency: (observed.frequency > 0.0).then(|| match Self::term(*observed) {
+                    // Of a place only how much commoner it is than others is known: told as the share of strangers who agree on it.
+                    Term::Ratio => u,
+                    _ => f64::from(observed.frequency),
+                }),
             });
         }
         if features.swapped {

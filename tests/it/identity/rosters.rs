@@ -100,7 +100,7 @@ async fn a_match_file_keeps_to_the_states_rules() {
             (7, "", "row.length")
         ]
     );
-    assert_eq!(receipt.findings[1].message, "the day is not written YYYYMMDD");
+    assert!(receipt.findings[1].message.starts_with("the day is not written YYYYMMDD; the row is left out"));
     let kept = "SELECT count(*) FROM identity.client AS c WHERE c.details ->> 'first_name' = 'Kelora \"Kel\" Ann'
         OR (c.person_key = 'S1' AND c.details ->> 'last_name' = 'O''Neil-Mac Quince' AND c.details ->> 'sasid' = '990000017')
         OR (c.person_key = 'S7' AND c.details ->> 'first_name' = 'Sano, Var' AND c.details ->> 'birth_date' = '2011-05-06')";
@@ -173,9 +173,9 @@ EPISODE_START_DATE,EPISODE_END_DATE,EPISODE_END_REASON,DCF_OFFICE,DCF_REGION,WOR
     let text = format!("{header}\n{}\n", all.join("\n"));
     let layout = project_file("deploy/consumers/dcf/roster.toml");
     let receipt = take(&world, &layout, "2026-11-17", text.as_bytes()).await.receipt;
-    assert_eq!((receipt.refused_reason, receipt.accepted, receipt.refused), (None, 39, 1));
+    assert_eq!((receipt.refused_reason, receipt.accepted, receipt.refused), (None, 40, 0));
     let found: Vec<(u64, &str)> = receipt.findings.iter().map(|one| (one.line, one.rule)).collect();
-    assert_eq!(found, [(7, "date.placeholder"), (9, "field.required")]);
+    assert_eq!(found, [(7, "date.placeholder"), (9, "name.missing")]);
     match_night(&world, "dcf", loaded_at(), &config()).await;
     let matched = matched(&world).await;
     for (person, sasid) in &matched {
@@ -185,4 +185,62 @@ EPISODE_START_DATE,EPISODE_END_DATE,EPISODE_END_REASON,DCF_OFFICE,DCF_REGION,WOR
     assert!(is_matched("D1") && is_matched("D2"), "{matched:?}");
     assert!(!is_matched("D5") && !is_matched("D6") && !is_matched("D7"), "{matched:?}");
     assert!(waiting(&world, moment()).await.iter().any(|one| one.consumer == "dcf"));
+}
+
+#[tokio::test]
+async fn nobody_is_ended_because_a_row_is_incomplete() {
+    let world = small_state().await;
+    world.roster("dcf", "2026-11-16", &rows(0..40), loaded_at()).await;
+    match_night(&world, "dcf", loaded_at(), &config()).await;
+    let before = matched(&world).await;
+    let asked = ["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8"];
+    for person in asked {
+        assert!(before.iter().any(|(one, _)| one == person), "{person}");
+    }
+    let born = |n: usize| {
+        let (_, _, birth) = invented(n);
+        format!("{}-{}-{}", &birth[4..], &birth[..2], &birth[2..4])
+    };
+    let mut all = rows(0..40);
+    // No first name; no name that is one; neither name; no birth date; one that is none; a row cut short; no person id; no first day.
+    all[1] = all[1].replace(&format!(",{},", invented(1).0), ",,");
+    all[2] = all[2].replace(&format!(",{},", invented(2).0), ",Unknown,");
+    all[3] = all[3].replace(&format!(",{},{},", invented(3).1, invented(3).0), ",,,");
+    all[4] = all[4].replace(&born(4), "");
+    all[5] = all[5].replace(&born(5), "2010-02-30");
+    all[6].truncate(40);
+    all[7] = all[7].replacen("D7,", ",", 1);
+    all[8] = all[8].replace("2026-10-01", "");
+    // These say that it is over, or that there is no ground: they end.
+    all[9] = all[9].replace("2026-10-01,,", "2026-10-01,2026-11-40,");
+    let taken = submit(&world, "2026-11-17", &all, moment()).await;
+    assert_eq!((taken.refused_reason, taken.accepted, taken.refused, taken.ended_by_absence), (None, 35, 5, 1));
+    match_night(&world, "dcf", loaded_at(), &config()).await;
+    assert_eq!(matched(&world).await, before, "nobody is another child now");
+    for person in asked {
+        world.ask("dcf", person, moment()).await.unwrap_or_else(|error| panic!("{person}: {error}"));
+    }
+    assert_eq!(reason(world.ask("dcf", "D9", moment()).await), Reason::NotAClient);
+}
+
+#[tokio::test]
+async fn one_state_id_under_two_unlike_people_waits_with_its_reason() {
+    let world = small_state().await;
+    let mut all = rows(0..30);
+    // The id of student 50 beside the details of nobody known, and beside those of student 6.
+    all.push("D90,Medlar,Tobias,,,2001-12-30,M,,Norwich,06360,9900000050,E1,2026-10-01,,,Hartford,1,W1".to_owned());
+    all[6] = row("D6", 6, "9900000051");
+    world.roster("dcf", "2026-11-17", &all, loaded_at()).await;
+    match_night(&world, "dcf", loaded_at(), &config()).await;
+    let matched = matched(&world).await;
+    assert!(matched.iter().all(|(one, _)| one != "D90" && one != "D6"), "{matched:?}");
+    for (person, sasid) in [("D90", "9900000050"), ("D6", "9900000051")] {
+        let waits = format!(
+            "SELECT count(*) FROM identity.match_decision AS m JOIN identity.client AS c USING (client_id)
+            JOIN identity.source_person AS p USING (source_person_id)
+            WHERE m.superseded_at IS NULL AND m.outcome = 'review' AND c.person_key = '{person}' AND p.state_id = '{sasid}'
+                AND m.explanation ->> 'reason' = 'state_id_unconfirmed'"
+        );
+        assert_eq!(world.count(&waits).await, 1, "{person}");
+    }
 }

@@ -71,8 +71,8 @@ pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
         console::line(
             false,
             format!(
-                "expected wrong among the matches: {:.2}; expected missed: {:.1}",
-                linkage.expected_wrong, linkage.expected_missed
+                "matched from probability {:.6}; expected wrong among the matches: {:.2}; expected missed: {:.1}",
+                linkage.match_probability_min, linkage.expected_wrong, linkage.expected_missed
             ),
         );
     }

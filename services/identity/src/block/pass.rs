@@ -5,7 +5,7 @@ use crate::hash;
 use crate::lexicon::{Lexicon, NameId, WordId};
 use crate::screen::Glance;
 
-/// One way to find candidates.
+/// One way to find candidates, in the order of `PASSES`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pass {
     Sasid,
@@ -46,10 +46,13 @@ pub(crate) struct Plan {
     pub tier: Tier,
     /// What a candidate must look like at a glance.
     pub glance: Glance,
+    /// The place in `PASSES` whose blocks it looks in: a date turned round is sought among the dates as they are.
+    pub blocks: usize,
 }
 
 const fn plan(pass: Pass, name: &'static str, tier: Tier, glance: Glance) -> Plan {
-    Plan { pass, name, tier, glance }
+    let blocks = if matches!(pass, Pass::BirthDateSwapped) { Pass::BirthDate } else { pass };
+    Plan { pass, name, tier, glance, blocks: blocks as usize }
 }
 
 use Tier::{Always, InDoubt};
@@ -57,23 +60,23 @@ use Tier::{Always, InDoubt};
 pub(crate) static PASSES: [Plan; 22] = [
     plan(Pass::Sasid, "sasid", Always, Glance::None),
     plan(Pass::BirthDate, "birth date", Always, Glance::EitherName),
-    plan(Pass::FullName, "first and last name", Always, Glance::None),
+    plan(Pass::FullName, "first and last name", Always, Glance::BirthDate),
     plan(Pass::BirthDateSwapped, "birth date, day and month swapped", Always, Glance::EitherName),
     plan(Pass::LastMonthDay, "last name, month and day", InDoubt, Glance::None),
     plan(Pass::LastYear, "last name, birth year", InDoubt, Glance::FirstName),
     plan(Pass::LastPartYearInitial, "part of last name, birth year, first initial", InDoubt, Glance::None),
     plan(Pass::LastZip, "last name, ZIP", InDoubt, Glance::None),
     plan(Pass::LastHouse, "last name, house number", InDoubt, Glance::None),
-    plan(Pass::LastFirstStart, "last name, three letters of first name", InDoubt, Glance::None),
+    plan(Pass::LastFirstStart, "last name, three letters of first name", InDoubt, Glance::BirthDate),
     plan(Pass::FirstMonthDay, "first name, month and day", InDoubt, Glance::None),
     plan(Pass::FirstYear, "first name, birth year", InDoubt, Glance::LastName),
     plan(Pass::FirstZip, "first name, ZIP", InDoubt, Glance::None),
     plan(Pass::FirstHouse, "first name, house number", InDoubt, Glance::None),
-    plan(Pass::FirstLastStart, "first name, three letters of last name", InDoubt, Glance::None),
+    plan(Pass::FirstLastStart, "first name, three letters of last name", InDoubt, Glance::BirthDate),
     plan(Pass::NamesSwapped, "first and last name swapped", InDoubt, Glance::None),
-    plan(Pass::NamesSound, "sound of first and last name", InDoubt, Glance::None),
-    plan(Pass::NameParts, "part of first and part of last name", InDoubt, Glance::None),
-    plan(Pass::NicknameLast, "nickname, last name", InDoubt, Glance::None),
+    plan(Pass::NamesSound, "sound of first and last name", InDoubt, Glance::BirthDate),
+    plan(Pass::NameParts, "part of first and part of last name", InDoubt, Glance::BirthDate),
+    plan(Pass::NicknameLast, "nickname, last name", InDoubt, Glance::BirthDate),
     plan(Pass::BirthDateZip, "birth date, ZIP", InDoubt, Glance::None),
     plan(Pass::BirthDateHouse, "birth date, house number", InDoubt, Glance::None),
     plan(Pass::Address, "street address, first initial", InDoubt, Glance::None),
@@ -159,7 +162,7 @@ pub(super) fn keys_of(pass: Pass, role: Role, lexicon: &Lexicon, table: &Table, 
                 Role::Indexed => Some(*birth),
                 Role::Asking => day_month_swapped(*birth),
             });
-            out.extend(turned.map(|birth| key(pass, &[u64::from(birth)])));
+            out.extend(turned.map(|birth| key(Pass::BirthDate, &[u64::from(birth)])));
         }
         Pass::BirthDateZip | Pass::BirthDateHouse => {
             for place in places {

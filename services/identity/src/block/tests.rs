@@ -48,3 +48,27 @@ fn a_block_too_large_is_skipped_and_counted() {
     assert!(out.is_empty());
     assert_eq!(counts.iter().map(|count| count.skipped).sum::<u64>(), 1);
 }
+
+#[test]
+fn of_a_name_that_many_bear_only_those_of_a_date_not_wholly_another_are_asked() {
+    let mut many: Vec<_> = (0..80).map(|n| person("Testa", "Probe", (1990, 1 + n % 12, 1 + n % 27))).collect();
+    many.push(person("Testa", "Probe", (2001, 3, 4)));
+    many.push(person("Testa", "Probe", (2010, 11, 23)));
+    many.push(Person { birth_dates: Vec::new(), ..person("Testa", "Probe", (2010, 1, 1)) });
+    let found = |asked: &Person| {
+        let corpus = Corpus::of(&many, [asked]);
+        let index = Index::build(&corpus, Side::Right, &Config::default());
+        let (mut counts, mut out) = ([PassCount::default(); PASSES.len()], Vec::new());
+        index.candidates(0, Tier::Always, &mut counts, &mut out);
+        out
+    };
+    let asked = person("Testa", "Probe", (2010, 3, 4));
+    let alike: Vec<u32> = (0..80).filter(|n| (n % 12, n % 27) == (2, 3)).chain(80..83).collect();
+    assert_eq!(found(&asked), alike);
+    assert_eq!(found(&Person { birth_dates: Vec::new(), ..asked }).len(), many.len());
+}
+
+#[test]
+fn passes_stand_in_their_order() {
+    assert!(PASSES.iter().enumerate().all(|(at, plan)| plan.pass as usize == at && plan.blocks <= at));
+}

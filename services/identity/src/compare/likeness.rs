@@ -2,7 +2,7 @@
 
 use super::Comparer;
 use crate::hash;
-use crate::jaro::{jaro_winkler, jaro_winkler_bound, one_edit};
+use crate::jaro::{SIMILAR_MIN, jaro_winkler, may_be_similar, one_edit};
 use crate::lexicon::WordId;
 
 /// How alike two words look.
@@ -27,19 +27,17 @@ impl LikenessCache {
 }
 
 const NEAR_MIN: f64 = 0.92;
-pub(crate) const SIMILAR_MIN: f64 = 0.84;
 
 impl Comparer<'_> {
     pub(super) fn likeness(&self, a: WordId, b: WordId, cache: &mut LikenessCache) -> Likeness {
         let lexicon = &self.corpus.lexicon;
         let (word_a, word_b) = (lexicon.word(a), lexicon.word(b));
-        let bound = jaro_winkler_bound(
+        // Words with other letters than A to Z share all letters of the set, so they are never skipped here.
+        if !may_be_similar(
             (usize::from(word_a.letters), word_a.letter_set),
             (usize::from(word_b.letters), word_b.letter_set),
             word_a.initial == word_b.initial,
-        );
-        // Words with other letters than A to Z share all letters of the set, so they are never skipped here.
-        if bound < SIMILAR_MIN {
+        ) {
             return Likeness::Unlike;
         }
         let key = u64::from(a.0.min(b.0)) << 32 | u64::from(a.0.max(b.0));

@@ -242,6 +242,12 @@ impl Comparer<'_> {
         if a.joined == b.joined {
             return Observed::with(form, last::EXACT, frequencies.last(a.joined));
         }
+        let (word_a, word_b) = (lexicon.word(a.joined), lexicon.word(b.joined));
+        if word_a.letters == 1 || word_b.letters == 1 {
+            // An initial that fits says next to nothing: so many surnames begin with it.
+            let fits = word_a.initial == word_b.initial;
+            return if fits { Observed::MISSING } else { Observed::plain(form, last::DIFFERENT) };
+        }
         if let Some(shared) = self.shared_word(a, b, |word| frequencies.last_part(word)) {
             return Observed::with(form, last::TOKEN, shared);
         }
@@ -250,7 +256,6 @@ impl Comparer<'_> {
         if likeness == Likeness::Unlike && (a.is_compound() || b.is_compound()) && self.near_part(a, b, cache) {
             likeness = Likeness::Similar;
         }
-        let (word_a, word_b) = (lexicon.word(a.joined), lexicon.word(b.joined));
         match likeness {
             Likeness::Near => Observed::with(form, last::NEAR, commoner()),
             _ if word_a.sound != 0 && word_a.sound == word_b.sound => Observed::with(form, last::PHONETIC, commoner()),

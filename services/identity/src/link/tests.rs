@@ -165,3 +165,22 @@ fn a_result_that_cannot_be_written_is_an_error() {
         link_files(&left, &right, &nowhere, None, None, &Config::default(), &|_, _, _| {}).expect_err("refused");
     assert!(error.to_string().contains("cannot be written"), "{error}");
 }
+
+#[test]
+fn one_sasid_of_two_unlike_people_waits_for_a_person() {
+    let mut left = String::from("id,sasid,first_name,last_name,birth_date,sex,town\n");
+    for n in 0..400 {
+        let (year, month, day) = (2004 + n % 12, 1 + n % 12, 1 + n % 28);
+        left += &format!("L{n},99{n:08},Name{n},Probe{n},{year}-{month:02}-{day:02},F,Hartford\n");
+    }
+    let right = "id,sasid,first_name,last_name,birth_date,sex,town\n\
+        R1,9900000007,Quillon,Beispiel,1999-12-25,M,Norwich\nR2,9900000008,Name8,Probe8,2012-09-09,F,Hartford\n\
+        R3,9900000009,,,,,\nR4,9900000010,N,P,,,\n";
+    let files = Files::new(left.as_bytes(), right.as_bytes());
+    files.link().expect("linked");
+    let pairs = files.pairs();
+    for (pair, outcome) in [("L7,R1,", "review"), ("L8,R2,", "match"), ("L9,R3,", "review"), ("L10,R4,", "review")] {
+        let found = pairs.lines().find(|line| line.starts_with(pair));
+        assert!(found.is_some_and(|line| line.ends_with(outcome)), "{pair} {outcome}: {pairs}");
+    }
+}

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Candidate, ENGINE, MatchPlan, MatchReport, Verdict};
 use crate::{
-    Error, Outcome,
+    Error, Outcome, Reason,
     store::{
         crosswalk,
         matches::{self as store, DecisionRow, NewDecision, NewRun},
@@ -229,8 +229,10 @@ impl Settling {
 
     fn review(&mut self, verdict: &Verdict, candidates: &[&Candidate], reason: &str) -> usize {
         let waiting = candidates.iter().filter(|candidate| candidate.outcome != Outcome::NonMatch);
+        // Whoever has the client's state id is shown however unlike they are: one of the two ids is wrong.
+        let (same_id, others): (Vec<_>, Vec<_>) = waiting.partition(|one| one.reason == Reason::StateIdUnconfirmed);
         let before = self.inserted.len();
-        for candidate in waiting.take(REVIEW_CANDIDATES_MAX) {
+        for candidate in same_id.into_iter().chain(others).take(REVIEW_CANDIDATES_MAX) {
             self.put(verdict, Some(candidate), "review", reason);
         }
         self.inserted.len() - before

@@ -133,6 +133,21 @@ pub(crate) async fn list_named(
     Ok(ids.into_iter().collect())
 }
 
+/// All clients ever named: by our id, by the agency's, with what it said of them last.
+pub(crate) async fn list_details(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+) -> Result<Vec<(i64, String, serde_json::Value)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "-- identity.list_details
+        SELECT c.client_id, c.person_key, c.details FROM identity.client AS c WHERE c.consumer = $1",
+        consumer.as_str(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.client_id, row.person_key, row.details)).collect())
+}
+
 /// A current authority as stored.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredAuthority {
