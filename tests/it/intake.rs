@@ -2,11 +2,16 @@
 
 use std::io::Read as _;
 
+use agreements::Reason;
 use chrono::TimeDelta;
 use intake::load::{Counts, Limits};
+use pg::Role;
 use sqlx::{Executor as _, Row as _};
+use tests::moment;
 
-use crate::world::{OTHER, STUDENT, World, file_of, loaded_at, offense, registration, snapshot, with};
+use crate::world::{
+    OTHER, STUDENT, World, file_of, in_care, loaded_at, offense, reason, registration, sea, snapshot, with,
+};
 
 fn adds_up(counts: &Counts) -> bool {
     counts.rows_in == counts.loaded + counts.unchanged + counts.superseded + counts.quarantined + counts.control
@@ -255,4 +260,42 @@ async fn two_people_under_one_identifier_are_found_and_both_kept() {
     }
     let names = "SELECT count(DISTINCT payload ->> 'last_surname') FROM history.fact WHERE domain = 1 AND superseded_batch IS NULL";
     assert_eq!(world.count(names).await, 3);
+}
+
+#[tokio::test]
+async fn whoever_may_be_two_children_is_released_to_nobody_until_a_steward_settles_it() {
+    let world = World::new(&["dcf", "sea"]).await;
+    let elsewhere = [("reporting_district", "043"), ("facility_code_1", "0436211")];
+    let twin = with(&with(&registration(STUDENT), &elsewhere), &[("first_name", "Edith")]);
+    let nickname = with(&with(&registration(OTHER), &elsewhere), &[("first_name", "Ambrosiana")]);
+    let records = [registration(STUDENT), registration(OTHER), twin, nickname];
+    let receipt = world.load("sasid-2.1x", &records, loaded_at()).await;
+    let found: Vec<(u32, &str, Option<&str>)> =
+        receipt.findings.iter().map(|one| (one.line, one.rule.as_str(), one.field.as_deref())).collect();
+    assert_eq!(found, [(3, "person.twins_under_one_identifier", Some("first_name"))]);
+    assert!(!receipt.findings[0].message.contains("Edith") && receipt.counts.loaded == 4);
+
+    world
+        .roster("dcf", "2026-11-16", &[in_care("D1", "2026-10-01", ""), in_care("D2", "2026-10-01", "")], loaded_at())
+        .await;
+    world.link("dcf", "D1", STUDENT).await;
+    world.link("dcf", "D2", OTHER).await;
+    assert_eq!(reason(world.ask("dcf", "D1", moment()).await), Reason::NotAClient);
+    world.ask("dcf", "D2", moment()).await.unwrap();
+    let settled = pg::run_tx(&world.db.pool, "tests.settle", Role::Identity, |tx| {
+        Box::pin(async move {
+            let doubts = identity::persons::list_doubts(tx, 9).await?;
+            assert_eq!((doubts.len(), doubts[0].clients), (1, 1));
+            assert!(doubts[0].raised_by.ends_with("line 3"));
+            let id = model::Masked::new(STUDENT.to_owned());
+            let (person, _) = identity::crosswalk::find(tx, &sea(), &id).await?.expect("known");
+            let at = loaded_at() + TimeDelta::hours(1);
+            let settled = identity::persons::settle(tx, person, ("ann", "the school has put it right"), at).await?;
+            Ok::<_, disclosure::Error>((settled, identity::persons::list_doubts(tx, 9).await?.len()))
+        })
+    })
+    .await
+    .unwrap();
+    assert_eq!(settled, (true, 0));
+    world.ask("dcf", "D1", moment()).await.unwrap();
 }

@@ -346,6 +346,19 @@ pub enum Identity {
         #[command(flatten)]
         moving: Moving,
     },
+    /// People of whom two children may be reported under one state id: nothing of them is released meanwhile.
+    Doubts {
+        /// Lines, at most.
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+    /// Somebody in doubt is one child, or what was mixed has been put right: what waited is released again.
+    Settle {
+        /// The state id.
+        id: String,
+        #[command(flatten)]
+        moving: Moving,
+    },
     /// Doubtful matches: what waits for a person.
     #[command(subcommand)]
     Review(Review),

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use model::{BatchId, Domain, Entropy, Masked, Sea, SourcePersonId};
 use sqlx::PgConnection;
-pub use two::{Said, clear_differences, list_said};
+pub use two::{Doubt, Said, clear_differences, doubt, list_doubts, list_said, may_be_twins, settle};
 
 use crate::store::persons as store;
 

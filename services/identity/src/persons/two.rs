@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
-use model::{Masked, SourcePersonId};
+use chrono::{DateTime, NaiveDate, Utc};
+use model::{BatchId, Masked, SourcePersonId};
+use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::{
-    jaro::jaro_winkler,
+    jaro::{jaro_winkler, one_edit},
     nickname::{Nicknames, related},
     store::persons as store,
 };
@@ -21,10 +22,14 @@ pub struct Said {
     pub last_name: Option<Masked<String>>,
     /// The birth date.
     pub birth_date: Option<Masked<NaiveDate>>,
+    /// The sex, by code.
+    pub sex: Option<Masked<String>>,
 }
 
 /// Below this likeness (Jaro-Winkler, 0 to 1) two names are no spellings of each other.
 const LIKENESS_MIN: f64 = 0.75;
+/// From this likeness on one name is the other with a slip.
+const SLIP_MIN: f64 = 0.92;
 /// From this number of differing digits on two birth dates are no slip of the pen.
 const DIGITS_MIN: usize = 3;
 
@@ -48,12 +53,35 @@ pub fn clear_differences(a: &Said, b: &Said) -> Vec<&'static str> {
     if differ.len() < 2 { Vec::new() } else { differ }
 }
 
+/// Whether two records of one file, which speak of one time, may be about twins: surname and birth date are the same, and the first names are
+/// clearly others, or others of another sex. Between files the same says nothing: children are renamed.
+pub fn may_be_twins(a: &Said, b: &Said) -> bool {
+    let both = |a: &Option<Masked<String>>, b: &Option<Masked<String>>, differ: fn(&str, &str) -> bool| matches!((a, b), (Some(a), Some(b)) if differ(a.expose(), b.expose()));
+    let same_birth_date = matches!((&a.birth_date, &b.birth_date), (Some(a), Some(b)) if a.expose() == b.expose());
+    let same_surname = !both(&a.last_name, &b.last_name, are_different_names);
+    let other_sex = both(&a.sex, &b.sex, |a, b| a != b);
+    let other_name = |a: &str, b: &str| !words(a).is_empty() && !words(b).is_empty() && words(a) != words(b);
+    same_birth_date
+        && same_surname
+        && (both(&a.first_name, &b.first_name, are_other_names)
+            || other_sex && both(&a.first_name, &b.first_name, other_name))
+}
+
 fn words(name: &str) -> Vec<String> {
     let letters = name.to_uppercase().replace(['-', '\'', '.'], " ");
     letters.split_whitespace().map(str::to_owned).collect()
 }
 
 fn are_different_names(a: &str, b: &str) -> bool {
+    are_unlike(a, b, |a, b| jaro_winkler(a, b) >= LIKENESS_MIN)
+}
+
+/// In one file a slip of the pen is all that a spelling may differ by: twins are often named alike.
+fn are_other_names(a: &str, b: &str) -> bool {
+    are_unlike(a, b, |a, b| jaro_winkler(a, b) >= SLIP_MIN || one_edit(a.as_bytes(), b.as_bytes()))
+}
+
+fn are_unlike(a: &str, b: &str, is_spelling: fn(&str, &str) -> bool) -> bool {
     let nicknames = Nicknames::new();
     let (a, b) = (words(a), words(b));
     if a.is_empty() || b.is_empty() {
@@ -62,7 +90,7 @@ fn are_different_names(a: &str, b: &str) -> bool {
     let alike = |a: &String, b: &String| {
         a.starts_with(b.as_str())
             || b.starts_with(a.as_str())
-            || jaro_winkler(a, b) >= LIKENESS_MIN
+            || is_spelling(a, b)
             || related(&nicknames.roots(a), &nicknames.roots(b))
     };
     !a.iter().any(|a| b.iter().any(|b| alike(a, b)))
@@ -75,21 +103,67 @@ fn are_different_days(a: NaiveDate, b: NaiveDate) -> bool {
     !is_swapped && a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count() >= DIGITS_MIN
 }
 
-/// What states have said so far of who these persons are, current records only.
+/// What states have said so far of who these persons are, current records only, and whether this batch said it.
 pub async fn list_said(
     conn: &mut PgConnection,
     persons: &[SourcePersonId],
-) -> Result<HashMap<SourcePersonId, Vec<Said>>, sqlx::Error> {
+    batch: BatchId,
+) -> Result<HashMap<SourcePersonId, Vec<(Said, bool)>>, sqlx::Error> {
     let ids: Vec<i64> = persons.iter().map(|person| person.0).collect();
-    let mut said: HashMap<SourcePersonId, Vec<Said>> = HashMap::new();
-    for (person, first_name, last_name, birth_date) in store::list_said(conn, &ids).await? {
-        said.entry(SourcePersonId(person)).or_default().push(Said {
-            first_name: first_name.map(Masked::new),
-            last_name: last_name.map(Masked::new),
-            birth_date: birth_date.map(Masked::new),
-        });
+    let mut said: HashMap<SourcePersonId, Vec<(Said, bool)>> = HashMap::new();
+    for row in store::list_said(conn, &ids, batch.0).await? {
+        let one = Said {
+            first_name: row.first_name.map(Masked::new),
+            last_name: row.last_surname.map(Masked::new),
+            birth_date: row.birth_date.map(Masked::new),
+            sex: row.sex.map(Masked::new),
+        };
+        said.entry(SourcePersonId(row.source_person_id)).or_default().push((one, row.is_of_batch));
     }
     Ok(said)
+}
+
+/// Marks persons who may be two children, each with the line of the batch that says so: nothing of them is disclosed outside the SEA until a
+/// steward settles it. A person in doubt already stays so.
+pub async fn doubt(
+    conn: &mut PgConnection,
+    doubtful: &[(SourcePersonId, u32)],
+    batch: BatchId,
+    at: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let persons: Vec<i64> = doubtful.iter().map(|(person, _)| person.0).collect();
+    let whence: Vec<String> = doubtful.iter().map(|(_, line)| format!("batch {}, line {line}", batch.0)).collect();
+    store::insert_doubts(conn, &persons, &whence, at).await
+}
+
+/// A person in doubt.
+#[derive(Clone, Debug, Serialize)]
+pub struct Doubt {
+    /// Whose identifier it is.
+    pub sea: String,
+    /// The source person, by our number.
+    pub source_person: i64,
+    /// The batch and line that raised the doubt.
+    pub raised_by: String,
+    /// When.
+    pub raised_at: DateTime<Utc>,
+    /// Clients of agencies who are matched with the student: what they would get waits.
+    pub clients: i64,
+}
+
+/// Who is in doubt, those first for whom most clients wait; at most so many. Nothing in it names anybody.
+pub async fn list_doubts(conn: &mut PgConnection, limit: i64) -> Result<Vec<Doubt>, sqlx::Error> {
+    store::list_doubts(conn, limit).await
+}
+
+/// A steward has looked: what is reported under the identifier is one child's, or has been put right. Says whether there was a doubt.
+pub async fn settle(
+    conn: &mut PgConnection,
+    person: SourcePersonId,
+    (by, reason): (&str, &str),
+    at: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    Ok(store::settle_doubt(conn, person.0, by, reason, at).await? > 0)
 }
 
 #[cfg(test)]
@@ -98,7 +172,12 @@ mod tests {
 
     fn said(first: &str, last: &str, birth: &str) -> Said {
         let name = |name: &str| Some(Masked::new(name.to_owned()));
-        Said { first_name: name(first), last_name: name(last), birth_date: birth.parse().ok().map(Masked::new) }
+        Said {
+            first_name: name(first),
+            last_name: name(last),
+            birth_date: birth.parse().ok().map(Masked::new),
+            sex: None,
+        }
     }
 
     #[test]
@@ -118,5 +197,28 @@ mod tests {
         check(quince, ("Tobias", "Medlar", "2007-11-21"), &["first_name", "last_name", "birth_date"]);
         check(quince, ("Tobias", "Quince", "2007-11-21"), &["first_name", "birth_date"]);
         check(quince, ("", "", ""), &[]);
+    }
+
+    #[test]
+    fn twins_share_all_but_the_first_name() {
+        fn check(a: (&str, &str), b: (&str, &str), expect: bool) {
+            let of = |(first, sex): (&str, &str)| Said {
+                sex: Some(Masked::new(sex.to_owned())),
+                ..said(first, "Quince", "2010-03-04")
+            };
+            assert_eq!((may_be_twins(&of(a), &of(b)), may_be_twins(&of(b), &of(a))), (expect, expect), "{a:?} {b:?}");
+        }
+        check(("Ambrosia", "F"), ("Ambrosia", "F"), false);
+        check(("Ambrosia", "F"), ("Ambrosia", "M"), false);
+        check(("Ambrosia", "F"), ("Tobias", "M"), true);
+        check(("Ambrosia", "F"), ("Edith", "F"), true);
+        check(("Quinn", "M"), ("Quincy", "M"), true);
+        check(("Mario", "M"), ("Maria", "F"), true);
+        check(("Ambrosia", "F"), ("Ambrozia", "F"), false);
+        check(("Mario", "M"), ("Marion", "M"), false);
+        check(("William", "M"), ("Bill", "M"), false);
+        check(("", "F"), ("Edith", "F"), false);
+        let (one, other) = (said("Ambrosia", "Quince", "2010-03-04"), said("Edith", "Quince", "2011-03-04"));
+        assert!(!may_be_twins(&one, &other), "not born on one day");
     }
 }

@@ -92,22 +92,106 @@ pub(crate) async fn list_birth_dates(
     Ok(rows.into_iter().map(|row| (row.source_person_id, row.birth_date)).collect())
 }
 
-/// Names and birth dates a state has reported for source persons, current ones.
+/// What a state has reported of who a source person is.
+pub(crate) struct SaidRow {
+    pub(crate) source_person_id: i64,
+    pub(crate) first_name: Option<String>,
+    pub(crate) last_surname: Option<String>,
+    pub(crate) birth_date: Option<chrono::NaiveDate>,
+    pub(crate) sex: Option<String>,
+    pub(crate) is_of_batch: bool,
+}
+
+/// Names, birth dates and sexes a state has reported for source persons, current ones, and whether in this batch.
 pub(crate) async fn list_said(
     conn: &mut PgConnection,
     persons: &[i64],
-) -> Result<Vec<(i64, Option<String>, Option<String>, Option<chrono::NaiveDate>)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "-- identity.list_said
+    batch: i64,
+) -> Result<Vec<SaidRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SaidRow,
+        r#"-- identity.list_said
         SELECT DISTINCT f.source_person_id, f.payload ->> 'first_name' AS first_name, f.payload ->> 'last_surname' AS last_surname,
-            CASE WHEN jsonb_typeof(f.payload -> 'birth_date') = 'string' THEN (f.payload ->> 'birth_date')::date END AS birth_date
+            CASE WHEN jsonb_typeof(f.payload -> 'birth_date') = 'string' THEN (f.payload ->> 'birth_date')::date END AS birth_date,
+            f.payload ->> 'sex' AS sex, f.recorded_batch = $2 AS "is_of_batch!"
         FROM identity.person_fact AS f
-        WHERE f.source_person_id = ANY($1) AND f.superseded_batch IS NULL AND f.payload ? 'last_surname'",
+        WHERE f.source_person_id = ANY($1) AND f.superseded_batch IS NULL AND f.payload ? 'last_surname'"#,
         persons,
+        batch,
     )
     .fetch_all(conn)
+    .await
+}
+
+/// Marks persons as doubtful who are not so already.
+pub(crate) async fn insert_doubts(
+    conn: &mut PgConnection,
+    persons: &[i64],
+    whence: &[String],
+    at: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let result = sqlx::query!(
+        "-- identity.insert_doubts
+        INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
+        SELECT DISTINCT ON (u.person) u.person, 'doubtful_identity', tstzrange($3, NULL), u.whence, 'intake', $3
+        FROM UNNEST($1::bigint[], $2::text[]) AS u (person, whence)
+        WHERE NOT EXISTS (
+            SELECT FROM identity.restriction AS r
+            WHERE r.source_person_id = u.person AND r.kind = 'doubtful_identity' AND upper_inf(r.in_force)
+        )
+        ORDER BY u.person, u.whence",
+        persons,
+        whence,
+        at,
+    )
+    .execute(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.source_person_id, row.first_name, row.last_surname, row.birth_date)).collect())
+    Ok(result.rows_affected())
+}
+
+/// Who is in doubt, those first for whom most clients wait.
+pub(crate) async fn list_doubts(
+    conn: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<crate::persons::Doubt>, sqlx::Error> {
+    sqlx::query_as!(
+        crate::persons::Doubt,
+        r#"-- identity.list_doubts
+        SELECT p.sea, r.source_person_id AS source_person, r.order_number AS raised_by, r.recorded_at AS raised_at,
+            (SELECT count(*) FROM identity.crosswalk AS x
+                JOIN identity.match_decision AS m ON m.student_id = x.student_id AND m.superseded_at IS NULL AND m.outcome = 'match'
+                WHERE x.source_person_id = r.source_person_id AND x.to_at IS NULL) AS "clients!"
+        FROM identity.restriction AS r
+        JOIN identity.source_person AS p ON p.source_person_id = r.source_person_id
+        WHERE r.kind = 'doubtful_identity' AND upper_inf(r.in_force)
+        ORDER BY "clients!" DESC, r.recorded_at, r.restriction_id
+        LIMIT $1"#,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Ends the doubt about a person.
+pub(crate) async fn settle_doubt(
+    conn: &mut PgConnection,
+    person: i64,
+    by: &str,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let result = sqlx::query!(
+        "-- identity.settle_doubt
+        UPDATE identity.restriction SET in_force = tstzrange(lower(in_force), $4), settled_by = $2, settled_reason = $3
+        WHERE source_person_id = $1 AND kind = 'doubtful_identity' AND upper_inf(in_force) AND lower(in_force) < $4",
+        person,
+        by,
+        reason,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
 }
 
 /// Puts a whole person under a restriction, once per order.

@@ -298,7 +298,7 @@ async fn write_rows(
     let told = rows.iter().flat_map(|row| row.members.iter().map(move |member| (row.line, member.facts.as_slice())));
     let told: Vec<_> =
         told.zip(&resolved).filter_map(|((line, facts), person)| Some(((*person)?, line, facts))).collect();
-    one_person::check(tx, &told, tally, context.limits.findings_max).await?;
+    one_person::check(tx, info, &told, tally, context.limits.findings_max).await?;
     let mut persons = resolved.into_iter();
     let mut written = Vec::with_capacity(rows.len());
     let mut known: Vec<Vec<Option<SourcePersonId>>> = Vec::with_capacity(rows.len());

@@ -1,6 +1,7 @@
 //! Whether what is reported under one identifier is about one person.
 
-use identity::persons::{Said, clear_differences, list_said};
+use history::BatchInfo;
+use identity::persons::{Said, clear_differences, doubt, list_said, may_be_twins};
 use model::{Domain, Fact, Masked, SourcePersonId, Value};
 use pg::Tx;
 
@@ -8,9 +9,10 @@ use super::{LoadError, Tally};
 use crate::{Finding, Severity};
 
 /// Finds records that are about another person than those before under the same identifier. They are loaded all the same: which of the two
-/// the identifier belongs to, a steward decides.
+/// the identifier belongs to, a steward decides, and until then nothing of that person is disclosed.
 pub(super) async fn check(
     tx: &mut Tx<'_, '_>,
+    info: &BatchInfo,
     rows: &[(SourcePersonId, u32, &[Fact])],
     tally: &mut Tally,
     findings_max: usize,
@@ -20,25 +22,57 @@ pub(super) async fn check(
         return Ok(());
     }
     let persons: Vec<SourcePersonId> = told.iter().map(|(person, _, _)| *person).collect();
-    let mut known = list_said(tx, &persons).await?;
+    let mut known = list_said(tx, &persons, info.batch).await?;
+    let mut doubtful = Vec::new();
     for (person, line, said) in told {
         let before = known.entry(person).or_default();
-        if before.contains(&said) {
+        let place = before.iter().position(|(other, _)| *other == said);
+        if place.is_some_and(|at| before[at].1) {
             continue;
         }
-        // Whoever is like any of those before is one of them.
-        let differ =
-            before.iter().map(|other| clear_differences(other, &said)).min_by_key(Vec::len).unwrap_or_default();
-        if !differ.is_empty() {
-            let message = "these fields are clearly another person's than those reported under this identifier before; \
-                check whose identifier it is. Both are kept";
-            let rule = "person.two_under_one_identifier";
-            let finding = Finding::new(line, rule, Severity::Warning, message.to_owned());
-            tally.find(Finding { field: Some(differ.join(", ")), ..finding }, findings_max);
+        // What an earlier file said is no news, but this file may say it beside something else.
+        let finding = if place.is_some() { twins(before, &said, line) } else { two_people(before, &said, line) };
+        if let Some(finding) = finding {
+            tally.find(finding, findings_max);
+            doubtful.push((person, line));
         }
-        before.push(said);
+        match place {
+            Some(at) => before[at].1 = true,
+            None => before.push((said, true)),
+        }
+    }
+    if !doubtful.is_empty() {
+        doubt(tx, &doubtful, info.batch, info.recorded_at).await?;
     }
     Ok(())
+}
+
+/// The finding, if a record is of another person than all those before it.
+fn two_people(before: &[(Said, bool)], said: &Said, line: u32) -> Option<Finding> {
+    // Whoever is like any of those before is one of them.
+    let others = before.iter().map(|(other, _)| clear_differences(other, said));
+    let differ = others.min_by_key(Vec::len).unwrap_or_default();
+    if differ.is_empty() {
+        return twins(before, said, line);
+    }
+    let message = "these fields are clearly another person's than those reported under this identifier before; \
+        check whose identifier it is. Both are kept, and nothing of them is released until a steward has looked";
+    Some(finding(line, "person.two_under_one_identifier", differ.join(", "), message))
+}
+
+/// The finding, if a record is of a twin of everybody whom this file has named under the identifier before.
+fn twins(before: &[(Said, bool)], said: &Said, line: u32) -> Option<Finding> {
+    let mut of_file = before.iter().filter(|(_, is_of_file)| *is_of_file).peekable();
+    if of_file.peek().is_none() || !of_file.all(|(other, _)| may_be_twins(other, said)) {
+        return None;
+    }
+    let message = "another first name than this file gives before under the same identifier, with the same surname and birth date, as twins \
+        have; check whose identifier it is. Both are kept, and nothing of them is released until a steward has looked";
+    Some(finding(line, "person.twins_under_one_identifier", "first_name".to_owned(), message))
+}
+
+fn finding(line: u32, rule: &'static str, fields: String, message: &str) -> Finding {
+    Finding { field: Some(fields), ..Finding::new(line, rule, Severity::Warning, message.to_owned()) }
 }
 
 /// What a record says of who the person is.
@@ -50,5 +84,6 @@ fn said(facts: &[Fact]) -> Option<Said> {
         first_name: text("first_name"),
         last_name: text("last_surname"),
         birth_date: fact.payload.get("birth_date").and_then(Value::as_date).map(Masked::new),
+        sex: text("sex"),
     })
 }

@@ -1,7 +1,10 @@
-//! `throughline identity merge | unmerge | relink | undo-move`.
+//! `throughline identity merge | unmerge | relink | undo-move | doubts | settle`.
 
 use anyhow::{Context as _, bail};
-use identity::crosswalk::{self, Author, Moved};
+use identity::{
+    crosswalk::{self, Author, Moved},
+    persons,
+};
 use intake::restriction::{Move, shift};
 use model::{Masked, Sea, SourcePersonId, StudentId};
 use pg::Role;
@@ -32,6 +35,14 @@ pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
                 (Move::Relink(find_all(&app, &moving.sea, &ids).await?, to), moving)
             }
             Identity::UndoMove { id, moving } => (Move::Undo(id), moving),
+            Identity::Doubts { limit } => {
+                list_doubts(place, &app, limit).await?;
+                return Ok(Outcome::Done);
+            }
+            Identity::Settle { id, moving } => {
+                settle(place, &app, &id, moving).await?;
+                return Ok(Outcome::Done);
+            }
             Identity::Link { .. } | Identity::Restrict { .. } | Identity::Review(_) => bail!("not a move"),
         };
         carry_out(place, &app, &what, moving).await?;
@@ -82,6 +93,44 @@ fn say(place: &Place, moved: &Moved, carried: u64, recalled: usize) -> anyhow::R
             ),
         );
     }
+    Ok(())
+}
+
+async fn list_doubts(place: &Place, app: &App, limit: i64) -> anyhow::Result<()> {
+    let doubts = pg::run_tx(app.pool(), "identity.doubts", Role::Identity, |tx| {
+        Box::pin(async move { Ok::<_, pg::Error>(persons::list_doubts(tx, limit).await?) })
+    })
+    .await?;
+    if place.json {
+        return console::json(&json!({ "doubts": doubts }));
+    }
+    for doubt in doubts {
+        let of = format!("source person {} of {}", doubt.source_person, doubt.sea);
+        console::line(
+            false,
+            format!(
+                "{of}: raised by {} on {}; {} matched clients wait",
+                doubt.raised_by, doubt.raised_at, doubt.clients
+            ),
+        );
+    }
+    Ok(())
+}
+
+async fn settle(place: &Place, app: &App, id: &str, moving: Moving) -> anyhow::Result<()> {
+    let (by, at) = (steward(app, moving.author.by)?, app.clock().now());
+    let (person, _) = find(app, &moving.sea, id).await?;
+    let reason = moving.author.reason;
+    let was_in_doubt = pg::run_tx(app.pool(), "identity.settle", Role::Identity, |tx| {
+        let author = (by.as_str(), reason.as_str());
+        Box::pin(async move { Ok::<_, pg::Error>(persons::settle(tx, person, author, at).await?) })
+    })
+    .await?;
+    anyhow::ensure!(was_in_doubt, "there is no doubt about that state id");
+    if place.json {
+        return console::json(&json!({ "settled": person.0 }));
+    }
+    console::line(false, "settled: what waited is released again where an agency has authority".to_owned());
     Ok(())
 }
 
