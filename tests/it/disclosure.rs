@@ -11,8 +11,8 @@ use tests::{moment, project_file};
 use uuid::Uuid;
 
 use crate::world::{
-    OTHER, Record, STUDENT, World, ask_of, at, consumer, encode, in_care, loaded_at, offense, reason, registration,
-    sea, snapshot, supervised, with,
+    CSSD_HEADER, OTHER, Record, STUDENT, World, ask_of, at, consumer, encode, in_care, loaded_at, offense, reason,
+    registration, sea, snapshot, supervised, tombstones, with,
 };
 
 /// One student with a history, a client of DCF as `D1`.
@@ -132,6 +132,77 @@ async fn after_adjudication_it_takes_an_order_that_two_people_entered() {
     world.force("SET session_replication_role = replica; UPDATE agreements.instrument SET person_key = 'C2', valid_to = '2099-01-01'").await;
     let forged = world.ask("cssd", "C2", moment() + TimeDelta::days(30)).await;
     assert!(matches!(forged, Err(Error::Agreements(_))), "{forged:?}");
+}
+
+#[tokio::test]
+async fn a_paper_opens_while_it_is_reported_and_the_child_it_was_given_for() {
+    let world = one_in_care(&["cssd"]).await;
+    let released = supervised("C1", "parent_consent", "adjudicated");
+    let noon = |day: &str| at(&format!("2026-11-{day}T13:00:00Z"));
+    world.roster("cssd", "2026-11-19", std::slice::from_ref(&released), loaded_at()).await;
+    world.link("cssd", "C1", STUDENT).await;
+    let disclosed = world.ask("cssd", "C1", noon("19")).await.unwrap();
+    assert_eq!(disclosed.history.legal_basis(), "parent_consent");
+    // The agency no longer states it: the release is taken back. It is no basis that a later roster loses by mistake for ever.
+    world.roster("cssd", "2026-11-20", &[supervised("C1", "juvenile_justice", "adjudicated")], loaded_at()).await;
+    assert!(reason(world.ask("cssd", "C1", noon("20")).await).is_about_the_student());
+    for day in ["21", "22"] {
+        world.roster("cssd", &format!("2026-11-{day}"), std::slice::from_ref(&released), loaded_at()).await;
+        assert!(world.ask("cssd", "C1", noon(day)).await.is_ok(), "reported again");
+    }
+    // An end that comes earlier ends the paper with it.
+    let shorter = released.replace(",2026-10-01,,", ",2026-10-01,2026-11-24,");
+    world.roster("cssd", "2026-11-23", &[shorter], loaded_at()).await;
+    let open =
+        "SELECT count(*) FROM agreements.instrument WHERE revoked_at IS NULL AND valid_to = '2026-11-25 05:00:00+00'";
+    assert_eq!(world.count(open).await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM agreements.instrument WHERE revoked_at IS NULL").await, 1);
+    // The id means another child: no paper about the first, two stewards' neither, opens the second's record.
+    let order = NewInstrument {
+        kind: InstrumentKind::CourtOrder,
+        consumer: consumer("cssd"),
+        person_key: Masked::new("C1".to_owned()),
+        reference: "J-26-9".to_owned(),
+        reason: "disposition hearing".to_owned(),
+        in_force: Interval { from: moment(), to: Some(moment() + TimeDelta::days(30)) },
+    };
+    let signed = world.approvals(Act::RecordInstrument, order.digest().unwrap(), moment());
+    let mut conn = world.db.superuser().await;
+    world.agreements.record_order(&mut conn, &order, &signed, "ann", moment()).await.unwrap();
+    let another = supervised("C1", "juvenile_justice", "adjudicated")
+        .replace("Quince,Ambrosia,,,2010-03-04", "Medlar,Quill,,,2012-07-09");
+    world.roster("cssd", "2026-11-24", &[another], loaded_at()).await;
+    assert_eq!(world.count("SELECT count(*) FROM agreements.instrument WHERE revoked_at IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn rows_that_contradict_each_other_and_a_roster_of_tomorrow_give_nothing() {
+    let world = one_in_care(&["cssd"]).await;
+    let layout = identity::roster::RosterLayout::parse(&project_file("deploy/consumers/cssd/roster.toml")).unwrap();
+    let take = async |day: &str, rows: &[String], tail: &str| {
+        let bytes = format!("{CSSD_HEADER}\n{}\n{tail}", rows.join("\n"));
+        let source = (&consumer("cssd"), "roster.csv", bytes.as_bytes());
+        let when = (day.parse().unwrap(), at("2026-11-20T18:00:00Z"));
+        intake::roster::take(&world.db.pool, (&world.agreements, &tombstones()), &layout, source, when).await.unwrap().receipt
+    };
+    let before = supervised("C1", "juvenile_justice", "pre_adjudication");
+    let other = supervised("C2", "juvenile_justice", "pre_adjudication");
+    let contradicted = [before.clone(), supervised("C1", "juvenile_justice", "adjudicated"), other.clone()];
+    let tomorrow = take("2026-11-21", &[before.clone()], "").await;
+    assert!(tomorrow.refused_reason.is_some_and(|why| why.contains("days to come")));
+    let cut = take("2026-11-20", &[before.clone(), other.clone()], "C3,Quince,Amb").await;
+    assert!(cut.refused_reason.is_some_and(|why| why.contains("cut off")));
+    let receipt = take("2026-11-20", &contradicted, "").await;
+    // Two of three rows are bad in so small a roster: it is refused as a whole.
+    assert!(receipt.refused_reason.is_some());
+    let many: Vec<String> =
+        (10..30).map(|n| supervised(&format!("C{n}"), "juvenile_justice", "pre_adjudication")).collect();
+    let receipt = take("2026-11-20", &[&contradicted[..], &many].concat(), "").await;
+    let rules: Vec<_> = receipt.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!((receipt.accepted, rules), (21, vec!["row.contradiction"; 2]));
+    world.link("cssd", "C2", OTHER).await;
+    assert!(world.ask("cssd", "C2", at("2026-11-20T19:00:00Z")).await.is_ok());
+    assert_eq!(world.count("SELECT count(*) FROM identity.client WHERE person_key = 'C1'").await, 0);
 }
 
 #[tokio::test]

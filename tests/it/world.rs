@@ -149,7 +149,8 @@ pub fn supervised(person: &str, basis: &str, phase: &str) -> String {
     format!("{person},Quince,Ambrosia,,,2010-03-04,F,,Hartford,06103,,JUV,2026-10-01,,O1,P1,J-26-1,{basis},{phase}")
 }
 
-const CSSD_HEADER: &str = "ClientPIN,LastName,FirstName,MiddleName,Suffix,DOB,Sex,Race,TownName,ZipCode,SASID,CaseType,\
+/// The header of CSSD's roster.
+pub const CSSD_HEADER: &str = "ClientPIN,LastName,FirstName,MiddleName,Suffix,DOB,Sex,Race,TownName,ZipCode,SASID,CaseType,\
 SupervisionStartDate,SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBasis,LegalStatus";
 
 /// An entry of the ledger, with its detail.

@@ -36,6 +36,7 @@ mod matrix;
 mod named;
 mod opening;
 mod registry;
+mod reported;
 mod request;
 mod rule;
 mod store;
@@ -58,6 +59,7 @@ pub use matrix::matrix;
 pub use named::UnknownName;
 pub use opening::Opening;
 pub use registry::{Agreements, Proposal, VersionSummary};
+pub use reported::{REPORTED, Reported, Settled};
 pub use request::{Asked, EraseRequest, ExportRequest, FactNamed, FiledRequest, OpenRequest, UsedRequest};
 pub use terms::{
     Access, Amendment, Audience, Audiences, Basis, Clause, Condition, Delivery, Evidence, FORMAT, LegalBasis,

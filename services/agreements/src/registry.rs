@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use model::{ConsumerId, Masked};
 use sqlx::PgConnection;
 
@@ -17,6 +17,7 @@ use crate::{
     evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument},
     in_force::{Ended, InForce, Plan},
     interval::Interval,
+    reported::{self, REPORTED, Reported, Settled},
     rule, store,
     terms::Terms,
 };
@@ -297,6 +298,45 @@ impl Agreements {
     /// Ends a certification.
     pub async fn revoke_certification(&self, conn: &mut PgConnection, id: i64, at: DateTime<Utc>) -> Result<(), Error> {
         found(store::revoke_certification(conn, id, at).await?, "certification in force")
+    }
+
+    /// Settles what a roster reports: what it no longer reports is in force no longer, nor is anything about a child who had an id before; releases
+    /// that are new, or reported again, go on file. Called in the transaction that takes the roster.
+    pub async fn settle_reported(
+        &self,
+        conn: &mut PgConnection,
+        reported: Reported<'_>,
+        by: &str,
+        at: DateTime<Utc>,
+    ) -> Result<Settled, Error> {
+        let at = at.trunc_subsecs(6);
+        let others: Vec<String> = reported.other_child.iter().cloned().collect();
+        let mut revoked = store::revoke_of_clients(conn, reported.consumer, &others, at).await?;
+        let on_file = store::list_reported(conn, reported.consumer, REPORTED, at).await?;
+        let (gone, stated) = reported::compare(&reported, &on_file);
+        revoked += store::revoke_instruments(conn, &gone, at).await?;
+        let mut papers: Vec<NewInstrument> = stated.into_iter().cloned().collect();
+        let mut new: Vec<NewInstrument> = Vec::new();
+        // A paper that was taken back counts again from then on; one that ended meanwhile is no more.
+        while !papers.is_empty() {
+            let digests = papers.iter().map(NewInstrument::digest).collect::<Result<Vec<_>, _>>()?;
+            let mut known = store::list_standing(conn, &digests).await?;
+            let mut again = Vec::new();
+            for (mut paper, digest) in papers.into_iter().zip(digests) {
+                match known.remove(&digest) {
+                    None => new.push(paper),
+                    Some(Some(taken_back)) if paper.in_force.to.is_none_or(|to| taken_back.max(at) < to) => {
+                        paper.in_force.from = taken_back.max(paper.in_force.from + TimeDelta::microseconds(1));
+                        again.push(paper);
+                    }
+                    Some(_) => {}
+                }
+            }
+            papers = again;
+        }
+        let (orders, releases): (Vec<_>, Vec<_>) = new.into_iter().partition(|paper| paper.kind.needs_approval());
+        let filed = self.record_releases(conn, &releases, by, at).await?;
+        Ok(Settled { filed, revoked, orders })
     }
 
     /// Puts releases on file; those already there are passed over. Returns how many are new.

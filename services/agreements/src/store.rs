@@ -3,6 +3,8 @@
 pub(crate) mod opening;
 pub(crate) mod request;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use model::ConsumerId;
 use sqlx::{PgConnection, types::Json};
@@ -13,10 +15,15 @@ use crate::{
     canonical::Digest,
     evidence::{NewCertification, NewInstrument},
     interval::Interval,
+    reported::OnFile,
     rule::RuleRow,
 };
 
 type Instant = DateTime<Utc>;
+
+fn digest(bytes: &[u8]) -> Result<Digest, Error> {
+    Digest::from_slice(bytes).ok_or(Error::Corrupt("a digest has not 32 bytes"))
+}
 
 /// A version to be stored.
 pub(crate) struct NewVersion<'a> {
@@ -304,7 +311,7 @@ pub(crate) async fn find_head(
     .await?;
     row.map(|row| {
         Ok(Head {
-            digest: Digest::from_slice(&row.digest).ok_or(Error::Corrupt("a digest has not 32 bytes"))?,
+            digest: digest(&row.digest)?,
             approvals: [
                 approval(row.first_steward, row.first_given_at, &row.first_signature)?,
                 approval(row.second_steward, row.second_given_at, &row.second_signature)?,
@@ -338,7 +345,7 @@ pub(crate) async fn list_versions(conn: &mut PgConnection) -> Result<Vec<crate::
             agreement_id: row.agreement_id,
             version: row.version,
             consumer: row.consumer.try_into().map_err(|_| Error::Corrupt("a consumer has no legal name"))?,
-            digest: Digest::from_slice(&row.digest).ok_or(Error::Corrupt("a digest has not 32 bytes"))?,
+            digest: digest(&row.digest)?,
             validity: Interval { from: row.valid_from, to: row.valid_to },
             activated_at: row.activated_at,
             ended_at: row.ended_at,
@@ -495,6 +502,88 @@ pub(crate) async fn revoke_instrument(conn: &mut PgConnection, digest: Digest, a
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Ends papers, named by their digests. Returns how many were in force.
+pub(crate) async fn revoke_instruments(conn: &mut PgConnection, digests: &[Digest], at: Instant) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "-- agreements.revoke_instruments
+        UPDATE agreements.instrument SET revoked_at = $2 WHERE digest = ANY ($1) AND revoked_at IS NULL",
+        &digests.iter().map(|digest| digest.0.to_vec()).collect::<Vec<_>>(),
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Ends every paper about these clients, whoever put it on file. Returns how many were in force.
+pub(crate) async fn revoke_of_clients(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    person_keys: &[String],
+    at: Instant,
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "-- agreements.revoke_of_clients
+        UPDATE agreements.instrument SET revoked_at = $3
+        WHERE consumer = $1 AND person_key = ANY ($2) AND revoked_at IS NULL AND (valid_to IS NULL OR valid_to > $3)",
+        consumer.as_str(),
+        person_keys,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The papers in force, or to be in force, that rosters reported.
+pub(crate) async fn list_reported(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    reason: &str,
+    at: Instant,
+) -> Result<Vec<OnFile>, Error> {
+    sqlx::query!(
+        "-- agreements.list_reported
+        SELECT i.digest, i.person_key, i.kind, i.reference, i.valid_from, i.valid_to
+        FROM agreements.instrument AS i
+        WHERE i.consumer = $1 AND i.reason = $2 AND i.revoked_at IS NULL AND (i.valid_to IS NULL OR i.valid_to > $3)",
+        consumer.as_str(),
+        reason,
+        at
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(|row| {
+        Ok(OnFile {
+            digest: digest(&row.digest)?,
+            person_key: row.person_key,
+            kind: row.kind,
+            reference: row.reference,
+            valid_from: row.valid_from,
+            valid_to: row.valid_to,
+        })
+    })
+    .collect()
+}
+
+/// Those of these papers that are on file, and when they were taken back, if they were.
+pub(crate) async fn list_standing(
+    conn: &mut PgConnection,
+    digests: &[Digest],
+) -> Result<HashMap<Digest, Option<Instant>>, Error> {
+    sqlx::query!(
+        "-- agreements.list_standing
+        SELECT i.digest, i.revoked_at FROM agreements.instrument AS i WHERE i.digest = ANY ($1)",
+        &digests.iter().map(|digest| digest.0.to_vec()).collect::<Vec<_>>(),
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(|row| Ok((digest(&row.digest)?, row.revoked_at)))
+    .collect()
 }
 
 /// A paper as stored.

@@ -272,7 +272,7 @@ impl App {
             Box::pin(async move { agreements.load_active(tx, consumer, at).await })
         })
         .await?;
-        if active.is_some_and(|active| active.digest() == proposal.digest) {
+        if active.is_some_and(|active| active.digest() == proposal.digest && active.ended().is_none()) {
             return Ok((proposal.agreement_id, proposal.version));
         }
         if !self.sandbox_keys.is_empty() {
@@ -339,10 +339,33 @@ impl App {
         Ok(())
     }
 
+    /// Whether a version of the document's agreement, as late or later, is in force or was.
+    async fn has_been_active(&self, consumer: &ConsumerId, document: &str) -> anyhow::Result<bool> {
+        let shipped = agreements::parse(document).map_err(|error| agreement_error(&error))?;
+        let (agreements, at) = (&*self.agreements, self.clock().now());
+        let active = pg::run_tx(self.pool(), "cli.active", Role::Agreements, |tx| {
+            Box::pin(async move { agreements.load_active(tx, consumer, at).await })
+        })
+        .await?;
+        Ok(active.is_some_and(|active| {
+            let terms = active.terms();
+            terms.id == shipped.id && terms.version >= shipped.version
+        }))
+    }
+
+    /// The sole right to write a consumer's deliveries: two runs at once would mix what they write.
+    pub async fn lease_deliveries(&self, consumer: &ConsumerId) -> anyhow::Result<pg::Lease> {
+        let lease = pg::Lease::take(self.pool(), &format!("deliveries of {consumer}")).await?;
+        lease.ok_or_else(|| anyhow!("another run for {consumer} is under way: wait until it has ended"))
+    }
+
     /// The sandbox's agreements and the certification that the juvenile-justice basis needs.
     async fn activate_shipped(&self) -> anyhow::Result<()> {
         for (id, consumer) in &self.consumers {
-            self.activate(&consumer.agreement).await.with_context(|| format!("the agreement of {id}"))?;
+            // What stewards have done since stays: an amendment in force, and a suspension.
+            if !self.has_been_active(id, &consumer.agreement).await? {
+                self.activate(&consumer.agreement).await.with_context(|| format!("the agreement of {id}"))?;
+            }
         }
         let at = self.clock().now();
         let agreements = &*self.agreements;

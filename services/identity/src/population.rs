@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Days, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
-use model::ConsumerId;
+use model::{ConsumerId, Masked};
 use serde::Serialize;
 use sqlx::{PgConnection, postgres::types::PgRange};
 
@@ -59,6 +59,15 @@ pub struct RosterReceipt {
     pub seen_before: bool,
     /// Why the roster as a whole was refused, if it was.
     pub refused_reason: Option<String>,
+    /// No roster of a later day was taken before.
+    #[serde(skip)]
+    pub is_latest: bool,
+    /// The clients whom rows name that cannot be used: what is known of them stays.
+    #[serde(skip)]
+    pub held: BTreeSet<Masked<String>>,
+    /// The clients whose ids meant another child before.
+    #[serde(skip)]
+    pub other_child: BTreeSet<Masked<String>>,
 }
 
 /// Takes a roster: clients, authorities, absence. The population follows with [`rebuild`], after matching.
@@ -79,6 +88,9 @@ pub async fn take_roster(
         findings: Vec::new(),
         seen_before: false,
         refused_reason: None,
+        is_latest: true,
+        held: BTreeSet::new(),
+        other_child: BTreeSet::new(),
     };
     let seen = store::find_roster(conn, file.consumer, &file.sha256, file.roster_date).await?;
     if let Some((id, rows_in, accepted, refused)) = seen {
@@ -89,16 +101,22 @@ pub async fn take_roster(
             accepted: count(accepted),
             refused: count(refused),
             seen_before: true,
+            is_latest: store::latest_roster_date(conn, file.consumer).await? == Some(file.roster_date),
             ..receipt
         });
     }
-    refuse_duplicates(&mut roster);
     refuse_two_children(&mut roster);
+    refuse_duplicates(&mut roster);
     receipt.accepted = roster.rows.len() as u64;
     receipt.refused = receipt.rows_in.saturating_sub(receipt.accepted);
     receipt.refused_reason = refusal(store::latest_roster_date(conn, file.consumer).await?, file, layout, &roster);
     let current = store::list_authorities(conn, file.consumer).await?;
-    let held = settle_gaps(conn, file.consumer, &mut roster).await?;
+    let earlier = list_earlier(conn, file.consumer).await?;
+    settle_gaps(&mut roster, &earlier);
+    let held = list_held(&roster, &earlier);
+    receipt.held = held.values().cloned().map(Masked::new).collect();
+    receipt.other_child = list_other_children(&roster, &earlier);
+    let held: BTreeSet<i64> = held.into_keys().collect();
     if receipt.refused_reason.is_none() && file.accepted_by.is_none() {
         let mut named = store::list_named(conn, file.consumer, &roster.person_keys()).await?;
         named.extend(&held);
@@ -141,12 +159,9 @@ pub async fn rebuild(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<u
 /// The largest share of bad rows a full roster may have: beyond it, absence could end authority over children who are still clients.
 const REFUSED_SHARE_MAX: f64 = 0.2;
 
-/// A roster of tomorrow may come tonight; none speaks of days further ahead.
-const DAYS_AHEAD_MAX: u64 = 1;
-
 fn refusal(latest: Option<NaiveDate>, file: &RosterFile<'_>, layout: &RosterLayout, roster: &Roster) -> Option<String> {
     let received_on = file.received_at.with_timezone(&layout.time_zone).date_naive();
-    if received_on.checked_add_days(Days::new(DAYS_AHEAD_MAX)).is_none_or(|last| last < file.roster_date) {
+    if received_on < file.roster_date {
         return Some(format!(
             "the roster speaks of {}, and came on {received_on}: what it says of days to come would keep authority that ends before them",
             file.roster_date
@@ -157,6 +172,9 @@ fn refusal(latest: Option<NaiveDate>, file: &RosterFile<'_>, layout: &RosterLayo
             "the roster speaks of {}, but one of {latest} has been taken: an older roster would undo it",
             file.roster_date
         ));
+    }
+    if roster.is_cut && layout.kind == RosterKind::Snapshot {
+        return Some("the last line is cut off, and with it whoever came after: the roster is not whole".to_owned());
     }
     if roster.rows.is_empty() {
         return Some("the roster has no usable row: taken as it is, it would end every authority".to_owned());
@@ -203,17 +221,36 @@ fn shrunken(
     })
 }
 
-/// Of several rows with the same client and authority the first is taken.
+/// Whether two rows give the same authority; who works on the case decides nothing.
+fn says_the_same(a: &Authority, b: &Authority) -> bool {
+    (&a.legal_basis, &a.phase, &a.office, &a.order_number, &a.instrument, a.start_date, a.end_date)
+        == (&b.legal_basis, &b.phase, &b.office, &b.order_number, &b.instrument, b.start_date, b.end_date)
+}
+
+/// Of several rows that say the same of one client and authority the first is taken. Where they say different things nobody can tell which holds:
+/// none is taken.
 fn refuse_duplicates(roster: &mut Roster) {
+    let key = |row: &RosterRow| (row.person_key.expose().clone(), row.authority.source_key.clone());
+    let mut said: BTreeMap<(String, String), Authority> = BTreeMap::new();
+    let mut two: BTreeSet<(String, String)> = BTreeSet::new();
+    for row in &roster.rows {
+        let first = said.entry(key(row)).or_insert_with(|| row.authority.clone());
+        if !says_the_same(first, &row.authority) {
+            two.insert(key(row));
+        }
+    }
     let mut seen = BTreeSet::new();
     let findings = &mut roster.findings;
     roster.rows.retain(|row| {
-        let first = seen.insert((row.person_key.expose().clone(), row.authority.source_key.clone()));
-        if !first {
-            let message = "an earlier row names the same client and authority: that one is taken".to_owned();
-            findings.push(RosterFinding { line: row.line, column: None, rule: "row.duplicate", message });
-        }
-        first
+        let (rule, message) = if two.contains(&key(row)) {
+            ("row.contradiction", "rows of the same client and authority say different things of it: none is taken")
+        } else if seen.insert(key(row)) {
+            return true;
+        } else {
+            ("row.duplicate", "an earlier row says the same of this client and authority: that one is taken")
+        };
+        findings.push(RosterFinding { line: row.line, column: None, rule, message: message.to_owned() });
+        false
     });
 }
 
@@ -250,13 +287,18 @@ fn refuse_two_children(roster: &mut Roster) {
     });
 }
 
-/// What rows leave out of name and birth date is taken from what the agency said of the same client in another row or an earlier roster. Gives
-/// the clients whom rows name that cannot be used.
-async fn settle_gaps(
+/// Every client ever named: by the agency's id, our id and what the agency said last.
+async fn list_earlier(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
-    roster: &mut Roster,
-) -> Result<BTreeSet<i64>, sqlx::Error> {
+) -> Result<BTreeMap<String, (i64, ClientDetails)>, sqlx::Error> {
+    let clients = store::list_details(conn, consumer).await?;
+    let read = |details| serde_json::from_value(details).unwrap_or_default();
+    Ok(clients.into_iter().map(|(client, key, details)| (key, (client, read(details)))).collect())
+}
+
+/// What rows leave out of name and birth date is taken from what the agency said of the same client in another row or an earlier roster.
+fn settle_gaps(roster: &mut Roster, earlier: &BTreeMap<String, (i64, ClientDetails)>) {
     let incomplete = |row: &&mut RosterRow| row.details.is_incomplete();
     let mut said: BTreeMap<String, ClientDetails> = BTreeMap::new();
     for row in &roster.rows {
@@ -267,28 +309,39 @@ async fn settle_gaps(
             row.details.fill_from(said);
         }
     }
-    let mut gaps: Vec<&mut RosterRow> = roster.rows.iter_mut().filter(incomplete).collect();
-    if gaps.is_empty() && roster.held.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let (mut earlier, mut held) = (BTreeMap::new(), BTreeSet::new());
-    for (client, key, details) in store::list_details(conn, consumer).await? {
-        let details: ClientDetails = serde_json::from_value(details).unwrap_or_default();
-        let is_held = |one: &Held| match one {
-            Held::Key(held) => *held.expose() == key,
-            Held::Child(child) => child.bears_out(&details),
-        };
-        if roster.held.iter().any(is_held) {
-            held.insert(client);
-        }
-        earlier.insert(key, details);
-    }
-    for row in &mut gaps {
-        if let Some(earlier) = earlier.get(row.person_key.expose()).filter(|earlier| row.details.bears_out(earlier)) {
+    for row in roster.rows.iter_mut().filter(incomplete) {
+        if let Some((_, earlier)) = earlier.get(row.person_key.expose())
+            && row.details.bears_out(earlier)
+        {
             row.details.fill_from(earlier);
         }
     }
-    Ok(held)
+}
+
+/// The clients whom rows name that cannot be used.
+fn list_held(roster: &Roster, earlier: &BTreeMap<String, (i64, ClientDetails)>) -> BTreeMap<i64, String> {
+    let mut held = BTreeMap::new();
+    if roster.held.is_empty() {
+        return held;
+    }
+    for (key, (client, details)) in earlier {
+        let is_held = |one: &Held| match one {
+            Held::Key(held) => held.expose() == key,
+            Held::Child(child) => child.bears_out(details),
+        };
+        if roster.held.iter().any(is_held) {
+            held.insert(*client, key.clone());
+        }
+    }
+    held
+}
+
+/// The ids under which the agency lists another child than before.
+fn list_other_children(roster: &Roster, earlier: &BTreeMap<String, (i64, ClientDetails)>) -> BTreeSet<Masked<String>> {
+    let is_other = |row: &&RosterRow| {
+        earlier.get(row.person_key.expose()).is_some_and(|(_, before)| row.details.is_another_child(before))
+    };
+    roster.rows.iter().filter(is_other).map(|row| row.person_key.clone()).collect()
 }
 
 async fn enter_clients(

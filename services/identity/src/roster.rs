@@ -218,6 +218,8 @@ pub struct Roster {
     pub held: Vec<Held>,
     /// Rows read.
     pub rows_in: u64,
+    /// The last line has fewer fields than the header.
+    pub is_cut: bool,
 }
 
 /// Whom a row that cannot be used speaks of.
@@ -275,6 +277,7 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
             roster.find(line, None, "quote.open", "a quotation mark opens here and is not closed on this line");
             return roster;
         }
+        roster.is_cut = bytes.len() < header.len();
         match record_row(line, layout, &header, &places, &bytes) {
             Ok((row, notes)) => {
                 roster.rows.push(row);

@@ -1,13 +1,13 @@
 //! The way in for rosters: clients and authority go to `identity`, the papers a roster reports go on file with the agreements.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use agreements::{Agreements, InstrumentKind, Interval, NewInstrument};
+use agreements::{Agreements, InstrumentKind, Interval, NewInstrument, REPORTED, Reported, Settled};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use history::TombstoneKey;
 use identity::{
     population::{RosterFile, RosterReceipt, day_begins, rebuild, take_roster},
-    roster::{ClientDetails, RosterLayout, RosterRow, read},
+    roster::{ClientDetails, RosterKind, RosterLayout, RosterRow, read},
 };
 use model::{ConsumerId, Masked};
 use pg::{Role, Tx, crash::CrashPoint};
@@ -98,27 +98,34 @@ pub async fn take_accepted(
     let sha256 = Sha256::digest(bytes).into();
     let file = RosterFile { consumer, file_name, sha256, roster_date, received_at: at, accepted_by };
     let papers: Vec<NewInstrument> = roster.rows.iter().filter_map(|row| instrument(row, layout, consumer)).collect();
-    let (orders, releases): (Vec<_>, Vec<_>) = papers.into_iter().partition(|paper| paper.kind.needs_approval());
-    let (receipt, filed) = pg::run_tx(pool, "intake.roster", Role::Identity, |tx| {
+    let (receipt, settled) = pg::run_tx(pool, "intake.roster", Role::Identity, |tx| {
         let mut roster = roster.clone();
-        let (file, releases) = (&file, &releases);
+        let (file, papers) = (&file, &papers);
         Box::pin(async move {
             blank_erased(tx, consumer, &mut roster.rows, tombstones).await?;
+            let clients: BTreeSet<String> = roster.rows.iter().map(|row| row.person_key.expose().clone()).collect();
             let receipt = take_roster(tx, file, layout, roster).await?;
-            let mut filed = 0;
-            if receipt.refused_reason.is_none() {
+            let mut settled = Settled::default();
+            // The last roster again may find orders that nobody approved yet; an earlier one says nothing of today.
+            if receipt.refused_reason.is_none() && (!receipt.seen_before || receipt.is_latest) {
                 rebuild(tx, file.consumer).await?;
                 tx.act_as(Role::Agreements).await?;
-                filed = agreements.record_releases(tx, releases, "roster", at).await?;
+                let reported = Reported {
+                    consumer: file.consumer,
+                    papers,
+                    clients: (layout.kind == RosterKind::Delta || receipt.seen_before).then_some(&clients),
+                    held: &exposed(&receipt.held),
+                    other_child: &exposed(&receipt.other_child),
+                };
+                settled = agreements.settle_reported(tx, reported, "roster", at).await?;
             }
             pg::crash::hit(CrashPoint::RosterBeforeCommit);
-            Ok::<_, RosterError>((receipt, filed))
+            Ok::<_, RosterError>((receipt, settled))
         })
     })
     .await?;
     pg::crash::hit(CrashPoint::RosterAfterCommit);
-    let orders = if receipt.refused_reason.is_none() { orders } else { Vec::new() };
-    Ok(Taken { receipt, releases: filed, orders })
+    Ok(Taken { receipt, releases: settled.filed, orders: settled.orders })
 }
 
 /// Takes out what the rows of erased clients say of them: the agency learns nothing of it, and nothing of it is kept.
@@ -141,10 +148,17 @@ async fn blank_erased(
     Ok(())
 }
 
-/// The paper a row reports. A release holds while the row's authority does; an order for a bounded time.
+fn exposed(keys: &BTreeSet<Masked<String>>) -> BTreeSet<String> {
+    keys.iter().map(|key| key.expose().clone()).collect()
+}
+
+/// The paper a row reports. A release holds while the row's authority does; an order, which has a number, for a bounded time.
 fn instrument(row: &RosterRow, layout: &RosterLayout, consumer: &ConsumerId) -> Option<NewInstrument> {
     let kind: InstrumentKind = row.authority.instrument.as_deref()?.parse().ok()?;
     let authority = &row.authority;
+    if kind.needs_approval() && authority.order_number.is_none() {
+        return None;
+    }
     let after = |day: NaiveDate, days: u64| day.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX);
     let mut last = authority.end_date;
     if kind.needs_approval() {
@@ -156,7 +170,7 @@ fn instrument(row: &RosterRow, layout: &RosterLayout, consumer: &ConsumerId) -> 
         consumer: consumer.clone(),
         person_key: Masked::new(row.person_key.expose().clone()),
         reference: authority.order_number.clone().unwrap_or_else(|| format!("roster {}", authority.source_key)),
-        reason: "reported by the recipient's roster".to_owned(),
+        reason: REPORTED.to_owned(),
         in_force: Interval {
             from: day_begins(layout.time_zone, authority.start_date),
             to: last.map(|day| day_begins(layout.time_zone, after(day, 1))),

@@ -196,6 +196,7 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
     let today = date.unwrap_or_else(|| app.clock().now().with_timezone(&layout.time_zone).date_naive());
     let now = app.clock().now().with_timezone(&layout.time_zone).date_naive();
     ensure!(today <= now + Days::new(1), "{today} lies in the future: a night is run on its day, or after it");
+    let lease = app.lease_deliveries(consumer).await?;
     let (matching, intervals) = match_clients(app, consumer).await?;
     let folder = out.join(today.to_string());
     let (mut histories, mut refused) = (None, None);
@@ -228,6 +229,7 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
         "summaries": { "rendered": report["summaries"]["rendered"], "unchanged": report["summaries"]["unchanged"] }, "proofs": proofs,
     });
     write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&delivered)?)?;
+    lease.give_back().await?;
     Ok(report)
 }
 

@@ -107,7 +107,9 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
             report: report.clone(),
             occasion: Occasion::Approved { request: approved, format: &format },
         };
+        let lease = app.lease_deliveries(&consumer).await?;
         let manifest = if is_own { export_own(&app, &wanted).await? } else { export(&app, &wanted).await? };
+        lease.give_back().await?;
         app.sequence().await?;
         if place.json {
             console::json(&json!({ "out": out, "manifest": manifest }))?;

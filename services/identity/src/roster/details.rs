@@ -91,6 +91,21 @@ impl ClientDetails {
         compared.contains(&Some(false))
     }
 
+    /// Whether these most likely speak of another child: more speaks against it than for it, or another first name stands without the same state id. One
+    /// corrected date, name or identifier makes nobody another child.
+    pub(crate) fn is_another_child(&self, other: &Self) -> bool {
+        let compared = [
+            self.first_names(other),
+            self.last_names(other),
+            self.sasids(other),
+            compared(self.birth_date, other.birth_date),
+        ];
+        let count = |expect: bool| compared.iter().flatten().filter(|same| **same == expect).count();
+        self.contradicts(other)
+            && (count(false) >= count(true)
+                || (self.first_names(other) == Some(false) && self.sasids(other) != Some(true)))
+    }
+
     /// Whether these speak of one child although one leaves something out: two of names, birth date and state id are the same, and none is another.
     pub(crate) fn bears_out(&self, other: &Self) -> bool {
         let compared = [
@@ -143,6 +158,27 @@ mod tests {
         ] {
             let other = client(first, "Medlar", birth, sasid);
             assert_eq!((roe.contradicts(&other), other.contradicts(&roe)), (expect, expect), "{first} {birth} {sasid}");
+        }
+    }
+
+    #[test]
+    fn a_correction_makes_nobody_another_child() {
+        let roe = client("José", "Roe", "2010-03-04", "99001234");
+        for (first, last, birth, sasid, expect) in [
+            ("José", "Roe", "2010-03-05", "99001234", false),
+            ("José", "Roe", "2010-03-04", "99001235", false),
+            ("José", "Medlar", "2010-03-04", "", false),
+            ("Pat", "Roe", "2010-03-04", "99001234", false),
+            ("Pat", "Roe", "2010-03-04", "", true),
+            ("Pat", "Roe", "2010-03-04", "99001235", true),
+            ("Pat", "Medlar", "2012-01-01", "99001235", true),
+            ("José", "Medlar", "2012-01-01", "99001235", true),
+        ] {
+            assert_eq!(
+                client(first, last, birth, sasid).is_another_child(&roe),
+                expect,
+                "{first} {last} {birth} {sasid}"
+            );
         }
     }
 

@@ -200,7 +200,7 @@ impl<'w> Lines<'w> {
         let is_person = !matches!(self.wanted, Wanted::Fact(..));
         let at = |line: u32| record.get((line as usize).saturating_sub(1 + first));
         match item {
-            Item::Person { line, state_id, facts, .. } | Item::Retracted { line, state_id, facts } => {
+            Item::Person { line, state_id, facts, .. } | Item::Retracted { line, state_id, facts, .. } => {
                 Some((*line, names(state_id.expose(), facts)))
             }
             Item::Joint(members) => {
