@@ -210,7 +210,7 @@ pub enum Intake {
     },
     /// Say what is wrong with a file, without a database.
     Check {
-        /// The file.
+        /// The file, or a folder of files of one layout, which are read side by side.
         path: PathBuf,
         /// The layout.
         #[arg(long)]

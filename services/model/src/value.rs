@@ -60,7 +60,9 @@ impl FromStr for Decimal {
             return Err(ParseDecimalError);
         }
         let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| ParseDecimalError)? };
-        let rest: i64 = format!("{rest:0<4}").parse().map_err(|_| ParseDecimalError)?;
+        let rest = (0..4).fold(0, |number, place| {
+            number * 10 + rest.as_bytes().get(place).map_or(0, |digit| i64::from(digit - b'0'))
+        });
         let magnitude = whole.checked_mul(Self::SCALE).and_then(|w| w.checked_add(rest)).ok_or(ParseDecimalError)?;
         Ok(Self(if negative { -magnitude } else { magnitude }))
     }

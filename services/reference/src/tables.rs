@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{BuildHasherDefault, Hasher},
     sync::LazyLock,
 };
 
@@ -64,7 +65,25 @@ pub struct Edition {
     pub source: String,
     /// The codes, in the order of the table.
     pub codes: Vec<Code>,
-    index: HashMap<String, usize>,
+    index: HashMap<String, usize, BuildHasherDefault<CodeHasher>>,
+}
+
+/// Hashes the few bytes of a code, of which a file has millions. Tables are ours, so it need not withstand an attack.
+#[derive(Clone, Copy, Debug, Default)]
+struct CodeHasher(u64);
+
+impl Hasher for CodeHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            // FNV-1a.
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The table looks at the highest bits too, which the last bytes have not reached.
+        self.0 ^ self.0.rotate_left(32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 impl Edition {
@@ -208,7 +227,7 @@ struct EditionFile {
 
 impl EditionFile {
     fn check(self) -> Result<Edition, String> {
-        let mut index = HashMap::with_capacity(self.codes.len());
+        let mut index = HashMap::with_capacity_and_hasher(self.codes.len(), BuildHasherDefault::default());
         for (place, code) in self.codes.iter().enumerate() {
             if index.insert(code.code.clone(), place).is_some() {
                 return Err(format!("the code {:?} stands twice", code.code));

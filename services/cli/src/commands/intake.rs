@@ -1,5 +1,6 @@
 //! `throughline intake`.
 
+mod check;
 mod collect;
 mod edfi;
 mod lineage;
@@ -9,7 +10,6 @@ mod sif;
 use std::{
     fs::{self, File},
     io::Write as _,
-    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -57,7 +57,7 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             } else if let Some(named) = edfi::Named::parse(&layout)? {
                 edfi::check(&path, named, &mut report)?;
             } else {
-                check(&path, find_layout(&layout)?, sender, &mut report)?;
+                check::check(&path, find_layout(&layout)?, sender, &mut report)?;
             }
             report.end()
         }
@@ -163,6 +163,7 @@ pub async fn load_told(
     let limits = app.settings.intake;
     let total = collected.files.len();
     let mut knows_earlier = false;
+    let mut ahead = None;
     for (number, file) in collected.files.iter().enumerate() {
         let progress = Progress::begin(&format!("load {}/{total} {}", number + 1, file.name), 0);
         let context = load::Context {
@@ -177,7 +178,11 @@ pub async fn load_told(
             collected.edfi.learn(load::described(context, sea, collected.edfi.config()).await?);
             knows_earlier = true;
         }
-        let receipt = load::load(context, file).await?;
+        let opened = ahead.take().unwrap_or_else(|| load::open(file.clone(), &limits));
+        // The next file is read while this one is recorded, if what it says does not hang on what this one said.
+        let next = collected.files.get(number + 1).filter(|next| layouts::find(&next.layout).is_some());
+        ahead = next.map(|next| load::open(next.clone(), &limits));
+        let receipt = load::load_opened(context, opened).await?;
         // What a refused file described was not kept: it must not serve the files after it.
         knows_earlier &= receipt.refused.is_none();
         progress.done(&format!("{} rows, {} quarantined", receipt.counts.rows_in, receipt.counts.quarantined));
@@ -259,26 +264,6 @@ pub fn write_findings_of(app: &App, batch: BatchId, file: &str, findings: &[Find
         Ok(path)
     };
     FindingsFormat::ALL.into_iter().map(write).collect()
-}
-
-/// Says what is wrong with a file, without a database.
-fn check(path: &Path, layout: &'static Layout, sender: Sender<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let mut reader = open(path)?;
-    let mut failed = None;
-    let summary = intake::check::check_file(&mut reader, layout, tables(layout)?, sender, &mut |finding| match report
-        .say(finding)
-    {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    report.close(&format!("{} rows", summary.rows_in));
-    Ok(())
 }
 
 fn convert_file(path: &Path, layout: &'static Layout, to: ConvertTo, out: &Path) -> anyhow::Result<Outcome> {

@@ -203,7 +203,7 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 }
 
 /// Whether a file of a folder may hold data: schemas, read-me files and hidden ones do not.
-fn is_data(path: &Path) -> bool {
+pub fn is_data(path: &Path) -> bool {
     let name = file_name(path);
     let is_document = ["md", "xsd", "pdf", "html"].iter().any(|extension| has_extension(path, extension));
     !is_document && !name.starts_with('.') && !name.to_ascii_lowercase().starts_with("readme")

@@ -64,7 +64,12 @@ impl<'p> Report<'p> {
 
     /// Says what was read.
     pub fn close(&self, read: &str) {
-        console::line(self.place.json, format!("{}: {read}", self.file));
+        self.close_of(&self.file, read);
+    }
+
+    /// Says what was read of a file of several.
+    pub fn close_of(&self, file: &str, read: &str) {
+        console::line(self.place.json, format!("{file}: {read}"));
     }
 
     /// Writes the file.
