@@ -151,14 +151,37 @@ async fn a_record_about_nobody_known_waits_in_quarantine() {
 
 #[tokio::test]
 async fn one_file_may_correct_itself() {
+    for chunk_rows in [1, 4_000] {
+        let world = World::new(&[]).await;
+        let changed = with(&snapshot(STUDENT), &[("meal_type", "R")]);
+        let limits = Limits { chunk_rows, ..Limits::default() };
+        let bytes = file_of("ct-student", &[snapshot(STUDENT), changed]);
+        let receipt = world.load_within("ct-student", &bytes, loaded_at(), &limits).await;
+        assert!(adds_up(&receipt.counts) && receipt.refused.is_none(), "{:?}", receipt.findings);
+        let current = "SELECT count(*) FROM history.fact WHERE domain = 2 AND superseded_batch IS NULL";
+        assert_eq!(world.count(current).await, 1, "whatever the size of chunks, one fact is current under a key");
+        assert_eq!(world.count("SELECT count(*) FROM history.touched").await, 1, "and its student is touched once");
+    }
+}
+
+#[tokio::test]
+async fn what_a_file_withdraws_and_tells_again_is_current_once() {
+    let told = |line| match refers_to(STUDENT, line) {
+        intake::Item::Person { line, state_id, claimed_birth_date, facts, raw, findings, .. } => {
+            intake::Item::Person { line, state_id, claimed_birth_date, facts, introduces: true, raw, findings }
+        }
+        other => other,
+    };
+    let withdrawn = |line| match refers_to(STUDENT, line) {
+        intake::Item::Person { line, state_id, facts, .. } => intake::Item::Retracted { line, state_id, facts },
+        other => other,
+    };
     let world = World::new(&[]).await;
-    let changed = with(&snapshot(STUDENT), &[("meal_type", "R")]);
-    let limits = Limits { chunk_rows: 1, ..Limits::default() };
-    let bytes = file_of("ct-student", &[snapshot(STUDENT), changed]);
-    let receipt = world.load_within("ct-student", &bytes, loaded_at(), &limits).await;
+    let receipt = world.load_items(vec![told(1), withdrawn(2), told(3), told(4)], 0.9).await;
     assert!(adds_up(&receipt.counts) && receipt.refused.is_none(), "{:?}", receipt.findings);
-    let current = "SELECT count(*) FROM history.fact WHERE domain = 2 AND superseded_batch IS NULL";
-    assert_eq!(world.count(current).await, 1, "whatever the size of chunks, one fact is current under a key");
+    assert_eq!((receipt.counts.loaded, receipt.counts.superseded, receipt.counts.unchanged), (2, 1, 1));
+    assert_eq!(world.count("SELECT count(*) FROM history.fact").await, 2);
+    assert_eq!(world.count("SELECT count(*) FROM history.fact WHERE superseded_batch IS NULL AND line = 3").await, 1);
 }
 
 /// The layout's own sample: records of ten kinds about two invented students.

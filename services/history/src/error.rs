@@ -5,7 +5,7 @@
 pub enum Error {
     /// The database did not answer, or refused: try again later.
     #[error("the fact store is not available")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[from] pg::Error),
     /// What is stored is not what was written.
     #[error("the fact store holds something it cannot have written: {0}")]
     Corrupt(String),
@@ -13,6 +13,6 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        Self::Unavailable(error)
+        Self::Unavailable(error.into())
     }
 }

@@ -3,18 +3,20 @@
 //! This crate knows no names, no agreements and no files: a fact comes in with its source person and batch, and is read
 //! by `disclosure` through the view `history.disclosable`, never here. Folding facts into rows is the domains' work.
 //!
-//! Start with [`record`]; its rules, without a database, are in [`supersede`].
+//! Start with [`Recording::record`]; its rules, without a database, are in [`supersede`].
 
+mod encoded;
 pub mod erase;
 mod error;
+mod recording;
 mod store;
 pub mod supersede;
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
+pub use encoded::Encoded;
 pub use error::Error;
-use model::{BatchId, Domain, Fact, Restriction, Sea, SourcePersonId};
+use model::{BatchId, Domain, Sea, SourcePersonId};
+pub use recording::Recording;
 use sqlx::PgConnection;
 pub use supersede::Outcome;
 
@@ -34,65 +36,9 @@ pub struct BatchInfo {
 }
 
 /// Enters a batch, once, before its first facts.
-pub async fn open_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<(), Error> {
-    store::insert_batch(conn, info).await
-}
-
-/// Records facts in the order of their file and says of each what became of it.
-///
-/// A fact whose key is new is inserted; one that says what the current fact says is left; one that says something else supersedes it; a
-/// preliminary one never supersedes a certified one (it is kept, superseded from the start); one whose key bears a tombstone
-/// is not stored. One that the source marks expunged takes every earlier version with it, so that no as-of reading brings one back, and none without the
-/// mark is stored after it. Call it with chunks of a bounded size inside the batch's one transaction.
-pub async fn record(
-    conn: &mut PgConnection,
-    batch: BatchId,
-    facts: &[(SourcePersonId, &Fact)],
-    tombstones: &TombstoneKey,
-) -> Result<Vec<Outcome>, Error> {
-    let erased = store::list_tombstones(conn, facts, tombstones).await?;
-    let mut outcomes = vec![Outcome::Unchanged; facts.len()];
-    let mut touched = BTreeSet::new();
-    let domains: BTreeSet<Domain> = facts.iter().map(|(_, fact)| fact.domain).collect();
-    for domain in domains {
-        let chosen: Vec<usize> =
-            (0..facts.len()).filter(|i| facts.get(*i).is_some_and(|(_, f)| f.domain == domain)).collect();
-        let of_domain: Vec<(SourcePersonId, &Fact)> = chosen.iter().filter_map(|i| facts.get(*i).copied()).collect();
-        let current = store::list_current(conn, domain, &of_domain).await?;
-        let expunged = store::list_expunged(conn, domain, &of_domain).await?;
-        let plan = supersede::plan(&of_domain, &current, batch, &erased, expunged);
-        store::mark_superseded(conn, domain, batch, &plan.superseded).await?;
-        store::insert_facts(conn, domain, batch, &of_domain, &plan.inserted).await?;
-        let inserted = plan.inserted.iter().filter_map(|insert| of_domain.get(insert.place).copied());
-        let expunged: Vec<_> = inserted.filter(|(_, fact)| fact.restriction != Restriction::None).collect();
-        store::restrict_versions(conn, domain, &expunged).await?;
-        for (place, outcome) in chosen.iter().zip(&plan.outcomes) {
-            if let (Some(slot), Some((person, _))) = (outcomes.get_mut(*place), facts.get(*place)) {
-                *slot = *outcome;
-                if matches!(outcome, Outcome::New | Outcome::Superseding) {
-                    touched.insert(*person);
-                }
-            }
-        }
-    }
-    store::insert_touched(conn, batch, &touched).await?;
-    Ok(outcomes)
-}
-
-/// Retracts facts by key: their current versions are superseded by nothing. Says how many there were.
-pub async fn retract(conn: &mut PgConnection, batch: BatchId, facts: &[(SourcePersonId, &Fact)]) -> Result<u64, Error> {
-    let mut count = 0;
-    let domains: BTreeSet<Domain> = facts.iter().map(|(_, fact)| fact.domain).collect();
-    for domain in domains {
-        let of_domain: Vec<(SourcePersonId, &Fact)> =
-            facts.iter().copied().filter(|(_, fact)| fact.domain == domain).collect();
-        let current = store::list_current(conn, domain, &of_domain).await?;
-        let marks: Vec<supersede::Stored> = current.into_iter().map(|(_, stored)| stored).collect();
-        count += store::mark_superseded(conn, domain, batch, &marks).await?;
-        let touched = marks.iter().map(|stored| stored.person).collect();
-        store::insert_touched(conn, batch, &touched).await?;
-    }
-    Ok(count)
+pub async fn open_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<Recording, Error> {
+    store::insert_batch(conn, info).await?;
+    Ok(Recording::new(info.batch))
 }
 
 /// The places of those facts of which some version was ever recorded, current or not.

@@ -1,17 +1,19 @@
 //! All SQL of the fact store.
 
+mod copy;
 pub(crate) mod erase;
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::NaiveDate;
-use model::{BatchId, Certification, Domain, Fact, NaturalKey, Payload, SourcePersonId, Value};
+pub(crate) use copy::{copy_facts, copy_touched};
+use model::{BatchId, Certification, Domain, NaturalKey, Payload, SourcePersonId, Value};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    BatchInfo, Error, TombstoneKey,
-    supersede::{Compared, Insert, Stored},
+    BatchInfo, Encoded, Error, TombstoneKey,
+    supersede::{Compared, Stored},
 };
 
 pub(crate) async fn insert_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<(), Error> {
@@ -30,35 +32,32 @@ pub(crate) async fn insert_batch(conn: &mut PgConnection, info: &BatchInfo) -> R
 }
 
 /// The canonical JSON of a payload, written as it is walked: a load writes millions.
-fn payload_json(payload: &Payload) -> String {
-    let mut text = String::with_capacity(256);
-    text.push('{');
+pub(crate) fn payload_json(payload: &Payload) -> String {
+    let mut json = String::with_capacity(payload.len() * 32);
+    json.push('{');
     for (place, (name, value)) in payload.iter().enumerate() {
         if place > 0 {
-            text.push(',');
+            json.push(',');
         }
-        push_text(&mut text, name);
-        text.push(':');
-        match value {
-            Value::Text(content) => push_text(&mut text, content),
-            // Cannot fail: writing to a String.
-            Value::Integer(number) => {
-                let _written = write!(text, "{number}");
+        push_text(&mut json, name);
+        json.push(':');
+        // Cannot fail: writing to a String.
+        let _written = match value {
+            Value::Text(content) => {
+                push_text(&mut json, content);
+                Ok(())
             }
-            Value::Boolean(flag) => text.push_str(if *flag { "true" } else { "false" }),
-            Value::Date(day) => {
-                let _written = write!(text, "\"{day}\"");
-            }
-            other => {
-                let _written = write!(text, "{}", other.to_json());
-            }
-        }
+            Value::Integer(number) => write!(json, "{number}"),
+            Value::Boolean(flag) => write!(json, "{flag}"),
+            Value::Date(day) => write!(json, "\"{day}\""),
+            other => write!(json, "{}", other.to_json()),
+        };
     }
-    text.push('}');
-    text
+    json.push('}');
+    json
 }
 
-/// A JSON string.
+/// Appends a JSON string.
 fn push_text(json: &mut String, text: &str) {
     // Element names, codes, labels and numbers need no escape.
     if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
@@ -71,12 +70,11 @@ fn push_text(json: &mut String, text: &str) {
     }
 }
 
-/// The columns of a set of facts, as the arrays that UNNEST takes.
+/// The columns of facts that are compared, as the arrays that UNNEST takes.
 #[derive(Default)]
 struct Columns {
     person: Vec<i64>,
     key: Vec<Uuid>,
-    line: Vec<i32>,
     kind: Vec<String>,
     school_year: Vec<Option<i16>>,
     valid_from: Vec<Option<NaiveDate>>,
@@ -85,15 +83,13 @@ struct Columns {
     facility: Vec<Option<String>>,
     certification: Vec<i16>,
     restriction: Vec<i16>,
-    reported_on: Vec<Option<NaiveDate>>,
     payload: Vec<String>,
 }
 
 impl Columns {
-    fn push(&mut self, person: SourcePersonId, fact: &Fact) {
+    fn push(&mut self, person: SourcePersonId, Encoded { fact, json }: &Encoded) {
         self.person.push(person.0);
         self.key.push(Uuid::from_bytes(fact.natural_key.0));
-        self.line.push(i32::try_from(fact.line).unwrap_or(i32::MAX));
         self.kind.push(fact.kind.clone());
         self.school_year.push(fact.school_year.map(|year| year.0));
         self.valid_from.push(fact.valid.from());
@@ -102,31 +98,45 @@ impl Columns {
         self.facility.push(fact.facility.clone());
         self.certification.push(fact.certification as i16);
         self.restriction.push(fact.restriction as i16);
-        self.reported_on.push(fact.reported_on);
-        self.payload.push(payload_json(&fact.payload));
+        self.payload.push(json.expose().clone());
     }
 }
 
-/// The places of those facts under whose keys there is a current fact.
-async fn list_known(
+/// Of these places of `facts`, those under whose keys there is a current fact, or any that is marked expunged.
+pub(crate) async fn list_known(
     conn: &mut PgConnection,
     domain: Domain,
-    facts: &[(SourcePersonId, &Fact)],
+    facts: &[(SourcePersonId, &Encoded)],
+    places: &[usize],
 ) -> Result<Vec<usize>, Error> {
-    let persons: Vec<i64> = facts.iter().map(|(person, _)| person.0).collect();
-    let keys: Vec<Uuid> = facts.iter().map(|(_, fact)| Uuid::from_bytes(fact.natural_key.0)).collect();
-    let places = sqlx::query_scalar!(
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked = || places.iter().filter_map(|place| facts.get(*place));
+    let persons: Vec<i64> = asked().map(|(person, _)| person.0).collect();
+    let keys: Vec<Uuid> = asked().map(|(_, told)| Uuid::from_bytes(told.fact.natural_key.0)).collect();
+    // A scalar subquery is asked by the key, each time: as a join, the planner may read the whole partition for every chunk.
+    let known = sqlx::query_scalar!(
         r#"-- history.list_known
         SELECT u.place AS "place!"
         FROM UNNEST($2::bigint[], $3::uuid[]) WITH ORDINALITY AS u (person, key, place)
-        JOIN history.fact AS f ON f.source_person_id = u.person AND f.domain = $1 AND f.natural_key = u.key AND f.superseded_batch IS NULL"#,
+        WHERE (
+            SELECT true FROM history.fact AS f
+            WHERE f.source_person_id = u.person AND f.domain = $1 AND f.natural_key = u.key
+                AND (f.superseded_batch IS NULL OR f.restriction = 1)
+            LIMIT 1
+        )"#,
         domain.code(),
         &persons,
         &keys,
     )
     .fetch_all(conn)
     .await?;
-    places.into_iter().map(place_of).collect()
+    let found = known.into_iter().map(|place| {
+        let place = place_of(place)?;
+        places.get(place).copied().ok_or_else(|| Error::Corrupt("an ordinality too great".to_owned()))
+    });
+    found.collect()
 }
 
 /// The places of those facts under whose keys there ever was a fact.
@@ -156,14 +166,13 @@ fn place_of(ordinality: i64) -> Result<usize, Error> {
     usize::try_from(ordinality - 1).map_err(|_| Error::Corrupt("an ordinality below one".to_owned()))
 }
 
-/// The current facts under the keys of `facts`, each with the place of the fact it was compared with. Most facts of a file are new, so that
-/// what the others say is sent for comparison only where there is something to compare it with.
+/// The current facts under the keys of those `facts` that are at `known` places, each with the place of the fact it was compared with.
 pub(crate) async fn list_current(
     conn: &mut PgConnection,
     domain: Domain,
-    facts: &[(SourcePersonId, &Fact)],
+    facts: &[(SourcePersonId, &Encoded)],
+    known: &[usize],
 ) -> Result<Vec<((usize, Compared), Stored)>, Error> {
-    let known = list_known(conn, domain, facts).await?;
     if known.is_empty() {
         return Ok(Vec::new());
     }
@@ -257,66 +266,19 @@ pub(crate) async fn mark_superseded(
     Ok(result.rows_affected())
 }
 
-pub(crate) async fn insert_facts(
-    conn: &mut PgConnection,
-    domain: Domain,
-    batch: BatchId,
-    facts: &[(SourcePersonId, &Fact)],
-    inserts: &[Insert],
-) -> Result<(), Error> {
-    if inserts.is_empty() {
-        return Ok(());
-    }
-    let mut columns = Columns::default();
-    let mut superseded: Vec<Option<i64>> = Vec::with_capacity(inserts.len());
-    for insert in inserts {
-        if let Some((person, fact)) = facts.get(insert.place) {
-            columns.push(*person, fact);
-            superseded.push(insert.superseded_by.map(|b| b.0));
-        }
-    }
-    let result = sqlx::query!(
-        "-- history.insert_facts
-        INSERT INTO history.fact (source_person_id, recorded_batch, superseded_batch, line, valid_from, valid_to, domain, school_year,
-            certification, restriction, natural_key, kind, lea, facility, payload, reported_on)
-        SELECT u.person, $2, u.superseded, u.line, u.valid_from, u.valid_to, $1, u.school_year, u.certification, u.restriction, u.key, u.kind,
-            u.lea, u.facility, u.payload::jsonb, u.reported_on
-        FROM UNNEST($3::bigint[], $4::bigint[], $5::integer[], $6::date[], $7::date[], $8::smallint[], $9::smallint[], $10::smallint[],
-                $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::date[])
-            AS u (person, superseded, line, valid_from, valid_to, school_year, certification, restriction, key, kind, lea, facility, payload, reported_on)",
-        domain.code(),
-        batch.0,
-        &columns.person,
-        &superseded as &[Option<i64>],
-        &columns.line,
-        &columns.valid_from as &[Option<NaiveDate>],
-        &columns.valid_to as &[Option<NaiveDate>],
-        &columns.school_year as &[Option<i16>],
-        &columns.certification,
-        &columns.restriction,
-        &columns.key,
-        &columns.kind,
-        &columns.lea as &[Option<String>],
-        &columns.facility as &[Option<String>],
-        &columns.payload,
-        &columns.reported_on as &[Option<NaiveDate>],
-    )
-    .execute(conn)
-    .await?;
-    if result.rows_affected() != inserts.len() as u64 {
-        return Err(Error::Corrupt(format!("{} facts to insert, {} inserted", inserts.len(), result.rows_affected())));
-    }
-    Ok(())
-}
-
-/// Those of the facts' keys of which any version, current or not, is marked expunged.
+/// Of the keys of those `facts` that are at `known` places, those of which any version, current or not, is marked expunged.
 pub(crate) async fn list_expunged(
     conn: &mut PgConnection,
     domain: Domain,
-    facts: &[(SourcePersonId, &Fact)],
+    facts: &[(SourcePersonId, &Encoded)],
+    known: &[usize],
 ) -> Result<BTreeSet<(SourcePersonId, NaturalKey)>, Error> {
-    let persons: Vec<i64> = facts.iter().map(|(person, _)| person.0).collect();
-    let keys: Vec<Uuid> = facts.iter().map(|(_, fact)| Uuid::from_bytes(fact.natural_key.0)).collect();
+    if known.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let asked = || known.iter().filter_map(|place| facts.get(*place));
+    let persons: Vec<i64> = asked().map(|(person, _)| person.0).collect();
+    let keys: Vec<Uuid> = asked().map(|(_, told)| Uuid::from_bytes(told.fact.natural_key.0)).collect();
     let rows = sqlx::query!(
         "-- history.list_expunged
         SELECT DISTINCT f.source_person_id, f.natural_key
@@ -339,13 +301,13 @@ pub(crate) async fn list_expunged(
 pub(crate) async fn restrict_versions(
     conn: &mut PgConnection,
     domain: Domain,
-    facts: &[(SourcePersonId, &Fact)],
+    facts: &[(SourcePersonId, &Encoded)],
 ) -> Result<(), Error> {
     if facts.is_empty() {
         return Ok(());
     }
     let persons: Vec<i64> = facts.iter().map(|(person, _)| person.0).collect();
-    let keys: Vec<Uuid> = facts.iter().map(|(_, fact)| Uuid::from_bytes(fact.natural_key.0)).collect();
+    let keys: Vec<Uuid> = facts.iter().map(|(_, told)| Uuid::from_bytes(told.fact.natural_key.0)).collect();
     sqlx::query!(
         "-- history.restrict_versions
         UPDATE history.fact AS f SET restriction = 1
@@ -360,28 +322,10 @@ pub(crate) async fn restrict_versions(
     Ok(())
 }
 
-pub(crate) async fn insert_touched(
-    conn: &mut PgConnection,
-    batch: BatchId,
-    persons: &BTreeSet<SourcePersonId>,
-) -> Result<(), Error> {
-    let persons: Vec<i64> = persons.iter().map(|p| p.0).collect();
-    sqlx::query!(
-        "-- history.insert_touched
-        INSERT INTO history.touched (source_person_id, batch_id) SELECT u.person, $1 FROM UNNEST($2::bigint[]) AS u (person)
-        ON CONFLICT DO NOTHING",
-        batch.0,
-        &persons,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// Those of the facts' keys that bear a tombstone.
 pub(crate) async fn list_tombstones(
     conn: &mut PgConnection,
-    facts: &[(SourcePersonId, &Fact)],
+    facts: &[(SourcePersonId, &Encoded)],
     secret: &TombstoneKey,
 ) -> Result<BTreeSet<(SourcePersonId, Domain, NaturalKey)>, Error> {
     let any = sqlx::query_scalar!(
@@ -393,8 +337,10 @@ pub(crate) async fn list_tombstones(
     if !any {
         return Ok(BTreeSet::new());
     }
-    let hashes: Vec<Vec<u8>> =
-        facts.iter().map(|(person, fact)| secret.hash(*person, fact.domain, fact.natural_key).to_vec()).collect();
+    let hashes: Vec<Vec<u8>> = facts
+        .iter()
+        .map(|(person, told)| secret.hash(*person, told.fact.domain, told.fact.natural_key).to_vec())
+        .collect();
     let found: BTreeSet<Vec<u8>> = sqlx::query_scalar!(
         "-- history.list_tombstones
         SELECT t.key_hash FROM history.tombstone AS t WHERE t.key_hash = ANY($1)",
@@ -405,7 +351,7 @@ pub(crate) async fn list_tombstones(
     .into_iter()
     .collect();
     let erased = facts.iter().zip(&hashes).filter(|(_, hash)| found.contains(*hash));
-    Ok(erased.map(|((person, fact), _)| (*person, fact.domain, fact.natural_key)).collect())
+    Ok(erased.map(|((person, told), _)| (*person, told.fact.domain, told.fact.natural_key)).collect())
 }
 
 /// Puts a domain of a person under a restriction, once per order.

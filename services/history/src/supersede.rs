@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use model::{BatchId, Certification, Domain, Fact, NaturalKey, Restriction, SourcePersonId};
+use model::{BatchId, Certification, Domain, NaturalKey, Restriction, SourcePersonId};
+
+use crate::Encoded;
 
 /// What became of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,14 +69,14 @@ enum Known<'a> {
     /// In the store already; `same` tells of the first fact of the batch with this key only.
     Stored(Stored),
     /// Inserted by this very plan: index into `inserted`.
-    Planned(usize, &'a Fact),
+    Planned(usize, &'a Encoded),
 }
 
 /// Plans the facts of one domain, in file order, against what is current: `current` names, for a place in `facts`, the stored fact
 /// with the same person and key, and whether it says the same. `erased` holds the keys that bear a tombstone, `expunged` those of which any version
 /// is marked expunged: the mark stays, in whatever order the files come.
 pub fn plan(
-    facts: &[(SourcePersonId, &Fact)],
+    facts: &[(SourcePersonId, &Encoded)],
     current: &[((usize, Compared), Stored)],
     batch: BatchId,
     erased: &BTreeSet<(SourcePersonId, Domain, NaturalKey)>,
@@ -84,7 +86,8 @@ pub fn plan(
     let same: HashMap<usize, bool> = current.iter().map(|((place, compared), _)| (*place, compared.same)).collect();
     let mut known: HashMap<(SourcePersonId, NaturalKey), Known<'_>> =
         current.iter().map(|(_, stored)| ((stored.person, stored.key), Known::Stored(*stored))).collect();
-    for (place, (person, fact)) in facts.iter().enumerate() {
+    for (place, (person, told)) in facts.iter().enumerate() {
+        let fact = &told.fact;
         let key = (*person, fact.natural_key);
         if erased.contains(&(*person, fact.domain, fact.natural_key)) {
             plan.outcomes.push(Outcome::Erased);
@@ -99,12 +102,12 @@ pub fn plan(
         let (says_same, certified) = match known.get(&key) {
             None => {
                 plan.insert(place, None);
-                known.insert(key, Known::Planned(plan.inserted.len() - 1, fact));
+                known.insert(key, Known::Planned(plan.inserted.len() - 1, told));
                 plan.outcomes.push(Outcome::New);
                 continue;
             }
             Some(Known::Stored(stored)) => (same.get(&place).copied().unwrap_or(false), stored.certification),
-            Some(Known::Planned(_, earlier)) => (says_the_same(earlier, fact), earlier.certification),
+            Some(Known::Planned(_, earlier)) => (told.says_the_same(earlier), earlier.fact.certification),
         };
         if says_same {
             plan.outcomes.push(Outcome::Unchanged);
@@ -122,7 +125,7 @@ pub fn plan(
                 None => {}
             }
             plan.insert(place, None);
-            known.insert(key, Known::Planned(plan.inserted.len() - 1, fact));
+            known.insert(key, Known::Planned(plan.inserted.len() - 1, told));
             plan.outcomes.push(Outcome::Superseding);
         }
     }
@@ -135,26 +138,14 @@ impl Plan {
     }
 }
 
-/// Whether two facts with the same key say the same: everything but the line and the day of the report.
-pub fn says_the_same(a: &Fact, b: &Fact) -> bool {
-    a.kind == b.kind
-        && a.school_year == b.school_year
-        && a.valid == b.valid
-        && a.lea == b.lea
-        && a.facility == b.facility
-        && a.certification == b.certification
-        && a.restriction == b.restriction
-        && a.payload == b.payload
-}
-
 #[cfg(test)]
 mod tests {
-    use model::{Payload, Period, Value};
+    use model::{Fact, Payload, Period, Value};
 
     use super::*;
 
-    fn fact(key: u8, line: u32, text: &str, certification: Certification) -> Fact {
-        Fact {
+    fn fact(key: u8, line: u32, text: &str, certification: Certification) -> Encoded {
+        Encoded::new(Fact {
             domain: Domain::Program,
             kind: "participation".to_owned(),
             natural_key: NaturalKey([key; 16]),
@@ -167,10 +158,10 @@ mod tests {
             line,
             reported_on: None,
             payload: Payload::from([("program_name".to_owned(), Value::Text(text.to_owned()))]),
-        }
+        })
     }
 
-    fn check(facts: &[Fact], stored: Option<(bool, Certification)>, expect: &[Outcome], current_after: usize) {
+    fn check(facts: &[Encoded], stored: Option<(bool, Certification)>, expect: &[Outcome], current_after: usize) {
         let person = SourcePersonId(1);
         let given: Vec<_> = facts.iter().map(|f| (person, f)).collect();
         let current: Vec<_> = stored
@@ -211,17 +202,20 @@ mod tests {
 
     #[test]
     fn what_was_expunged_stays_so_in_whatever_order_it_comes() {
-        let given = |restriction| Fact { restriction, ..fact(1, 1, "a", Certification::Certified) };
+        let given = |restriction| {
+            let fact = fact(1, 1, "a", Certification::Certified).fact;
+            Encoded::new(Fact { restriction, ..fact })
+        };
         let (marked, plain) = (given(Restriction::Expunged), given(Restriction::None));
         let person = SourcePersonId(1);
-        let outcomes = |facts: &[&Fact], known: &[NaturalKey]| {
+        let outcomes = |facts: &[&Encoded], known: &[NaturalKey]| {
             let facts: Vec<_> = facts.iter().map(|fact| (person, *fact)).collect();
             let known = known.iter().map(|key| (person, *key)).collect();
             plan(&facts, &[], BatchId(2), &BTreeSet::new(), known).outcomes
         };
         assert_eq!(outcomes(&[&plain, &marked], &[]), [Outcome::New, Outcome::Superseding]);
         assert_eq!(outcomes(&[&marked, &plain, &plain], &[]), [Outcome::New, Outcome::Expunged, Outcome::Expunged]);
-        assert_eq!(outcomes(&[&plain], &[plain.natural_key]), [Outcome::Expunged], "in a later file");
-        assert_eq!(outcomes(&[&marked], &[plain.natural_key]), [Outcome::New]);
+        assert_eq!(outcomes(&[&plain], &[plain.fact.natural_key]), [Outcome::Expunged], "in a later file");
+        assert_eq!(outcomes(&[&marked], &[plain.fact.natural_key]), [Outcome::New]);
     }
 }

@@ -2,12 +2,12 @@
 
 mod two;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use model::{BatchId, Domain, Entropy, Masked, Sea, SourcePersonId};
 use sqlx::PgConnection;
-pub use two::{Doubt, Said, clear_differences, doubt, list_doubts, list_said, may_be_twins, settle};
+pub use two::{Doubt, Said, clear_differences, doubt, list_doubts, list_said, may_be_twins, settle, were_said};
 
 use crate::store::persons as store;
 
@@ -31,36 +31,55 @@ pub struct Introduction<'a> {
     pub at: DateTime<Utc>,
 }
 
-/// Resolves mentions to source persons, in order; a new person becomes a student of their own. `None`: only referred to, and unknown.
+/// What mentions were resolved to.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// The source person of each mention, in order. `None`: only referred to, and unknown.
+    pub persons: Vec<Option<SourcePersonId>>,
+    /// Those whom nobody had mentioned before: nothing is known of them.
+    pub introduced: BTreeSet<SourcePersonId>,
+}
+
+/// Resolves mentions to source persons; a new person becomes a student of their own.
 pub async fn resolve(
     conn: &mut PgConnection,
     introduction: Introduction<'_>,
     mentions: &[Mention<'_>],
     entropy: &dyn Entropy,
-) -> Result<Vec<Option<SourcePersonId>>, sqlx::Error> {
+) -> Result<Resolved, sqlx::Error> {
     let Introduction { sea, batch, at } = introduction;
-    let ids: Vec<String> =
-        mentions.iter().map(|m| m.state_id.expose().clone()).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut known: HashMap<String, i64> = HashMap::with_capacity(ids.len());
-    for (place, person) in store::find_many(conn, sea, &ids).await? {
-        if let Some(id) = ids.get(place) {
-            known.insert(id.clone(), person);
+    // Each id once, in the order of the index that finds it.
+    let mut ids: Vec<(&str, bool)> = mentions.iter().map(|m| (m.state_id.expose().as_str(), m.introduces)).collect();
+    ids.sort_unstable_by_key(|(id, introduces)| (*id, !introduces));
+    ids.dedup_by_key(|(id, _)| *id);
+    let asked: Vec<String> = ids.iter().map(|(id, _)| (*id).to_owned()).collect();
+    let mut known: Vec<Option<SourcePersonId>> = vec![None; ids.len()];
+    for (place, person) in store::find_many(conn, sea, &asked).await? {
+        if let Some(slot) = known.get_mut(place) {
+            *slot = Some(SourcePersonId(person));
         }
     }
-    let new: BTreeSet<String> = mentions
-        .iter()
-        .filter(|m| m.introduces && !known.contains_key(m.state_id.expose()))
-        .map(|m| m.state_id.expose().clone())
-        .collect();
+    let new = ids.iter().zip(&known).filter(|((_, introduces), person)| *introduces && person.is_none());
+    let new: Vec<String> = new.map(|((id, _), _)| (*id).to_owned()).collect();
+    let mut introduced = BTreeSet::new();
     if !new.is_empty() {
-        let new: Vec<String> = new.into_iter().collect();
         let mut added = store::insert_many(conn, sea, batch, &new).await?;
-        added.sort();
+        added.sort_unstable();
         let students: Vec<_> = added.iter().map(|(_, person)| (entropy.uuid(), *person)).collect();
         store::insert_students(conn, &students, "intake", "first report of a state id", at).await?;
-        known.extend(added);
+        for (id, person) in added {
+            let place = ids.binary_search_by_key(&id.as_str(), |(id, _)| *id).ok();
+            if let Some(slot) = place.and_then(|place| known.get_mut(place)) {
+                *slot = Some(SourcePersonId(person));
+            }
+            introduced.insert(SourcePersonId(person));
+        }
     }
-    Ok(mentions.iter().map(|m| known.get(m.state_id.expose()).map(|person| SourcePersonId(*person))).collect())
+    let person = |mention: &Mention<'_>| {
+        let place = ids.binary_search_by_key(&mention.state_id.expose().as_str(), |(id, _)| *id).ok()?;
+        known.get(place).copied().flatten()
+    };
+    Ok(Resolved { persons: mentions.iter().map(person).collect(), introduced })
 }
 
 /// Which of these persons are known under another birth date than the one a record claims; a person without any is not among them.
@@ -68,15 +87,14 @@ pub async fn birth_date_differs(
     conn: &mut PgConnection,
     claims: &[(SourcePersonId, Masked<chrono::NaiveDate>)],
 ) -> Result<BTreeSet<SourcePersonId>, sqlx::Error> {
-    let ids: Vec<i64> = claims.iter().map(|(person, _)| person.0).collect();
-    let mut known: HashMap<i64, BTreeSet<chrono::NaiveDate>> = HashMap::new();
-    for (person, day) in store::list_birth_dates(conn, &ids).await? {
-        known.entry(person).or_default().insert(day);
-    }
-    let differs = |(person, claim): &(SourcePersonId, Masked<chrono::NaiveDate>)| {
-        known.get(&person.0).is_some_and(|days| !days.contains(claim.expose()))
-    };
-    Ok(claims.iter().filter(|claim| differs(claim)).map(|(person, _)| *person).collect())
+    let mut claims: Vec<(i64, chrono::NaiveDate)> =
+        claims.iter().map(|(person, day)| (person.0, *day.expose())).collect();
+    claims.sort_unstable();
+    claims.dedup();
+    let persons: Vec<i64> = claims.iter().map(|(person, _)| *person).collect();
+    let days: Vec<String> = claims.iter().map(|(_, day)| day.to_string()).collect();
+    let differ = store::list_other_birth_dates(conn, &persons, &days).await?;
+    Ok(differ.into_iter().map(SourcePersonId).collect())
 }
 
 /// Keeps an order about a person whom the state has not reported: it is in force from the statement that introduces them. Call it where

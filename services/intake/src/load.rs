@@ -17,7 +17,7 @@ use history::TombstoneKey;
 use model::{BatchId, Clock, Entropy, Sea};
 use pg::{Role, Tx, crash::CrashPoint};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use self::early::Early;
 use crate::{Finding, Item, RecordType, Severity, edfi, erase, store};
@@ -34,7 +34,7 @@ pub struct Limits {
     pub quarantined_rows_min: u64,
     /// Findings kept for a batch; further ones are counted, their rows are in quarantine all the same.
     pub findings_max: usize,
-    /// Rows written to the database at once.
+    /// Rows written to the database at once; up to six times as many of two files together wait in memory.
     pub chunk_rows: usize,
     /// Bytes of the file in one stored block, before compression.
     pub raw_block_bytes: usize,
@@ -252,13 +252,52 @@ impl Tally {
     }
 }
 
+/// A file whose reading has begun, on threads of its own: a bounded part of it waits until it is loaded. Dropped, they stop.
+pub struct Opened {
+    file: LoadFile,
+    digest: JoinHandle<std::io::Result<([u8; 32], u64)>>,
+    streams: Streams,
+}
+
+/// What comes out of a file: its bytes in blocks, and its items.
+struct Streams {
+    packed: raw::Packed,
+    chunks: mpsc::Receiver<Vec<chunk::Ready>>,
+    reader: JoinHandle<Result<(), crate::Error>>,
+}
+
+impl Streams {
+    fn begin(file: &LoadFile, limits: &Limits) -> Self {
+        let (chunks, reader) = read_in_background(file, limits.chunk_rows);
+        Self { packed: raw::Packed::begin(&file.path, limits.raw_block_bytes), chunks, reader }
+    }
+}
+
+/// Begins to read a file, so that it is parsed while the one before it is being recorded. For files that can be read without knowing what came of
+/// others.
+pub fn open(file: LoadFile, limits: &Limits) -> Opened {
+    Opened { digest: raw::digest(&file.path), streams: Streams::begin(&file, limits), file }
+}
+
 /// Loads one file as one batch.
 pub async fn load(context: Context<'_>, file: &LoadFile) -> Result<Receipt, LoadError> {
-    let (sha256, size_bytes) =
-        raw::digest(&file.path).await.map_err(|source| LoadError::File { file: file.name.clone(), source })?;
+    load_opened(context, open(file.clone(), context.limits)).await
+}
+
+/// Loads a file whose reading has begun.
+pub async fn load_opened(context: Context<'_>, opened: Opened) -> Result<Receipt, LoadError> {
+    let Opened { file, digest, streams } = opened;
+    let digest = digest.await.map_err(|_| LoadError::Stopped)?;
+    let (sha256, size_bytes) = digest.map_err(|source| LoadError::File { file: file.name.clone(), source })?;
+    let file = &file;
+    let mut streams = Some(streams);
     let result = pg::transaction("intake.load", Role::Intake)
         .statement_timeout(STATEMENT_TIMEOUT)
-        .run(context.pool, |tx| load_in(tx, context, file, sha256, size_bytes))
+        .run(context.pool, |tx| {
+            // A second attempt reads the file from its beginning.
+            let streams = streams.take();
+            load_in(tx, context, (file, streams), sha256, size_bytes)
+        })
         .await;
     let receipt = |batch, tally: Tally, seen_before| Receipt {
         batch,
@@ -307,10 +346,16 @@ const CHUNKS_WAITING_MAX: usize = 2;
 
 type Loaded = (BatchId, Tally, bool);
 
+/// A batch under way.
+struct Batch {
+    info: history::BatchInfo,
+    recording: history::Recording,
+}
+
 fn load_in<'t>(
     tx: &'t mut Tx<'_, '_>,
     context: Context<'t>,
-    file: &'t LoadFile,
+    (file, streams): (&'t LoadFile, Option<Streams>),
     sha256: [u8; 32],
     size_bytes: u64,
 ) -> BoxFuture<'t, Result<Loaded, LoadError>> {
@@ -346,25 +391,16 @@ fn load_in<'t>(
             layout: file.layout.clone(),
             recorded_at: now,
         };
-        history::open_batch(tx, &info).await?;
-        raw::store(tx, batch, &file.path, &file.name, context.limits.raw_block_bytes).await?;
+        let recording = history::open_batch(tx, &info).await?;
         pg::crash::hit(CrashPoint::IntakeAfterReceive);
-        let mut tally = Tally { early: Early::load(tx, &file.sea).await?, ..Tally::default() };
-        let (mut chunks, reader) = read_in_background(file.produce.clone(), context.limits.chunk_rows);
-        while let Some(items) = chunks.recv().await {
-            chunk::write(tx, context, (&info, &buried), items, &mut tally).await?;
-            (context.progress)(tally.counts.rows_in);
-            if tally.refused.is_some() {
-                break;
-            }
-        }
-        drop(chunks);
-        reader.await.map_err(|_| LoadError::Stopped)?.map_err(|error| LoadError::Read(Box::new(error)))?;
+        let streams = streams.unwrap_or_else(|| Streams::begin(file, context.limits));
+        let mut writing = Batch { info, recording };
+        let mut tally = write_all(tx, context, &mut writing, (file, streams, &buried)).await?;
         finish(&mut tally, context.limits);
         if tally.refused.is_some() {
             return Err(LoadError::Refused(Box::new(tally)));
         }
-        tally.early.store(tx, &info).await?;
+        tally.early.store(tx, &writing.info).await?;
         if !tally.erased.is_empty() {
             let lines = erase::Wanted::Lines(tally.erased.clone());
             erase::redact_refused(tx, batch, Some(&file.layout), &lines).await?;
@@ -374,6 +410,36 @@ fn load_in<'t>(
         pg::crash::hit(CrashPoint::IntakeBeforeCommit);
         Ok((batch, tally, false))
     })
+}
+
+/// Writes what comes out of a file, blocks and items as they come, to its end or until it is plain that it is refused.
+async fn write_all(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    batch: &mut Batch,
+    (file, streams, buried): (&LoadFile, Streams, &Buried),
+) -> Result<Tally, LoadError> {
+    let Streams { mut packed, mut chunks, reader } = streams;
+    let mut tally = Tally { early: Early::load(tx, &file.sea).await?, ..Tally::default() };
+    let mut block = 0;
+    while tally.refused.is_none() {
+        tokio::select! {
+            biased;
+            Some(bytes) = packed.blocks.recv() => {
+                store::insert_raw_block(tx, batch.info.batch, block, &bytes).await?;
+                block += 1;
+            }
+            Some(items) = chunks.recv() => {
+                chunk::write(tx, context, (batch, buried), items, &mut tally).await?;
+                (context.progress)(tally.counts.rows_in);
+            }
+            else => break,
+        }
+    }
+    drop(chunks);
+    reader.await.map_err(|_| LoadError::Stopped)?.map_err(|error| LoadError::Read(Box::new(error)))?;
+    packed.end(&file.name).await?;
+    Ok(tally)
 }
 
 /// Reads a file for what others of its delivery refer to, and drops its items; what it says about the file is said again.
@@ -406,16 +472,19 @@ pub async fn described(context: Context<'_>, sea: &Sea, config: &edfi::Config) -
     Ok(index)
 }
 
-type Chunks = (mpsc::Receiver<Vec<Item>>, tokio::task::JoinHandle<Result<(), crate::Error>>);
+type Chunks = (mpsc::Receiver<Vec<chunk::Ready>>, JoinHandle<Result<(), crate::Error>>);
 
 /// Parses on a blocking thread; a full channel makes it wait, a closed one makes it stop.
-fn read_in_background(produce: Produce, chunk_rows: usize) -> Chunks {
+fn read_in_background(file: &LoadFile, chunk_rows: usize) -> Chunks {
+    let LoadFile { produce, layout, .. } = file.clone();
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
     let reader = tokio::task::spawn_blocking(move || {
         let mut chunk = Vec::with_capacity(chunk_rows);
         let mut send = |item: Item| {
-            chunk.push(item);
-            if chunk.len() >= chunk_rows && sender.blocking_send(std::mem::take(&mut chunk)).is_err() {
+            chunk.extend(chunk::Ready::of(item, &layout));
+            if chunk.len() >= chunk_rows
+                && sender.blocking_send(std::mem::replace(&mut chunk, Vec::with_capacity(chunk_rows))).is_err()
+            {
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())

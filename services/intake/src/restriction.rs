@@ -73,7 +73,7 @@ pub async fn restrict(
             let introduction = Introduction { sea: &order.sea, batch: BatchId(0), at };
             let resolved = resolve(tx, introduction, &mention, &NoEntropy).await?;
             let what = (order.kind.as_str(), order.order_number.as_str(), by);
-            let Some(person) = resolved.into_iter().next().flatten() else {
+            let Some(person) = resolved.persons.into_iter().next().flatten() else {
                 let whom = (&order.sea, &order.state_id);
                 identity::persons::await_person(tx, whom, order.domain, what, from, at).await?;
                 return Ok(Entered::Awaiting);

@@ -33,7 +33,7 @@ macro_rules! points {
 }
 
 points! {
-    /// The file is stored as received; no row of it is.
+    /// The batch is entered; nothing of its file is stored.
     IntakeAfterReceive = "intake.after_receive",
     /// Facts and findings are written, not committed.
     IntakeBeforeCommit = "intake.before_commit",

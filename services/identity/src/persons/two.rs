@@ -1,6 +1,6 @@
 //! Two people under one state identifier.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use model::{BatchId, Masked, SourcePersonId};
@@ -101,6 +101,21 @@ fn are_different_days(a: NaiveDate, b: NaiveDate) -> bool {
     let is_swapped = digits(a, "%Y%m%d") == digits(b, "%Y%d%m");
     let (a, b) = (digits(a, "%Y%m%d"), digits(b, "%Y%m%d"));
     !is_swapped && a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count() >= DIGITS_MIN
+}
+
+/// The places of those statements that a current record makes word for word already.
+pub async fn were_said(
+    conn: &mut PgConnection,
+    told: &[(SourcePersonId, &Said)],
+) -> Result<HashSet<usize>, sqlx::Error> {
+    let persons: Vec<i64> = told.iter().map(|(person, _)| person.0).collect();
+    let name = |name: &Option<Masked<String>>| name.as_ref().map(|name| name.expose().clone());
+    let first_names: Vec<Option<String>> = told.iter().map(|(_, said)| name(&said.first_name)).collect();
+    let last_names: Vec<Option<String>> = told.iter().map(|(_, said)| name(&said.last_name)).collect();
+    let day = |said: &Said| said.birth_date.as_ref().map(|day| day.expose().to_string());
+    let birth_dates: Vec<Option<String>> = told.iter().map(|(_, said)| day(said)).collect();
+    let places = store::list_repeated(conn, &persons, &first_names, &last_names, &birth_dates).await?;
+    Ok(places.into_iter().collect())
 }
 
 /// What states have said so far of who these persons are, current records only, and whether this batch said it.

@@ -74,22 +74,59 @@ pub(crate) async fn insert_students(
     Ok(())
 }
 
-/// The birth dates a state has reported for source persons, current ones.
-pub(crate) async fn list_birth_dates(
+/// Of these persons, those for whom a state has reported a birth date, and not this one; current reports only. Days are written YYYY-MM-DD.
+pub(crate) async fn list_other_birth_dates(
     conn: &mut PgConnection,
     persons: &[i64],
-) -> Result<Vec<(i64, chrono::NaiveDate)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"-- identity.list_birth_dates
-        SELECT f.source_person_id, (f.payload ->> 'birth_date')::date AS "birth_date!"
-        FROM identity.person_fact AS f
-        WHERE f.source_person_id = ANY($1) AND f.superseded_batch IS NULL AND f.payload ? 'birth_date'
-            AND jsonb_typeof(f.payload -> 'birth_date') = 'string'"#,
+    days: &[String],
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- identity.list_other_birth_dates
+        SELECT u.person AS "person!"
+        FROM UNNEST($1::bigint[], $2::text[]) AS u (person, day)
+        WHERE (
+            SELECT true FROM identity.person_fact AS f
+            WHERE f.source_person_id = u.person AND f.superseded_batch IS NULL AND f.payload ->> 'birth_date' = u.day
+            LIMIT 1
+        ) IS NULL AND (
+            SELECT true FROM identity.person_fact AS f
+            WHERE f.source_person_id = u.person AND f.superseded_batch IS NULL AND jsonb_typeof(f.payload -> 'birth_date') = 'string'
+            LIMIT 1
+        )"#,
         persons,
+        days,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The places of those of these statements that a current report makes word for word. Birth dates are written YYYY-MM-DD.
+pub(crate) async fn list_repeated(
+    conn: &mut PgConnection,
+    persons: &[i64],
+    first_names: &[Option<String>],
+    last_names: &[Option<String>],
+    birth_dates: &[Option<String>],
+) -> Result<Vec<usize>, sqlx::Error> {
+    let places = sqlx::query_scalar!(
+        r#"-- identity.list_repeated
+        SELECT u.place AS "place!"
+        FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS u (person, first_name, last_name, birth_date, place)
+        WHERE (
+            SELECT true FROM identity.person_fact AS f
+            WHERE f.source_person_id = u.person AND f.superseded_batch IS NULL AND f.payload ->> 'last_surname' = u.last_name
+                AND f.payload ->> 'first_name' IS NOT DISTINCT FROM u.first_name
+                AND f.payload ->> 'birth_date' IS NOT DISTINCT FROM u.birth_date
+            LIMIT 1
+        )"#,
+        persons,
+        first_names as &[Option<String>],
+        last_names as &[Option<String>],
+        birth_dates as &[Option<String>],
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.source_person_id, row.birth_date)).collect())
+    Ok(places.into_iter().filter_map(|place| usize::try_from(place - 1).ok()).collect())
 }
 
 /// What a state has reported of who a source person is.
@@ -194,7 +231,6 @@ pub(crate) async fn settle_doubt(
     Ok(result.rows_affected())
 }
 
-/// Puts a whole person under a restriction, once per order.
 /// Keeps an order about a person nobody has reported. Once per order.
 pub(crate) async fn insert_awaiting_order(
     conn: &mut PgConnection,
@@ -223,6 +259,7 @@ pub(crate) async fn insert_awaiting_order(
     Ok(())
 }
 
+/// Puts a whole person under a restriction, once per order.
 pub(crate) async fn insert_restriction(
     conn: &mut PgConnection,
     person: i64,

@@ -76,7 +76,7 @@ struct ToldFact {
 }
 
 /// Keeps what a record says about a student whom nobody has introduced yet.
-pub(crate) fn keep_told(persons: &[(&Masked<String>, &[Fact])]) -> Result<Vec<u8>, Error> {
+pub(crate) fn keep_told(persons: &[(&Masked<String>, Vec<&Fact>)]) -> Result<Vec<u8>, Error> {
     let fact = |fact: &Fact| ToldFact {
         domain: fact.domain.name().to_owned(),
         kind: fact.kind.clone(),
@@ -90,9 +90,9 @@ pub(crate) fn keep_told(persons: &[(&Masked<String>, &[Fact])]) -> Result<Vec<u8
         line: fact.line,
         payload: fact.payload.clone(),
     };
-    let person = |(state_id, facts): &(&Masked<String>, &[Fact])| ToldPerson {
+    let person = |(state_id, facts): &(&Masked<String>, Vec<&Fact>)| ToldPerson {
         state_id: state_id.expose().clone(),
-        facts: facts.iter().map(fact).collect(),
+        facts: facts.iter().copied().map(fact).collect(),
     };
     encode(&Kept::Told(persons.iter().map(person).collect()))
 }
@@ -193,8 +193,8 @@ pub(crate) fn subjects(item: &Item) -> Vec<Reference> {
 }
 
 /// Facts of one person, by person and natural key.
-pub(crate) fn subjects_of(state_id: &Masked<String>, facts: &[Fact]) -> Vec<Reference> {
-    facts.iter().map(|fact| subject(state_id.expose(), fact)).collect()
+pub(crate) fn subjects_of<'f>(state_id: &Masked<String>, facts: impl Iterator<Item = &'f Fact>) -> Vec<Reference> {
+    facts.map(|fact| subject(state_id.expose(), fact)).collect()
 }
 
 /// The same, before they are items.

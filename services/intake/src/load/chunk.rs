@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use history::{BatchInfo, Outcome};
-use identity::persons::{Introduction, Mention, birth_date_differs, resolve};
+use history::{BatchInfo, Encoded, Outcome, Recording};
+use identity::persons::{Introduction, Mention, Resolved, Said, birth_date_differs, resolve};
 use model::{Fact, Masked, SourcePersonId};
 use pg::{Role, Tx};
 use reference::OrganizationName;
 
 use super::{
-    Buried, Context, Fate, LoadError, Tally, erased,
+    Batch, Buried, Context, Fate, LoadError, Tally, erased,
     kept::{self, ToKeep},
     one_person,
 };
@@ -22,8 +22,64 @@ use crate::{
 pub(super) struct Member {
     pub(super) state_id: Masked<String>,
     claimed_birth_date: Option<Masked<NaiveDate>>,
-    facts: Vec<Fact>,
+    facts: Vec<Encoded>,
+    /// Who the record says the person is.
+    said: Option<Said>,
     introduces: bool,
+}
+
+impl Member {
+    fn new(state_id: Masked<String>, facts: Vec<Fact>, payloads: Payloads) -> Self {
+        let encode = match payloads {
+            Payloads::Kept => Encoded::keeping,
+            Payloads::Dropped => Encoded::new,
+        };
+        let said = one_person::said(&facts);
+        let facts = facts.into_iter().map(encode).collect();
+        Self { state_id, claimed_birth_date: None, facts, said, introduces: false }
+    }
+
+    fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().map(|encoded| &encoded.fact)
+    }
+}
+
+/// Whether payloads are wanted once they are encoded.
+#[derive(Clone, Copy)]
+enum Payloads {
+    /// The record may be kept until what it rests on comes.
+    Kept,
+    Dropped,
+}
+
+impl Payloads {
+    fn of(layout: &str) -> Self {
+        if rests_on_others(layout) { Self::Kept } else { Self::Dropped }
+    }
+}
+
+/// Whether records of a layout may rest on other records.
+fn rests_on_others(layout: &str) -> bool {
+    layout.starts_with("edfi")
+}
+
+/// An item as it comes to the loader: made ready by the thread that read it, so that little is left to do beside the database.
+pub(super) enum Ready {
+    /// A record about persons.
+    Row(Row),
+    /// Anything else.
+    Item(Item),
+}
+
+impl Ready {
+    pub(super) fn of(item: Item, layout: &str) -> Option<Self> {
+        match item {
+            Item::Person { .. } | Item::Retracted { .. } | Item::Joint(_) => {
+                row(item, Payloads::of(layout)).map(Self::Row)
+            }
+            other => Some(Self::Item(other)),
+        }
+    }
 }
 
 /// A record about one person or several, on its way.
@@ -33,6 +89,8 @@ pub(super) struct Row {
     retracts: bool,
     raw: Masked<Vec<u8>>,
     pub(super) members: Vec<Member>,
+    /// Warnings about it.
+    findings: Vec<Finding>,
     /// The record, if it rests on others.
     pub(super) keep: Option<ToKeep>,
 }
@@ -66,13 +124,17 @@ pub(super) struct Sorted {
 pub(super) async fn write(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
-    (info, buried): (&BatchInfo, &Buried),
-    items: Vec<Item>,
+    (batch, buried): (&mut Batch, &Buried),
+    items: Vec<Ready>,
     tally: &mut Tally,
 ) -> Result<(), LoadError> {
+    let info = &batch.info.clone();
     let mut sorted = Sorted::default();
     for item in items {
-        sorted.take(item, tally, context.limits.findings_max);
+        match item {
+            Ready::Row(row) => sorted.take_row(row, tally, context.limits.findings_max),
+            Ready::Item(item) => sorted.take(item, tally, context.limits.findings_max),
+        }
     }
     erased::sift(&mut sorted, buried, tally, context.limits.findings_max);
     write_organizations(tx, context, info, &sorted.organizations, tally).await?;
@@ -83,7 +145,7 @@ pub(super) async fn write(
     to_keep.retain(|keep| keep.subjects.iter().filter(|subject| tally.early.meets(**subject)).count() == 0);
     let mut forgotten = BTreeSet::new();
     let Sorted { rows, mut quarantine, .. } = sorted;
-    let rests_on_others = info.layout.starts_with("edfi");
+    let rests_on_others = rests_on_others(&info.layout);
     if rests_on_others {
         let mut subjects: BTreeSet<Reference> = to_keep.iter().flat_map(|row| &row.subjects).copied().collect();
         subjects.extend(rows.iter().flat_map(subjects_of));
@@ -94,7 +156,7 @@ pub(super) async fn write(
             }
         }
     }
-    for written in write_rows(tx, context, (info, &forgotten), rows, tally).await? {
+    for written in write_rows(tx, context, (batch, &forgotten), rows, tally).await? {
         count(&written, tally, context.limits.findings_max);
         note_erased(&written, tally, context.limits.findings_max);
         let kept = if rests_on_others { keep_unknown(&written)? } else { None };
@@ -105,7 +167,7 @@ pub(super) async fn write(
             quarantine.push((row.line, row.raw));
         }
     }
-    to_keep.extend(complete(tx, context, info, arrived, tally).await?);
+    to_keep.extend(complete(tx, context, batch, arrived, tally).await?);
     kept::keep(tx, info, &to_keep).await?;
     tx.act_as(Role::Intake).await?;
     let first = i32::try_from(tally.kept).unwrap_or(i32::MAX).saturating_add(1);
@@ -115,11 +177,15 @@ pub(super) async fn write(
 }
 
 impl Sorted {
+    fn take_row(&mut self, mut row: Row, tally: &mut Tally, findings_max: usize) {
+        tally.find_all(std::mem::take(&mut row.findings), findings_max);
+        self.rows.push(row);
+    }
+
     fn take(&mut self, item: Item, tally: &mut Tally, findings_max: usize) {
         match item {
-            Item::Person { .. } | Item::Retracted { .. } | Item::Joint(_) => {
-                self.rows.extend(row(item, tally, findings_max));
-            }
+            // Those come as rows.
+            Item::Person { .. } | Item::Retracted { .. } | Item::Joint(_) => {}
             Item::Organization { record_type, record, findings, .. } => {
                 tally.find_all(findings, findings_max);
                 self.organizations.push((record_type, organization(record)));
@@ -159,8 +225,8 @@ impl Sorted {
                 continue;
             };
             tally.incomplete += u64::from(!dependent.missing.is_empty());
-            if let Some(row) = row(*told, tally, findings_max) {
-                self.rows.push(Row { keep, raw: dependent.raw, ..row });
+            if let Some(row) = row(*told, Payloads::Kept) {
+                self.take_row(Row { keep, raw: dependent.raw, ..row }, tally, findings_max);
             }
         }
         to_keep
@@ -168,21 +234,24 @@ impl Sorted {
 }
 
 /// The row of an item about persons.
-fn row(item: Item, tally: &mut Tally, findings_max: usize) -> Option<Row> {
+fn row(item: Item, payloads: Payloads) -> Option<Row> {
     match item {
         Item::Person { line, record_type, state_id, claimed_birth_date, facts, introduces, raw, findings } => {
-            tally.find_all(findings, findings_max);
-            let members = vec![Member { state_id, claimed_birth_date, facts, introduces }];
-            Some(Row { line, record_type, retracts: false, raw, members, keep: None })
+            let member = Member { claimed_birth_date, introduces, ..Member::new(state_id, facts, payloads) };
+            Some(Row { line, record_type, retracts: false, raw, members: vec![member], findings, keep: None })
         }
         Item::Retracted { line, record_type, state_id, facts } => {
-            let members = vec![Member { state_id, claimed_birth_date: None, facts, introduces: false }];
-            Some(Row { line, record_type, retracts: true, raw: Masked::default(), members, keep: None })
+            let members = vec![Member::new(state_id, facts, payloads)];
+            let (raw, findings) = (Masked::default(), Vec::new());
+            Some(Row { line, record_type, retracts: true, raw, members, findings, keep: None })
         }
         Item::Joint(members) => {
-            let mut rows = members.into_iter().filter_map(|member| row(member, tally, findings_max));
+            let mut rows = members.into_iter().filter_map(|member| row(member, payloads));
             let mut joint = rows.next()?;
-            joint.members.extend(rows.flat_map(|row| row.members));
+            for row in rows {
+                joint.members.extend(row.members);
+                joint.findings.extend(row.findings);
+            }
             Some(joint)
         }
         _ => None,
@@ -190,7 +259,7 @@ fn row(item: Item, tally: &mut Tally, findings_max: usize) -> Option<Row> {
 }
 
 fn subjects_of(row: &Row) -> Vec<Reference> {
-    let facts = |member: &Member| edfi::subjects_of(&member.state_id, &member.facts);
+    let facts = |member: &Member| edfi::subjects_of(&member.state_id, member.facts());
     row.members.iter().flat_map(facts).collect()
 }
 
@@ -207,10 +276,10 @@ fn keep_unknown(written: &Written) -> Result<Option<ToKeep>, LoadError> {
         let (record, subjects) = (keep.record.clone(), keep.subjects.clone());
         return Ok(Some(ToKeep { line: row.line, record, rests_on, subjects }));
     }
-    let told: Vec<(&Masked<String>, &[Fact])> =
-        unknown.iter().map(|member| (&member.state_id, member.facts.as_slice())).collect();
+    let told: Vec<(&Masked<String>, Vec<&Fact>)> =
+        unknown.iter().map(|member| (&member.state_id, member.facts().collect())).collect();
     let record = edfi::keep_told(&told).map_err(|error| LoadError::Read(Box::new(error)))?;
-    let subjects = unknown.iter().flat_map(|member| edfi::subjects_of(&member.state_id, &member.facts)).collect();
+    let subjects = unknown.iter().flat_map(|member| edfi::subjects_of(&member.state_id, member.facts())).collect();
     Ok(Some(ToKeep { line: row.line, record: Masked::new(record), rests_on: students.collect(), subjects }))
 }
 
@@ -218,24 +287,26 @@ fn keep_unknown(written: &Written) -> Result<Option<ToKeep>, LoadError> {
 async fn complete(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
-    info: &BatchInfo,
+    batch: &mut Batch,
     arrived: kept::Arrived,
     tally: &mut Tally,
 ) -> Result<Vec<ToKeep>, LoadError> {
     let mut to_keep = Vec::new();
     let mut rows = Vec::new();
-    for (line, dependent) in kept::take(tx, &info.sea, &arrived).await? {
+    for (line, dependent) in kept::take(tx, &batch.info.sea, &arrived).await? {
         let keep = kept::to_keep(&dependent);
         match dependent.told {
             Some(mut told) => {
                 kept::at_line(&mut told, line);
-                let told = row(*told, tally, context.limits.findings_max);
-                rows.extend(told.map(|row| Row { keep, ..row }));
+                if let Some(mut row) = row(*told, Payloads::Kept) {
+                    tally.find_all(std::mem::take(&mut row.findings), context.limits.findings_max);
+                    rows.push(Row { keep, ..row });
+                }
             }
             None => to_keep.extend(keep),
         }
     }
-    for written in write_rows(tx, context, (info, &BTreeSet::new()), rows, tally).await? {
+    for written in write_rows(tx, context, (batch, &BTreeSet::new()), rows, tally).await? {
         let is_told = written.outcomes.iter().any(|outcome| *outcome != Outcome::Unchanged);
         tally.completed += u64::from(is_told);
         to_keep.extend(keep_unknown(&written)?.or(written.row.keep));
@@ -279,7 +350,7 @@ async fn write_organizations(
 async fn write_rows(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
-    (info, forgotten): (&BatchInfo, &BTreeSet<Reference>),
+    (batch, forgotten): (&mut Batch, &BTreeSet<Reference>),
     rows: Vec<Row>,
     tally: &mut Tally,
 ) -> Result<Vec<Written>, LoadError> {
@@ -291,14 +362,15 @@ async fn write_rows(
         .flat_map(|row| &row.members)
         .map(|member| Mention { state_id: &member.state_id, introduces: member.introduces })
         .collect();
+    let Batch { info, recording } = batch;
     let introduction = Introduction { sea: &info.sea, batch: info.batch, at: info.recorded_at };
-    let resolved = resolve(tx, introduction, &mentions, context.entropy).await?;
+    let Resolved { persons: resolved, mut introduced } = resolve(tx, introduction, &mentions, context.entropy).await?;
     drop(mentions);
     check_birth_dates(tx, context, &rows, &resolved, tally).await?;
-    let told = rows.iter().flat_map(|row| row.members.iter().map(move |member| (row.line, member.facts.as_slice())));
+    let told = rows.iter().flat_map(|row| row.members.iter().map(move |member| (row.line, member.said.as_ref())));
     let told: Vec<_> =
-        told.zip(&resolved).filter_map(|((line, facts), person)| Some(((*person)?, line, facts))).collect();
-    one_person::check(tx, info, &told, tally, context.limits.findings_max).await?;
+        told.zip(&resolved).filter_map(|((line, said), person)| Some(((*person)?, line, said?))).collect();
+    one_person::check(tx, info, (&told, &introduced), tally, context.limits.findings_max).await?;
     let mut persons = resolved.into_iter();
     let mut written = Vec::with_capacity(rows.len());
     let mut known: Vec<Vec<Option<SourcePersonId>>> = Vec::with_capacity(rows.len());
@@ -309,11 +381,13 @@ async fn write_rows(
         written.push(Written { row, outcomes: Vec::new(), withdrawn: 0, unknown, is_early: false, came_late: false });
     }
     for (run, persons) in runs(&mut written, &known) {
-        write_run(tx, context, info, run, persons).await?;
+        write_run(tx, context, recording, (run, persons), &introduced).await?;
+        // From now on there may be facts about them.
+        introduced.clear();
     }
     if !tally.early.is_empty() || written.iter().any(|written| written.row.retracts) {
         note_unstated(tx, &mut written, &known, forgotten, tally).await?;
-        withdraw_late(tx, info, &mut written, &known, tally).await?;
+        withdraw_late(tx, recording, &mut written, &known, tally).await?;
     }
     Ok(written)
 }
@@ -338,7 +412,8 @@ async fn note_unstated(
         rows.extend(std::iter::repeat_n(place, of_row.len()));
         facts.extend(of_row);
     }
-    let stated = history::list_stated(tx, &facts).await?;
+    let plain: Vec<_> = facts.iter().map(|(person, encoded)| (*person, &encoded.fact)).collect();
+    let stated = history::list_stated(tx, &plain).await?;
     drop(facts);
     let stated: BTreeSet<usize> = stated.into_iter().filter_map(|fact| rows.get(fact).copied()).collect();
     for (place, written) in written.iter_mut().enumerate().filter(|(_, written)| found_nothing(written)) {
@@ -353,7 +428,7 @@ async fn note_unstated(
 /// Withdraws what was stated after its withdrawal had come.
 async fn withdraw_late(
     tx: &mut Tx<'_, '_>,
-    info: &BatchInfo,
+    recording: &mut Recording,
     written: &mut [Written],
     known: &[Vec<Option<SourcePersonId>>],
     tally: &mut Tally,
@@ -365,7 +440,7 @@ async fn withdraw_late(
             continue;
         }
         for (member, person) in written.row.members.iter().zip(persons) {
-            let subjects = edfi::subjects_of(&member.state_id, &member.facts);
+            let subjects = edfi::subjects_of(&member.state_id, member.facts());
             for (fact, subject) in member.facts.iter().zip(subjects) {
                 if tally.early.meets(subject) {
                     late_rows.insert(place);
@@ -374,7 +449,7 @@ async fn withdraw_late(
             }
         }
     }
-    let _withdrawn = history::retract(tx, info.batch, &late).await?;
+    let _withdrawn = recording.retract(tx, &late).await?;
     drop(late);
     for place in late_rows {
         if let Some(written) = written.get_mut(place) {
@@ -401,22 +476,22 @@ fn runs<'w>(written: &'w mut [Written], known: &'w [Vec<Option<SourcePersonId>>]
 async fn write_run(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
-    info: &BatchInfo,
-    run: &mut [Written],
-    persons: &[Vec<Option<SourcePersonId>>],
+    recording: &mut Recording,
+    (run, persons): Run<'_>,
+    introduced: &BTreeSet<SourcePersonId>,
 ) -> Result<(), LoadError> {
     if run.first().is_some_and(|written| written.row.retracts) {
         for (written, persons) in run.iter_mut().zip(persons) {
             let facts = facts_of(&written.row, persons);
-            written.withdrawn = history::retract(tx, info.batch, &facts).await?;
+            written.withdrawn = recording.retract(tx, &facts).await?;
         }
         return Ok(());
     }
-    let facts: Vec<Vec<(SourcePersonId, &Fact)>> =
+    let facts: Vec<Vec<(SourcePersonId, &Encoded)>> =
         run.iter().zip(persons).map(|(written, persons)| facts_of(&written.row, persons)).collect();
     let sizes: Vec<usize> = facts.iter().map(Vec::len).collect();
-    let facts: Vec<(SourcePersonId, &Fact)> = facts.into_iter().flatten().collect();
-    let mut outcomes = history::record(tx, info.batch, &facts, context.tombstones).await?.into_iter();
+    let facts: Vec<(SourcePersonId, &Encoded)> = facts.into_iter().flatten().collect();
+    let mut outcomes = recording.record(tx, &facts, introduced, context.tombstones).await?.into_iter();
     drop(facts);
     for (written, size) in run.iter_mut().zip(sizes) {
         written.outcomes = outcomes.by_ref().take(size).collect();
@@ -425,7 +500,7 @@ async fn write_run(
 }
 
 /// The facts of a row's known persons.
-fn facts_of<'r>(row: &'r Row, persons: &[Option<SourcePersonId>]) -> Vec<(SourcePersonId, &'r Fact)> {
+fn facts_of<'r>(row: &'r Row, persons: &[Option<SourcePersonId>]) -> Vec<(SourcePersonId, &'r Encoded)> {
     let known = row.members.iter().zip(persons).filter_map(|(member, person)| Some((member, (*person)?)));
     known.flat_map(|(member, person)| member.facts.iter().map(move |fact| (person, fact))).collect()
 }

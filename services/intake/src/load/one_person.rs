@@ -1,7 +1,9 @@
 //! Whether what is reported under one identifier is about one person.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use history::BatchInfo;
-use identity::persons::{Said, clear_differences, doubt, list_said, may_be_twins};
+use identity::persons::{Said, clear_differences, doubt, list_said, may_be_twins, were_said};
 use model::{Domain, Fact, Masked, SourcePersonId, Value};
 use pg::Tx;
 
@@ -9,42 +11,62 @@ use super::{LoadError, Tally};
 use crate::{Finding, Severity};
 
 /// Finds records that are about another person than those before under the same identifier. They are loaded all the same: which of the two
-/// the identifier belongs to, a steward decides, and until then nothing of that person is disclosed.
+/// the identifier belongs to, a steward decides, and until then nothing of that person is disclosed. Of those `introduced` nothing was said before
+/// these rows.
 pub(super) async fn check(
     tx: &mut Tx<'_, '_>,
     info: &BatchInfo,
-    rows: &[(SourcePersonId, u32, &[Fact])],
+    (told, introduced): (&[(SourcePersonId, u32, &Said)], &BTreeSet<SourcePersonId>),
     tally: &mut Tally,
     findings_max: usize,
 ) -> Result<(), LoadError> {
-    let told: Vec<_> = rows.iter().filter_map(|(person, line, facts)| Some((*person, *line, said(facts)?))).collect();
-    if told.is_empty() {
-        return Ok(());
-    }
-    let persons: Vec<SourcePersonId> = told.iter().map(|(person, _, _)| *person).collect();
-    let mut known = list_said(tx, &persons, info.batch).await?;
+    let news = list_news(tx, told, introduced).await?;
+    let asked: Vec<SourcePersonId> = news.difference(introduced).copied().collect();
+    let mut known = if asked.is_empty() { HashMap::new() } else { list_said(tx, &asked, info.batch).await? };
     let mut doubtful = Vec::new();
     for (person, line, said) in told {
-        let before = known.entry(person).or_default();
-        let place = before.iter().position(|(other, _)| *other == said);
+        if !news.contains(person) {
+            continue;
+        }
+        let before = known.entry(*person).or_default();
+        let place = before.iter().position(|(other, _)| other == *said);
         if place.is_some_and(|at| before[at].1) {
             continue;
         }
         // What an earlier file said is no news, but this file may say it beside something else.
-        let finding = if place.is_some() { twins(before, &said, line) } else { two_people(before, &said, line) };
+        let finding = if place.is_some() { twins(before, said, *line) } else { two_people(before, said, *line) };
         if let Some(finding) = finding {
             tally.find(finding, findings_max);
-            doubtful.push((person, line));
+            doubtful.push((*person, *line));
         }
         match place {
             Some(at) => before[at].1 = true,
-            None => before.push((said, true)),
+            None => before.push(((*said).clone(), true)),
         }
     }
     if !doubtful.is_empty() {
         doubt(tx, &doubtful, info.batch, info.recorded_at).await?;
     }
     Ok(())
+}
+
+/// Of whom something new is said, or different things: most records say what was said before, and only for the others is it worth knowing what that was.
+async fn list_news(
+    tx: &mut Tx<'_, '_>,
+    told: &[(SourcePersonId, u32, &Said)],
+    introduced: &BTreeSet<SourcePersonId>,
+) -> Result<BTreeSet<SourcePersonId>, LoadError> {
+    let mut first: HashMap<SourcePersonId, &Said> = HashMap::new();
+    let mut news: BTreeSet<SourcePersonId> = BTreeSet::new();
+    for (person, _, said) in told {
+        if introduced.contains(person) || *first.entry(*person).or_insert(said) != *said {
+            news.insert(*person);
+        }
+    }
+    let asked: Vec<(SourcePersonId, &Said)> = first.into_iter().filter(|(person, _)| !news.contains(person)).collect();
+    let repeated = if asked.is_empty() { HashSet::new() } else { were_said(tx, &asked).await? };
+    news.extend((0..).zip(&asked).filter(|(place, _)| !repeated.contains(place)).map(|(_, (person, _))| *person));
+    Ok(news)
 }
 
 /// The finding, if a record is of another person than all those before it.
@@ -76,7 +98,7 @@ fn finding(line: u32, rule: &'static str, fields: String, message: &str) -> Find
 }
 
 /// What a record says of who the person is.
-fn said(facts: &[Fact]) -> Option<Said> {
+pub(super) fn said(facts: &[Fact]) -> Option<Said> {
     let fact = facts.iter().find(|fact| fact.domain == Domain::Student && fact.payload.contains_key("last_surname"))?;
     let text =
         |element: &str| fact.payload.get(element).and_then(Value::as_text).map(|text| Masked::new(text.to_owned()));

@@ -10,24 +10,45 @@ use flate2::{Compression, write::GzEncoder};
 use model::BatchId;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::LoadError;
 use crate::store;
 
-/// SHA-256 and size of a file.
-pub(super) async fn digest(path: &Path) -> io::Result<([u8; 32], u64)> {
+/// SHA-256 and size of a file, taken on a blocking thread.
+pub(super) fn digest(path: &Path) -> JoinHandle<io::Result<([u8; 32], u64)>> {
     let path = path.to_path_buf();
-    let task = tokio::task::spawn_blocking(move || {
+    tokio::task::spawn_blocking(move || {
         let mut file = File::open(path)?;
         let mut hash = Sha256::new();
         let size = io::copy(&mut file, &mut hash)?;
         Ok((hash.finalize().into(), size))
-    });
-    task.await.map_err(io::Error::other)?
+    })
 }
 
-/// Keeps the file in compressed blocks, each a gzip member of its own: read one after the other they are the file.
+/// The file in compressed blocks, made on a blocking thread, each a gzip member of its own: read one after the other they are the file.
+pub(super) struct Packed {
+    pub(super) blocks: mpsc::Receiver<Vec<u8>>,
+    packer: JoinHandle<io::Result<()>>,
+}
+
+impl Packed {
+    pub(super) fn begin(path: &Path, block_bytes: usize) -> Self {
+        let (sender, blocks) = mpsc::channel(1);
+        let path: PathBuf = path.to_path_buf();
+        let packer = tokio::task::spawn_blocking(move || compress(&path, block_bytes, &sender));
+        Self { blocks, packer }
+    }
+
+    /// Says whether it could be read to its end, or as far as it was wanted.
+    pub(super) async fn end(self, name: &str) -> Result<(), LoadError> {
+        drop(self.blocks);
+        let packed = self.packer.await.map_err(|_| LoadError::Stopped)?;
+        packed.map_err(|source| LoadError::File { file: name.to_owned(), source })
+    }
+}
+
+/// Keeps a whole file.
 pub(super) async fn store(
     conn: &mut PgConnection,
     batch: BatchId,
@@ -35,16 +56,13 @@ pub(super) async fn store(
     name: &str,
     block_bytes: usize,
 ) -> Result<(), LoadError> {
-    let unreadable = |source| LoadError::File { file: name.to_owned(), source };
-    let (sender, mut blocks) = mpsc::channel::<Vec<u8>>(1);
-    let path: PathBuf = path.to_path_buf();
-    let reader = tokio::task::spawn_blocking(move || compress(&path, block_bytes, &sender));
+    let mut packed = Packed::begin(path, block_bytes);
     let mut number = 0;
-    while let Some(block) = blocks.recv().await {
+    while let Some(block) = packed.blocks.recv().await {
         store::insert_raw_block(conn, batch, number, &block).await?;
         number += 1;
     }
-    reader.await.map_err(|_| LoadError::Stopped)?.map_err(unreadable)
+    packed.end(name).await
 }
 
 fn compress(path: &Path, block_bytes: usize, blocks: &mpsc::Sender<Vec<u8>>) -> io::Result<()> {

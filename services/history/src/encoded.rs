@@ -1,0 +1,40 @@
+//! A fact made ready for the store, away from it: the work is done where the fact is made, and little of it travels.
+
+use model::{Fact, Masked, Payload};
+
+use crate::store::payload_json;
+
+/// A fact whose payload has been written as canonical JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The fact. Its payload may have been dropped.
+    pub fact: Fact,
+    /// Its payload.
+    pub(crate) json: Masked<String>,
+}
+
+impl Encoded {
+    /// Takes the payload out of the fact.
+    pub fn new(fact: Fact) -> Self {
+        let encoded = Self::keeping(fact);
+        Self { fact: Fact { payload: Payload::new(), ..encoded.fact }, ..encoded }
+    }
+
+    /// Leaves the payload in the fact, for who looks into it later.
+    pub fn keeping(fact: Fact) -> Self {
+        Self { json: Masked::new(payload_json(&fact.payload)), fact }
+    }
+
+    /// Whether two facts with the same key say the same: everything but the line and the day of the report.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let (a, b) = (&self.fact, &other.fact);
+        a.kind == b.kind
+            && a.school_year == b.school_year
+            && a.valid == b.valid
+            && a.lea == b.lea
+            && a.facility == b.facility
+            && a.certification == b.certification
+            && a.restriction == b.restriction
+            && self.json == other.json
+    }
+}
