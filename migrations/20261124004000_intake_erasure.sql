@@ -81,6 +81,22 @@ CREATE TRIGGER erased_on_record_only AFTER DELETE ON history.fact
 CREATE TRIGGER never_truncated BEFORE TRUNCATE ON history.fact
     FOR EACH STATEMENT EXECUTE FUNCTION history.refuse_unrecorded_erasure();
 
+-- What is kept of a file is replaced by the same with lines blanked, never removed.
+CREATE FUNCTION intake.refuse_unreplaced_blocks() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM gone AS g
+        WHERE NOT EXISTS (SELECT FROM intake.raw_block AS n WHERE n.batch_id = g.batch_id AND n.block < 0)
+    ) THEN
+        RAISE EXCEPTION 'blocks of a file go only when others have taken their place' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION intake.refuse_unreplaced_blocks() IS 'New blocks bear negative numbers until the old ones are gone.';
+CREATE TRIGGER replaced_never_removed AFTER DELETE ON intake.raw_block
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION intake.refuse_unreplaced_blocks();
+
 GRANT SELECT, INSERT, UPDATE ON intake.erasure, intake.redaction TO throughline_intake;
 GRANT SELECT ON intake.erasure, intake.redaction TO throughline_steward;
 GRANT DELETE ON intake.finding, intake.quarantine, intake.raw_block TO throughline_intake;

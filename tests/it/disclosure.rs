@@ -183,7 +183,10 @@ async fn rows_that_contradict_each_other_and_a_roster_of_tomorrow_give_nothing()
         let bytes = format!("{CSSD_HEADER}\n{}\n{tail}", rows.join("\n"));
         let source = (&consumer("cssd"), "roster.csv", bytes.as_bytes());
         let when = (day.parse().unwrap(), at("2026-11-20T18:00:00Z"));
-        intake::roster::take(&world.db.pool, (&world.agreements, &tombstones()), &layout, source, when).await.unwrap().receipt
+        intake::roster::take(&world.db.pool, (&world.agreements, &tombstones()), &layout, source, when)
+            .await
+            .unwrap()
+            .receipt
     };
     let before = supervised("C1", "juvenile_justice", "pre_adjudication");
     let other = supervised("C2", "juvenile_justice", "pre_adjudication");

@@ -167,13 +167,24 @@ async fn one_file_may_correct_itself() {
 #[tokio::test]
 async fn what_a_file_withdraws_and_tells_again_is_current_once() {
     let told = |line| match refers_to(STUDENT, line) {
-        intake::Item::Person { line, state_id, claimed_birth_date, facts, raw, findings, .. } => {
-            intake::Item::Person { line, state_id, claimed_birth_date, facts, introduces: true, raw, findings }
+        intake::Item::Person { line, record_type, state_id, claimed_birth_date, facts, raw, findings, .. } => {
+            intake::Item::Person {
+                line,
+                record_type,
+                state_id,
+                claimed_birth_date,
+                facts,
+                introduces: true,
+                raw,
+                findings,
+            }
         }
         other => other,
     };
     let withdrawn = |line| match refers_to(STUDENT, line) {
-        intake::Item::Person { line, state_id, facts, .. } => intake::Item::Retracted { line, state_id, facts },
+        intake::Item::Person { line, record_type, state_id, facts, .. } => {
+            intake::Item::Retracted { line, record_type, state_id, facts }
+        }
         other => other,
     };
     let world = World::new(&[]).await;

@@ -202,7 +202,7 @@ const EXPOSING: [&str; 7] = [
 ];
 
 /// What returns counts, ids, decisions and the state of queues only.
-const NOT_EXPOSING: [&str; 24] = [
+const NOT_EXPOSING: [&str; 29] = [
     "access::list_students",
     "access::record_access",
     "acknowledge::acknowledge",
@@ -210,11 +210,16 @@ const NOT_EXPOSING: [&str; 24] = [
     "chunk::confirm_delivered",
     "chunk::list_delivered",
     "chunk::list_population",
+    "erase::erase",
+    "erase::list_disclosures",
+    "erase::record_look",
     "file_run::approve",
     "file_run::begin_file_run",
     "inspect::record_release",
     "recall::queue_match",
     "recall::queue_move",
+    "retention::attest",
+    "retention::list_due",
     "review::apply_bulk",
     "review::approve_override",
     "review::decide",

@@ -137,6 +137,16 @@ impl App {
         &*self.clock
     }
 
+    /// The moment of an act that rests on others: the later of the clock and the last ledger time.
+    pub async fn moment(&self) -> anyhow::Result<DateTime<Utc>> {
+        let last = pg::run_tx(self.pool(), "cli.moment", Role::Ledger, |tx| {
+            Box::pin(async move { ledger::last_decided_at(tx).await })
+        })
+        .await?;
+        let now = self.clock().now();
+        Ok(last.map_or(now, |last| last.max(now)))
+    }
+
     /// The clock, for what outlives a command's borrow.
     pub fn shared_clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)

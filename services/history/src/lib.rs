@@ -12,10 +12,12 @@ mod recording;
 mod store;
 pub mod supersede;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 pub use encoded::Encoded;
 pub use error::Error;
-use model::{BatchId, Domain, Sea, SourcePersonId};
+use model::{BatchId, Domain, Fact, Sea, SourcePersonId};
 pub use recording::Recording;
 use sqlx::PgConnection;
 pub use supersede::Outcome;

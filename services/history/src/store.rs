@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::NaiveDate;
 pub(crate) use copy::{copy_facts, copy_touched};
-use model::{BatchId, Certification, Domain, NaturalKey, Payload, SourcePersonId, Value};
+use model::{BatchId, Certification, Domain, Fact, NaturalKey, Payload, SourcePersonId, Value};
 use sqlx::PgConnection;
 use uuid::Uuid;
 

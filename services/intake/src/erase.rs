@@ -411,6 +411,7 @@ async fn redact(
     let new = sql::insert_redactions(tx, batch, &lines, erasure).await?;
     let quarantined = sql::delete_quarantined(tx, batch, &lines).await?;
     sql::delete_findings(tx, batch, &lines).await?;
+    sql::delete_early_withdrawals(tx, batch, &lines).await?;
     let findings: Vec<Finding> = lines.iter().map(|line| erased_finding(*line)).collect();
     let last = sql::last_finding(tx, batch).await?;
     store::insert_findings_after(tx, batch, last, &findings).await?;

@@ -172,7 +172,7 @@ pub struct OpeningRequest {
 pub struct Witness {
     /// The folder that the log is published in, as `ledger export` writes it.
     #[arg(long, value_name = "DIR")]
-    pub log: PathBuf,
+    pub tiles: PathBuf,
     /// The log's public key, as a file with one verifier key.
     #[arg(long, value_name = "FILE")]
     pub log_key: PathBuf,

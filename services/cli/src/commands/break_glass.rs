@@ -106,7 +106,7 @@ async fn request(place: &Place, app: &App, options: OpeningRequest) -> anyhow::R
 async fn open(place: &Place, app: &App, prefix: &str, by: Option<String>) -> anyhow::Result<Outcome> {
     let by = super::identity::steward(app, by)?;
     let agreements = &*app.agreements;
-    let (id, at) = (app.entropy().uuid(), app.clock().now());
+    let (id, at) = (app.entropy().uuid(), app.moment().await?);
     let filed = pg::run_tx(app.pool(), "cli.find_request", Role::Agreements, |tx| {
         Box::pin(async move { agreements.find_request(tx, prefix).await })
     })

@@ -37,6 +37,7 @@ const TABLES: &[&str] = &[
     "intake.kept_for",
     "intake.kept_subject",
     "intake.description",
+    "intake.early_withdrawal",
     "identity.source_person",
     "identity.crosswalk",
     "identity.crosswalk_move",
@@ -264,7 +265,7 @@ async fn begin(app: &App, prefix: &str) -> anyhow::Result<Erasure> {
     .await?;
     let filed = filed.with_context(|| format!("there is no request {prefix}"))?;
     let Asked::Erase(asked) = &filed.asked else { bail!("the request {prefix} is for another act") };
-    let (id, at) = (app.entropy().uuid(), app.clock().now());
+    let (id, at) = (app.entropy().uuid(), app.moment().await?);
     let order = order(id, filed.digest, asked)?;
     pg::run_tx(app.pool(), "erase.begin", Role::Agreements, |tx| {
         let order = order.clone();

@@ -141,7 +141,7 @@ fn a_witness_cosigns_a_log_that_only_grows() {
         let args = [
             "ledger",
             "witness",
-            "--log",
+            "--tiles",
             text(&log),
             "--log-key",
             text(&key),

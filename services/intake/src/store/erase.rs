@@ -307,6 +307,23 @@ pub(crate) async fn delete_findings(
     Ok(())
 }
 
+/// Forgets withdrawals that stood on these lines and wait for what they withdraw.
+pub(crate) async fn delete_early_withdrawals(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    lines: &BTreeSet<u32>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "-- intake.delete_early_withdrawals_on
+        DELETE FROM intake.early_withdrawal WHERE batch_id = $1 AND line = ANY($2)",
+        batch.0,
+        &numbers(lines),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The number of a batch's last finding; 0 if there is none.
 pub(crate) async fn last_finding(conn: &mut PgConnection, batch: BatchId) -> Result<i32, sqlx::Error> {
     sqlx::query_scalar!(

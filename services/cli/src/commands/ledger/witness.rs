@@ -34,9 +34,9 @@ pub fn run(place: &Place, options: &Witness) -> anyhow::Result<Outcome> {
     let signer = Signer::from_pem_file(&options.name, KeyUse::Witness, &keys.path("witness.pem"))?;
     write_whole(&options.state.join(PUBLIC), format!("{}\n", signer.public()).as_bytes())?;
     let log = [verifier_key(&options.log_key)?];
-    let folder = Folder::new(&options.log);
+    let folder = Folder::new(&options.tiles);
     let text = folder.find_checkpoint()?;
-    let text = text.with_context(|| format!("{} holds no checkpoint", options.log.display()))?;
+    let text = text.with_context(|| format!("{} holds no checkpoint", options.tiles.display()))?;
     let offered = match SignedCheckpoint::open(&text, &log) {
         Ok(open) => open,
         Err(error) => return refuse(place, &format!("the checkpoint is not the log's: {error}")),
