@@ -191,7 +191,7 @@ async fn rows_that_contradict_each_other_and_a_roster_of_tomorrow_give_nothing()
     let before = supervised("C1", "juvenile_justice", "pre_adjudication");
     let other = supervised("C2", "juvenile_justice", "pre_adjudication");
     let contradicted = [before.clone(), supervised("C1", "juvenile_justice", "adjudicated"), other.clone()];
-    let tomorrow = take("2026-11-21", &[before.clone()], "").await;
+    let tomorrow = take("2026-11-21", std::slice::from_ref(&before), "").await;
     assert!(tomorrow.refused_reason.is_some_and(|why| why.contains("days to come")));
     let cut = take("2026-11-20", &[before.clone(), other.clone()], "C3,Quince,Amb").await;
     assert!(cut.refused_reason.is_some_and(|why| why.contains("cut off")));
