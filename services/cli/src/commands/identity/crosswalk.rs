@@ -130,7 +130,7 @@ async fn settle(place: &Place, app: &App, id: &str, moving: Moving) -> anyhow::R
     if place.json {
         return console::json(&json!({ "settled": person.0 }));
     }
-    console::line(false, "settled: what waited is released again where an agency has authority".to_owned());
+    console::line(false, "settled: what waited is released again where an agency has authority");
     Ok(())
 }
 
