@@ -168,11 +168,12 @@ fn a_result_that_cannot_be_written_is_an_error() {
 
 #[test]
 fn one_sasid_of_two_unlike_people_waits_for_a_person() {
-    let mut left = String::from("id,sasid,first_name,last_name,birth_date,sex,town\n");
-    for n in 0..400 {
+    let row = |n: i32| {
         let (year, month, day) = (2004 + n % 12, 1 + n % 12, 1 + n % 28);
-        left += &format!("L{n},99{n:08},Name{n},Probe{n},{year}-{month:02}-{day:02},F,Hartford\n");
-    }
+        format!("L{n},99{n:08},Name{n},Probe{n},{year}-{month:02}-{day:02},F,Hartford")
+    };
+    let header = "id,sasid,first_name,last_name,birth_date,sex,town".to_owned();
+    let left = [header].into_iter().chain((0..400).map(row)).collect::<Vec<_>>().join("\n");
     let right = "id,sasid,first_name,last_name,birth_date,sex,town\n\
         R1,9900000007,Quillon,Beispiel,1999-12-25,M,Norwich\nR2,9900000008,Name8,Probe8,2012-09-09,F,Hartford\n\
         R3,9900000009,,,,,\nR4,9900000010,N,P,,,\n";
