@@ -28,6 +28,7 @@ pub mod recall;
 mod rehearse;
 pub mod retention;
 pub mod review;
+mod scope;
 mod store;
 mod trace;
 
@@ -50,6 +51,7 @@ pub use one::disclose_one;
 /// Read once for many disclosures, by whoever wires them.
 pub use reference::OrganizationCache;
 pub use rehearse::{Change, Rehearsal, rehearse};
+pub use scope::{Scope, scope};
 pub use trace::{Find, KeptFile, Trace, TracedFact, TracedFile, trace};
 use uuid::Uuid;
 

@@ -2,11 +2,11 @@
 
 use std::{
     fs::{self, File},
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
-use disclosure::DisclosedHistory;
+use disclosure::{DisclosedHistory, Scope};
 use pg::crash::{CrashPoint, hit};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -39,11 +39,16 @@ impl PartFile {
     }
 
     /// Writes bytes that are so many rows.
-    pub fn write(&mut self, bytes: &[u8], rows: u64) -> Result<(), Error> {
+    pub fn append(&mut self, bytes: &[u8], rows: u64) -> Result<(), Error> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         self.rows += rows;
         self.out.write_all(bytes).map_err(|source| Error::File { path: self.part.clone(), source })
+    }
+
+    /// Counts rows whose bytes are written otherwise.
+    pub const fn add_rows(&mut self, rows: u64) {
+        self.rows += rows;
     }
 
     /// Makes the bytes durable and gives the file its name.
@@ -60,6 +65,20 @@ impl PartFile {
             rows: self.rows,
             sha256: hex::encode(self.hash.finalize()),
         })
+    }
+}
+
+/// For libraries that write by themselves.
+impl Write for PartFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.out.write(bytes)?;
+        self.hash.update(bytes.get(..taken).unwrap_or_default());
+        self.bytes += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -134,8 +153,8 @@ pub struct Delivery {
 impl Delivery {
     /// Begins a delivery of one format in a folder, which is made if needed. A manifest from before is taken away first: from
     /// here until [`Delivery::finish`] the folder holds no complete delivery.
-    pub fn begin(folder: &Path, format: &str) -> Result<Self, Error> {
-        Self::begin_with(folder, || formats::begin(format, folder))
+    pub fn begin(folder: &Path, format: &str, scope: &Scope) -> Result<Self, Error> {
+        Self::begin_with(folder, || formats::begin(format, folder, scope))
     }
 
     /// The same with a format that is no format of this crate: a state's own file, for one.
@@ -175,7 +194,7 @@ impl Delivery {
         let mut file = PartFile::create(&self.folder, MANIFEST)?;
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(Error::Manifest)?;
         text.push(b'\n');
-        file.write(&text, 0)?;
+        file.append(&text, 0)?;
         file.finish()?;
         Ok(manifest)
     }

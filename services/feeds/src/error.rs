@@ -27,6 +27,6 @@ pub enum Error {
     #[error("the manifest cannot be written")]
     Manifest(#[source] serde_json::Error),
     /// There is no such format.
-    #[error("there is no format {0:?}; there are: ndjson, csv")]
+    #[error("there is no format {0:?}; there are: {names}", names = crate::formats::NAMES.join(", "))]
     UnknownFormat(String),
 }

@@ -1,11 +1,15 @@
 //! Delivery formats: each a folder or file of its own, found by name.
 
+pub mod cmis;
 pub mod csv;
 pub mod ndjson;
+pub mod parquet;
+pub mod table;
+pub mod xlsx;
 
 use std::path::Path;
 
-use disclosure::DisclosedHistory;
+use disclosure::{DisclosedHistory, Scope};
 
 use crate::{Error, FileEntry, Remark};
 
@@ -22,13 +26,28 @@ pub trait Format: Send {
 }
 
 /// The names of all formats.
-pub const NAMES: &[&str] = &["ndjson", "csv"];
+pub const NAMES: &[&str] = &["ndjson", "csv", "xlsx", "parquet", "cmis"];
+
+/// Those that every night is delivered in.
+pub const NIGHTLY: &[&str] = &["ndjson", "csv"];
 
 /// Begins a format by name in a folder.
-pub fn begin(name: &str, folder: &Path) -> Result<Box<dyn Format>, Error> {
+pub fn begin(name: &str, folder: &Path, scope: &Scope) -> Result<Box<dyn Format>, Error> {
     match name {
         "ndjson" => Ok(Box::new(ndjson::Ndjson::begin(folder)?)),
-        "csv" => Ok(Box::new(csv::Csv::begin(folder)?)),
+        "csv" => Ok(Box::new(csv::Csv::begin(folder, scope)?)),
+        "xlsx" => Ok(Box::new(xlsx::Xlsx::begin(folder, scope)?)),
+        "parquet" => Ok(Box::new(parquet::Parquet::begin(folder, scope)?)),
+        "cmis" => Ok(Box::new(cmis::Cmis::begin(folder, scope)?)),
         other => Err(Error::UnknownFormat(other.to_owned())),
+    }
+}
+
+/// Whether a workbook or a Parquet file of ours has a row of one of these clients or disclosures.
+pub fn mentions(path: &Path, ids: &[String]) -> Result<bool, Error> {
+    if path.extension().is_some_and(|extension| extension == "xlsx") {
+        xlsx::mentions(path, ids)
+    } else {
+        parquet::mentions(path, ids)
     }
 }

@@ -385,16 +385,20 @@ fn full_name(row: &Row) -> Cell<String> {
     }
 }
 
-/// The latest enrollment in a line.
-fn current(enrollment: Option<&Section>, student: Option<&Section>, report_date: NaiveDate) -> Current {
-    let Some(section) = enrollment else { return Current { state: State::NotReported, ..Current::default() } };
-    // The stay that has not ended and began last; else the one that ended last.
+/// The stay at a school that has not ended and began last; else the one that ended last.
+pub fn latest_stay(enrollment: &Section) -> Option<&Row> {
     let has_ended = |row: &Row| row.find("exit_withdraw_date").is_some() || row.find("exit_basis").is_some();
     let begun = |row: &Row| row.find_date("entry_date").or_else(|| row.find_date("first_seen_date"));
     let ended = |row: &Row| row.find_date("exit_withdraw_date").or_else(|| row.find_date("last_seen_date"));
     let order = |row: &Row| (!has_ended(row), ended(row).filter(|_| has_ended(row)), begun(row), row.source.batch);
-    let schools = section.rows.iter().filter(|row| row.find("stay_basis").is_none());
-    let Some(row) = schools.max_by_key(|row| order(row)) else {
+    let schools = enrollment.rows.iter().filter(|row| row.find("stay_basis").is_none());
+    schools.max_by_key(|row| order(row))
+}
+
+/// The latest enrollment in a line.
+fn current(enrollment: Option<&Section>, student: Option<&Section>, report_date: NaiveDate) -> Current {
+    let Some(section) = enrollment else { return Current { state: State::NotReported, ..Current::default() } };
+    let Some(row) = latest_stay(section) else {
         return Current { state: state(section), ..Current::default() };
     };
     let fields: Fields = &[

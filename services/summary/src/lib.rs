@@ -34,7 +34,7 @@ mod tests;
 
 pub use batch::{Failure, RenderReport, render_path};
 pub use error::Error;
-pub use from_disclosure::from_disclosure;
+pub use from_disclosure::{from_disclosure, latest_stay};
 pub use listing::{Listing, ListingColumn};
 pub use model::{Summary, from_json};
 pub use render::{Origin, RenderOptions, Renderer, RendererOptions, Worker, render};

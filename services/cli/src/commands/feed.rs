@@ -137,11 +137,14 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Begins the files of a format, as of a moment.
-fn begin(app: &App, wanted: &Export<'_>, now: DateTime<Utc>) -> anyhow::Result<feeds::Delivery> {
+async fn begin(app: &App, ask: &Ask<'_>, wanted: &Export<'_>, now: DateTime<Utc>) -> anyhow::Result<feeds::Delivery> {
     note_delivery(&app.data, wanted.out)?;
     let at = wanted.as_of.map_or(now, |as_of| as_of.min(now));
     Ok(match layout::producer(wanted.format, &wanted.report, at)? {
-        None => feeds::Delivery::begin(wanted.out, wanted.format)?,
+        None => {
+            let scope = disclosure::scope(app.disclosure(), ask).await?;
+            feeds::Delivery::begin(wanted.out, wanted.format, &scope)?
+        }
         Some(producer) => {
             feeds::Delivery::begin_with(wanted.out, || Ok(Box::new(layout::LayoutFile::begin(wanted.out, producer)?)))?
         }
@@ -212,7 +215,7 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
     let now = app.clock().now();
     let keys = population(app, &ask).await?;
     let progress = Progress::begin(&format!("{format} for {consumer}"), keys.len() as u64);
-    let mut delivery = begin(app, wanted, now)?;
+    let mut delivery = begin(app, &ask, wanted, now).await?;
     let mut agreement = String::new();
     let mut refused = 0;
     let encode = |history: &disclosure::DisclosedHistory| Ok(feeds::formats::ndjson::line(history));
@@ -273,7 +276,7 @@ pub async fn export_own(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manife
     let access = disclosure::record_access(app.disclosure(), &ask, students, wanted.occasion).await?;
     let students: Vec<StudentId> = access.students().iter().copied().collect();
     let progress = Progress::begin(&format!("{format} for {consumer}"), students.len() as u64);
-    let mut delivery = begin(app, wanted, now)?;
+    let mut delivery = begin(app, &ask, wanted, now).await?;
     let mut agreement = String::new();
     for (number, chunk) in students.chunks(CHUNK).enumerate() {
         for history in disclosure::access_chunk(app.disclosure(), &ask, &access, chunk).await? {

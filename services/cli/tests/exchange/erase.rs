@@ -14,7 +14,7 @@ const MARKERS: [&str; 7] =
     ["9907070717", "Qyzzleworth", "Xanthwick", "2010-07-17", "07172010", "Zephyrquill", "INC-QYZZ-17"];
 /// Another child, of whom nothing may be lost.
 pub const OTHER: &str = "9907070725";
-const NIGHT: &str = "2026-11-20";
+pub const NIGHT: &str = "2026-11-20";
 
 type Values<'a> = BTreeMap<&'a str, &'a str>;
 
@@ -109,14 +109,14 @@ fn roster(place: &Place) -> PathBuf {
 }
 
 /// A state loaded, delivered to DCF and to the SEA itself, as text and as documents.
-fn prepare(place: &Place) {
+pub fn prepare(place: &Place) {
     let files = state(place);
     let paths: Vec<&str> = files.iter().map(|path| text(path)).collect();
     place.run(&[&["intake", "load"], &paths[..]].concat(), 0);
     let roster = roster(place);
     place.run(&["roster", "load", text(&roster), "--consumer", "dcf", "--date", NIGHT], 0);
     place.run(&["exchange", "run", "--consumer", "dcf", "--date", NIGHT], 0);
-    for format in ["ndjson", "csv", "sasid-2.1x"] {
+    for format in ["ndjson", "csv", "xlsx", "parquet", "sasid-2.1x"] {
         let out = place.path(&format!("own/{format}"));
         let out = text(&out).to_owned();
         let mut command = place.command(&["feed", "export", "--consumer", "sea", "--format", format, "--out", &out]);
@@ -158,6 +158,11 @@ fn an_erased_student_is_nowhere_and_stays_gone() {
     let asked = erase(&place, &["--state-id", &format!("ct:{}", MARKERS[0])]);
     let student = asked["student"].as_str().expect("an id").to_owned();
     check_gone(&place, "after the erasure");
+    assert!(!place.path("own/xlsx/histories.xlsx").exists(), "a workbook goes as a whole");
+    assert!(
+        !place.path("own/parquet/student.parquet").exists(),
+        "so does a Parquet file that held rows of the student"
+    );
     assert!(before.is_subset(&place.ledger()), "the ledger verifies and has lost no entry");
     place.run(&["ledger", "verify", "--checkpoint", text(&keep)], 0);
     let told = place.run(&["agreement", "explain", "--consumer", "dcf", "--student", &student], 0);

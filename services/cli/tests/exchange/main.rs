@@ -2,6 +2,7 @@
 
 mod erase;
 mod faults;
+mod formats;
 mod lineage;
 mod orders;
 mod place;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use disclosure::DisclosedHistory;
-use model::{Certification, Domain, Row, Section, SectionState, Value};
+use model::{Certification, Domain, Row, Section, SectionState};
 use serde_json::{Map, Value as Json, json};
 
-use super::Format;
+use super::{Format, table::state};
 use crate::{Error, FileEntry, delivery::PartFile};
 
 /// The file's name.
@@ -26,7 +26,7 @@ impl Ndjson {
 
 impl Format for Ndjson {
     fn write(&mut self, history: &DisclosedHistory) -> Result<(), Error> {
-        self.file.write(&line(history), 1)
+        self.file.append(&line(history), 1)
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<FileEntry>, Error> {
@@ -66,19 +66,6 @@ pub fn line(history: &DisclosedHistory) -> Vec<u8> {
     let mut bytes = Json::Object(object).to_string().into_bytes();
     bytes.push(b'\n');
     bytes
-}
-
-/// Why a section has the rows it has. A section is suppressed when it has rows and all their values are suppressed by the source.
-fn state(section: &Section) -> &'static str {
-    let mut values = section.rows.iter().flat_map(|row| row.values.values()).peekable();
-    match section.state {
-        SectionState::NotPermitted => "not_permitted",
-        SectionState::NotReported => "not_reported",
-        SectionState::Reported if values.peek().is_some() && values.all(|value| *value == Value::Suppressed) => {
-            "suppressed"
-        }
-        SectionState::Reported => "reported",
-    }
 }
 
 /// Student and mobility are objects, the others arrays of rows; what is not permitted is `null`, what is not reported is empty.

@@ -59,6 +59,11 @@ impl Marks {
             || person.is_some_and(|id| self.students.contains(id))
     }
 
+    /// The ids that rows of tables bear.
+    fn ids(&self) -> Vec<String> {
+        self.disclosures.iter().chain(&self.students).cloned().collect()
+    }
+
     fn stand_in(&self, bytes: &[u8]) -> bool {
         let stands = |mark: &[u8]| bytes.windows(mark.len().max(1)).any(|window| window == mark);
         self.state_ids.iter().any(|id| stands(id))
@@ -123,12 +128,14 @@ fn clear_file(path: &Path, marks: &Marks) -> anyhow::Result<Option<Json>> {
         return Ok(None);
     }
     let is_document = name.get(..36).is_some_and(|id| marks.disclosures.contains(id));
-    if is_document {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    // A workbook and a Parquet file are whole or nothing: the same rows stand in the other formats, and can be exported again.
+    let is_binary = matches!(extension, "xlsx" | "parquet");
+    if is_document || (is_binary && feeds::formats::mentions(path, &marks.ids())?) {
         let before = hash_of(path)?;
         fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
         return Ok(Some(json!({ "file": name, "removed": true, "sha256_before": before })));
     }
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let rewritten = match extension {
         "ndjson" => keep_lines(path, |line| {
             let row: Json = serde_json::from_slice(line).unwrap_or_default();
@@ -144,7 +151,7 @@ fn clear_file(path: &Path, marks: &Marks) -> anyhow::Result<Option<Json>> {
             }
             None
         }
-        "pdf" | "tlog-proof" | "json" => None,
+        "pdf" | "tlog-proof" | "json" | "xlsx" | "parquet" => None,
         _ => keep_lines(path, |line| !marks.stand_in(line))?,
     };
     let Some((bytes, rows)) = rewritten else { return Ok(None) };

@@ -102,9 +102,9 @@ impl Format for LayoutFile {
         }
         self.waiting.sort_unstable();
         let Self { producer, mut file, waiting, stretches, .. } = *self;
-        file.write(&producer.header(), 0)?;
+        file.append(&producer.header(), 0)?;
         for (_, line) in waiting {
-            file.write(&line, 1)?;
+            file.append(&line, 1)?;
         }
         let mut readers: Vec<BufReader<File>> = stretches.into_iter().map(BufReader::new).collect();
         let mut next = BinaryHeap::new();
@@ -112,7 +112,7 @@ impl Format for LayoutFile {
             next.extend(read(reader).map_err(&failed)?.map(|produced| Reverse((produced, number))));
         }
         while let Some(Reverse(((_, line), number))) = next.pop() {
-            file.write(&line, 1)?;
+            file.append(&line, 1)?;
             if let Some(reader) = readers.get_mut(number) {
                 next.extend(read(reader).map_err(&failed)?.map(|produced| Reverse((produced, number))));
             }
