@@ -336,7 +336,35 @@ impl Agreements {
         }
         let (orders, releases): (Vec<_>, Vec<_>) = new.into_iter().partition(|paper| paper.kind.needs_approval());
         let filed = self.record_releases(conn, &releases, by, at).await?;
-        Ok(Settled { filed, revoked, orders })
+        let (mut approved, mut waiting) = (0, Vec::new());
+        for order in orders {
+            if self.settle_order(conn, &order, by, at).await? {
+                approved += 1;
+            } else {
+                waiting.push(order);
+            }
+        }
+        Ok(Settled { filed, approved, revoked, orders: waiting })
+    }
+
+    /// Puts a reported order on file if two stewards have approved it; else the request for it, so that they can. An approval counts from the next roster
+    /// that reports the order: one that is reported no longer opens nothing, however many sign it.
+    async fn settle_order(
+        &self,
+        conn: &mut PgConnection,
+        order: &NewInstrument,
+        by: &str,
+        at: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        if order.in_force.to.is_some_and(|to| to <= at) {
+            return Ok(false);
+        }
+        let digest = self.file_opening(conn, order, at).await?;
+        let act = Act::RecordInstrument;
+        let approvals = store::list_approvals(conn, act, digest).await?;
+        let Ok((first, second)) = self.two(act, digest, &approvals, None, at) else { return Ok(false) };
+        self.record_order(conn, order, &[first.clone(), second.clone()], by, at).await?;
+        Ok(true)
     }
 
     /// Puts releases on file; those already there are passed over. Returns how many are new.

@@ -30,9 +30,11 @@ pub struct Reported<'a> {
 pub struct Settled {
     /// Releases newly put on file.
     pub filed: u64,
+    /// Orders newly put on file: two stewards had approved them.
+    pub approved: u64,
     /// Papers that are in force no longer.
     pub revoked: u64,
-    /// Orders that are not on file: each opens nothing until two stewards approve it.
+    /// Orders that are not on file: each opens nothing until two stewards approve it and a roster reports it again. A request for each is on file.
     pub orders: Vec<NewInstrument>,
 }
 

@@ -12,6 +12,7 @@ use crate::{
     approval::{Act, Approval},
     canonical::{Digest, canonical, read},
     evidence::NewInstrument,
+    reported::REPORTED,
     store,
 };
 
@@ -237,7 +238,7 @@ impl Agreements {
     }
 
     /// Puts a court order or emergency on file as a request: it opens nothing until two stewards have approved it and it is used. It
-    /// expires after a day, or with the paper.
+    /// expires after a day, or with the paper; one that a roster reports, and will report again, with the paper.
     pub async fn file_opening(
         &self,
         conn: &mut PgConnection,
@@ -248,7 +249,8 @@ impl Agreements {
         let Some(ends_at) = paper.in_force.to.filter(|_| paper.kind.needs_approval()) else {
             return Err(Error::Invalid("only a court order or emergency is opened so, and it has an end"));
         };
-        let expires_at = ends_at.min(at + OPENING_REQUEST);
+        let waits = if paper.reason == REPORTED { ends_at } else { at + OPENING_REQUEST };
+        let expires_at = ends_at.min(waits);
         let terms = (&paper.consumer, at.trunc_subsecs(6), expires_at.trunc_subsecs(6));
         store::request::insert(conn, Act::RecordInstrument, &paper.statement()?, terms).await
     }
@@ -263,7 +265,11 @@ impl Agreements {
         if !found.is_empty() {
             return Err(Error::Invalid("more than one request begins so; give more digits"));
         }
-        let (digest, asked) = opened(&stored)?;
+        self.filed(conn, &stored).await.map(Some)
+    }
+
+    async fn filed(&self, conn: &mut PgConnection, stored: &store::request::Stored) -> Result<FiledRequest, Error> {
+        let (digest, asked) = opened(stored)?;
         let act = asked.act();
         let approvals = store::list_approvals(conn, act, digest).await?;
         let mut approved_by: Vec<String> = Vec::new();
@@ -272,7 +278,21 @@ impl Agreements {
                 approved_by.push(approval.steward.clone());
             }
         }
-        Ok(Some(FiledRequest { digest, asked, used_at: stored.used_at, expires_at: stored.expires_at, approved_by }))
+        Ok(FiledRequest { digest, asked, used_at: stored.used_at, expires_at: stored.expires_at, approved_by })
+    }
+
+    /// Orders reported by rosters that wait for two stewards, of one recipient or of all, the oldest first.
+    pub async fn list_reported_orders(
+        &self,
+        conn: &mut PgConnection,
+        consumer: Option<&ConsumerId>,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<FiledRequest>, Error> {
+        let mut waiting = Vec::new();
+        for stored in store::request::list_reported(conn, consumer, REPORTED, at).await? {
+            waiting.push(self.filed(conn, &stored).await?);
+        }
+        Ok(waiting)
     }
 
     /// Uses a request up for a run, an erasure or a paper: it must be unexpired, unused, and approved by two distinct stewards. It serves nothing else.

@@ -688,6 +688,38 @@ pub enum Agreement {
         #[arg(long)]
         reason: String,
     },
+    /// Court orders that rosters report and that wait for two stewards; each approves with `throughline approve REQUEST --key FILE`.
+    Orders {
+        /// One agency's; default: all.
+        #[arg(long)]
+        consumer: Option<ConsumerId>,
+    },
+    /// Put an agency's written certification on file, which the juvenile-justice basis asks for (34 CFR 99.38(b)).
+    Certify {
+        /// The agency.
+        #[arg(long)]
+        consumer: ConsumerId,
+        /// Who signed for it, by office.
+        #[arg(long)]
+        holder: String,
+        /// Where the paper is.
+        #[arg(long)]
+        reference: String,
+        /// The first day it holds.
+        #[arg(long)]
+        from: chrono::NaiveDate,
+        /// The last day it holds; default: until it is taken back.
+        #[arg(long)]
+        to: Option<chrono::NaiveDate>,
+        /// Who puts it on file.
+        #[arg(long)]
+        by: String,
+    },
+    /// End a certification now.
+    RevokeCertification {
+        /// Its number, as `certify` printed it.
+        id: i64,
+    },
     /// Versions and their state.
     List,
 }

@@ -152,3 +152,63 @@ fn a_states_own_file_goes_out_as_it_came_in() {
     assert_eq!(export("tcs-4.0").0, courses);
     place.run("data", &["ledger", "verify"], 0);
 }
+
+/// CSSD's roster of one adjudicated client whose records an order opens.
+const ORDERED: &str =
+    "ClientPIN,LastName,FirstName,MiddleName,Suffix,DOB,Sex,Race,TownName,ZipCode,SASID,CaseType,SupervisionStartDate,\
+SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBasis,LegalStatus
+501,Quince,Ambrosia,,,2010-03-04,F,,Hartford,06103,,Delinquency,2026-01-05,,1,7,JV-26-118,court_order,adjudicated
+";
+
+#[test]
+fn a_reported_order_waits_for_two_stewards_and_holds_from_the_next_roster() {
+    let place = Place::new();
+    let keys = place.two_stewards("data");
+    let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers");
+    let document = format!("{consumers}/cssd/agreement.toml");
+    let waiting = digest(&place.run("data", &["agreement", "activate", &document], 1));
+    for key in &keys {
+        place.run("data", &["approve", &waiting, "--key", text(key)], 0);
+    }
+    place.run("data", &["agreement", "activate", &document], 0);
+    let roster = place.path("roster.csv");
+    fs::write(&roster, ORDERED).expect("a file");
+    let load = || {
+        let said = place.run("data", &["--json", "roster", "load", text(&roster), "--consumer", "cssd"], 0);
+        let receipt = said.lines().find(|line| line.contains("orders_waiting")).expect("a receipt");
+        let receipt: serde_json::Value = serde_json::from_str(receipt).expect("JSON");
+        (receipt["orders_approved"].as_u64(), receipt["orders_waiting"].as_u64())
+    };
+    let orders = |consumer: &str| place.run("data", &["agreement", "orders", "--consumer", consumer], 0);
+    assert_eq!(load(), (Some(0), Some(1)));
+    let said = orders("cssd");
+    assert!(said.contains("court_order JV-26-118") && said.contains("approved by nobody"), "{said}");
+    assert!(orders("dcf").contains("no order waits"));
+    let order = said.split(':').next().expect("a digest").trim().to_owned();
+    place.run("data", &["approve", &order, "--key", text(&keys[0])], 0);
+    place.run("data", &["approve", &order, "--key", text(&keys[0])], 0);
+    assert_eq!(load(), (Some(0), Some(1)), "one steward is not two");
+    let said = place.run("data", &["approve", &order, "--key", text(&keys[1])], 0);
+    assert!(said.contains("next roster that reports it"), "{said}");
+    assert_eq!(load(), (Some(1), Some(0)), "the last roster again is enough");
+    assert_eq!(load(), (Some(0), Some(0)), "once");
+    assert!(orders("cssd").contains("no order waits"));
+}
+
+#[test]
+fn a_certification_goes_on_file_and_is_taken_back() {
+    let place = Place::new();
+    place.two_stewards("data");
+    let certify = ["agreement", "certify", "--consumer", "cssd", "--holder", "the director", "--reference", "C-2026-1"];
+    let certify = [&certify[..], &["--from", "2026-07-01", "--by", "ann", "--json"]].concat();
+    let id = |said: &str| {
+        let line = said.lines().find(|line| line.contains("certification")).expect("an answer");
+        let answer: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        answer["certification"].as_i64().expect("a number").to_string()
+    };
+    let first = id(&place.run("data", &certify, 0));
+    assert_eq!(id(&place.run("data", &certify, 0)), first, "the same paper is on file once");
+    place.run("data", &[&certify[..], &["--to", "2026-06-01"]].concat(), 1);
+    place.run("data", &["agreement", "revoke-certification", &first], 0);
+    place.run("data", &["agreement", "revoke-certification", &first], 1);
+}

@@ -46,7 +46,9 @@ pub struct Taken {
     pub receipt: RosterReceipt,
     /// Releases newly put on file.
     pub releases: u64,
-    /// Court orders that the roster reports: each opens nothing until two stewards approve it.
+    /// Court orders that the roster reports and two stewards have approved, put on file.
+    pub approved: u64,
+    /// Court orders that the roster reports: each opens nothing until two stewards approve it, and a roster reports it again.
     pub orders: Vec<NewInstrument>,
 }
 
@@ -125,7 +127,7 @@ pub async fn take_accepted(
     })
     .await?;
     pg::crash::hit(CrashPoint::RosterAfterCommit);
-    Ok(Taken { receipt, releases: settled.filed, orders: settled.orders })
+    Ok(Taken { receipt, releases: settled.filed, approved: settled.approved, orders: settled.orders })
 }
 
 /// Takes out what the rows of erased clients say of them: the agency learns nothing of it, and nothing of it is kept.

@@ -57,6 +57,30 @@ pub(crate) async fn list_by_prefix(conn: &mut PgConnection, prefix: &str) -> Res
     .await?)
 }
 
+/// Requests for orders with this reason that are not on file, have not ended, and are unused, of one recipient or of all.
+pub(crate) async fn list_reported(
+    conn: &mut PgConnection,
+    consumer: Option<&ConsumerId>,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> Result<Vec<Stored>, Error> {
+    Ok(sqlx::query_as!(
+        Stored,
+        "-- agreements.list_reported_requests
+        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at
+        FROM agreements.request AS r
+        WHERE r.act = 'instrument.record' AND r.used_at IS NULL AND r.expires_at > $3
+            AND r.statement::jsonb ->> 'reason' = $2 AND ($1::text IS NULL OR r.consumer = $1)
+            AND NOT EXISTS (SELECT FROM agreements.instrument AS i WHERE i.digest = r.digest)
+        ORDER BY r.requested_at, r.digest",
+        consumer.map(ConsumerId::as_str),
+        reason,
+        at
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
 /// The request, held against a second use until the transaction ends.
 pub(crate) async fn lock(conn: &mut PgConnection, digest: Digest) -> Result<Option<Stored>, Error> {
     Ok(sqlx::query_as!(

@@ -1,12 +1,13 @@
 //! `throughline agreement`.
 
+mod certify;
 mod inspect;
 
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use disclosure::About;
-use model::{Masked, StudentId};
+use model::{ConsumerId, Masked, StudentId};
 use pg::Role;
 use serde_json::json;
 
@@ -58,8 +59,41 @@ pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
             })
             .await
         }
+        Agreement::Certify { consumer, holder, reference, from, to, by } => {
+            certify::certify(place, certify::Paper { consumer, holder, reference, from, to, by }).await
+        }
+        Agreement::Orders { consumer } => orders(place, consumer).await,
+        Agreement::RevokeCertification { id } => certify::revoke(place, id).await,
         Agreement::List => list(place).await,
     }
+}
+
+/// Reported orders that wait, each with who has approved it so far. A client is named by the agency's own id, as the order names them.
+async fn orders(place: &Place, consumer: Option<ConsumerId>) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        let (agreements, at) = (&*app.agreements, app.clock().now());
+        let waiting = pg::run_tx(app.pool(), "cli.orders", Role::Agreements, |tx| {
+            let consumer = consumer.as_ref();
+            Box::pin(async move { agreements.list_reported_orders(tx, consumer, at).await })
+        })
+        .await?;
+        for request in &waiting {
+            if place.json {
+                console::json(&json!({
+                    "request": request.digest.to_string(), "consumer": request.asked.consumer(), "says": request.asked.describe(),
+                    "approved_by": request.approved_by, "expires_at": request.expires_at,
+                }))?;
+            } else {
+                let by = if request.approved_by.is_empty() { "nobody".to_owned() } else { request.approved_by.join(", ") };
+                console::line(false, format!("{}: {} (approved by {by})", request.digest, request.asked.describe()));
+            }
+        }
+        if waiting.is_empty() {
+            console::line(place.json, "no order waits");
+        }
+        Ok(Outcome::Done)
+    })
+    .await
 }
 
 fn check(place: &Place, documents: &[PathBuf]) -> anyhow::Result<Outcome> {

@@ -68,6 +68,9 @@ async fn find(app: &App, prefix: &str) -> anyhow::Result<Waiting> {
         let next = match filed.asked {
             Asked::Export(_) => format!("throughline feed export ... --request {}", filed.digest),
             Asked::Erase(_) => format!("throughline erase run {}", filed.digest),
+            Asked::Open(ref open) if open.paper.reason == agreements::REPORTED => {
+                "it is on file from the next roster that reports it; to load the last one again is enough".to_owned()
+            }
             Asked::Open(_) => format!("throughline break-glass open {}", filed.digest),
         };
         return Ok(Waiting {

@@ -114,6 +114,7 @@ async fn take_roster_as(
     };
     let taken = roster::take_accepted(app.pool(), &app.agreements, layout, incoming).await?;
     let (approved, waiting) = app.file_orders(&taken.orders).await?;
+    let approved = approved + taken.approved;
     let r = &taken.receipt;
     Ok(json!({
         "roster": r.roster, "consumer": consumer, "file": name, "date": date, "rows_in": r.rows_in, "accepted": r.accepted, "refused": r.refused,
@@ -200,7 +201,7 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
     let (matching, intervals) = match_clients(app, consumer).await?;
     let folder = out.join(today.to_string());
     let (mut histories, mut refused) = (None, None);
-    for format in feeds::formats::NAMES {
+    for format in feeds::formats::NIGHTLY {
         let target = folder.join(format);
         if let Ok(text) = fs::read(target.join(feeds::MANIFEST)) {
             // The same night again: what was delivered whole stays.
@@ -217,7 +218,7 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
     let report = json!({
         "consumer": consumer, "date": today,
         "matching": matching, "population_intervals": intervals,
-        "files": { "histories": histories, "refused": refused, "formats": feeds::formats::NAMES },
+        "files": { "histories": histories, "refused": refused, "formats": feeds::formats::NIGHTLY },
         "summaries": summaries, "proofs": proofs,
         "waiting_for_a_person": matching.waiting + matching.contested,
     });
@@ -225,7 +226,7 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
     fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
     write_whole(&kept.join(format!("{today}.json")), &serde_json::to_vec_pretty(&report)?)?;
     let delivered = json!({
-        "consumer": consumer, "date": today, "files": { "histories": histories, "formats": feeds::formats::NAMES },
+        "consumer": consumer, "date": today, "files": { "histories": histories, "formats": feeds::formats::NIGHTLY },
         "summaries": { "rendered": report["summaries"]["rendered"], "unchanged": report["summaries"]["unchanged"] }, "proofs": proofs,
     });
     write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&delivered)?)?;
