@@ -87,7 +87,9 @@ impl Served {
         let at = listener.local_addr().unwrap();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (deps, config, ends) = (deps(&world), Server { limits, ..Server::default() }, stop.clone());
-        tasks.spawn(async move { api::serve(deps, &config, &tls, listener, ends).await.unwrap() });
+        tasks.spawn(async move {
+            api::serve(deps, &config, tokio::sync::watch::channel(tls).1, listener, ends).await.unwrap()
+        });
         tasks.close();
         Self { world, at, servers, callers, stop, tasks }
     }

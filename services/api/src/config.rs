@@ -15,7 +15,8 @@ use crate::Error;
 pub struct Server {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Folder with `server.pem`, `server.key` and `client-ca.pem`; absent: the program's own place for them.
+    /// Folder with `server.pem`, `server.key`, `client-ca.pem` and, if the authorities publish lists of revoked certificates, `client-crl.pem`;
+    /// absent: the program's own place for them. A change is noticed while the server runs.
     pub certificates: Option<PathBuf>,
     /// Whether callers may ask for the contract itself (server reflection): for development.
     pub reflection: bool,
@@ -78,6 +79,8 @@ pub struct Limits {
     pub drain_timeout_ms: u64,
     /// Between two looks at whether the exchange can serve and record.
     pub health_interval_ms: u64,
+    /// Between two looks at whether certificates, authorities or revocations have changed.
+    pub certificates_interval_ms: u64,
 }
 
 impl Default for Limits {
@@ -103,6 +106,7 @@ impl Default for Limits {
             send_timeout_ms: 300_000,
             drain_timeout_ms: 10_000,
             health_interval_ms: 2_000,
+            certificates_interval_ms: 30_000,
         }
     }
 }
@@ -135,6 +139,7 @@ impl Server {
             ("send_timeout_ms", limits.send_timeout_ms),
             ("drain_timeout_ms", limits.drain_timeout_ms),
             ("health_interval_ms", limits.health_interval_ms),
+            ("certificates_interval_ms", limits.certificates_interval_ms),
         ];
         let mut wrong: Vec<String> = positive
             .iter()

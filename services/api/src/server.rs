@@ -7,8 +7,7 @@ use proto::{
     ledger::v1::ledger_service_server::LedgerServiceServer, review::v1::review_service_server::ReviewServiceServer,
     roster::v1::roster_service_server::RosterServiceServer,
 };
-use tokio::{net::TcpListener, time::timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::server::Router;
@@ -23,22 +22,23 @@ const ENVELOPE_BYTES: usize = 64 * 1024;
 
 /// Serves the API on a listener until `shutdown` is cancelled; calls under way then have a bounded time to end.
 ///
+/// A change of `tls` holds from the next connection on, and shuts those of callers whom it no longer admits; other calls go on.
 /// Returns when everything has ended. Feeds end at once with a status that says so, and can be resumed.
 pub async fn serve(
     deps: Deps,
     config: &Server,
-    tls: &Tls,
+    tls: watch::Receiver<Tls>,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     config.check()?;
-    let acceptor = TlsAcceptor::from(Arc::new(tls.server_config()?));
+    let gate = tls.borrow().gate()?;
     let tasks = TaskTracker::new();
     let stop = shutdown.child_token();
     // Whatever ends this function, a failure or its caller, ends its tasks.
     let _guard = stop.clone().drop_guard();
     let shared = Arc::new(Shared::new(deps, config.limits.clone(), tasks.clone(), stop.clone()));
-    let incoming = incoming::accept(listener, acceptor, &config.limits, &tasks, stop.clone());
+    let incoming = incoming::accept(listener, (gate, tls), &config.limits, &tasks, stop.clone());
     let (reporter, health_service) = tonic_health::server::health_reporter();
     health::close(&reporter).await;
     tasks.spawn(health::watch(Arc::clone(&shared), reporter));

@@ -5,17 +5,18 @@ use std::{fmt, sync::Arc};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::TLS13,
 };
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject};
 use sha2::{Digest, Sha256};
+use tokio_rustls::TlsAcceptor;
 use x509_parser::{extensions::GeneralName, prelude::FromDer as _};
 
 use crate::Error;
 
 /// The server's certificate and key, and the authority whose certificates callers bear: all PEM.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Tls {
     /// The server's certificate, then those between it and its authority.
     pub certificates: Vec<u8>,
@@ -35,8 +36,8 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// The TLS library's configuration.
-    pub(crate) fn server_config(&self) -> Result<ServerConfig, Error> {
+    /// What callers are let in by.
+    pub(crate) fn gate(&self) -> Result<Gate, Error> {
         // Its first group for key exchange is X25519MLKEM768: the workspace asks for `prefer-post-quantum`.
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut authorities = RootCertStore::empty();
@@ -53,14 +54,30 @@ impl Tls {
             .map_err(|_| Error::Invalid("the server's key is no private key in PEM".to_owned()))?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::clone(&verifier))
             .with_single_cert(certificates, key)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         // Every connection shows its certificate anew: no resumption, no early data.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
-        Ok(config)
+        Ok(Gate { acceptor: TlsAcceptor::from(Arc::new(config)), verifier })
+    }
+}
+
+/// What callers are let in by, until the next change of certificates, authorities or revocations.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) acceptor: TlsAcceptor,
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl Gate {
+    /// Whether a caller who was let in before would be now.
+    pub(crate) fn admits(&self, chain: &[CertificateDer<'_>]) -> bool {
+        chain
+            .split_first()
+            .is_some_and(|(own, others)| self.verifier.verify_client_cert(own, others, UnixTime::now()).is_ok())
     }
 }
 

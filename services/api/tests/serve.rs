@@ -15,7 +15,8 @@ use proto::{
     roster::v1::{SubmitRosterRequest, roster_service_client::RosterServiceClient},
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, ExtendedKeyUsagePurpose,
+    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::{
     ClientConfig, NamedGroup, ProtocolVersion, RootCertStore, SupportedProtocolVersion, crypto::SupportedKxGroup,
@@ -25,6 +26,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use tokio_rustls::TlsConnector;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -43,14 +45,24 @@ struct Bearer(String, String);
 fn authority() -> Authority {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 fn bearer(name: &str, usage: ExtendedKeyUsagePurpose, authority: &Authority) -> Bearer {
+    bearer_with(name, usage, authority, |_| {})
+}
+
+fn bearer_with(
+    name: &str,
+    usage: ExtendedKeyUsagePurpose,
+    authority: &Authority,
+    change: impl FnOnce(&mut CertificateParams),
+) -> Bearer {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.extended_key_usages = vec![usage];
+    change(&mut params);
     Bearer(params.signed_by(&key, authority).unwrap().pem(), key.serialize_pem())
 }
 
@@ -60,12 +72,16 @@ struct World {
     stop: CancellationToken,
     tasks: TaskTracker,
     server_ca: String,
+    servers: Authority,
+    tls: watch::Sender<Tls>,
+    callers: Authority,
     known: Bearer,
     unlisted: Bearer,
     stranger: Bearer,
 }
 
 const NAME: &str = "one.consumers.example.test";
+const KNOWN_SERIAL: u64 = 7_001;
 
 impl World {
     async fn start(limits: Limits, reflection: bool) -> Self {
@@ -77,12 +93,13 @@ impl World {
             client_authorities: callers.pem().into_bytes(),
             revocations: None,
         };
+        let (tls, changes) = watch::channel(tls);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let config = Server { reflection, limits, ..Server::default() };
         let ends = stop.clone();
-        tasks.spawn(async move { api::serve(deps(), &config, &tls, listener, ends).await.unwrap() });
+        tasks.spawn(async move { api::serve(deps(), &config, changes, listener, ends).await.unwrap() });
         tasks.close();
         let client = |name, authority| bearer(name, ExtendedKeyUsagePurpose::ClientAuth, authority);
         Self {
@@ -90,9 +107,14 @@ impl World {
             stop,
             tasks,
             server_ca: servers.pem(),
-            known: client(NAME, &callers),
+            known: bearer_with(NAME, ExtendedKeyUsagePurpose::ClientAuth, &callers, |params| {
+                params.serial_number = Some(SerialNumber::from(KNOWN_SERIAL));
+            }),
             unlisted: client("nobody.example.test", &callers),
             stranger: client(NAME, &strangers),
+            tls,
+            callers,
+            servers,
         }
     }
 
@@ -197,6 +219,77 @@ async fn a_caller_is_who_its_certificate_says_and_nobody_else() {
     assert_eq!((unlisted.code(), reason(&unlisted).as_str()), (Code::Unauthenticated, "UNKNOWN_CERTIFICATE"));
     let known = ask(Some(&world.known)).await.unwrap_err().expect("it is answered");
     assert_eq!(known.code(), Code::Unavailable);
+    world.end().await;
+}
+
+/// What a caller is told: nothing, since it is not let in, or a code.
+async fn told(world: &World, bearer: &Bearer) -> Option<Code> {
+    let channel = world.connect(Some(bearer)).await.ok()?;
+    said(channel).await
+}
+
+async fn said(channel: Channel) -> Option<Code> {
+    let status = LedgerServiceClient::new(channel).get_checkpoint(GetCheckpointRequest {}).await.err()?;
+    status.get_error_details().error_info().map(|_| status.code())
+}
+
+#[tokio::test]
+async fn only_a_certificate_for_callers_in_its_time_lets_in() {
+    let world = World::start(Limits::default(), false).await;
+    let of = |usage, change: fn(&mut CertificateParams)| bearer_with(NAME, usage, &world.callers, change);
+    let caller = ExtendedKeyUsagePurpose::ClientAuth;
+    assert_eq!(told(&world, &of(caller.clone(), |_| {})).await, Some(Code::Unavailable));
+    let wrong = [
+        of(caller.clone(), |params| params.not_after = date_time_ymd(2020, 1, 1)),
+        of(caller, |params| params.not_before = date_time_ymd(2999, 1, 1)),
+        of(ExtendedKeyUsagePurpose::ServerAuth, |_| {}),
+    ];
+    for bearer in &wrong {
+        assert_eq!(told(&world, bearer).await, None);
+    }
+    world.end().await;
+}
+
+/// A list of the authority's revoked certificates: the known caller's.
+fn revocations(authority: &Authority) -> Vec<u8> {
+    let revoked = RevokedCertParams {
+        serial_number: SerialNumber::from(KNOWN_SERIAL),
+        revocation_time: date_time_ymd(2026, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 1, 1),
+        next_update: date_time_ymd(2999, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    list.signed_by(authority).unwrap().pem().unwrap().into_bytes()
+}
+
+#[tokio::test]
+async fn a_revoked_caller_is_shut_out_at_once_and_others_go_on() {
+    let world = World::start(Limits::default(), false).await;
+    let (known, other) =
+        (world.connect(Some(&world.known)).await.unwrap(), world.connect(Some(&world.unlisted)).await.unwrap());
+    assert_eq!(said(known.clone()).await, Some(Code::Unavailable));
+    // What cannot be used changes nothing.
+    world.tls.send_modify(|tls| tls.client_authorities = b"no PEM".to_vec());
+    assert_eq!(told(&world, &world.known).await, Some(Code::Unavailable));
+    let server = bearer("localhost", ExtendedKeyUsagePurpose::ServerAuth, &world.servers);
+    world.tls.send_modify(|tls| {
+        tls.client_authorities = world.callers.pem().into_bytes();
+        tls.revocations = Some(revocations(&world.callers));
+        (tls.certificates, tls.key) = (server.0.clone().into_bytes(), server.1.clone().into_bytes());
+    });
+    while told(&world, &world.known).await.is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(said(known).await, None, "the connection from before is shut");
+    assert_eq!(said(other).await, Some(Code::Unauthenticated), "others go on");
+    assert_eq!(told(&world, &world.unlisted).await, Some(Code::Unauthenticated));
     world.end().await;
 }
 

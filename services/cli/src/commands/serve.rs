@@ -1,12 +1,17 @@
 //! `throughline serve`: the API and the sequencer, until told to stop.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow};
 use feeds::token::TokenSeal;
 use model::Clock as _;
 use pg::Access;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
@@ -57,16 +62,7 @@ impl Serving {
     /// Listens; port 0 takes any that is free.
     pub async fn begin(app: &Arc<App>, listen: SocketAddr) -> anyhow::Result<Self> {
         let certificates = certificates(app)?;
-        let read = |name: &str| {
-            std::fs::read(certificates.join(name))
-                .with_context(|| format!("cannot read the certificate file {name} in {}", certificates.display()))
-        };
-        let tls = api::Tls {
-            certificates: read("server.pem")?,
-            key: read("server.key")?,
-            client_authorities: read("client-ca.pem")?,
-            revocations: None,
-        };
+        let (changed, tls) = watch::channel(read_tls(&certificates, None)?);
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}: is another instance running?"))?;
@@ -74,7 +70,10 @@ impl Serving {
         let stop = CancellationToken::new();
         let sequencer = app.sequence_in_background(stop.clone())?;
         let (deps, config, until) = (deps(app)?, app.settings.server.clone(), stop.clone());
-        let server = crate::app::spawn(async move { api::serve(deps, &config, &tls, listener, until).await });
+        let server = crate::app::spawn(async move { api::serve(deps, &config, tls, listener, until).await });
+        let every = Duration::from_millis(app.settings.server.limits.certificates_interval_ms);
+        let (folder, until) = (certificates.clone(), stop.clone());
+        crate::app::spawn(async move { watch_tls(&folder, &changed, every, until).await });
         Ok(Self { address, certificates, stop, server, sequencer })
     }
 
@@ -91,6 +90,44 @@ impl Serving {
         self.sequencer.await.map_err(|_| anyhow!("the sequencer stopped"))?;
         self.server.await.map_err(|_| anyhow!("the server stopped"))??;
         Ok(())
+    }
+}
+
+/// The list of revoked certificates, which need not be there.
+const REVOCATIONS: &str = "client-crl.pem";
+
+/// What TLS needs, from the folder of certificates. A list of revocations that was there is needed from then on: without the file nobody is taken
+/// off it.
+fn read_tls(folder: &Path, before: Option<&api::Tls>) -> anyhow::Result<api::Tls> {
+    let read = |name: &str| {
+        std::fs::read(folder.join(name))
+            .with_context(|| format!("cannot read the certificate file {name} in {}", folder.display()))
+    };
+    let has_list = folder.join(REVOCATIONS).exists() || before.is_some_and(|tls| tls.revocations.is_some());
+    Ok(api::Tls {
+        certificates: read("server.pem")?,
+        key: read("server.key")?,
+        client_authorities: read("client-ca.pem")?,
+        revocations: if has_list { Some(read(REVOCATIONS)?) } else { None },
+    })
+}
+
+/// Looks at the files now and then, and passes on what has changed. What cannot be read changes nothing.
+async fn watch_tls(folder: &Path, changed: &watch::Sender<api::Tls>, every: Duration, until: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = until.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        let before = changed.borrow().clone();
+        match read_tls(folder, Some(&before)) {
+            Ok(tls) => drop(changed.send_if_modified(|now| {
+                let is_new = *now != tls;
+                *now = tls;
+                is_new
+            })),
+            Err(error) => tracing::error!(error = %format!("{error:#}"), "certificates could not be read again"),
+        }
     }
 }
 
