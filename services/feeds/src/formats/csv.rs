@@ -100,3 +100,24 @@ pub(super) fn record(fields: impl Iterator<Item = String>) -> Result<Vec<u8>, Er
     writer.write_record(fields).map_err(|error| wrong(error.into()))?;
     writer.into_inner().map_err(|error| wrong(error.to_string().into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    #[test]
+    fn no_text_or_list_is_a_formula() {
+        fn check(value: Value, expect: &str) {
+            assert_eq!(plain(Some(Cow::Owned(value))), expect);
+        }
+        for text in ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1"] {
+            check(Value::Text(text.to_owned()), &format!("'{text}"));
+            check(Value::TextList(vec![text.to_owned(), "b".to_owned()]), &format!("'{text}; b"));
+        }
+        check(Value::Text("a=1".to_owned()), "a=1");
+        check(Value::Integer(-1), "-1");
+        assert_eq!(plain(None), "");
+    }
+}
