@@ -11,8 +11,8 @@ use std::{
 
 use ::intake::TombstoneKey;
 use agreements::{Act, Agreements, Approval, Digest, Interval, NewCertification, NewInstrument, Steward, Stewards};
-use anyhow::{Context as _, anyhow, bail};
-use chrono::{DateTime, Utc};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use identity::roster::RosterLayout;
 use ledger::{KeyUse, Signer};
@@ -107,6 +107,9 @@ impl App {
         let consumers = consumers(settings.consumers.folder.as_deref())?;
         let (stewards, sandbox_keys) = stewards(&settings, &keys)?;
         let database = Database::open(&settings.database, &data, &environment(), access, &SystemClock).await?;
+        if !settings.sandbox {
+            check_clock(&database, &*clock).await?;
+        }
         let app = Self {
             settings,
             data,
@@ -467,6 +470,21 @@ pub fn sandbox_time(data: &Path) -> anyhow::Result<Option<DateTime<Utc>>> {
             Ok(Some(at.with_context(|| format!("{} holds no time", path.display()))?.to_utc()))
         }
     }
+}
+
+/// How far the clock may be from the database's : beyond it nothing is decided.
+const CLOCK_OFFSET_MAX: TimeDelta = TimeDelta::seconds(2);
+
+/// Refuses to work by a clock that is not the database's: authority begins and ends by it.
+async fn check_clock(database: &Database, clock: &dyn Clock) -> anyhow::Result<()> {
+    let offset = database.clock_offset(clock).await?;
+    ensure!(
+        offset.abs() <= CLOCK_OFFSET_MAX,
+        "this machine's clock is {:.1} s {} the database's; set both by NTP, then start again",
+        offset.abs().as_seconds_f64(),
+        if offset < TimeDelta::zero() { "behind" } else { "ahead of" }
+    );
+    Ok(())
 }
 
 /// The machine's clock, unless an invented state's nights lie ahead of it: nothing is dated before what was.

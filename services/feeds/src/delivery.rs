@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -34,7 +35,10 @@ impl PartFile {
     pub fn create(folder: &Path, name: &str) -> Result<Self, Error> {
         let path = folder.join(name);
         let part = folder.join(format!("{name}.part"));
-        let file = File::create(&part).map_err(|source| Error::File { path: part.clone(), source })?;
+        // Whom the folder's group holds may read it, and nobody else.
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o640);
+        let file = options.open(&part).map_err(|source| Error::File { path: part.clone(), source })?;
         Ok(Self { path, part, out: BufWriter::with_capacity(1 << 18, file), hash: Sha256::new(), bytes: 0, rows: 0 })
     }
 

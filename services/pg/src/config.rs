@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn mistakes_are_all_reported_at_once() {
         check("", &[]);
-        check("url = 'postgres://app@db.invalid/throughline'", &[]);
+        check("url = 'postgres://app@db.invalid/throughline?sslmode=verify-full'", &[]);
         check("url = 'postgres://app:secret@db.invalid/throughline'", &["password_file"]);
         check("url = 'mysql://x'\nconnections_max = 1", &["database.url", "connections_max"]);
         check("admin_url = 'postgres://a@b/c'", &["admin_url"]);

@@ -52,6 +52,9 @@ struct Applied {
     sha256: Vec<u8>,
 }
 
+/// The version of the server with `createrole_self_grant`.
+const ROLES_GRANTED_SINCE: u32 = 160_000;
+
 /// One digest over all migrations: equal digests, equal schema.
 pub fn digest() -> [u8; 32] {
     MIGRATIONS.iter().fold(Sha256::new(), |whole, migration| whole.chain_update(migration.digest())).finalize().into()
@@ -89,6 +92,10 @@ async fn run_locked(
     create_list(connection).await?;
     let applied = list_applied(connection).await?;
     let pending = select_pending(carried, &applied)?;
+    // From this version on a login that may create roles may not act as those it made, unless it says so beforehand.
+    if connection.server_version_num().unwrap_or(0) >= ROLES_GRANTED_SINCE {
+        connection.execute("SET createrole_self_grant = 'set, inherit'").await?;
+    }
     for migration in &pending {
         apply(connection, migration, clock.now()).await?;
         tracing::info!(migration.name, "migration applied");

@@ -4,7 +4,7 @@ use std::{path::Path, str::FromStr as _, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 
 use crate::{Config, Error, Problem, Role};
@@ -128,9 +128,22 @@ pub(crate) fn parse_url(key: &'static str, url: &str) -> Result<PgConnectOptions
     if authority.rsplit_once('@').is_some_and(|(login, _)| login.contains(':')) || rest.contains("password=") {
         return Err(bad("it holds a password; put that into a file and name the file in the password_file beside it"));
     }
-    PgConnectOptions::from_str(url)
-        .map_err(|_| bad("it is not a connection string of the form postgres://login@host/database"))
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| bad("it is not a connection string of the form postgres://login@host/database"))?;
+    let host = options.get_host();
+    let is_here =
+        options.get_socket().is_some() || host.starts_with('/') || HERE.iter().any(|here| host.starts_with(here));
+    if !is_here && matches!(options.get_ssl_mode(), PgSslMode::Prefer | PgSslMode::Allow) {
+        return Err(bad(
+            "the server is on another machine, and would be believed without TLS; add sslmode=verify-full (and \
+                        sslrootcert=FILE), or another sslmode that you answer for",
+        ));
+    }
+    Ok(options)
 }
+
+/// How hosts begin that are this machine.
+const HERE: [&str; 3] = ["localhost", "127.", "::1"];
 
 /// [`parse_url`], and the password from its file.
 pub(crate) fn options_of(
@@ -232,11 +245,15 @@ mod tests {
     }
 
     #[test]
-    fn passwords_do_not_belong_into_a_url() {
+    fn a_url_names_no_password_and_says_how_a_server_elsewhere_is_known() {
         for (url, good) in [
-            ("postgres://app@host/db", true),
+            ("postgres://app@localhost/db", true),
+            ("postgres://app@127.0.0.1:5433/db", true),
             ("postgresql://app@host:5433/db?sslmode=verify-full", true),
+            ("postgres://app@host/db?sslmode=disable", true),
             ("postgres:///db?host=/var/run/postgresql", true),
+            ("postgres://app@host/db", false),
+            ("postgres://app@host/db?sslmode=prefer", false),
             ("postgres://app:x@host/db", false),
             ("postgres://host/db?user=a&password=x", false),
             ("https://host/db", false),

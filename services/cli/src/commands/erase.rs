@@ -369,7 +369,13 @@ async fn carry_out(app: &App, id: uuid::Uuid, journal: &journal::Journal) -> any
     if erasure.step != Step::Done {
         let progress = Progress::begin("purge the database", 0);
         let purged = app.database.purge(TABLES).await?;
-        progress.done(if purged.log_is_clear { "tables and log are purged" } else { "tables are purged" });
+        progress.done(match (purged.tables_are_rewritten, purged.log_is_clear) {
+            (true, true) => "tables and log are purged",
+            (true, false) => "tables are purged; the server's log and its archives are its administrator's",
+            (false, _) => {
+                "tables are NOT written anew: the login may not; have the server's administrator run VACUUM FULL"
+            }
+        });
         step(app, id, Step::Purge, Step::Done).await?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -404,7 +405,8 @@ impl Index<'_> {
 pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let part = path.with_extension(PART);
-    let mut file = fs::File::create(&part).with_context(cannot)?;
+    let mut options = fs::File::options();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o640).open(&part).with_context(cannot)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).with_context(cannot)?;
     pg::crash::hit(CrashPoint::DeliverBeforeRename);
     fs::rename(&part, path).with_context(cannot)?;
