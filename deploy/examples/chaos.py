@@ -67,7 +67,8 @@ class Client:
         """Loses the last bytes written, as a machine does that loses its power; whether there were any."""
         size = self.part.stat().st_size if self.part.exists() else 0
         if size > 0:
-            os.truncate(self.part, size - chance.randrange(1, min(size, TORN_BYTES_MAX) + 1))
+            # Often the line's end alone.
+            os.truncate(self.part, size - chance.choice([1, chance.randrange(1, min(size, TORN_BYTES_MAX) + 1)]))
         return size > 0
 
 

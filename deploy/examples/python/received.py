@@ -34,6 +34,8 @@ class Received:
         if keep and self.part.exists():
             with self.part.open("rb") as lines:
                 for line in lines:
+                    if not line.endswith(b"\n"):
+                        break
                     try:
                         self.count(json.loads(line), whole)
                     except (ValueError, KeyError, TypeError, NotVerified):

@@ -73,7 +73,7 @@ impl Database {
             Some(url) => options_of("database.admin_url", url, config.admin_password_file.as_deref())?,
             None => app.clone(),
         };
-        check_server(&app).await?;
+        check_server(&admin).await?;
         prepare(&admin, config.migrate, clock).await?;
         let pool = connect(app, config).await?;
         Ok(Self { pool, admin, cluster: None })
