@@ -146,7 +146,7 @@ async fn the_seas_own_export_asks_its_own_agreement() {
     assert!(matches!(another, Err(Error::Denied(agreements::Reason::AnotherParty))), "{another:?}");
     assert_eq!(world.entries().await.iter().filter(|entry| entry.kind == "refusal").count(), 2);
     let document = project_file("deploy/consumers/sea/agreement.toml")
-        .replace("special_education = \"all\"\n", "")
+        .replace("special_education = { elements = \"all\", administrative = [\"reason_exited\"] }\n", "")
         .replace("student = { elements = \"all\"", "student = { elements = \"all\", except = [\"birth_date\"]");
     world.activate(&document).await;
     let (access, histories) = world.own_export(&clock, &sea).await;

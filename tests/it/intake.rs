@@ -100,6 +100,8 @@ async fn a_bad_file_is_refused_whole_and_entered_with_its_findings() {
     let bytes = file_of("ct-discipline", &[offense(STUDENT), bad.clone(), bad]);
     let receipt = world.load_bytes("ct-discipline", &bytes, loaded_at()).await;
     assert!(receipt.refused.is_some() && !receipt.findings.is_empty());
+    assert!(adds_up(&receipt.counts), "{:?}", receipt.counts);
+    assert_eq!((receipt.counts.quarantined, receipt.counts.rows_in), (3, 3), "nothing of it is kept");
     for empty in ["history.fact", "history.batch", "identity.source_person", "identity.student"] {
         assert_eq!(world.count(&format!("SELECT count(*) FROM {empty}")).await, 0, "{empty}");
     }

@@ -1,6 +1,6 @@
 //! Sets of elements, small enough to copy and fast enough for a decision per row.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
 use domains::definition;
 use model::{Domain, Element, Sensitivity};
@@ -52,6 +52,13 @@ impl ElementSet {
     /// Every element of one sensitivity class.
     pub fn of_class(class: Sensitivity) -> Self {
         Self::where_element(|element| element.class == class)
+    }
+
+    /// Every element that is no part of "all" of its domain ([`Sensitivity::is_guarded`]).
+    pub fn guarded() -> Self {
+        static GUARDED: LazyLock<ElementSet> =
+            LazyLock::new(|| ElementSet::where_element(|element| element.class.is_guarded()));
+        *GUARDED
     }
 
     /// The elements of these ids, such as `attendance.days_attended`; the first unknown one is an error.

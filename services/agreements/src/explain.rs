@@ -175,9 +175,13 @@ fn clause_line(terms: &Terms, purpose: &str, element: &Element) -> String {
         return format!("{} is named by the clauses: {}.", element.id(), clauses.join(", "));
     }
     let mut line = format!("No clause names {} for the purpose {purpose}", element.id());
-    if element.class == Sensitivity::OtherAgency {
-        line.push_str("; it reveals another agency, and only a clause that names it would disclose it");
-    }
+    line.push_str(match element.class {
+        Sensitivity::OtherAgency => "; it reveals another agency, and only a clause that names it would disclose it",
+        Sensitivity::Administrative => {
+            "; it is kept for the state's own files, and only a clause that names it would disclose it"
+        }
+        _ => "",
+    });
     line.push('.');
     line
 }

@@ -163,6 +163,7 @@ const fn class_name(class: Sensitivity) -> &'static str {
         Sensitivity::Discipline => "discipline",
         Sensitivity::Contact => "contact",
         Sensitivity::Status => "status",
+        Sensitivity::Administrative => "ADMINISTRATIVE",
         Sensitivity::OtherAgency => "OTHER AGENCY",
     }
 }

@@ -591,12 +591,15 @@ pub struct Report {
     /// A state's layout: exit codes of students who were promoted or stay in the district; their exits are not reported.
     #[arg(long = "promoted", value_name = "CODE")]
     pub promoted: Vec<String>,
+    /// A state's layout: codes of schools that are excluded from state reporting; what belongs to them is left out.
+    #[arg(long = "exclude-school", value_name = "CODE")]
+    pub excluded_schools: Vec<String>,
 }
 
 impl Report {
     /// All there is.
     pub const fn whole() -> Self {
-        Self { from: None, to: None, promoted: Vec::new() }
+        Self { from: None, to: None, promoted: Vec::new(), excluded_schools: Vec::new() }
     }
 }
 

@@ -91,7 +91,7 @@ fn section(allowed: &dyn Allowed, domain: Domain, mut rows: Vec<Row>) -> Section
     let withheld = definition(domain)
         .elements
         .iter()
-        .filter(|e| e.class != Sensitivity::OtherAgency && !allowed.element(domain, e.name))
+        .filter(|e| !e.class.is_guarded() && !allowed.element(domain, e.name))
         .map(|e| e.name)
         .collect();
     Section { domain, state, rows, withheld }

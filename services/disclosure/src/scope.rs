@@ -2,7 +2,7 @@
 
 use agreements::ElementSet;
 use chrono::NaiveDate;
-use model::{Element, Sensitivity};
+use model::Element;
 use pg::Role;
 
 use crate::{Ask, Context, Error, decided::set_moment};
@@ -10,7 +10,8 @@ use crate::{Ask, Context, Error, decided::set_moment};
 /// What a delivery as files can hold, and of which day it is.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// The elements that its tables have columns for: all but those that reveal another agency and that no clause in force grants. So a table has no
+    /// The elements that its tables have columns for: all but those that must be named one by one (what reveals another agency, what is kept for
+    /// the state's own files) and that no clause in force names. So a table has no
     /// column that could never be filled and whose name alone speaks of other agencies; whether one of the others is withheld from a client,
     /// their history says.
     pub elements: Vec<&'static Element>,
@@ -34,7 +35,7 @@ pub async fn scope(context: Context<'_>, ask: &Ask<'_>) -> Result<Scope, Error> 
                 };
                 let terms = in_force.terms();
                 let granted = terms.clauses.iter().fold(ElementSet::EMPTY, |all, clause| all.union(&clause.elements));
-                let ordinary = ElementSet::all().minus(&ElementSet::of_class(Sensitivity::OtherAgency));
+                let ordinary = ElementSet::all().minus(&ElementSet::guarded());
                 let elements = ordinary.union(&granted).iter().collect();
                 Ok::<_, Error>(Scope { elements, day: told.with_timezone(&terms.zone()).date_naive() })
             })

@@ -11,10 +11,13 @@ mod words;
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use model::{Domain, Lineage, Payload, SchoolYear, Sensitivity, Value};
+use model::{Domain, Lineage, Payload, SchoolYear, Value};
 pub use words::names_other_agency;
 
-use crate::{Organizations, StoredFact, definition, fold::order_day};
+use crate::{
+    Organizations, StoredFact, definition,
+    fold::{EXCLUSION, order_day},
+};
 
 /// Rewrites facts reported by or about another agency's facility (a detention centre, a child-welfare school), and values that name another
 /// agency, so that they say what ordinary facts of the home district would: no gap, no marker.
@@ -38,7 +41,9 @@ pub fn conceal_other_agency(
     facts
 }
 
-fn move_home(facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<StoredFact> {
+fn move_home(mut facts: Vec<StoredFact>, organizations: &Organizations) -> Vec<StoredFact> {
+    // What is left out of a state's report says nothing of where anybody was: it is no home, and no report of one.
+    facts.retain(|fact| fact.kind != EXCLUSION);
     let reveals = |fact: &StoredFact| {
         [&fact.lea, &fact.facility]
             .into_iter()
@@ -161,8 +166,7 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
     }
     rows::clear_own_numbers(fact);
     let domain = definition(fact.domain);
-    fact.payload
-        .retain(|name, _| domain.find_element(name).is_some_and(|element| element.class != Sensitivity::OtherAgency));
+    fact.payload.retain(|name, _| domain.find_element(name).is_some_and(|element| !element.class.is_guarded()));
     fact.concealed = true;
     fact.lea = lea;
     fact.facility = facility;

@@ -3,9 +3,12 @@
 mod elements;
 
 pub(crate) use elements::to_message;
-use model::Domain;
+use model::{Domain, Row};
 
-use crate::{Definition, Kind};
+use crate::{
+    Definition, Kind, Organizations, StoredFact,
+    fold::{EXCLUSION, mark_excluded, plain},
+};
 
 /// The domain as data.
 pub const DEFINITION: Definition = Definition {
@@ -18,5 +21,14 @@ pub const DEFINITION: Definition = Definition {
             key: &["course_code", "local_course_code", "section_code", "school_id", "session_begin_date"],
         },
         Kind { name: "transcript", key: &["course_code", "school_id", "school_year", "session_begin_date"] },
+        Kind { name: EXCLUSION, key: &["school_id", "local_course_code", "school_year"] },
     ],
 };
+
+/// One row a class, marked if it is excluded from state reporting.
+pub(crate) fn fold(facts: &[&StoredFact], organizations: &Organizations) -> Vec<Row> {
+    let classes: Vec<&StoredFact> = facts.iter().copied().filter(|fact| fact.kind != EXCLUSION).collect();
+    let mut rows = plain(&classes, organizations);
+    mark_excluded(&mut rows, facts);
+    rows
+}

@@ -14,7 +14,10 @@ pub use basis::{IMPLIED, is_implied};
 pub(crate) use elements::to_message;
 use model::{Domain, Row};
 
-use crate::{Definition, Kind, Organizations, StoredFact};
+use crate::{
+    Definition, Kind, Organizations, StoredFact,
+    fold::{EXCLUSION, mark_excluded},
+};
 
 /// The domain as data.
 pub const DEFINITION: Definition = Definition {
@@ -27,6 +30,7 @@ pub const DEFINITION: Definition = Definition {
         Kind { name: "unregister", key: &["local_education_agency_id", "exit_withdraw_date"] },
         Kind { name: "collection", key: &["collection", "school_year", "local_education_agency_id", "school_id"] },
         Kind { name: "association", key: &["school_id", "entry_date"] },
+        Kind { name: EXCLUSION, key: &["local_education_agency_id", "school_id", "entry_date"] },
     ],
 };
 
@@ -52,7 +56,9 @@ pub(crate) fn fold(facts: &[&StoredFact], organizations: &Organizations) -> Vec<
         .collect();
     rows.extend(programs.iter().map(|stay| (stay.order(), row::of_program(stay, organizations))));
     rows.sort_by(|(a, _), (b, _)| a.cmp(b));
-    rows.into_iter().map(|(_, row)| row).collect()
+    let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+    mark_excluded(&mut rows, facts);
+    rows
 }
 
 /// The day a snapshot is about.

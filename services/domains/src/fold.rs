@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use model::{Domain, Row, Value};
 
-use crate::{Organizations, StoredFact, attendance, contact, discipline, enrollment, mobility, student};
+use crate::{Organizations, StoredFact, attendance, contact, course, discipline, enrollment, mobility, student};
 
 /// Folds the facts of one student in one domain into rows, in the domain's own order (oldest first).
 ///
@@ -20,7 +20,8 @@ pub fn fold(domain: Domain, facts: &[StoredFact], organizations: &Organizations)
         Domain::Attendance => attendance::fold(&facts, organizations),
         Domain::Discipline => discipline::fold(&facts, organizations),
         Domain::Contact => contact::fold(&facts),
-        Domain::SpecialEducation | Domain::Assessment | Domain::Course | Domain::Program | Domain::Literacy => {
+        Domain::Course => course::fold(&facts, organizations),
+        Domain::SpecialEducation | Domain::Assessment | Domain::Program | Domain::Literacy => {
             plain(&facts, organizations)
         }
     }
@@ -29,6 +30,27 @@ pub fn fold(domain: Domain, facts: &[StoredFact], organizations: &Organizations)
 /// Derives mobility from the rows of a folded (and disclosed) enrollment section.
 pub fn derive_mobility(enrollment: &[Row]) -> Vec<Row> {
     mobility::derive(enrollment)
+}
+
+/// The kind of a fact that says whether others are excluded from the state's own reports: it makes no row of its own.
+pub(crate) const EXCLUSION: &str = "exclusion";
+
+/// The element that it sets.
+const EXCLUDED: &str = "excluded_from_reporting";
+
+/// Marks the rows that facts of kind [`EXCLUSION`] are about: those of the same person that say the same of all that the fact names. What was
+/// learned last stands.
+pub(crate) fn mark_excluded(rows: &mut [Row], facts: &[&StoredFact]) {
+    for fact in facts.iter().filter(|fact| fact.kind == EXCLUSION) {
+        let Some(flag) = fact.find(EXCLUDED) else { continue };
+        let is_meant = |row: &Row| {
+            row.source.person == Some(fact.source_person)
+                && fact.payload.iter().all(|(name, value)| name == EXCLUDED || row.find(name) == Some(value))
+        };
+        for row in rows.iter_mut().filter(|row| is_meant(row)) {
+            row.values.insert(EXCLUDED, flag.clone());
+        }
+    }
 }
 
 /// One row a fact, names of organizations added, ordered by day, then by where it was learned.

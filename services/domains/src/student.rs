@@ -5,7 +5,7 @@ mod elements;
 pub(crate) use elements::to_message;
 use model::Domain;
 
-use crate::{Definition, Kind};
+use crate::{Definition, Kind, fold::EXCLUSION};
 
 /// The domain as data.
 pub const DEFINITION: Definition = Definition {
@@ -16,6 +16,7 @@ pub const DEFINITION: Definition = Definition {
         Kind { name: "person", key: &["state_id"] },
         Kind { name: "registration", key: &["local_education_agency_id"] },
         Kind { name: "collection", key: &["collection", "school_year", "local_education_agency_id"] },
+        Kind { name: EXCLUSION, key: &[] },
     ],
 };
 

@@ -45,9 +45,9 @@ pub struct RosterReceipt {
     pub roster: i64,
     /// Rows read.
     pub rows_in: u64,
-    /// Rows taken.
+    /// Rows taken: none of a roster that is refused as a whole.
     pub accepted: u64,
-    /// Rows refused: their findings say why.
+    /// Rows refused: their findings say why, or the reason why all are.
     pub refused: u64,
     /// Authorities new or changed.
     pub changed: u64,
@@ -122,9 +122,10 @@ pub async fn take_roster(
         named.extend(&held);
         receipt.refused_reason = shrunken(&named, &current, file, layout);
     }
-    receipt.findings = std::mem::take(&mut roster.findings);
+    receipt.findings = told(std::mem::take(&mut roster.findings));
     if receipt.refused_reason.is_some() {
-        return Ok(receipt);
+        // Nothing of it was taken, whatever its rows are like.
+        return Ok(RosterReceipt { accepted: 0, refused: receipt.rows_in, ..receipt });
     }
     let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
     let new = NewRoster {
@@ -148,6 +149,19 @@ pub async fn take_roster(
     receipt.changed = plan.changed;
     receipt.ended_by_absence = plan.absent;
     Ok(receipt)
+}
+
+/// The most findings that a receipt tells one by one.
+const FINDINGS_TOLD_MAX: usize = 10_000;
+
+/// As many findings as a receipt holds; how many more there are is one of them.
+fn told(mut findings: Vec<RosterFinding>) -> Vec<RosterFinding> {
+    if findings.len() > FINDINGS_TOLD_MAX {
+        let message = format!("{} more findings are not told one by one", findings.len() - FINDINGS_TOLD_MAX);
+        findings.truncate(FINDINGS_TOLD_MAX);
+        findings.push(RosterFinding { line: 0, column: None, rule: "findings.more", message });
+    }
+    findings
 }
 
 /// Rebuilds the population intervals of a consumer from current matches and authorities; says how many there are.

@@ -3,7 +3,10 @@
 //! A roster layout (`deploy/consumers/<consumer>/roster.toml`) says which column holds what; this module reads a roster by it.
 //! Reading knows no database: rows come out, and findings for the rows that cannot be used.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io::Read as _,
+};
 
 use chrono::NaiveDate;
 use model::Masked;
@@ -15,8 +18,18 @@ use crate::{
 };
 
 mod details;
+mod quotes;
 
 pub use details::ClientDetails;
+
+/// The longest header, in bytes. A longer one is none: a quotation mark is missing, or the file is of another kind.
+const HEADER_BYTES_MAX: usize = 64 << 10;
+
+/// The most columns of a header.
+const HEADER_COLUMNS_MAX: usize = 1_000;
+
+/// How much of a column's name a finding quotes, in characters.
+const NAME_SHOWN_MAX: usize = 64;
 
 /// How a consumer's roster is laid out.
 #[derive(Clone, Debug, Deserialize)]
@@ -247,12 +260,15 @@ impl From<RosterFinding> for Refused {
 pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
     let mut roster = Roster::default();
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut text = Vec::with_capacity(bytes.len() + 1);
+    // Cannot fail: the bytes are in memory.
+    let _all_read = Lines::new(bytes).read_to_end(&mut text);
     let mut builder = csv::ReaderBuilder::new();
     builder.flexible(true);
     if layout.format == RosterFormat::MatchFile {
         builder.delimiter(b'\t').quoting(false);
     }
-    let mut reader = builder.from_reader(Lines::new(bytes));
+    let mut reader = builder.from_reader(text.as_slice());
     let Ok(header) = reader.headers().cloned() else {
         let message = match layout.format {
             RosterFormat::Csv => "the first line must name the columns, separated by commas, in UTF-8",
@@ -261,6 +277,14 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
         roster.find(1, None, "header.unreadable", message);
         return roster;
     };
+    let text_of_header = header.as_slice();
+    let is_long = text_of_header.len() > HEADER_BYTES_MAX || header.len() > HEADER_COLUMNS_MAX;
+    if is_long || text_of_header.contains('\n') {
+        // It may have taken in rows, so that nothing of it is said again.
+        let message = "this is no header, or longer than any: is it of this layout, and is a quotation mark missing?";
+        roster.find(1, None, "header.too_long", message);
+        return roster;
+    }
     if !check_header(&header, layout, &mut roster) {
         return roster;
     }
@@ -269,13 +293,18 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
     // Cannot fail: the bytes are in memory, and rows of any length are allowed here.
     while reader.read_byte_record(&mut bytes).unwrap_or(false) {
         roster.rows_in += 1;
-        let line = line_of(&reader, &bytes);
+        let mut line = line_of(&reader, &bytes);
         if bytes.as_slice().contains(&b'\n') {
-            // Behind a quotation mark that was never closed rows would be lost, and whoever they name with them.
-            roster.rows.clear();
-            roster.held.clear();
-            roster.find(line, None, "quote.open", "a quotation mark opens here and is not closed on this line");
-            return roster;
+            let raw = raw(&reader, &text, &bytes);
+            if let Some((rule, message)) = broken(raw, &bytes, (&header, &places, layout)) {
+                // Rows would be lost, and whoever they name with them.
+                roster.rows.clear();
+                roster.held.clear();
+                roster.find(line, None, rule, message);
+                return roster;
+            }
+            // A line break at its end belongs to its last value: no quotation mark is open.
+            line -= u64::from(bytes.as_slice().ends_with(b"\n"));
         }
         roster.is_cut = bytes.len() < header.len();
         match record_row(line, layout, &header, &places, &bytes) {
@@ -287,6 +316,34 @@ pub fn read(bytes: &[u8], layout: &RosterLayout) -> Roster {
         }
     }
     roster
+}
+
+/// The record just read, as it stands in the text.
+fn raw<'t>(reader: &csv::Reader<&[u8]>, text: &'t [u8], record: &csv::ByteRecord) -> &'t [u8] {
+    let place = |position: &csv::Position| usize::try_from(position.byte()).unwrap_or(usize::MAX).min(text.len());
+    text.get(record.position().map_or(0, place)..place(reader.position())).unwrap_or_default()
+}
+
+/// Why a record of several lines makes the roster unusable: it may have swallowed other clients' rows, or nobody can tell whom it names.
+fn broken(
+    raw: &[u8],
+    record: &csv::ByteRecord,
+    (header, places, layout): (&csv::StringRecord, &HashMap<&str, usize>, &RosterLayout),
+) -> Option<(&'static str, &'static str)> {
+    if !quotes::is_whole(raw) || quotes::has_swallowed(record, header.len()) {
+        return Some(("quote.open", "a quotation mark opens here and is not closed where the value ends"));
+    }
+    let key = places.get(layout.columns.person_key.as_str()).and_then(|place| record.get(*place));
+    key.is_some_and(|key| key.contains(&b'\n')).then_some(("key.lines", "the client's id goes over several lines"))
+}
+
+/// A record whose values have no line breaks: a blank stands for each.
+fn on_one_line(record: csv::StringRecord) -> csv::StringRecord {
+    if !record.as_slice().contains('\n') {
+        return record;
+    }
+    let flat = |value: &str| value.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    record.iter().map(|value| if value.contains('\n') { flat(value) } else { value.to_owned() }).collect()
 }
 
 /// A record as a row, if it has the header's shape.
@@ -314,6 +371,7 @@ fn record_row(
         let message = "a match file has no quotation marks around values";
         return Err(misshapen(Some(&column), "value.quoted", message.to_owned()));
     }
+    let record = on_one_line(record);
     let value = |column: &str| places.get(column).and_then(|place| record.get(*place)).map_or("", str::trim);
     row(line, layout, &value)
 }
@@ -353,7 +411,7 @@ impl Roster {
     fn find(&mut self, line: u64, column: Option<&str>, rule: &'static str, message: &str) {
         self.findings.push(RosterFinding {
             line,
-            column: column.map(str::to_owned),
+            column: column.map(|name| name.chars().take(NAME_SHOWN_MAX).collect()),
             rule,
             message: message.to_owned(),
         });
@@ -656,14 +714,65 @@ legal_basis = { column = "Basis", values = { order = "court_order", release = "p
         check("7,Roe,Pat,2010-02-03,JUV,x,2026-01-02,,hunch", "");
     }
 
+    const HEADER: &str = "ClientPIN,LastName,FirstName,DOB,CaseType,CaseStatus,Start,End,Basis\r\n";
+    const GOOD: &str = "7,Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n";
+
+    #[test]
+    fn a_value_of_several_lines_is_one_value() {
+        let layout = RosterLayout::parse(LAYOUT).expect("the layout reads");
+        for (row, first_name, lines) in [
+            ("8,Roe,\"Ann\r\nMay\",2010-02-03,JUV,x,01/02/2026,,order", "Ann May", 2),
+            ("8,\"Roe, \"\"so\nto\nsay\"\"\",Ann,2010-02-03,JUV,\"a\n\nb\",01/02/2026,,order", "Ann", 5),
+            ("8,Roe,Ann,2010-02-03,JUV,x,01/02/2026,,\"order\n\"", "Ann", 2),
+        ] {
+            let text = format!("{HEADER}{GOOD}{row}\r\n{}", GOOD.replace('7', "9"));
+            let roster = read(text.as_bytes(), &layout);
+            assert_eq!(roster.findings, [], "{row}");
+            let told = roster.rows.iter().map(|row| (row.line, row.details.first_name.as_str()));
+            assert_eq!(told.collect::<Vec<_>>(), [(2, "Pat"), (3, first_name), (3 + lines, "Pat")], "{row}");
+            assert_eq!(roster.rows_in, 3);
+        }
+    }
+
     #[test]
     fn a_quotation_mark_never_closed_loses_nobody() {
         let layout = RosterLayout::parse(LAYOUT).expect("the layout reads");
-        let good = "7,Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n";
-        let header = "ClientPIN,LastName,FirstName,DOB,CaseType,CaseStatus,Start,End,Basis\r\n";
-        let text = format!("{header}{good}8,\"Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n{good}");
-        let roster = read(text.as_bytes(), &layout);
-        assert_eq!((roster.rows.len(), roster.findings[0].line, roster.findings[0].rule), (0, 3, "quote.open"));
+        for (rows, rule) in [
+            ("8,\"Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n", "quote.open"),
+            // The next row closes it, and the number of columns is right.
+            (
+                "8,\"Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n9,\"Doe\",Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n",
+                "quote.open",
+            ),
+            (
+                "8,\"Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n9,Doe\",Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n",
+                "quote.open",
+            ),
+            (
+                "8,Roe,Pat,2010-02-03,JUV,x,01/02/2026,,\"order\r\n9,Doe,Pat,2010-02-03,JUV,x,01/02/2026,,order\"\r\n",
+                "quote.open",
+            ),
+            ("\"8\r\n8\",Roe,Pat,2010-02-03,JUV,x,01/02/2026,,order\r\n", "key.lines"),
+        ] {
+            let roster = read(format!("{HEADER}{GOOD}{rows}{GOOD}").as_bytes(), &layout);
+            assert_eq!((roster.rows.len(), roster.findings[0].line, roster.findings[0].rule), (0, 3, rule), "{rows}");
+        }
+    }
+
+    #[test]
+    fn a_header_without_end_is_not_said_again() {
+        let layout = RosterLayout::parse(LAYOUT).expect("the layout reads");
+        for header in [
+            format!("\"ClientPIN,{GOOD}"),
+            format!("\"ClientPIN,{}", GOOD.repeat(10_000)),
+            ",".repeat(2_000),
+            format!("ClientPIN,{}", "x".repeat(100_000)),
+        ] {
+            let roster = read(header.as_bytes(), &layout);
+            assert_eq!(roster.findings.iter().map(|f| f.rule).collect::<Vec<_>>(), ["header.too_long"]);
+        }
+        let roster = read(format!("ClientPIN,{}\n", "x".repeat(1_000)).as_bytes(), &layout);
+        assert!(roster.findings.iter().all(|f| f.column.as_ref().is_none_or(|name| name.len() <= NAME_SHOWN_MAX)));
     }
 
     #[test]

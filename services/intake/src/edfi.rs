@@ -12,7 +12,8 @@
 //! the [`Index`]. What a record describes is also given as a description, to be kept: a later delivery may refer to it. A record
 //! that rests on what nobody has described so far is an [`Item::Dependent`]: whoever loads it looks among earlier deliveries, keeps what
 //! is still open, and has it read again when the other half arrives. So facts do not depend on which came first.
-//! The natural key of a fact is the record's own identity in the source and nothing that was looked up.
+//! The natural key of a fact is the record's own identity in the source and nothing that was looked up, but for the school year of an
+//! incident: the identity has none, and its numbers are used again.
 //!
 //! References name things by their own identity, or by the id of a record of the same file. Ids of other files lead nowhere: XML gives
 //! them no meaning outside their file, and a wrong guess would give one child another's record.
@@ -64,6 +65,7 @@ pub use self::{
 pub(crate) use self::{
     elements::elements,
     kept::{Reread, keep_told, reread, student, subjects, subjects_of},
+    records::discipline::in_any_year,
 };
 use crate::{
     Error,

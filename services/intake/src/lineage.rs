@@ -81,11 +81,11 @@ impl Found {
 
 /// What a file was read with, and the version of its source's document. `None`: the program does not know the layout.
 pub fn version_of(layout: &str) -> Option<&str> {
-    let id = census(layout);
+    let id = without_digest(layout);
     layouts::find(id)
         .map(|found| found.version.as_str())
         .or_else(|| edfi::find_version(layout).map(|found| found.id.trim_start_matches("edfi-")))
-        .or_else(|| (layout == sif::LAYOUT).then_some("2"))
+        .or_else(|| (id == sif::LAYOUT).then_some("2"))
 }
 
 /// Finds the records that begin on these lines, in the order of the file. `kept` is a file's blocks one after the other, `layout` what it was
@@ -106,8 +106,8 @@ fn unreadable(error: std::io::Error) -> Error {
     Error::unavailable("the kept file cannot be read", error)
 }
 
-/// The relationships of a census bear the digest of their whole set behind their layout.
-fn census(layout: &str) -> &str {
+/// The relationships of a census and the objects of SIF bear the digest of their whole set or delivery behind their layout.
+fn without_digest(layout: &str) -> &str {
     layout.split('@').next().unwrap_or(layout)
 }
 
@@ -116,10 +116,10 @@ fn find_in(file: &mut dyn BufRead, layout: &str, lines: &BTreeSet<u32>) -> Resul
     let mut element = |node: &Node, raw: Vec<u8>| found.keep(of_element(node, raw));
     if edfi::find_version(layout).is_some() {
         edfi::elements(file, lines, &mut element)?;
-    } else if layout == sif::LAYOUT {
+    } else if without_digest(layout) == sif::LAYOUT {
         sif::elements(file, lines, &mut element)?;
     } else {
-        find_records(file, census(layout), lines, &mut found)?;
+        find_records(file, without_digest(layout), lines, &mut found)?;
     }
     Ok(found.records)
 }

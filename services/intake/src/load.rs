@@ -52,7 +52,8 @@ impl Default for Limits {
     }
 }
 
-/// What happened to the rows of a file. `rows_in` is the sum of the next five.
+/// What happened to the rows of a file. `rows_in` is the sum of the next five. Of a batch refused as a whole nothing is kept: all rows that were
+/// read count as quarantined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows read.
@@ -89,6 +90,12 @@ impl Counts {
             Fate::Quarantined => self.quarantined += rows,
             Fate::Control => self.control += rows,
         }
+    }
+
+    /// The same rows in a batch that is refused as a whole: nothing of it is kept.
+    const fn refused(self) -> Self {
+        let Self { rows_in, .. } = self;
+        Self { rows_in, loaded: 0, unchanged: 0, superseded: 0, quarantined: rows_in, control: 0 }
     }
 
     /// The same rows, had they come again: what was taken says nothing new.
@@ -497,8 +504,31 @@ fn read_in_background(file: &LoadFile, chunk_rows: usize) -> Chunks {
     (receiver, reader)
 }
 
-/// Says once per kind what was passed over or kept for others, and refuses a batch with too many bad rows.
+/// Refuses a batch with too many bad rows: then each of its rows counts as quarantined. Of one that stands it is said what was passed over or kept.
 fn finish(tally: &mut Tally, limits: &Limits) {
+    let Counts { rows_in, quarantined, control, .. } = tally.counts;
+    if tally.refused.is_none() && rows_in == 0 {
+        tally.refused = Some("the file has no records".to_owned());
+    }
+    let rows = rows_in - control;
+    let bad = quarantined.saturating_sub(tally.waiting).saturating_sub(tally.erased.len() as u64);
+    let is_many = bad >= limits.quarantined_rows_min;
+    if tally.refused.is_none() && is_many && bad as f64 > limits.quarantined_share_max * rows as f64 {
+        tally.refused = Some(format!(
+            "{bad} of {rows} rows are bad, more than {:.0} %: the file as a whole is not to be trusted",
+            limits.quarantined_share_max * 100.0
+        ));
+    }
+    if tally.refused.is_some() {
+        tally.counts = tally.counts.refused();
+        tally.record_types.values_mut().for_each(|counts| *counts = counts.refused());
+    } else {
+        say_kinds(tally, limits);
+    }
+}
+
+/// Says once per kind what was passed over or kept for others.
+fn say_kinds(tally: &mut Tally, limits: &Limits) {
     let mut said: Vec<(&str, String)> = Vec::new();
     for (kind, count) in &tally.passed_kinds {
         let message = format!("{count} records of kind {kind} hold nothing the exchange keeps and were passed over");
@@ -529,22 +559,9 @@ fn finish(tally: &mut Tally, limits: &Limits) {
     for (rule, message) in said {
         tally.find(Finding::new(0, rule, Severity::Information, message), limits.findings_max);
     }
-    let Counts { rows_in, quarantined, control, .. } = tally.counts;
-    if tally.refused.is_none() && rows_in == 0 {
-        tally.refused = Some("the file has no records".to_owned());
-    }
-    let rows = rows_in - control;
-    let bad = quarantined.saturating_sub(tally.waiting).saturating_sub(tally.erased.len() as u64);
-    let is_many = bad >= limits.quarantined_rows_min;
-    if tally.refused.is_none() && is_many && bad as f64 > limits.quarantined_share_max * rows as f64 {
-        tally.refused = Some(format!(
-            "{bad} of {rows} rows are bad, more than {:.0} %: the file as a whole is not to be trusted",
-            limits.quarantined_share_max * 100.0
-        ));
-    }
 }
 
-/// Enters a refused batch with its findings, after the load itself was rolled back: its rows count as quarantined.
+/// Enters a refused batch with its findings, after the load itself was rolled back.
 async fn record_refusal(
     context: Context<'_>,
     file: &LoadFile,

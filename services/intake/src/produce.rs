@@ -34,6 +34,8 @@ pub struct Options {
     pub today: NaiveDate,
     /// Exit codes of students who were promoted or stay in the district: their exits are not reported.
     pub promoted: Vec<String>,
+    /// Codes of schools that are excluded from state reporting: what belongs to them is not reported.
+    pub excluded_schools: Vec<String>,
 }
 
 /// Something to say about records that were made, or left out: how often, in words, never a value.

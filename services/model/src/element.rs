@@ -19,8 +19,8 @@ pub enum ValueKind {
     TextList,
 }
 
-/// How sensitive an element is. A class is a default for people who write agreements; only [`Sensitivity::OtherAgency`]
-/// changes what the program does.
+/// How sensitive an element is. A class is a default for people who write agreements; only what is guarded
+/// ([`Sensitivity::is_guarded`]) changes what the program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Sensitivity {
     /// Education record, ordinary.
@@ -35,8 +35,18 @@ pub enum Sensitivity {
     Contact,
     /// Income, language, homelessness, immigration and other status.
     Status,
+    /// Kept so that the state's own file can be made again (codes of funding, of calendars, of reporting), and for nothing else. Denied
+    /// unless a clause names the element itself, and never listed as withheld.
+    Administrative,
     /// Reveals another agency's involvement. Denied unless a clause names the element itself, and never listed as withheld.
     OtherAgency,
+}
+
+impl Sensitivity {
+    /// Whether an element of this class is no part of "all" of its domain, and is never listed as withheld.
+    pub const fn is_guarded(self) -> bool {
+        matches!(self, Self::Administrative | Self::OtherAgency)
+    }
 }
 
 /// One disclosable field.

@@ -52,51 +52,58 @@ impl Bare {
     }
 }
 
-/// Rows of a table as text, and an empty table with the same columns and indexes: the least that taking those rows in must cost.
+/// Rows of some tables as text, and empty tables with the same columns and indexes: the least that taking those rows in must cost.
 pub struct BareCopy {
     connection: PgConnection,
+    tables: Vec<CopiedTable>,
+}
+
+/// The rows of one table.
+struct CopiedTable {
+    bare: String,
     like: String,
     text: Vec<Vec<u8>>,
 }
 
 impl BareCopy {
-    /// Takes the rows of `table` whose `column` is one of `values`, in the order of `order`. Names are the caller's own words.
-    pub async fn open(
-        database: &Database,
-        (table, column, order): (&str, &str, &str),
-        values: &[i64],
-    ) -> Result<Self, Error> {
+    /// Takes rows of tables: `which` says which of a table, and in what order. Names are the caller's own words.
+    pub async fn open(database: &Database, tables: &[(&str, &str)]) -> Result<Self, Error> {
         let mut connection = PgConnection::connect_with(database.admin_options()).await?;
-        let values: Vec<String> = values.iter().map(i64::to_string).collect();
-        let statement = format!(
-            "COPY (SELECT * FROM {table} WHERE {column} IN ({}) ORDER BY {order}) TO STDOUT (FORMAT csv)",
-            values.join(", ")
-        );
-        let mut rows = connection.copy_out_raw(&statement).await?;
-        let mut text = Vec::new();
-        while let Some(chunk) = rows.try_next().await? {
-            match text.last_mut() {
-                Some(last) if Vec::len(last) < crate::copy::CHUNK_BYTES => last.extend_from_slice(&chunk),
-                _ => text.push(chunk.to_vec()),
+        let mut copied = Vec::with_capacity(tables.len());
+        for (number, (table, which)) in tables.iter().enumerate() {
+            let statement = format!("COPY (SELECT t.* FROM {table} AS t {which}) TO STDOUT (FORMAT csv)");
+            let mut rows = connection.copy_out_raw(&statement).await?;
+            let mut text = Vec::new();
+            while let Some(chunk) = rows.try_next().await? {
+                match text.last_mut() {
+                    Some(last) if Vec::len(last) < crate::copy::CHUNK_BYTES => last.extend_from_slice(&chunk),
+                    _ => text.push(chunk.to_vec()),
+                }
             }
+            let bare = format!("public.bare_copy_{number}");
+            let like = format!("CREATE TABLE {bare} (LIKE {table} INCLUDING INDEXES)");
+            copied.push(CopiedTable { bare, like, text });
         }
-        drop(rows);
-        let like = format!("CREATE TABLE public.bare_copy (LIKE {table} INCLUDING INDEXES)");
-        Ok(Self { connection, like, text })
+        Ok(Self { connection, tables: copied })
     }
 
-    /// Copies them into a fresh table, logged and committed like any other; says how many there are and how long it took.
+    /// Copies them into fresh tables, logged and committed like any other; says how many there are and how long it took.
     pub async fn copy(&mut self) -> Result<(u64, Duration), Error> {
-        self.connection.execute("DROP TABLE IF EXISTS public.bare_copy").await?;
-        self.connection.execute(sqlx::AssertSqlSafe(self.like.clone())).await?;
-        let started = Instant::now();
-        let mut copy = self.connection.copy_in_raw("COPY public.bare_copy FROM STDIN (FORMAT csv)").await?;
-        for chunk in &self.text {
-            copy.send(chunk.as_slice()).await?;
+        let mut rows = 0;
+        let mut elapsed = Duration::ZERO;
+        for CopiedTable { bare, like, text } in &self.tables {
+            let drop = format!("DROP TABLE IF EXISTS {bare}");
+            self.connection.execute(sqlx::AssertSqlSafe(drop.clone())).await?;
+            self.connection.execute(sqlx::AssertSqlSafe(like.clone())).await?;
+            let started = Instant::now();
+            let mut copy = self.connection.copy_in_raw(&format!("COPY {bare} FROM STDIN (FORMAT csv)")).await?;
+            for chunk in text {
+                copy.send(chunk.as_slice()).await?;
+            }
+            rows += copy.finish().await?;
+            elapsed += started.elapsed();
+            self.connection.execute(sqlx::AssertSqlSafe(drop)).await?;
         }
-        let rows = copy.finish().await?;
-        let elapsed = started.elapsed();
-        self.connection.execute("DROP TABLE public.bare_copy").await?;
         Ok((rows, elapsed))
     }
 }

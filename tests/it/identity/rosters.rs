@@ -79,6 +79,7 @@ async fn a_match_file_keeps_to_the_states_rules() {
     // Three of seven are bad: as a whole such a file is not trusted; with more good ones it is.
     let refused = take(&world, MATCH_FILE, "2026-11-17", text.as_bytes()).await;
     assert!(refused.receipt.refused_reason.is_some());
+    assert_eq!((refused.receipt.accepted, refused.receipt.refused), (0, refused.receipt.rows_in));
     let more: Vec<String> = (20..40)
         .map(|n| {
             let (first, last, birth) = invented(n);

@@ -34,8 +34,8 @@ impl Grant {
         decided_at: DateTime<Utc>,
         until: Option<DateTime<Utc>>,
     ) -> Self {
-        // What reveals another agency is not even named as withheld.
-        let withheld = requested.minus(&elements).minus(&ElementSet::of_class(Sensitivity::OtherAgency));
+        // What reveals another agency is not even named as withheld, nor is what is kept for the state's own files.
+        let withheld = requested.minus(&elements).minus(&ElementSet::guarded());
         Self { in_force: Arc::clone(in_force), basis, law, purpose, elements, withheld, decided_at, until }
     }
 
@@ -103,7 +103,7 @@ impl Grant {
         self.elements
     }
 
-    /// The elements asked for and not granted; never one that reveals another agency.
+    /// The elements asked for and not granted; never one that is guarded.
     pub const fn withheld(&self) -> ElementSet {
         self.withheld
     }

@@ -14,7 +14,7 @@ use crate::{
     rule::{self, RuleRow},
     terms::{Clause, Records, SchoolYears, Terms},
 };
-use model::{Domain, SchoolYear, Sensitivity};
+use model::{Domain, SchoolYear};
 
 const BASES: [LegalBasis; 4] =
     [LegalBasis::JuvenileJustice, LegalBasis::UninterruptedScholars, LegalBasis::CourtOrder, LegalBasis::ParentConsent];
@@ -247,7 +247,7 @@ proptest! {
         let Ok(grant) = world.decide() else { return Ok(()) };
         prop_assert!(grant.elements().is_subset(&world.elements));
         prop_assert!(grant.withheld().intersection(&grant.elements()).is_empty());
-        prop_assert!(grant.withheld().intersection(&ElementSet::of_class(Sensitivity::OtherAgency)).is_empty());
+        prop_assert!(grant.withheld().intersection(&ElementSet::guarded()).is_empty());
         for domain in Domain::ALL {
             let elements = grant.elements().within(domain);
             prop_assert_eq!(grant.permit(domain).map(|permit| permit.elements()), (!elements.is_empty()).then_some(elements));

@@ -125,9 +125,9 @@ fn read_elements(reader: &mut Reader, table: &Node<'_>) -> Option<ElementSet> {
     sound.then_some(all)
 }
 
-/// All of a domain but what reveals another agency: that must be named, element by element.
+/// All of a domain but what reveals another agency, or is kept for the state's own files: that must be named, element by element.
 fn ordinary(domain: Domain) -> ElementSet {
-    ElementSet::of_domain(domain).minus(&ElementSet::of_class(Sensitivity::OtherAgency))
+    ElementSet::of_domain(domain).minus(&ElementSet::guarded())
 }
 
 fn read_domain(reader: &mut Reader, table: &Node<'_>, key: &str, domain: Domain) -> Option<ElementSet> {
@@ -149,20 +149,30 @@ fn read_domain_table(reader: &mut Reader, node: &mut Node<'_>, domain: Domain) -
         reader.wrong(node, "elements", all.at, "must be \"all\" here; a list of elements stands without a table");
     }
     let except = reader.texts_if_any(node, "except");
-    let also = reader.texts_if_any(node, "other_agency");
+    let guarded = [("other_agency", Sensitivity::OtherAgency), ("administrative", Sensitivity::Administrative)];
+    let also = guarded.map(|(key, class)| (key, class, reader.texts_if_any(node, key)));
     reader.close(node);
     let except = except.map_or(Some(ElementSet::EMPTY), |names| {
-        named(reader, node, "except", domain, names, |class| {
-            (class == Sensitivity::OtherAgency).then_some("reveals another agency and is never part of \"all\"")
+        named(reader, node, "except", domain, names, |class| match class {
+            Sensitivity::OtherAgency => Some("reveals another agency and is never part of \"all\""),
+            Sensitivity::Administrative => Some("is kept for the state's own files and is never part of \"all\""),
+            _ => None,
         })
     });
-    let also = also.map_or(Some(ElementSet::EMPTY), |names| {
-        named(reader, node, "other_agency", domain, names, |class| {
-            (class != Sensitivity::OtherAgency).then_some("is part of \"all\" already")
+    let also = also.map(|(key, wanted, names)| {
+        names.map_or(Some(ElementSet::EMPTY), |names| {
+            named(reader, node, key, domain, names, |class| match class {
+                _ if class == wanted => None,
+                Sensitivity::OtherAgency => Some("reveals another agency: it is named under other_agency"),
+                Sensitivity::Administrative => {
+                    Some("is kept for the state's own files: it is named under administrative")
+                }
+                _ => Some("is part of \"all\" already"),
+            })
         })
     });
     all?;
-    Some(ordinary(domain).minus(&except?).union(&also?))
+    also.into_iter().try_fold(ordinary(domain).minus(&except?), |set, also| Some(set.union(&also?)))
 }
 
 fn named(

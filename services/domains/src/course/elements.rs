@@ -28,4 +28,7 @@ elements! { Course;
     membership_sessions: Integer, Record, "Sessions held";
     membership_sessions_attended: Integer, Record, "Sessions attended";
     dual_enrollment_program: Text, Record, "Dual enrollment program";
+    educator_identification_number: Text, Administrative, "Educator identification number";
+    district_teacher_id: Text, Administrative, "District teacher ID";
+    excluded_from_reporting: Boolean, Administrative, "Excluded from state reporting";
 }

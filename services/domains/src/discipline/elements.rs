@@ -38,4 +38,14 @@ elements! { Discipline;
     assignment_school_id: Text, OtherAgency, "Assigned school code";
     reported_to_law_enforcement: Boolean, OtherAgency, "Reported to the police";
     arrested: Boolean, OtherAgency, "Arrested";
+    perpetrator_type: Text, Administrative, "Perpetrator type";
+    witness_count: Integer, Administrative, "Witnesses";
+    physical_evidence: Text, Administrative, "Physical evidence";
+    parent_contacted: Boolean, Administrative, "Parent contacted";
+    serious_injury: Boolean, Administrative, "Serious injury resulted";
+    medical_treatment: Boolean, Administrative, "Medical treatment of the perpetrator";
+    corporal_punishment_authorized: Boolean, Administrative, "Corporal punishment authorized by a third party";
+    corporal_punishment_administrator_type: Text, Administrative, "Who administered corporal punishment";
+    manifestation_hearing_date: Date, Administrative, "Manifestation hearing";
+    disability_related: Boolean, Administrative, "Related to a disability";
 }

@@ -47,4 +47,15 @@ elements! { Enrollment;
     last_seen_date: Date, Record, "Last reported for";
     stay_basis: Text, Record, "How the stay in facility 2 or program is known";
     primary_spell: Boolean, Record, "Shown first where two districts report the same days";
+    nexus_school_id: Text, Administrative, "Home school code";
+    calendar_code: Text, Administrative, "Calendar code";
+    pre_k_funding_source: Text, Administrative, "Funding of pre-kindergarten";
+    english_learner_funding_source: Text, Administrative, "Funding for English learners";
+    dropout_reason: Text, Administrative, "Dropout reason";
+    option_code: Text, Administrative, "Option program";
+    homeless_unaccompanied_youth: Boolean, Administrative, "Unaccompanied youth";
+    homeless_reason: Text, Administrative, "Reason for homelessness";
+    homeless_services: Boolean, Administrative, "Services for the homeless provided";
+    prior_education_experience: Text, Administrative, "Education before kindergarten";
+    excluded_from_reporting: Boolean, Administrative, "Excluded from state reporting";
 }

@@ -24,4 +24,5 @@ elements! { SpecialEducation;
     related_services: TextList, SpecialEducation, "Related services";
     section_504: Boolean, SpecialEducation, "Section 504 plan";
     accommodations: TextList, SpecialEducation, "Accommodations";
+    reason_exited: Text, Administrative, "Exit reason";
 }

@@ -36,4 +36,9 @@ elements! { Student;
     student_characteristics: TextList, Status, "Characteristics";
     dcf_status: Boolean, OtherAgency, "Served by DCF";
     other_agency_characteristics: TextList, OtherAgency, "Characteristics that name another agency";
+    birth_country: Text, Administrative, "Country of birth";
+    date_entered_us: Date, Administrative, "First entry into the United States";
+    military_residence: Boolean, Administrative, "Address on a military base";
+    non_district_building: Boolean, Administrative, "School in a building not of the district's own";
+    excluded_from_reporting: Boolean, Administrative, "Excluded from state reporting";
 }

@@ -30,6 +30,8 @@ const COLUMNS: [&str; 12] = [
 ];
 const ID: usize = 0;
 const BIRTH_DATE: usize = 6;
+/// How many columns that are wrong a refusal names.
+const WRONG_NAMED_MAX: usize = 20;
 /// Longest field; a longer one is a quote that was never closed.
 const FIELD_BYTES_MAX: usize = 4096;
 const PROGRESS_ROWS: u64 = 50_000;
@@ -101,7 +103,7 @@ fn places(header: &ByteRecord, path: &Path) -> Result<Places, Error> {
         let name = text.trim_start_matches('\u{feff}').trim().to_lowercase();
         match COLUMNS.iter().position(|column| *column == name) {
             Some(column) if places[column].is_none() => places[column] = Some(at),
-            Some(_) => wrong.push(format!("column {name} occurs twice")),
+            Some(column) => wrong.push(format!("column {} occurs twice", COLUMNS[column])),
             None if name.chars().count() > 40
                 || !name.chars().all(|letter| letter.is_alphanumeric() || "_ -.#".contains(letter)) =>
             {
@@ -123,6 +125,11 @@ fn places(header: &ByteRecord, path: &Path) -> Result<Places, Error> {
     }
     if wrong.is_empty() {
         return Ok(places);
+    }
+    if wrong.len() > WRONG_NAMED_MAX {
+        let more = wrong.len() - WRONG_NAMED_MAX;
+        wrong.truncate(WRONG_NAMED_MAX);
+        wrong.push(format!("{more} more columns"));
     }
     Err(Error::Invalid(format!("{}: {}; columns are: {}", path.display(), wrong.join("; "), COLUMNS.join(", "))))
 }

@@ -17,6 +17,10 @@ pub(super) fn write(out: &mut String, record: &Record) -> fmt::Result {
         "From what is known of students, each field as it is read, backwards. What may not be told, is not known or is not kept is blank."
     )?;
     writeln!(out, "\n- {}", what(produce))?;
+    writeln!(
+        out,
+        "- Nothing of students, enrollments, classes or schools (`--exclude-school`) that are excluded from state reporting"
+    )?;
     for criterion in &produce.select {
         writeln!(out, "- {}", select(record, criterion))?;
     }

@@ -44,6 +44,8 @@ pub(super) struct Fields<'a> {
     pub rests_on: Vec<Reference>,
     /// Whether the record makes no sense without what is missing.
     pub is_awaiting: bool,
+    /// The school year of the incident that the record was told with before.
+    pub incident_year: Option<SchoolYear>,
 }
 
 /// What names an organization, nearest kind first.
@@ -74,6 +76,7 @@ impl<'a> Fields<'a> {
             missing: Vec::new(),
             rests_on: Vec::new(),
             is_awaiting: false,
+            incident_year: None,
         }
     }
 

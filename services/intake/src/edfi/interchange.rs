@@ -387,7 +387,7 @@ impl Reading<'_, '_, '_> {
             }
         };
         let line = record.node.place.line;
-        let kept = KeptRecord::new(version, &record.node, self.index, occurrences);
+        let kept = KeptRecord::new(version, &record.node, self.index, (occurrences, told.as_ref()));
         self.give(Item::Dependent(Dependent {
             line,
             record_type: own_name,

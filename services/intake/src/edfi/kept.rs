@@ -9,7 +9,7 @@ use super::{
     index::{Index, Kind, payload, reference},
     interchange::{number, together},
     node::Node,
-    records::{Output, Person, converter},
+    records::{Output, Person, converter, discipline},
     version::{Version, find_version},
 };
 use crate::{
@@ -31,16 +31,26 @@ pub(super) struct KeptRecord {
     node: Node,
     /// Which repetition in its file each of its facts was.
     occurrences: Vec<usize>,
+    /// The school year of the incident it was told with: one of the same number in another year is not meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incident_year: Option<SchoolYear>,
 }
 
 /// References inside identities inside references: nobody nests deeper.
 const NESTED_MAX: usize = 8;
 
 impl KeptRecord {
-    pub fn new(version: &Version, node: &Node, index: &Index, occurrences: Vec<usize>) -> Self {
+    /// A record that was told as `told` says, if it was.
+    pub fn new(
+        version: &Version,
+        node: &Node,
+        index: &Index,
+        (occurrences, told): (Vec<usize>, Option<&Item>),
+    ) -> Self {
         let mut node = node.clone();
         write_out(&mut node, index, NESTED_MAX);
-        Self { version: version.id.clone(), node, occurrences }
+        let incident_year = told.and_then(|item| discipline::year_of(all_facts(item).into_iter()));
+        Self { version: version.id.clone(), node, occurrences, incident_year }
     }
 
     pub fn encode(self) -> Result<Vec<u8>, Error> {
@@ -140,23 +150,26 @@ pub(crate) struct Reread {
     pub missing: Vec<Reference>,
     /// Descriptions that it copies from.
     pub rests_on: Vec<Reference>,
+    /// The record as it is to be kept from now on, if what was told of it settles what it means.
+    pub record: Option<Masked<Vec<u8>>>,
 }
 
 /// Reads a kept record again. `Err`: it is none.
 pub(crate) fn reread(record: &[u8], raw: &[u8], index: &Index) -> Result<Reread, Error> {
     let broken = || Error::Corrupt("a record that was kept of an Ed-Fi delivery cannot be read".to_owned());
-    let kept = match serde_json::from_slice(record).map_err(|_| broken())? {
+    let mut kept = match serde_json::from_slice(record).map_err(|_| broken())? {
         Kept::Record(kept) => kept,
         Kept::Told(persons) => {
             let persons = persons.into_iter().map(told).collect::<Option<Vec<Person>>>().ok_or_else(broken)?;
             let line = persons.iter().flat_map(|person| &person.facts).map(|fact| fact.line).next().unwrap_or_default();
             let told = Ok(together(persons, (line, &RecordType::from("kept")), raw, Vec::new()));
-            return Ok(Reread { told, missing: Vec::new(), rests_on: Vec::new() });
+            return Ok(Reread { told, missing: Vec::new(), rests_on: Vec::new(), record: None });
         }
     };
     let version = find_version(&kept.version).ok_or_else(broken)?;
     let convert = converter(&kept.node.name).ok_or_else(broken)?;
     let mut fields = Fields::new(&kept.node, index, Referents::MustBeThere, version);
+    fields.incident_year = kept.incident_year;
     let outcome = convert(&mut fields);
     fields.note_lost_character();
     let is_refused = fields.is_refused();
@@ -164,21 +177,37 @@ pub(crate) fn reread(record: &[u8], raw: &[u8], index: &Index) -> Result<Reread,
     let told = match outcome {
         Ok(Output::Persons(mut persons)) if !is_refused => {
             let facts = persons.iter_mut().flat_map(|person| &mut person.facts);
-            for (fact, occurrence) in facts.zip(kept.occurrences) {
-                number(fact, occurrence);
+            for (fact, occurrence) in facts.zip(&kept.occurrences) {
+                number(fact, *occurrence);
             }
             let of = (kept.node.place.line, &RecordType::from(kept.node.name.as_str()));
             Ok(together(persons, of, raw, findings))
         }
         _ => Err(findings),
     };
-    Ok(Reread { told, missing, rests_on })
+    let year = told.as_ref().ok().and_then(|item| discipline::year_of(all_facts(item).into_iter()));
+    let is_settled = kept.incident_year.is_none() && year.is_some();
+    kept.incident_year = kept.incident_year.or(year);
+    let record = is_settled.then(|| kept.encode()).transpose()?.map(Masked::new);
+    Ok(Reread { told, missing, rests_on, record })
 }
 
-/// A fact by its person and natural key.
+/// The facts of an item.
+fn all_facts(item: &Item) -> Vec<&Fact> {
+    match item {
+        Item::Person { facts, .. } | Item::Retracted { facts, .. } => facts.iter().collect(),
+        Item::Joint(members) => members.iter().flat_map(all_facts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A fact by its person and natural key, whatever the year of an incident: whoever withdraws one does not say it.
 fn subject(state_id: &str, fact: &Fact) -> Reference {
     let domain: Domain = fact.domain;
-    Reference::of("fact", &format!("{state_id}\u{1f}{domain}\u{1f}{}", hex::encode(fact.natural_key.0)))
+    Reference::of(
+        "fact",
+        &format!("{state_id}\u{1f}{domain}\u{1f}{}", hex::encode(discipline::key_of_any_year(fact).0)),
+    )
 }
 
 /// The facts of an item, by person and natural key.

@@ -5,7 +5,7 @@ mod assessment;
 mod attendance;
 mod contact;
 mod course;
-mod discipline;
+pub(super) mod discipline;
 mod enrollment;
 mod organization;
 mod program;

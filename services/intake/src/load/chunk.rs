@@ -241,6 +241,7 @@ fn row(item: Item, payloads: Payloads) -> Option<Row> {
             Some(Row { line, record_type, retracts: false, raw, members: vec![member], findings, keep: None })
         }
         Item::Retracted { line, record_type, state_id, facts } => {
+            let facts = facts.into_iter().flat_map(edfi::in_any_year).collect();
             let members = vec![Member::new(state_id, facts, payloads)];
             let (raw, findings) = (Masked::default(), Vec::new());
             Some(Row { line, record_type, retracts: true, raw, members, findings, keep: None })

@@ -86,6 +86,9 @@ pub(super) async fn look_up(
         let Some(dependent) = dependents.get_mut(place) else { continue };
         dependent.missing = reread.missing;
         dependent.rests_on = reread.rests_on;
+        if let Some(record) = reread.record {
+            dependent.record = record;
+        }
         match reread.told {
             Ok(item) => {
                 dependent.subjects = edfi::subjects(&item);
@@ -185,7 +188,7 @@ pub(super) async fn take(
                 missing: reread.missing,
                 rests_on: reread.rests_on,
                 subjects: told.as_ref().map(edfi::subjects).unwrap_or_default(),
-                record: Masked::new(record),
+                record: reread.record.unwrap_or_else(|| Masked::new(record)),
                 raw: Masked::default(),
                 told: told.map(Box::new),
                 findings,

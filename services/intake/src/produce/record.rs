@@ -8,7 +8,7 @@ use reference::tables::Tables;
 use super::{
     Options,
     backwards::{self, is_told, is_vague},
-    selection::{History, Person, overlaps, told, within},
+    selection::{History, Person, is_excluded, is_of_excluded_school, overlaps, told, within},
 };
 use crate::{
     Severity,
@@ -110,6 +110,12 @@ impl<'m> Maker<'m> {
         }
         let mut records = Vec::new();
         for person in self.history.persons() {
+            if is_excluded(person.row) {
+                if has_rows {
+                    say(None, "selection.excluded", "the student is excluded from state reporting and left out");
+                }
+                continue;
+            }
             for base in self.bases(&person) {
                 records.extend(self.record(&person, &base, say));
             }
@@ -166,7 +172,9 @@ impl<'m> Maker<'m> {
         let mut number = 0;
         for domain in self.domains() {
             for row in self.history.rows(domain, person) {
-                if !self.is_of_student(row, stays)
+                if is_excluded(row)
+                    || is_of_excluded_school(row, self.options)
+                    || !self.is_of_student(row, stays)
                     || !self.selects_row(row)
                     || !self.rules().iter().any(|rule| self.matches(rule, domain, row))
                 {

@@ -41,6 +41,7 @@ impl<'h> History<'h> {
         self.section(domain).into_iter().flat_map(|section| &section.rows).filter(move |row| &*row.source.sea == sea)
     }
 
+    /// The state's persons, whether excluded from its reports or not.
     pub(super) fn persons(&self) -> impl Iterator<Item = Person<'h>> + use<'h> {
         self.of_state(Domain::Student).map(|row| Person { id: row.source.person, row })
     }
@@ -64,7 +65,12 @@ impl<'h> History<'h> {
             exit.is_none_or(|exit| exit > entry && options.from.is_none_or(|from| exit > from))
                 && options.to.is_none_or(|to| entry <= to)
         };
-        self.rows(Domain::Enrollment, person).filter(selected).collect()
+        self.reported(person, options).filter(selected).collect()
+    }
+
+    /// The stays that are not excluded from state reporting, at schools that the report takes in.
+    fn reported<'o>(&self, person: &Person<'_>, options: &'o Options) -> impl Iterator<Item = &'h Row> + use<'h, 'o> {
+        self.rows(Domain::Enrollment, person).filter(|row| !is_excluded(row) && !is_of_excluded_school(row, options))
     }
 
     /// The stays on the report's last day.
@@ -75,8 +81,19 @@ impl<'h> History<'h> {
                 && row.find_date("exit_withdraw_date").is_none_or(|exit| exit >= day)
                 && row.find("exit_basis").is_none_or(|_| row.find_date("exit_withdraw_date").is_some())
         };
-        self.rows(Domain::Enrollment, person).filter(selected).collect()
+        self.reported(person, options).filter(selected).collect()
     }
+}
+
+/// Whether the source excludes what the row is about from state reporting.
+pub(super) fn is_excluded(row: &Row) -> bool {
+    row.find("excluded_from_reporting").and_then(Value::as_boolean) == Some(true)
+}
+
+/// Whether the row is about a school that the report leaves out.
+pub(super) fn is_of_excluded_school(row: &Row, options: &Options) -> bool {
+    let school = row.find_text("school_id");
+    school.is_some_and(|school| options.excluded_schools.iter().any(|excluded| excluded == school))
 }
 
 /// Whether a day lies within the report's dates.

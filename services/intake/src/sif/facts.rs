@@ -114,7 +114,8 @@ impl<'a> Source<'a> {
                 node,
                 FIELD,
                 "student.unresolved",
-                "No StudentPersonal with a state identifier of this delivery has this RefId: send it together with the student.",
+                "No StudentPersonal with a state identifier of this delivery has this RefId, and nothing of a RefId outlives a delivery: send this file \
+                 once more, as it is, in one folder with the file of the student.",
             ),
             None => self.refuse(node, FIELD, "field.required", "The object names no student."),
         }

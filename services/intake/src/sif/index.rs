@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::xml::Node;
 
 /// Bytes that the names of a delivery may take.
@@ -73,6 +75,23 @@ impl Index {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What tells it from what another delivery describes; `None` if it describes nothing.
+    pub fn digest(&self) -> Option<String> {
+        let mut known: Vec<[&str; 4]> = Vec::new();
+        known.extend(self.students.iter().map(|(ref_id, id)| ["student", ref_id, id, ""]));
+        known.extend(self.exchanges.iter().map(|(ref_id, id)| ["exchange", ref_id, id, ""]));
+        known.extend(self.leas.iter().map(|(ref_id, code)| ["lea", ref_id, code, ""]));
+        known.extend(self.schools.iter().map(|(ref_id, of)| ["school", ref_id, &of.code, &of.lea_ref_id]));
+        known.extend(self.attendance.iter().map(|(ref_id, (kind, status))| ["attendance", ref_id, kind, status]));
+        known.sort_unstable();
+        let mut hash = Sha256::new();
+        for part in known.iter().flatten() {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        (!known.is_empty()).then(|| hex::encode(hash.finalize()).chars().take(12).collect())
     }
 
     /// The state's identifier of the student published under a RefId.

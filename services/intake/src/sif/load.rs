@@ -14,6 +14,7 @@ use reference::tables::Tables;
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    LAYOUT,
     census::{self, Census, Person},
     check::{Extent, NOWHERE, canonical, contact_rules, finding, is_good},
     facts::{self, Output, Source},
@@ -55,6 +56,12 @@ impl Delivery {
         let index = self.index()?;
         let mut source = (self.open)(path).map_err(|error| Error::unavailable("open a file of SIF", error))?;
         read_objects(&mut source, index, sink)
+    }
+
+    /// The layout name of its files in receipts. What an object says depends on what else the delivery describes, so the name bears a digest of
+    /// that: a file that came without its students is another batch when it comes again with them.
+    pub fn layout(&self) -> Result<String, Error> {
+        Ok(self.index()?.digest().map_or_else(|| LAYOUT.to_owned(), |digest| format!("{LAYOUT}@{digest}")))
     }
 
     fn index(&self) -> Result<&Index, Error> {

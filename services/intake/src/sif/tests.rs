@@ -6,7 +6,7 @@ use model::Value;
 use proptest::prelude::*;
 
 use super::{
-    Delivery,
+    Delivery, LAYOUT, Open,
     convert::{self, Form, Since, Stamp},
     difference::{Contacts, apply, difference},
     publish::{
@@ -208,6 +208,27 @@ fn a_contact_finds_its_student_whatever_the_order() {
     assert_eq!(fact.payload.get("lives_with"), Some(&Value::Boolean(true)));
     let alone = items(&[("contact.xml", &contact("1735"))]);
     assert!(matches!(&alone[..], [(_, Item::Rejected { findings, .. })] if findings[0].rule == "student.unresolved"));
+}
+
+#[test]
+fn a_file_that_comes_again_with_its_students_is_another_batch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let layout = |files: &[(&str, &str)]| {
+        let paths = files.iter().map(|(name, text)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("room");
+            path
+        });
+        let open: Open = Arc::new(|path| Ok(Box::new(std::io::BufReader::new(std::fs::File::open(path)?))));
+        Delivery::new(paths.collect(), open).layout().expect("they can be read")
+    };
+    let contact = contact("1735");
+    let alone = layout(&[("contact.xml", &contact)]);
+    let both = layout(&[("contact.xml", &contact), ("student.xml", STUDENT)]);
+    assert_eq!(alone, LAYOUT);
+    assert!(both.starts_with("sif-2@"), "{both}");
+    assert_eq!(both, layout(&[("student.xml", STUDENT), ("contact.xml", &contact)]));
+    assert_eq!(crate::lineage::version_of(&both), Some("2"));
 }
 
 #[test]

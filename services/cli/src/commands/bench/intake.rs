@@ -1,6 +1,6 @@
 //! Loading an invented state's files, whole: received, parsed, checked, students resolved, facts compared and stored with lineage and
-//! indexes, committed. Beside it the least that the database must do for it: the same facts by COPY into a bare table with the same
-//! indexes.
+//! indexes, committed. Beside it the least that the database must do for it: the same facts, and the students who are new with them, by COPY
+//! into bare tables with the same columns and indexes.
 
 use std::{path::Path, time::Instant};
 
@@ -22,7 +22,7 @@ const LAYOUTS: [(&str, &str); 3] = [
     ("intake: courses (TCS)", "tcs-4.0"),
 ];
 /// What a load is held against.
-const BARE: &str = "the same facts by COPY into a bare table with the same indexes";
+const BARE: &str = "the same facts and new students by COPY into bare tables with the same indexes";
 /// Students, unless told otherwise.
 const STUDENTS: u64 = 20_000;
 /// The seed of the invented state.
@@ -76,9 +76,7 @@ async fn load_once(app: &App, state: &Path, rates: &mut [Rates]) -> anyhow::Resu
         .await?;
         let elapsed = started.elapsed().as_secs_f64();
         ensure!(totals.rows > 0 && totals.refused == 0, "the files of {layout} are not loaded");
-        let mut bare =
-            pg::BareCopy::open(&app.database, ("history.fact", "recorded_batch", "recorded_batch, line"), &batches)
-                .await?;
+        let mut bare = stored(app, &batches).await?;
         let mut fastest = f64::INFINITY;
         for _ in 0..COPIES {
             let (_, elapsed) = bare.copy().await?;
@@ -88,4 +86,25 @@ async fn load_once(app: &App, state: &Path, rates: &mut [Rates]) -> anyhow::Resu
         rates.copied.push(totals.rows as f64 / fastest);
     }
     Ok(())
+}
+
+/// What the batches stored: facts, and the students they made known.
+async fn stored(app: &App, batches: &[i64]) -> anyhow::Result<pg::BareCopy> {
+    let batches: Vec<String> = batches.iter().map(i64::to_string).collect();
+    let batches = batches.join(", ");
+    let facts = format!("WHERE t.recorded_batch IN ({batches}) ORDER BY t.recorded_batch, t.line");
+    let persons = format!("WHERE t.created_batch IN ({batches}) ORDER BY t.source_person_id");
+    let of_persons = |join: &str| {
+        format!(
+            "{join} JOIN identity.source_person AS p USING (source_person_id) WHERE p.created_batch IN ({batches}) ORDER BY p.source_person_id"
+        )
+    };
+    let tables = [
+        ("history.fact", facts),
+        ("identity.source_person", persons),
+        ("identity.crosswalk", of_persons("")),
+        ("identity.student", of_persons("JOIN identity.crosswalk AS x USING (student_id)")),
+    ];
+    let tables: Vec<(&str, &str)> = tables.iter().map(|(table, which)| (*table, which.as_str())).collect();
+    Ok(pg::BareCopy::open(&app.database, &tables).await?)
 }

@@ -25,8 +25,13 @@ const SORTED_BYTES_MAX: usize = 64 << 20;
 /// What makes the records of a format; `None` if the format is no layout of a state.
 pub fn producer(format: &str, report: &Report, at: DateTime<Utc>) -> anyhow::Result<Option<Producer>> {
     let Some(layout) = layouts::find(format) else { return Ok(None) };
-    let options =
-        Options { from: report.from, to: report.to, today: day_of(at, &layout.sea), promoted: report.promoted.clone() };
+    let options = Options {
+        from: report.from,
+        to: report.to,
+        today: day_of(at, &layout.sea),
+        promoted: report.promoted.clone(),
+        excluded_schools: report.excluded_schools.clone(),
+    };
     Producer::begin(format, options).with_context(|| format!("{format} cannot be produced"))
 }
 

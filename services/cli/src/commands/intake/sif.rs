@@ -72,13 +72,14 @@ pub fn delivery(mut paths: Vec<PathBuf>, sea: &Sea) -> anyhow::Result<Vec<LoadFi
     let paths: Vec<PathBuf> = turns.into_iter().map(|(_, path)| path).collect();
     let open: sif::Open = Arc::new(|path| open(path).map_err(|error| io::Error::other(error.to_string())));
     let delivery = Arc::new(Delivery::new(paths.clone(), open));
+    let layout = delivery.layout()?;
     let file = |path: PathBuf| {
         let delivery = Arc::clone(&delivery);
         LoadFile {
             sea: sea.clone(),
             path: path.clone(),
             name: file_name(&path),
-            layout: sif::LAYOUT.to_owned(),
+            layout: layout.clone(),
             produce: Arc::new(move |sink| delivery.read(&path, sink)),
             is_referred_to: false,
         }

@@ -4,12 +4,12 @@
 //! police report stay with those who are named as having done it, and an action belongs to the students it names.
 
 use domains::FactBuilder;
-use model::{Decimal, Domain, Payload, Period, SchoolYear, Value};
+use model::{Decimal, Domain, Fact, NaturalKey, Payload, Period, SchoolYear, Value};
 
 use super::{
     super::{
         fields::{Fields, Outcome, Referents, set_whereabouts, text_value, texts},
-        index::{Entry, Kind, key},
+        index::{Entry, Kind, key, reference},
         node::Node,
     },
     Output, Person, names_other_agency,
@@ -18,6 +18,57 @@ use crate::item::Severity;
 
 /// The role of a student who did what the incident is about.
 const OFFENDER: &str = "Perpetrator";
+
+/// School years in which an incident may lie that is withdrawn.
+const YEARS: std::ops::RangeInclusive<i16> = 1990..=2100;
+
+/// Whether a fact is of those whose source numbers them anew each school year.
+fn is_incident(fact: &Fact) -> bool {
+    fact.domain == Domain::Discipline && fact.kind == "incident"
+}
+
+/// The natural key of a fact whatever its school year. The source's identity of an incident has no year, and its numbers are used again: the
+/// school year takes the last two bytes of the key, so that what is known of the identity alone can still be found.
+pub(in crate::edfi) fn key_of_any_year(fact: &Fact) -> NaturalKey {
+    if is_incident(fact) { with_year(fact.natural_key, None) } else { fact.natural_key }
+}
+
+/// The fact in each school year in which it may have been stated, where a withdrawal cannot say in which.
+pub(crate) fn in_any_year(fact: Fact) -> Vec<Fact> {
+    if !is_incident(&fact) {
+        return vec![fact];
+    }
+    let years = YEARS.map(|year| Some(SchoolYear(year))).chain([None]);
+    years.map(|year| Fact { natural_key: with_year(fact.natural_key, year), ..fact.clone() }).collect()
+}
+
+/// The school year of the incident that one of these facts is about.
+pub(in crate::edfi) fn year_of<'f>(mut facts: impl Iterator<Item = &'f Fact>) -> Option<SchoolYear> {
+    facts.find(|fact| is_incident(fact)).and_then(|fact| fact.school_year)
+}
+
+fn with_year(mut key: NaturalKey, year: Option<SchoolYear>) -> NaturalKey {
+    let [.., high, low] = &mut key.0;
+    [*high, *low] = year.map_or(0, |year| year.0).to_be_bytes();
+    key
+}
+
+/// The fact of an incident under the key of its school year.
+fn incident_fact(fields: &mut Fields<'_>, builder: &FactBuilder, identity: &[&str]) -> Outcome<Fact> {
+    let mut fact = fields.fact(builder, Domain::Discipline, "incident", identity)?;
+    fact.natural_key = with_year(fact.natural_key, fact.school_year);
+    Ok(fact)
+}
+
+/// The name under which an incident is described; with a school year the name of the incident of that year alone.
+fn name(owner: &str, id: &str, year: Option<SchoolYear>) -> String {
+    year.map_or_else(|| key(&[owner, id]), |year| key(&[owner, id, &year.to_string()]))
+}
+
+/// The school year of a described incident.
+fn described_year(shared: &Payload) -> Option<SchoolYear> {
+    shared.get("incident_date").and_then(Value::as_date).map(SchoolYear::containing)
+}
 
 pub(super) fn discipline_incident(fields: &mut Fields<'_>) -> Outcome<Output> {
     let node = fields.node;
@@ -40,7 +91,10 @@ pub(super) fn discipline_incident(fields: &mut Fields<'_>) -> Outcome<Output> {
         "reported_to_law_enforcement",
         fields.boolean(node, "ReportedToLawEnforcement").map(Value::Boolean),
     );
-    Ok(Output::Learned(vec![(key(&[owner, &id]), Entry::Incident { shared, offender })]))
+    // The latest of the number, and that of its year: a later year's incident of the same number says nothing of it.
+    let names = [Some(name(owner, &id, None)), described_year(&shared).map(|year| name(owner, &id, Some(year)))];
+    let entry = Entry::Incident { shared, offender };
+    Ok(Output::Learned(names.into_iter().flatten().map(|name| (name, entry.clone())).collect()))
 }
 
 /// What a student had to do with an incident.
@@ -52,7 +106,7 @@ pub(super) fn incident_participation(fields: &mut Fields<'_>) -> Outcome<Output>
     if first.is_some() && rest.is_some() {
         fact.set_some("incident_type_2", text_value(rest));
     }
-    let fact = fields.fact(&fact, Domain::Discipline, "incident", &[owner, id])?;
+    let fact = incident_fact(fields, &fact, &[owner, id])?;
     Ok(Output::of(state_id, vec![fact]))
 }
 
@@ -63,7 +117,7 @@ pub(super) fn incident_behavior(fields: &mut Fields<'_>) -> Outcome<Output> {
     let behavior = fields.required_text(node, "Behavior")?;
     fact.set("incident_type", Value::Text(behavior.clone()));
     fact.set_some("incident_type_2", text_value(node.text_of("BehaviorDetailedDescription")));
-    let fact = fields.fact(&fact, Domain::Discipline, "incident", &[owner, id, &behavior])?;
+    let fact = incident_fact(fields, &fact, &[owner, id, &behavior])?;
     Ok(Output::of(state_id, vec![fact]))
 }
 
@@ -88,8 +142,13 @@ fn participation<'a>(fields: &mut Fields<'a>) -> Outcome<(String, &'a str, &'a s
     fact.set("incident_identifier", Value::Text(id.to_owned()));
     fact.set_some("student_participation_code", text_value((!roles.is_empty()).then(|| roles.join("; "))));
     let is_offender = roles.contains(&OFFENDER);
-    match fields.entry(Kind::Incident, &key(&[owner, id])) {
+    let known_as = name(owner, id, fields.incident_year);
+    match fields.entry(Kind::Incident, &known_as) {
         Some(Entry::Incident { shared, offender }) => {
+            if let Some(year) = described_year(shared) {
+                fields.rests_on.retain(|on| *on != reference(Kind::Incident, &known_as));
+                fields.rests_on.push(reference(Kind::Incident, &name(owner, id, Some(year))));
+            }
             for (element, value) in shared.iter().chain(offender.iter().filter(|_| is_offender)) {
                 fact.set(element, value.clone());
             }

@@ -120,6 +120,46 @@ fn each_version_tells_the_same_facts_in_its_own_words() {
 }
 
 #[test]
+fn an_incident_number_used_again_in_a_later_year_is_another_incident() {
+    let incident = |items: &[Item]| {
+        let mut facts = items.iter().flat_map(facts_of);
+        facts.find(|(_, fact)| fact.kind == "incident").map(|(_, fact)| fact.clone()).expect("an incident")
+    };
+    for (version, namespace) in NAMES {
+        let text = in_namespace(namespace, "StudentDiscipline", &records(version));
+        let mut index = new_index();
+        let (first, _) = read_text(&text, &mut index);
+        let (second, _) = read_text(&text.replace("2013-", "2015-"), &mut index);
+        let (earlier, later) = (incident(&first), incident(&second));
+        assert_ne!(earlier.natural_key, later.natural_key, "{version}");
+        let (corrected, _) = read_text(&text.replace("2013-10-01", "2013-10-02"), &mut index);
+        assert_eq!(
+            incident(&corrected).natural_key,
+            earlier.natural_key,
+            "{version}: a correction is no other incident"
+        );
+        // Whoever withdraws it cannot say of which year it is.
+        let withdrawn: Vec<_> =
+            super::super::in_any_year(earlier.clone()).iter().map(|fact| fact.natural_key).collect();
+        assert!(withdrawn.contains(&earlier.natural_key) && withdrawn.contains(&later.natural_key), "{version}");
+        // What was told of the earlier one stays so after the number was used again, and follows its own correction.
+        let kept = first.iter().find_map(|item| match item {
+            Item::Dependent(kept) if facts_of(item).iter().any(|(_, fact)| fact.kind == "incident") => Some(kept),
+            _ => None,
+        });
+        let kept = kept.expect("the record rests on the incident");
+        let (_, _) = read_text(&text.replace("2013-", "2015-"), &mut index);
+        let again = super::super::reread(kept.record.expose(), &[], &index).expect("it was kept");
+        let told = incident(&[again.told.expect("it is told")]);
+        assert_eq!(
+            (told.natural_key, plain(&told, "incident_date").as_deref()),
+            (earlier.natural_key, Some("2013-10-02"))
+        );
+        assert_eq!(again.rests_on, kept.rests_on, "{version}");
+    }
+}
+
+#[test]
 fn a_file_of_another_version_than_named_is_refused_and_says_which_it_is() {
     let text = in_namespace("5.2.0", "StudentDiscipline", "");
     let named = super::super::find_version("edfi-1.0");

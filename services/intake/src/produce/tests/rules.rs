@@ -325,3 +325,71 @@ fn the_latest_e_mail_and_phone_are_taken() {
         ]
     );
 }
+
+#[test]
+fn what_is_excluded_from_state_reporting_is_left_out() {
+    let flag = ("excluded_from_reporting", Value::Boolean(true));
+    let class = ("local_course_code", text("ALG1-02"));
+    let told = |excluded: Option<usize>| {
+        let place = [("local_education_agency_id", text(LEA)), ("school_id", text(SCHOOL))];
+        let [lea, school] = place;
+        let mut rows = vec![
+            student(),
+            stay(2, "2018-08-09", None),
+            la(Domain::Course, 3, &[class.clone(), lea.clone(), school.clone()]),
+            la(Domain::Program, 4, &[("program_id", text("JUMP")), ("begin_date", date("2018-08-20")), lea, school]),
+        ];
+        if let Some((_, row)) = excluded.and_then(|place| rows.get_mut(place)) {
+            row.values.insert(flag.0, flag.1.clone());
+        }
+        rows
+    };
+    let check = |rows: Vec<(Domain, Row)>, excluded_schools: &[&str], expect: &[&str]| {
+        let schools = excluded_schools.iter().map(|code| (*code).to_owned()).collect();
+        let report = Options { excluded_schools: schools, ..options(None, None) };
+        let (lines, _) = produced("la-sis", report, &sections(rows));
+        assert_eq!(lines.iter().map(|line| &line[6..9]).collect::<Vec<_>>(), expect);
+    };
+    check(told(None), &[], &["010", "040", "050", "110"]);
+    // The student.
+    check(told(Some(0)), &[], &[]);
+    // The only enrollment: nothing of the student is reported without one.
+    check(told(Some(1)), &[], &[]);
+    // The class.
+    check(told(Some(2)), &[], &["010", "040", "050"]);
+    // The school, and another.
+    check(told(None), &[SCHOOL], &[]);
+    check(told(None), &["990999"], &["010", "040", "050", "110"]);
+    // Another enrollment stays.
+    let mut two = told(Some(1));
+    let mut other = stay(5, "2019-01-07", None);
+    other.1.values.insert("school_id", text("990002"));
+    two.push(other);
+    check(two, &[], &["010", "040", "050", "110"]);
+}
+
+#[test]
+fn contacts_of_the_excluded_are_left_out() {
+    let flag = ("excluded_from_reporting", Value::Boolean(true));
+    let check = |of_student: bool, of_stay: bool, school: &str, expect: usize| {
+        let mut student = vec![("state_id", text("9900000017"))];
+        let mut stay = vec![("entry_date", date("2025-08-27")), ("school_id", text("0646311"))];
+        student.extend(of_student.then(|| flag.clone()));
+        stay.extend(of_stay.then(|| flag.clone()));
+        let told = vec![
+            ct(Domain::Student, 1, &student),
+            ct(Domain::Enrollment, 1, &stay),
+            contact(2, "Ada Quince", "Mother", &[]),
+        ];
+        let report =
+            Options { today: day("2025-11-03"), excluded_schools: vec![school.to_owned()], ..Options::default() };
+        let (lines, remarks) = produced("ct-student-contacts", report, &sections(told));
+        assert_eq!(lines.len(), expect, "{of_student} {of_stay} {school}");
+        assert_eq!(remarks.iter().any(|remark| remark.rule == "selection.excluded"), of_student);
+    };
+    check(false, false, "", 1);
+    check(true, false, "", 0);
+    check(false, true, "", 0);
+    check(false, false, "0646311", 0);
+    check(false, false, "0646312", 1);
+}
