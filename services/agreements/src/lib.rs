@@ -20,7 +20,9 @@
 //! Start with [`Terms`], then [`decide`], then [`Agreements`].
 
 mod approval;
+mod audit;
 mod canonical;
+mod closings;
 mod decide;
 mod diff;
 mod document;
@@ -43,7 +45,9 @@ mod store;
 mod terms;
 
 pub use approval::{Act, Approval, ApprovalError, Steward, Stewards};
+pub use audit::{Altered, Audit, Unused};
 pub use canonical::{Digest, canonical};
+pub use closings::{EndedVersion, RevokedCertification};
 pub use decide::{Actor, Authority, Denial, Grant, Permit, Phase, Reason, Request, Subject, decide};
 pub use diff::diff;
 pub use document::{Checked, check, parse};

@@ -163,7 +163,7 @@ impl Asked {
         }
     }
 
-    fn read(act: &str, statement: &str) -> Result<Self, Error> {
+    pub(crate) fn read(act: &str, statement: &str) -> Result<Self, Error> {
         match act.parse() {
             Ok(Act::Export) => Ok(Self::Export(read(statement)?)),
             Ok(Act::Erase) => Ok(Self::Erase(read(statement)?)),
@@ -207,7 +207,7 @@ pub struct UsedRequest {
 const PREFIX_MIN: usize = 8;
 
 /// How long a court order or emergency may wait for two stewards: whoever is in a hurry asks again.
-const OPENING_REQUEST: TimeDelta = TimeDelta::days(1);
+pub(crate) const OPENING_REQUEST: TimeDelta = TimeDelta::days(1);
 
 impl Agreements {
     /// Puts a request for an export on file; the same again changes nothing.

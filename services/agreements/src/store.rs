@@ -1,5 +1,7 @@
 //! All SQL of agreements. No rules: what the rows mean is decided elsewhere.
 
+pub(crate) mod audit;
+pub(crate) mod closings;
 pub(crate) mod opening;
 pub(crate) mod request;
 

@@ -1,4 +1,4 @@
-//! The API: gRPC over mutual TLS.
+//! The API: gRPC over mutual TLS; and, on a listener of its own, the published log by HTTPS GET ([`serve_tiles`]).
 //!
 //! A transport and nothing more: each method finds out who calls, converts the request, calls one function of a crate below,
 //! and converts the answer back. Who a caller is, its certificate says; what it may have, the agreement decides in
@@ -25,6 +25,7 @@ mod roster;
 mod server;
 mod shared;
 mod status;
+mod tiles;
 mod tls;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use error::Error;
 use identity::roster::RosterLayout;
 use model::{Clock, ConsumerId, Entropy};
 pub use server::serve;
+pub use tiles::{Tiles, serve_tiles};
 pub use tls::Tls;
 
 /// What the services work with.

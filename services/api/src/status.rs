@@ -128,6 +128,8 @@ impl From<disclosure::Error> for Failure {
         match error {
             disclosure::Error::Denied(reason) => Self::Denied(reason),
             disclosure::Error::Identity(error) => error.into(),
+            // That the database was set back is nobody's matter outside.
+            disclosure::Error::Sealed => Self::Unavailable(Box::new(error)),
             disclosure::Error::Approval(_) => {
                 Self::Invalid { field: "signature", what: "the signature of a registered steward over this" }
             }

@@ -49,9 +49,7 @@ impl Tls {
             verifier = verifier.with_crls(read::<CertificateRevocationListDer<'_>>(lists, "the revocation lists")?);
         }
         let verifier = verifier.build().map_err(|error| Error::Invalid(format!("the client authorities: {error}")))?;
-        let certificates: Vec<CertificateDer<'_>> = read(&self.certificates, "the server's certificate")?;
-        let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| Error::Invalid("the server's key is no private key in PEM".to_owned()))?;
+        let (certificates, key) = identity(&self.certificates, &self.key)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(Arc::clone(&verifier))
@@ -79,6 +77,17 @@ impl Gate {
             .split_first()
             .is_some_and(|(own, others)| self.verifier.verify_client_cert(own, others, UnixTime::now()).is_ok())
     }
+}
+
+/// The server's certificate, with those up to its authority, and its key.
+pub(crate) fn identity(
+    certificates: &[u8],
+    key: &[u8],
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
+    let certificates = read(certificates, "the server's certificate")?;
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| Error::Invalid("the server's key is no private key in PEM".to_owned()))?;
+    Ok((certificates, key))
 }
 
 fn read<T: PemObject>(pem: &[u8], what: &str) -> Result<Vec<T>, Error> {

@@ -15,7 +15,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use identity::roster::RosterLayout;
-use ledger::{KeyUse, Signer};
+use ledger::{KeyUse, Signer, VerifierKey};
 use model::{Clock, ConsumerId, Entropy};
 use pg::{Access, Database, Role, crash::CrashPoint};
 use tokio::task::JoinHandle;
@@ -87,6 +87,31 @@ impl App {
 
     /// The same under a clock of the caller's, for the nights of an invented state.
     pub async fn open_at(place: &Place, access: Access, clock: Option<Arc<dyn Clock>>) -> anyhow::Result<Self> {
+        Self::open_set_back(place, access, clock, None).await
+    }
+
+    /// The same for a database that was just set back to a moment: what ended since is carried out again, and it is under seal.
+    pub async fn open_set_back(
+        place: &Place,
+        access: Access,
+        clock: Option<Arc<dyn Clock>>,
+        set_back: Option<DateTime<Utc>>,
+    ) -> anyhow::Result<Self> {
+        let app = Self::open_as_it_is(place, access, clock).await?;
+        if !app.settings.sandbox {
+            check_clock(&app.database, app.clock()).await?;
+        }
+        app.prepare_reference().await?;
+        if app.settings.sandbox {
+            app.activate_shipped().await?;
+        }
+        crate::control::resume(&app, set_back).await?;
+        crate::commands::erase::resume(&app).await.context("an erasure could not be finished")?;
+        Ok(app)
+    }
+
+    /// The database as it is: nothing is put into force or finished first, so that it can be looked at in whatever state it was brought.
+    pub async fn open_as_it_is(place: &Place, access: Access, clock: Option<Arc<dyn Clock>>) -> anyhow::Result<Self> {
         let data = place.data.clone().unwrap_or_else(data_folder);
         fs::DirBuilder::new()
             .recursive(true)
@@ -107,10 +132,7 @@ impl App {
         let consumers = consumers(settings.consumers.folder.as_deref())?;
         let (stewards, sandbox_keys) = stewards(&settings, &keys)?;
         let database = Database::open(&settings.database, &data, &environment(), access, &SystemClock).await?;
-        if !settings.sandbox {
-            check_clock(&database, &*clock).await?;
-        }
-        let app = Self {
+        Ok(Self {
             settings,
             data,
             keys,
@@ -121,13 +143,7 @@ impl App {
             tombstones,
             clock,
             sandbox_keys,
-        };
-        app.prepare_reference().await?;
-        if app.settings.sandbox {
-            app.activate_shipped().await?;
-        }
-        crate::commands::erase::resume(&app).await.context("an erasure could not be finished")?;
-        Ok(app)
+        })
     }
 
     /// The pool.
@@ -192,6 +208,29 @@ impl App {
     pub fn signer(&self) -> anyhow::Result<Signer> {
         self.keys.signing_key("ledger", &SystemEntropy)?;
         Ok(Signer::from_pem_file(&self.settings.ledger.origin, KeyUse::Log, &self.keys.path("ledger.pem"))?)
+    }
+
+    /// The public key that the log signed with first: what partners know, and come to the present one from.
+    pub fn first_log_key(&self) -> anyhow::Result<VerifierKey> {
+        match self.keys.first_log_key()? {
+            Some(first) => Ok(first),
+            None => Ok(self.signer()?.public().clone()),
+        }
+    }
+
+    /// All keys that the log ever signed with, each for its time, the present one the last.
+    pub async fn log_keys(&self) -> anyhow::Result<Vec<VerifierKey>> {
+        let (first, present) = (self.first_log_key()?, self.signer()?.public().clone());
+        let changes = pg::run_tx(self.pool(), "cli.key_changes", Role::Ledger, |tx| {
+            Box::pin(async move { ledger::list_key_changes(tx).await })
+        })
+        .await?;
+        let mut keys = ledger::rotation::follow(&first, &changes).unwrap_or_default();
+        // Whatever the database says of changes: this key is in our own hands.
+        if keys.last() != Some(&present) {
+            keys.push(present);
+        }
+        Ok(keys)
     }
 
     /// Gives committed ledger entries their place and signs a checkpoint, until nothing waits.

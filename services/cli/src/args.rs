@@ -8,7 +8,7 @@ use model::ConsumerId;
 
 mod order;
 
-pub use order::{BreakGlass, Erase, EraseRequest as EraseOptions, OpeningRequest, Retention, Whose, Witness};
+pub use order::{BreakGlass, Erase, EraseRequest as EraseOptions, OpeningRequest, Retention, Unseal, Whose, Witness};
 
 /// Interagency exchange of longitudinal student histories.
 #[derive(Debug, Parser)]
@@ -136,6 +136,8 @@ pub enum BenchWhat {
     Intake,
     /// Recording disclosures in the ledger, in a database of its own.
     Ledger,
+    /// Decisions about clients whose terms are loaded.
+    Decide,
     /// All of them.
     All,
 }
@@ -170,6 +172,9 @@ pub struct Serve {
     /// Address of the API.
     #[arg(long)]
     pub listen: Option<std::net::SocketAddr>,
+    /// Address of the published log (checkpoint and tiles by HTTPS GET); default: `tiles.listen` of the configuration.
+    #[arg(long, value_name = "ADDRESS")]
+    pub tiles: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -731,9 +736,12 @@ pub enum Agreement {
 pub enum Ledger {
     /// Verify the ledger: the database, or exported tiles offline.
     Verify {
-        /// A folder that `ledger export` wrote.
-        #[arg(long)]
-        tiles: Option<PathBuf>,
+        /// A folder that `ledger export` wrote, or the https address that the log is published at.
+        #[arg(long, value_name = "DIR|URL")]
+        tiles: Option<String>,
+        /// The authorities (PEM) that vouch for the server at that address; default: those of the web.
+        #[arg(long, value_name = "FILE", requires = "tiles")]
+        ca: Option<PathBuf>,
         /// A checkpoint that was kept: the ledger must extend it.
         #[arg(long)]
         checkpoint: Option<PathBuf>,
@@ -752,6 +760,9 @@ pub enum Ledger {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Change the log's signing key. The old key and the new one sign the entry and the note by which partners come to the new one. A server that
+    /// runs meanwhile is started again.
+    RotateKey(Author),
     /// A student's record of disclosures.
     Disclosures {
         /// The student, by the exchange's own id.
@@ -787,21 +798,25 @@ pub enum Db {
     Status,
     /// Apply missing migrations.
     Migrate,
-    /// Write the embedded database and what belongs to it to a folder; work goes on beside it. The journal of erasures is to be kept apart.
+    /// Write the embedded database and what belongs to it to a folder; work goes on beside it. The control journal is to be kept apart.
     Backup {
         /// The folder; it must not exist.
         #[arg(long)]
         out: PathBuf,
     },
-    /// Put a backup in the place of the embedded database. Erasures since are carried out again before anything is served.
+    /// Put a backup in the place of the embedded database. What was erased or has ended since is carried out again, and nothing is disclosed before
+    /// `db unseal`.
     Restore {
         /// The folder of a backup.
         #[arg(long)]
         from: PathBuf,
-        /// The journal of erasures that was kept apart; default: that of the data folder.
+        /// The control journal that was kept apart; default: that of the data folder.
         #[arg(long)]
         journal: Option<PathBuf>,
     },
+    /// After a restore: hold the ledger against the last checkpoint that others keep, so that disclosures go on, to each agency with its next
+    /// roster. Ends with 3 while anything is sealed. Entered in the ledger.
+    Unseal(Unseal),
 }
 
 #[derive(Debug, Subcommand)]

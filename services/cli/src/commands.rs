@@ -88,6 +88,12 @@ where
 {
     let app = std::sync::Arc::new(App::open_at(place, Access::Shared, clock).await?);
     let result = command(std::sync::Arc::clone(&app)).await;
+    // Whatever the command came to: what it ended is kept outside the database, and what a roster brought may lift a seal.
+    let settled = match crate::control::settle(&app).await {
+        Ok(()) => crate::control::lift(&app).await,
+        failed => failed,
+    };
+    let result = result.and_then(|outcome| settled.map(|()| outcome));
     if let Some(app) = std::sync::Arc::into_inner(app) {
         app.close().await?;
     }

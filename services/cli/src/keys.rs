@@ -12,7 +12,11 @@ use ed25519_dalek::{
     SigningKey, VerifyingKey,
     pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, spki::der::pem::LineEnding},
 };
+use ledger::VerifierKey;
 use model::Entropy;
+
+/// Where the log's first public key is kept when it is changed.
+const FIRST_LOG_KEY: &str = "log-key-first.txt";
 
 /// The folder of keys.
 #[derive(Clone, Debug)]
@@ -44,6 +48,32 @@ impl Keys {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read the secret {name}"))?;
         let bytes = hex::decode(text.trim()).map_err(|_| anyhow!("the secret {name} is damaged"))?;
         bytes.try_into().map_err(|_| anyhow!("the secret {name} is damaged"))
+    }
+
+    /// The public key that the log signed with first, kept when it is changed.
+    pub fn first_log_key(&self) -> anyhow::Result<Option<VerifierKey>> {
+        match fs::read_to_string(self.path(FIRST_LOG_KEY)) {
+            Ok(text) => {
+                Ok(Some(text.trim().parse().map_err(|error| anyhow!("the log's first key is damaged: {error}"))?))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("cannot read the log's first key"),
+        }
+    }
+
+    /// Keeps the public key that the log signed with first, unless an earlier one is kept.
+    pub fn remember_first_log_key(&self, key: &VerifierKey) -> anyhow::Result<()> {
+        if self.first_log_key()?.is_some() {
+            return Ok(());
+        }
+        write_new(&self.path(FIRST_LOG_KEY), format!("{key}\n").as_bytes())
+    }
+
+    /// Puts a key in the place of another, which is gone then.
+    pub fn replace(&self, name: &str, by: &str) -> anyhow::Result<()> {
+        fs::rename(self.path(&format!("{by}.pem")), self.path(&format!("{name}.pem")))?;
+        fs::File::open(&self.folder).and_then(|folder| folder.sync_all())?;
+        Ok(())
     }
 
     /// An Ed25519 key by name, drawn at first need, PKCS#8 PEM.

@@ -7,6 +7,7 @@ mod args;
 mod certs;
 mod commands;
 mod console;
+mod control;
 mod generate;
 mod keys;
 mod settings;

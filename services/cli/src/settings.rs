@@ -25,6 +25,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// The API.
     pub server: api::Server,
+    /// The published log.
+    pub tiles: api::Tiles,
 }
 
 /// Where consumers' documents are.
@@ -93,6 +95,9 @@ impl Settings {
         if let Err(error) = self.server.check() {
             wrong.push(format!("server: {error}"));
         }
+        if let Err(error) = self.tiles.check() {
+            wrong.push(format!("tiles: {error}"));
+        }
         wrong.extend(self.database.mistakes());
         if self.sandbox && !self.steward.is_empty() {
             wrong.push(
@@ -112,4 +117,8 @@ sandbox = true
 [server]
 listen = \"127.0.0.1:50051\"
 reflection = true
+
+# The log by HTTPS GET, for partners who verify or witness it:
+# [tiles]
+# listen = \"127.0.0.1:50052\"
 ";

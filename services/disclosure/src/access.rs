@@ -181,6 +181,7 @@ pub async fn access_chunk(
         .run(context.pool, |tx| {
             let keys = &keys;
             Box::pin(async move {
+                tx.act_as(Role::Disclosure).await?;
                 store::hold_population(tx, ask.consumer).await?;
                 let read = decided::read(tx, context, ask, Role::Steward, keys).await?;
                 let granted = read.clients.into_iter().filter_map(|(_, decision)| decision.ok());

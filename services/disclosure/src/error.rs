@@ -32,6 +32,12 @@ pub enum Error {
     /// The content could not be encoded.
     #[error("the content could not be put into its format: {0}")]
     Encode(String),
+    /// The database was set back, and has not caught up with what ended since.
+    #[error(
+        "nothing is disclosed to this recipient until the exchange has caught up with what ended since its database was set \
+         back; `db status` says what is missing"
+    )]
+    Sealed,
     /// What the database permits and what was decided differ, or stored data do not read: nothing is disclosed.
     #[error("stored data contradict the decision: {0}")]
     Corrupt(String),

@@ -8,6 +8,7 @@ use pg::{Role, Tx};
 
 use crate::{
     Ask, Context, Error,
+    act::{self, Deed, Done},
     decided::set_moment,
     entry,
     store::{self, FileRun},
@@ -27,9 +28,9 @@ pub enum Occasion<'a> {
     },
 }
 
-/// How the record of disclosures names a request.
+/// How the record of disclosures names an approved export.
 pub(crate) fn named(request: Digest) -> Masked<String> {
-    Masked::new(format!("export request {request}"))
+    Masked::new(act::named(Act::Export, request))
 }
 
 /// Begins a run that writes files for a recipient. On an approved request it uses the request up: approved by two, unexpired,
@@ -45,6 +46,10 @@ pub async fn begin_file_run(context: Context<'_>, ask: &Ask<'_>, occasion: Occas
             Box::pin(async move {
                 let at = set_moment(tx, context, ask, Role::Disclosure).await?;
                 let used = use_request(tx, context, ask, occasion, at).await?;
+                if let Some(used) = &used {
+                    let done = Done::new(Deed::UseRequest, act::named(Act::Export, used.digest));
+                    act::record_act(tx, context, ask, &done).await?;
+                }
                 tx.act_as(Role::Disclosure).await?;
                 store::insert_file_run(
                     tx,
@@ -116,12 +121,7 @@ pub async fn approve(
                 let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
                 let mut entry = entry::act(ask, Kind::Approval, terms, at, context.entropy);
                 entry.detail.person = Some(Masked::new(steward.id.clone()));
-                entry.detail.authority = Some(match act {
-                    Act::Export => named(digest),
-                    Act::Activate | Act::RecordInstrument | Act::OverrideMatch | Act::Erase => {
-                        Masked::new(format!("{act} {digest}"))
-                    }
-                });
+                entry.detail.authority = Some(Masked::new(act::named(act, digest)));
                 if steward.sandbox {
                     entry.detail.system = Some("the program itself holds the key (sandbox)".to_owned());
                 }

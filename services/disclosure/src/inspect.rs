@@ -115,7 +115,7 @@ pub async fn explain(
     outcome.map_err(Error::Denied)
 }
 
-/// Enters that a steward looks into something, or is refused to, in the caller's transaction.
+/// Enters that a steward looks into something about students, or is refused to, in the caller's transaction.
 pub(crate) async fn record_look(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
@@ -123,10 +123,31 @@ pub(crate) async fn record_look(
     (what, students): (&str, &BTreeSet<StudentId>),
     at: DateTime<Utc>,
 ) -> Result<Result<(), Reason>, Error> {
+    record(tx, context, own, (what, students, None), at).await
+}
+
+/// The same about one student, who is named, or about nobody who is known.
+pub(crate) async fn record_look_at(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    own: &Ask<'_>,
+    (what, student): (&str, Option<StudentId>),
+    at: DateTime<Utc>,
+) -> Result<Result<(), Reason>, Error> {
+    record(tx, context, own, (what, &student.into_iter().collect(), student), at).await
+}
+
+async fn record(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    own: &Ask<'_>,
+    (what, students, named): (&str, &BTreeSet<StudentId>, Option<StudentId>),
+    at: DateTime<Utc>,
+) -> Result<Result<(), Reason>, Error> {
     tx.act_as(Role::Steward).await?;
     let in_force = context.agreements.load_active(tx, own.consumer, at).await?;
     let id = model::disclosure_id(context.entropy);
-    let (entry, outcome) = match decide_own(own, in_force.as_ref(), at) {
+    let (mut entry, outcome) = match decide_own(own, in_force.as_ref(), at) {
         Ok(grant) => {
             let counted = (students.len() as u64, ledger::students_root(students).0);
             let mut entry = entry::run(own, Kind::Access, entry::terms_of(&grant)?, id, counted, at, context.entropy);
@@ -139,6 +160,7 @@ pub(crate) async fn record_look(
             (entry::refusal(own, terms, id, &who, denial.reason, at, context.entropy), Err(denial.reason))
         }
     };
+    entry.detail.student = named;
     tx.act_as(Role::Ledger).await?;
     ledger::record_one(tx, &entry).await?;
     Ok(outcome)

@@ -8,13 +8,19 @@
 //!
 //! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file). A file belongs to a run that
 //! [`begin_file_run`] began. The SEA's own people go through [`record_access`], whose [`Access`] opens [`access_chunk`];
-//! their questions about decisions are [`explain`] and [`rehearse`], and [`trace`] leads back to the bytes of a file, each an access entry of its own; who decides on doubtful matches
-//! goes through [`review`]. What was disclosed on a match that proved wrong is queued to be called back by [`recall`]; what is left of a student
-//! who is erased goes by [`mod@erase`]. When recipients must destroy what they hold says [`retention`].
+//! their questions about decisions are [`explain`] and [`rehearse`], and [`trace`] leads back to the bytes of a file, each an
+//! access entry of its own; who decides on doubtful matches goes through [`review`]. What was disclosed on a match that proved
+//! wrong is queued to be called back by [`recall`]; what is left of a student who is erased goes by [`mod@erase`]. When
+//! recipients must destroy what they hold says [`retention`].
+//!
+//! Acts that open or close something are entered by [`record_act`]; whether anybody changed rows past the program says
+//! [`audit()`]; while a database that was set back has not caught up, nobody is disclosed anything: [`seal`].
 
 mod access;
 mod acknowledge;
+mod act;
 mod assemble;
+mod audit;
 mod chunk;
 mod decided;
 mod disclosed;
@@ -29,6 +35,7 @@ mod rehearse;
 pub mod retention;
 pub mod review;
 mod scope;
+pub mod seal;
 mod store;
 mod trace;
 
@@ -36,7 +43,9 @@ use std::sync::Arc;
 
 pub use access::{ACCESS_CHUNK_MAX, Access, access_chunk, list_students, record_access};
 pub use acknowledge::acknowledge;
+pub use act::{Deed, Done, named, record_act};
 use agreements::{Actor, Agreements, Delivery};
+pub use audit::{Discrepancy, audit};
 use chrono::{DateTime, Utc};
 pub use chunk::{
     Delivered, Item, Member, RunTotals, complete_run, confirm_delivered, disclose_chunk, list_delivered,

@@ -1,11 +1,12 @@
 //! The one statement that reads what an agreement permits, and the few that go with it.
 //!
-//! This file and those beside it read the published views `identity.population`, `agreements.rule`, `history.disclosable`, `intake.kept_file`
-//! and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
+//! This file and those beside it read the published views `identity.population`, `agreements.rule`, `history.disclosable`, `history.stated`,
+//! `intake.kept_file` and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
 
 pub(crate) mod erase;
 pub(crate) mod recall;
 pub(crate) mod retention;
+pub(crate) mod seal;
 pub(crate) mod trace;
 
 use std::sync::Arc;
@@ -23,16 +24,17 @@ use uuid::Uuid;
 use crate::Error;
 
 /// Holds the consumer's population still until the transaction ends: an interval that closes waits for what is being
-/// disclosed, and what comes after sees it closed.
+/// disclosed, and what comes after sees it closed. Refuses where the recipient is under seal.
 pub(crate) async fn hold_population(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<(), Error> {
-    sqlx::query!(
-        "-- disclosure.hold_population
-        SELECT pg_advisory_xact_lock_shared(hashtextextended('identity.' || $1, 0))",
+    let held = sqlx::query!(
+        r#"-- disclosure.hold_population
+        SELECT pg_advisory_xact_lock_shared(hashtextextended('identity.' || $1, 0)) AS "held!: ()",
+            EXISTS (SELECT FROM disclosure.seal AS s WHERE s.consumer = $1) AS "is_sealed!""#,
         consumer.as_str(),
     )
     .fetch_one(conn)
     .await?;
-    Ok(())
+    if held.is_sealed { Err(Error::Sealed) } else { Ok(()) }
 }
 
 /// An authority in force over a client who is a student.

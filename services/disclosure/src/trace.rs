@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-use model::{BatchId, Certification, Domain, Masked, Payload, Period, SchoolYear, StudentId};
+use ledger::{Entry, Kind};
+use model::{BatchId, Certification, Domain, Masked, Payload, Period, SchoolYear, SourcePersonId, StudentId};
 use pg::{Role, Tx};
 use tokio::sync::mpsc;
 
@@ -18,7 +19,8 @@ use crate::{
     Ask, Context, Error,
     assemble::Allowed as _,
     decided::{self, GrantedFacts, set_moment},
-    inspect::record_look,
+    entry,
+    inspect::record_look_at as record_look,
     store::trace as store,
 };
 
@@ -108,7 +110,11 @@ pub async fn trace<K: Send + 'static>(
         .statement_timeout(STATEMENT_TIMEOUT)
         .run(context.pool, |tx| Box::pin(async move { trace_in(tx, context, own, what).await }))
         .await?;
-    let mut facts: BTreeMap<BatchId, Vec<TracedFact>> = outcome.map_err(Error::Denied)?;
+    let mut facts: BTreeMap<BatchId, Vec<TracedFact>> = match outcome {
+        Looked::Opened(facts) => facts,
+        Looked::Denied(reason) => return Err(Error::Denied(reason)),
+        Looked::Sealed => return Err(SEALED),
+    };
     let mut lines: BTreeMap<BatchId, BTreeSet<u32>> =
         facts.iter().map(|(batch, facts)| (*batch, facts.iter().map(|fact| fact.line).collect())).collect();
     if let Trace::Line(batch, line) = what {
@@ -122,20 +128,36 @@ pub async fn trace<K: Send + 'static>(
     Ok(traced)
 }
 
-type Traced = Result<BTreeMap<BatchId, Vec<TracedFact>>, agreements::Reason>;
+/// What became of a look, once it is entered.
+enum Looked {
+    Opened(BTreeMap<BatchId, Vec<TracedFact>>),
+    Denied(agreements::Reason),
+    /// The line as received speaks of somebody whose records are under seal.
+    Sealed,
+}
+
+/// The line is a whole: it cannot be shown without what is sealed.
+const SEALED: Error = Error::Invalid(
+    "the line speaks of somebody whose records are sealed or expunged, and is not opened; that it was asked for is on record",
+);
+/// The code under which that is entered.
+const SEALED_CODE: &str = "sealed";
 
 /// Reads the facts and enters the look, or the refusal.
-async fn trace_in(tx: &mut Tx<'_, '_>, context: Context<'_>, own: &Ask<'_>, what: Trace) -> Result<Traced, Error> {
+async fn trace_in(tx: &mut Tx<'_, '_>, context: Context<'_>, own: &Ask<'_>, what: Trace) -> Result<Looked, Error> {
     let at = set_moment(tx, context, own, Role::Steward).await?;
     let (students, told) = match what {
-        Trace::Student(student, _) => (vec![student], "traces what is known of a student to its lines".to_owned()),
+        Trace::Student(student, _) => {
+            (BTreeSet::from([student]), "traces what is known of a student to its lines".to_owned())
+        }
         Trace::Line(batch, line) => {
-            let of_line =
-                store::list_students_of_line(tx, own.consumer, (batch, line), STUDENTS_OF_LINE_MAX + 1).await?;
-            if of_line.len() as i64 > STUDENTS_OF_LINE_MAX {
-                return Err(Error::Invalid("the line speaks of more than 1000 students"));
+            let told = format!("opens line {line} of batch {batch}");
+            let (students, is_sealed) = students_of_line(tx, (batch, line), at).await?;
+            if is_sealed {
+                refuse_sealed(tx, context, own, (&told, &students), at).await?;
+                return Ok(Looked::Sealed);
             }
-            (of_line, format!("opens line {line} of batch {batch}"))
+            (students, told)
         }
     };
     let keys: Vec<String> = students.iter().map(ToString::to_string).collect();
@@ -147,8 +169,71 @@ async fn trace_in(tx: &mut Tx<'_, '_>, context: Context<'_>, own: &Ask<'_>, what
     for facts in traced.values_mut() {
         facts.sort_by(|a, b| (a.line, a.domain, &a.kind).cmp(&(b.line, b.domain, &b.kind)));
     }
-    let students: BTreeSet<StudentId> = students.into_iter().collect();
-    Ok(record_look(tx, context, own, (&told, &students), at).await?.map(|()| traced))
+    let looked = record_looks(tx, context, own, (&told, &students), at).await?;
+    Ok(looked.map_or_else(Looked::Denied, |()| Looked::Opened(traced)))
+}
+
+/// The students of whom a line as received speaks, as far as a fact came of it, and whether one of them or of the facts is under seal.
+async fn students_of_line(
+    tx: &mut Tx<'_, '_>,
+    of: (BatchId, u32),
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<(BTreeSet<StudentId>, bool), Error> {
+    let stated = store::list_stated(tx, of, STUDENTS_OF_LINE_MAX + 1).await?;
+    if stated.len() as i64 > STUDENTS_OF_LINE_MAX {
+        return Err(Error::Invalid("the line speaks of more than 1000 students"));
+    }
+    let persons: Vec<SourcePersonId> = stated.iter().map(|(person, _)| *person).collect();
+    tx.act_as(Role::Identity).await?;
+    let owners = identity::inspection::list_owners(tx, &persons, at).await?;
+    tx.act_as(Role::Steward).await?;
+    let is_sealed = stated.iter().any(|(_, is_sealed)| *is_sealed) || owners.iter().any(|(_, is_sealed)| *is_sealed);
+    Ok((owners.into_iter().map(|(student, _)| student).collect(), is_sealed))
+}
+
+/// Enters that a line under seal was asked for, under each of the students it speaks of.
+async fn refuse_sealed(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    own: &Ask<'_>,
+    (what, students): (&str, &BTreeSet<StudentId>),
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<(), Error> {
+    let in_force = context.agreements.load_active(tx, own.consumer, at).await?;
+    let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;
+    let entries: Vec<Entry> = each(students)
+        .map(|student| {
+            let mut entry = entry::act(own, Kind::Refusal, Arc::clone(&terms), at, context.entropy);
+            entry.reason = Some(SEALED_CODE.to_owned());
+            entry.detail.authority = Some(Masked::new(what.to_owned()));
+            entry.detail.student = student;
+            entry
+        })
+        .collect();
+    tx.act_as(Role::Ledger).await?;
+    Ok(ledger::record_chunk(tx, &entries).await?)
+}
+
+/// Enters a look under each of the students it is about, or that it is refused.
+async fn record_looks(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    own: &Ask<'_>,
+    (what, students): (&str, &BTreeSet<StudentId>),
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<Result<(), agreements::Reason>, Error> {
+    for student in each(students) {
+        if let Err(reason) = record_look(tx, context, own, (what, student), at).await? {
+            return Ok(Err(reason));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Each student; where none is known, one look about nobody.
+fn each(students: &BTreeSet<StudentId>) -> impl Iterator<Item = Option<StudentId>> {
+    let nobody = students.is_empty().then_some(None);
+    students.iter().copied().map(Some).chain(nobody)
 }
 
 fn keep_traced(traced: &mut BTreeMap<BatchId, Vec<TracedFact>>, what: Trace, of: GrantedFacts) {

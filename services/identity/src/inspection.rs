@@ -3,7 +3,7 @@
 //! Only `disclosure` asks, and only for the SEA's own people, with an entry in the ledger.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use model::{ConsumerId, Masked, StudentId};
+use model::{ConsumerId, Masked, SourcePersonId, StudentId};
 use sqlx::PgConnection;
 
 use crate::store::inspection as store;
@@ -106,4 +106,14 @@ pub async fn list_ends(
     let rows = store::list_ends(conn, consumer, &students).await?;
     let end = |(student, key, ended_at)| End { student: StudentId(student), person_key: Masked::new(key), ended_at };
     Ok(rows.into_iter().map(end).collect())
+}
+
+/// Whose source persons these are now, in the order of students, and whether the student is under seal at an instant.
+pub async fn list_owners(
+    conn: &mut PgConnection,
+    persons: &[SourcePersonId],
+    at: DateTime<Utc>,
+) -> Result<Vec<(StudentId, bool)>, sqlx::Error> {
+    let persons: Vec<i64> = persons.iter().map(|person| person.0).collect();
+    store::list_owners(conn, &persons, at).await
 }

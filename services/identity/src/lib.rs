@@ -20,8 +20,10 @@
 //! Names, birth dates and state identifiers live in this crate alone. Nothing in it prints one: `Debug` and errors
 //! carry positions, columns and counts.
 
+pub mod audit;
 mod block;
 mod candidates;
+pub mod closings;
 mod compare;
 mod config;
 mod corpus;

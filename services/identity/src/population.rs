@@ -21,6 +21,9 @@ use crate::{
     store::rosters::{self as store, NewRoster, StoredAuthority},
 };
 
+/// Why an authority ended that a full roster no longer names.
+pub(crate) const ABSENT: &str = "absent from the roster";
+
 /// What a roster is called and when it came.
 #[derive(Clone, Debug)]
 pub struct RosterFile<'a> {
@@ -424,11 +427,7 @@ fn plan_authorities(
             // An authority that would only have begun later leaves no interval.
             if lower.is_none_or(|lower| lower < cut) {
                 let released = PgRange { start: stored.released.start, end: Bound::Excluded(cut) };
-                plan.inserted.push(StoredAuthority {
-                    released,
-                    end_reason: Some("absent from the roster".to_owned()),
-                    ..stored
-                });
+                plan.inserted.push(StoredAuthority { released, end_reason: Some(ABSENT.to_owned()), ..stored });
             }
         }
     }

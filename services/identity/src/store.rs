@@ -1,5 +1,7 @@
 //! All SQL of identity, by topic.
 
+pub(crate) mod audit;
+pub(crate) mod closings;
 pub(crate) mod crosswalk;
 pub(crate) mod erase;
 pub(crate) mod inspection;

@@ -38,8 +38,14 @@ pub async fn verify(
     trusted: &[VerifierKey],
     kept: &[SignedCheckpoint],
 ) -> Result<Report, Error> {
-    let mut audit =
-        Audit { replay: Replay::new(kept), trusted, last: Place::START, terms: BTreeSet::new(), is_whole: true };
+    let mut audit = Audit {
+        replay: Replay::new(kept),
+        trusted,
+        last: Place::START,
+        eras: audit::list_eras(conn).await?.into_iter().collect(),
+        terms: BTreeSet::new(),
+        is_whole: true,
+    };
     audit.heads(conn, None, 0).await?;
     let mut after = None;
     loop {
@@ -69,6 +75,8 @@ struct Audit<'a> {
     replay: Replay,
     trusted: &'a [VerifierKey],
     last: Place,
+    /// Eras that began, and those found missing.
+    eras: BTreeSet<i32>,
     /// Terms that were looked at already.
     terms: BTreeSet<Hash>,
     /// Whether every position so far was there, so that the tree can be built.
@@ -170,6 +178,9 @@ impl Audit<'_> {
             self.replay.find(Finding::Reordered { leaf_index, entry });
         }
         self.last = self.last.max(position.place);
+        if self.eras.insert(position.place.era) {
+            self.replay.find(Finding::EraMissing { era: position.place.era, leaf_index });
+        }
         let Some(opened) = &position.entry else {
             self.replay.find(Finding::EntryMissing { leaf_index, entry });
             return;
@@ -278,6 +289,9 @@ pub async fn export(
     export_upper(conn, &folder, from, head.size()).await?;
     if details == Details::Include {
         export_details(conn, &folder, head.size()).await?;
+    }
+    for (number, change) in (1..).zip(sequence::list_key_changes(conn).await?) {
+        folder.write_once(&format!("keys/{number:03}"), change.as_bytes())?;
     }
     folder.write_checkpoint(&stored.note)?;
     Ok(head)

@@ -50,7 +50,9 @@ impl SignedCheckpoint {
         let note: Note = text.parse()?;
         let signed = note.verify(trusted)?;
         let checkpoint = parse_body(note.text())?;
-        let by_log = signed.iter().any(|key| key.used_for() == KeyUse::Log && key.name() == checkpoint.origin);
+        let by_log = signed.iter().any(|key| {
+            key.used_for() == KeyUse::Log && key.name() == checkpoint.origin && key.is_good_for(checkpoint.size)
+        });
         if !by_log {
             return Err(NoteError::Unsigned);
         }

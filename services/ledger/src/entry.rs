@@ -84,7 +84,7 @@ named! {
         Access = "access",
         /// A run ended, and this is what it sent.
         Completion = "completion",
-        /// A run broke off without a completion: its last chunk may or may not have arrived.
+        /// A run broke off without a completion: its last chunk may or may not have arrived. Or entries were lost when the database was set back.
         Gap = "gap",
         /// Someone with the power to approve a two-person act did so.
         Approval = "approval",
@@ -92,6 +92,8 @@ named! {
         Erasure = "erasure",
         /// A recipient attests that it has destroyed what it held of a client.
         Attestation = "attestation",
+        /// An act of the SEA's own people, or of the program, that opens, closes or changes what may be disclosed. Which one says the reason.
+        Act = "act",
     }
 }
 
@@ -192,7 +194,7 @@ pub struct Entry {
     pub run: Option<Uuid>,
     /// How many students or messages a completion, access or erasure covers.
     pub count: Option<u64>,
-    /// Why it was refused, withdrawn or left open: a code, never a person's data.
+    /// Why it was refused, withdrawn or left open, or which act it is: a code, never a person's data.
     pub reason: Option<String>,
     /// The personal part.
     pub detail: Detail,
@@ -262,7 +264,10 @@ impl Entry {
                 self.run.is_some() && self.count.is_some(),
                 "a completion names its run and counts what was sent",
             ),
-            Kind::Gap => require(self.run.is_some(), "a gap names its run"),
+            Kind::Gap => require(
+                self.run.is_some() || (detail.authority.is_some() && self.count.is_some()),
+                "a gap names its run, or counts and names what was lost",
+            ),
             Kind::Approval => require(detail.authority.is_some(), "an approval names the request"),
             Kind::Erasure => require(
                 detail.authority.is_some() && detail.digest.is_some() && self.count.is_some(),
@@ -271,6 +276,10 @@ impl Entry {
             Kind::Attestation => require(
                 detail.person.is_some() && detail.authority.is_some(),
                 "an attestation names who signed it, and the client",
+            ),
+            Kind::Act => require(
+                self.reason.is_some() && detail.authority.is_some(),
+                "an act says which it is, and what it was done to",
             ),
         }
     }

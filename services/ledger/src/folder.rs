@@ -30,7 +30,7 @@ pub(crate) const DETAILS: &str = "details.ndjson";
 pub(crate) const TERMS: &str = "terms.ndjson";
 
 /// No bundle is longer: 256 entries of 65535 bytes, each behind its length.
-const BUNDLE_BYTES_MAX: u64 = TILE_WIDTH * (2 + u16::MAX as u64);
+pub const BUNDLE_BYTES_MAX: u64 = TILE_WIDTH * (2 + u16::MAX as u64);
 
 const CHECKPOINT: &str = "checkpoint";
 
@@ -56,6 +56,16 @@ impl Folder {
             Ok(about) if about.len() > NOTE_BYTES_MAX as u64 => Err(Error::Invalid("the checkpoint is too long")),
             Ok(_) => fs::read_to_string(path).map(Some).map_err(Error::file(WHAT)),
         }
+    }
+
+    /// The notes by which the log changed its key, the oldest first.
+    pub fn key_changes(&self) -> Result<Vec<String>, Error> {
+        let mut changes = Vec::new();
+        for number in 1..=crate::rotation::KEY_CHANGES_MAX {
+            let Some(bytes) = self.read(&format!("keys/{number:03}"))? else { break };
+            changes.push(String::from_utf8(bytes).map_err(|_| Error::Invalid("a change of key is no text"))?);
+        }
+        Ok(changes)
     }
 
     /// Writes the checkpoint over the last one.

@@ -13,11 +13,12 @@
 //!
 //! Writing, in the transaction of the disclosure: [`record_one`], [`record_chunk`]. In the background: [`sequence`],
 //! [`checkpoint()`]. For those who ask: [`disclosures_of`], [`list`], [`inclusion`], [`consistency`], [`verify()`],
-//! [`export`].
+//! [`export`], [`find_published`].
 
 pub mod checkpoint;
 pub mod note;
 pub mod proof;
+pub mod rotation;
 pub mod tiles;
 pub mod tree;
 pub mod verify;
@@ -26,7 +27,7 @@ pub mod witness;
 mod audit;
 mod entry;
 mod error;
-mod folder;
+pub mod folder;
 mod opened;
 mod record;
 mod sequencer;
@@ -50,6 +51,7 @@ pub use proof::{InclusionError, InclusionProof};
 pub use record::{Cursor, RecordedEntry, Search, to_csv, to_json};
 pub use sequencer::{Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence};
 pub use terms::{Audience, Clause, OnwardParty, Showing, Terms, TermsId, TermsParts};
+pub use tiles::Published;
 pub use tree::Hash;
 pub use verify::{Finding, Report};
 
@@ -184,6 +186,29 @@ pub async fn count_of_run(conn: &mut PgConnection, run: Uuid, kind: Kind) -> Res
     store::read::count_of_run(conn, run, kind).await
 }
 
+/// The first entry, approvals apart, that rests on each of these authorities (an approved request, an order), as far as there is one.
+pub async fn list_uses(conn: &mut PgConnection, authorities: &[String]) -> Result<Vec<(DisclosureId, String)>, Error> {
+    store::audit::list_uses(conn, authorities).await
+}
+
+/// An act as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// Its entry.
+    pub entry: DisclosureId,
+    /// When.
+    pub at: chrono::DateTime<chrono::Utc>,
+    /// What it was done to, and why.
+    pub to: String,
+    /// How many it covers, and their digest.
+    pub covers: Option<(u64, Hash)>,
+}
+
+/// The acts that bear a reason, oldest first.
+pub async fn list_acts(conn: &mut PgConnection, reason: &str) -> Result<Vec<Act>, Error> {
+    store::audit::list_acts(conn, reason).await
+}
+
 /// The text of the last signed checkpoint.
 pub async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Option<String>, Error> {
     Ok(store::sequence::find_last_checkpoint(conn).await?.map(|stored| stored.note))
@@ -193,6 +218,63 @@ pub async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Option<Stri
 pub async fn find_checkpoint(conn: &mut PgConnection, size: u64) -> Result<Option<String>, Error> {
     let found = store::sequence::list_checkpoints(conn, size.checked_sub(1), size).await?;
     Ok(found.into_iter().next().map(|stored| stored.note))
+}
+
+/// The notes by which the log changed its signing key, the oldest first.
+pub async fn list_key_changes(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
+    store::sequence::list_key_changes(conn).await
+}
+
+/// Hands the log over to another signing key, at its last checkpoint: from then on [`checkpoint()`] signs with no other. Call it in a transaction of its own,
+/// when everything has been sequenced.
+pub async fn change_key(
+    conn: &mut PgConnection,
+    (old, new): (&Signer, &Signer),
+    clock: &dyn model::Clock,
+) -> Result<(), Error> {
+    store::sequence::lock(conn).await?;
+    let changes = store::sequence::list_key_changes(conn).await?;
+    if changes.len() >= rotation::KEY_CHANGES_MAX {
+        return Err(Error::Precondition("the log has changed its key too often"));
+    }
+    let stored = store::sequence::find_last_checkpoint(conn).await?;
+    let stored = stored.ok_or(Error::Precondition("a log that has signed nothing needs no other key"))?;
+    let head = SignedCheckpoint::open(&stored.note, std::slice::from_ref(old.public()))?;
+    let note = rotation::announce(old, new, head.checkpoint());
+    store::sequence::insert_key_change(conn, changes.len() as i32 + 1, &note.to_string(), clock.now()).await
+}
+
+/// The bytes of a file that the log publishes, up to its last checkpoint; `None`: that tree has no such file, or there is no checkpoint yet.
+pub async fn find_published(conn: &mut PgConnection, what: Published) -> Result<Option<Vec<u8>>, Error> {
+    let Some(head) = store::sequence::find_last_checkpoint(conn).await? else { return Ok(None) };
+    let (id, level) = match what {
+        Published::Checkpoint => return Ok(Some(head.note.into_bytes())),
+        Published::KeyChange(number) => {
+            let mut changes = store::sequence::list_key_changes(conn).await?.into_iter();
+            let at = usize::from(number).checked_sub(1);
+            return Ok(at.and_then(|at| changes.nth(at)).map(String::into_bytes));
+        }
+        Published::Tile(id) => (id, id.level),
+        Published::Bundle(id) => (id, 0),
+    };
+    // Whatever was published for an earlier tree stays: a narrower tile is the beginning of a wider one.
+    let first = id.index.checked_mul(tiles::TILE_WIDTH);
+    let Some((first, end)) = first.and_then(|first| Some((first, first.checked_add(u64::from(id.width))?))) else {
+        return Ok(None);
+    };
+    if end > tiles::level_width(level, head.size) {
+        return Ok(None);
+    }
+    if let Published::Tile(_) = what {
+        let hashes = store::sequence::hashes(conn, &[(level, first, end)]).await?;
+        return Ok(Some(tiles::encode_tile(&hashes.concat())));
+    }
+    let leaves = store::read::list_leaves(conn, first, end).await?;
+    if leaves.len() as u64 != end - first {
+        return Err(Error::Corrupt("entries are missing"));
+    }
+    let entries: Vec<Vec<u8>> = leaves.iter().map(|(leaf, _)| leaf.to_bytes()).collect();
+    tiles::encode_bundle(&entries).map(Some).ok_or(Error::Corrupt("an entry is too long for a bundle"))
 }
 
 /// The party to which an entry's disclosure was made, or whose request it records; `None`: there is no such entry.
@@ -218,6 +300,13 @@ pub async fn inclusion(conn: &mut PgConnection, id: DisclosureId) -> Result<Incl
         path: tiles.answer(&spans).ok_or(Error::Corrupt("hashes of the tree are missing"))?,
         checkpoint: head.note,
     })
+}
+
+/// The root over the first `size` entries, or over all where there are fewer; and how many those are.
+pub async fn root_up_to(conn: &mut PgConnection, size: u64) -> Result<(u64, Hash), Error> {
+    let (present, _) = store::sequence::last(conn).await?;
+    let size = size.min(present);
+    Ok((size, sequencer::root_of(conn, size).await?))
 }
 
 /// The proof that the tree of `new` leaves extends that of `old` leaves, for [`tree::verify_consistency`].

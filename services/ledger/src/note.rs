@@ -65,6 +65,7 @@ pub struct VerifierKey {
     id: u32,
     used_for: KeyUse,
     key: VerifyingKey,
+    until: Option<u64>,
 }
 
 fn check_name(name: &str) -> Result<(), NoteError> {
@@ -85,12 +86,23 @@ impl VerifierKey {
         hasher.update(key.as_bytes());
         let hash: [u8; 32] = hasher.finalize().into();
         let [a, b, c, d, ..] = hash;
-        Ok(Self { name: name.to_owned(), id: u32::from_be_bytes([a, b, c, d]), used_for, key })
+        Ok(Self { name: name.to_owned(), id: u32::from_be_bytes([a, b, c, d]), used_for, key, until: None })
     }
 
     /// The name it signs under.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same key, good for heads of at most so many entries: it was retired then.
+    #[must_use]
+    pub fn until(self, size: u64) -> Self {
+        Self { until: Some(size), ..self }
+    }
+
+    /// Whether it may have signed a head of so many entries.
+    pub(crate) fn is_good_for(&self, size: u64) -> bool {
+        self.until.is_none_or(|until| size <= until)
     }
 
     /// What it signs.
@@ -224,6 +236,13 @@ pub struct NoteSignature {
     name: String,
     key_id: u32,
     bytes: Vec<u8>,
+}
+
+impl NoteSignature {
+    /// Its bytes in base64.
+    pub(crate) fn to_base64(&self) -> String {
+        STANDARD.encode(&self.bytes)
+    }
 }
 
 /// A text with the signatures below it.

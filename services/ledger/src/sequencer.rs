@@ -8,7 +8,7 @@ use crate::{
     checkpoint::SignedCheckpoint,
     error::Error,
     note::Signer,
-    store,
+    rotation, store,
     tiles::{Frontier, tiles_for},
     tree::{Hash, Span, empty_root},
 };
@@ -88,6 +88,13 @@ pub async fn checkpoint(
         if last.size == size {
             return Ok(None);
         }
+    }
+    if let Some(change) = store::sequence::list_key_changes(conn).await?.last()
+        && rotation::next_key(change)? != *signer.public()
+    {
+        return Err(Error::Precondition(
+            "the log was handed over to another key; a server that runs since before is started again",
+        ));
     }
     let signed = SignedCheckpoint::sign(signer, size, frontier.root());
     store::sequence::insert_checkpoint(conn, &signed, clock.now()).await?;

@@ -60,6 +60,55 @@ impl TileId {
     }
 }
 
+/// One of the files that a log publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The signed head of the tree.
+    Checkpoint,
+    /// A change of the log's signing key, from 1: `keys/001`.
+    KeyChange(u16),
+    /// A tile of hashes.
+    Tile(TileId),
+    /// A bundle of entries.
+    Bundle(TileId),
+}
+
+impl Published {
+    /// The file of a path, if it is one of tlog-tiles, spelt in the one way it may be.
+    pub fn of_path(path: &str) -> Option<Self> {
+        if path == "checkpoint" {
+            return Some(Self::Checkpoint);
+        }
+        if let Some(number) = path.strip_prefix("keys/") {
+            let change = number.parse().ok().filter(|number| *number > 0).map(Self::KeyChange);
+            return change.filter(|_| number.len() == 3 && number.bytes().all(|digit| digit.is_ascii_digit()));
+        }
+        let (level, tail) = path.strip_prefix("tile/")?.split_once('/')?;
+        let (parts, width) = match tail.rsplit_once(".p/") {
+            Some((parts, width)) => (parts, width.parse().ok().filter(|width| (1..TILE_WIDTH).contains(width))?),
+            None => (tail, TILE_WIDTH),
+        };
+        let mut index: u64 = 0;
+        for part in parts.split('/') {
+            let digits: u64 = part.strip_prefix('x').unwrap_or(part).parse().ok()?;
+            index = index.checked_mul(1000)?.checked_add(digits)?;
+        }
+        let level_or_none = if level == "entries" { None } else { Some(level.parse().ok()?) };
+        let id = TileId { level: level_or_none.unwrap_or(0), index, width: width as u16 };
+        let (found, spelt) = match level_or_none {
+            Some(_) => (Self::Tile(id), id.path()),
+            None => (Self::Bundle(id), id.bundle_path()),
+        };
+        (spelt == path).then_some(found)
+    }
+}
+
+/// Everything that a log with a tree of `size` leaves publishes beside its checkpoint: bundles, and tiles of every level.
+pub fn all_of(size: u64) -> impl Iterator<Item = Published> {
+    let of_level = move |level: u8| (0..).map_while(move |index| tile_at(level, index, size));
+    of_level(0).map(Published::Bundle).chain((0..levels(size)).flat_map(of_level).map(Published::Tile))
+}
+
 /// How many hashes a level has in all its tiles, for a tree of `size` leaves.
 pub fn level_width(level: u8, size: u64) -> u64 {
     size.checked_shr(u32::from(level) * u32::from(TILE_HEIGHT)).unwrap_or(0)

@@ -72,6 +72,13 @@ pub enum Finding {
         /// Its id.
         entry: DisclosureId,
     },
+    /// An entry stands in an era that never began.
+    EraMissing {
+        /// The era.
+        era: i32,
+        /// The first position in it.
+        leaf_index: u64,
+    },
     /// An entry's detail is gone, and no erasure accounts for it.
     DetailMissing {
         /// Its position.
@@ -169,6 +176,9 @@ impl fmt::Display for Finding {
             }
             Self::EntryMissingBesideDetail { entry } => {
                 write!(f, "entry {entry} was deleted; its detail is left over")
+            }
+            Self::EraMissing { era, leaf_index } => {
+                write!(f, "era {era}, in which leaf {leaf_index} stands, never began or was deleted")
             }
             Self::PositionMissing { leaf_index, count } => {
                 write!(f, "{count} position(s) from leaf {leaf_index} on were deleted")

@@ -61,9 +61,10 @@ pub struct Whose {
     /// By the exchange's own id.
     #[arg(long)]
     pub student: Option<uuid::Uuid>,
-    /// By a state's id, as SEA:ID, such as `ct:9900000017`.
-    #[arg(long, value_name = "SEA:ID")]
-    pub state_id: Option<String>,
+    /// By a state's id: a file whose one line is SEA:ID, such as `ct:9900000017`; `-` asks for it on standard input. Never on the command
+    /// line, which every process of the machine can read.
+    #[arg(long, value_name = "FILE")]
+    pub state_id_file: Option<PathBuf>,
 }
 
 /// How long recipients keep what they received.
@@ -137,10 +138,12 @@ pub enum BreakGlass {
         #[arg(long)]
         by: Option<String>,
     },
-    /// Close the records before their time.
+    /// Close the records before their time. Entered in the ledger, with who did and why.
     Close {
         /// The opening: its digest, or at least its first eight digits.
         opening: String,
+        #[command(flatten)]
+        author: super::Author,
     },
 }
 
@@ -170,9 +173,12 @@ pub struct OpeningRequest {
 /// A partner's look at the log.
 #[derive(Debug, ClapArgs)]
 pub struct Witness {
-    /// The folder that the log is published in, as `ledger export` writes it.
-    #[arg(long, value_name = "DIR")]
-    pub tiles: PathBuf,
+    /// Where the log is published: a folder as `ledger export` writes it, or an https address.
+    #[arg(long, value_name = "DIR|URL")]
+    pub tiles: String,
+    /// The authorities (PEM) that vouch for the server at that address; default: those of the web.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// The log's public key, as a file with one verifier key.
     #[arg(long, value_name = "FILE")]
     pub log_key: PathBuf,
@@ -185,4 +191,18 @@ pub struct Witness {
     /// Where the cosigned checkpoint goes, beside the witness's own folder.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Lifting the seal after a restore.
+#[derive(Debug, ClapArgs)]
+#[command(group = clap::ArgGroup::new("kept").required(true).args(["checkpoint", "no_checkpoint"]))]
+pub struct Unseal {
+    /// The last checkpoint that a witness or recipient keeps.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Nobody keeps one: what was lost of the ledger cannot be named.
+    #[arg(long)]
+    pub no_checkpoint: bool,
+    #[command(flatten)]
+    pub author: super::Author,
 }

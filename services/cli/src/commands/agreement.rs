@@ -6,7 +6,7 @@ mod inspect;
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
-use disclosure::About;
+use disclosure::{About, Deed, Done};
 use model::{ConsumerId, Masked, StudentId};
 use pg::Role;
 use serde_json::json;
@@ -48,12 +48,18 @@ pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
         Agreement::Suspend { id, by, reason } => {
             with_app(place, |app| async move {
                 let at = app.clock().now();
-                let agreements = &*app.agreements;
+                let (agreements, context) = (&*app.agreements, app.disclosure());
+                let own = super::own_ask(app.own_consumer()?, "steward", &by);
+                let done = Done { why: Some(reason.clone()), ..Done::new(Deed::Suspend, format!("agreement {id}")) };
                 pg::run_tx(app.pool(), "cli.suspend", Role::Agreements, |tx| {
-                    let (id, by, reason) = (&id, &by, &reason);
-                    Box::pin(async move { agreements.suspend(tx, id, (by, reason), at).await })
+                    let (id, by, reason, own, done) = (&id, &by, &reason, &own, &done);
+                    Box::pin(async move {
+                        agreements.suspend(tx, id, (by, reason), at).await?;
+                        disclosure::record_act(tx, context, own, done).await
+                    })
                 })
                 .await?;
+                app.sequence().await?;
                 console::line(place.json, format!("{id} is suspended: nothing more is disclosed under it"));
                 Ok(Outcome::Done)
             })

@@ -2,6 +2,7 @@
 //! the same bytes cost, measured in the same run. Rates are this machine's; the ratio is what to compare.
 
 mod client;
+mod decide;
 mod history;
 mod intake;
 mod ledger;
@@ -59,10 +60,13 @@ pub async fn run(place: &Place, options: &Bench) -> anyhow::Result<Outcome> {
     if matches!(options.what, BenchWhat::Ledger | BenchWhat::All) {
         figures.extend(ledger::record(place, options).await?);
     }
+    if matches!(options.what, BenchWhat::Decide | BenchWhat::All) {
+        figures.extend(decide::run(place, options).await?);
+    }
     if matches!(options.what, BenchWhat::Link | BenchWhat::All) {
         figures.extend(link::run(place, options)?);
     }
-    if matches!(options.what, BenchWhat::Intake | BenchWhat::Ledger | BenchWhat::Link) {
+    if matches!(options.what, BenchWhat::Intake | BenchWhat::Ledger | BenchWhat::Decide | BenchWhat::Link) {
         say(place, options, &figures)?;
         return Ok(Outcome::Done);
     }

@@ -2,11 +2,12 @@
 
 use agreements::{Act, Asked, Digest, InstrumentKind, Interval, NewInstrument, Opening};
 use anyhow::{Context as _, bail, ensure};
+use disclosure::{Deed, Done};
 use model::Masked;
 use pg::Role;
 use serde_json::json;
 
-use super::{Outcome, with_app};
+use super::{Outcome, own_ask, with_app};
 use crate::{
     app::App,
     args::{BreakGlass, OpeningRequest, Place},
@@ -39,14 +40,11 @@ pub async fn run(place: &Place, command: BreakGlass) -> anyhow::Result<Outcome> 
                 console::line(place.json, format!("reviewed by {by}"));
                 Outcome::Done
             }
-            BreakGlass::Close { opening } => {
+            BreakGlass::Close { opening, author } => {
+                let by = super::identity::steward(&app, author.by)?;
                 let digest = find(&app, &opening).await?.digest;
-                let (agreements, at) = (&*app.agreements, app.clock().now());
-                pg::run_tx(app.pool(), "cli.close_opening", Role::Agreements, |tx| {
-                    Box::pin(async move { agreements.revoke_instrument(tx, digest, at).await })
-                })
-                .await?;
-                console::line(place.json, "the records are closed");
+                close(&app, digest, (&by, author.reason)).await?;
+                console::line(place.json, format!("the records are closed by {by}"));
                 Outcome::Done
             }
         };
@@ -115,9 +113,15 @@ async fn open(place: &Place, app: &App, prefix: &str, by: Option<String>) -> any
     if !matches!(filed.asked, Asked::Open(_)) {
         bail!("the request {prefix} is for another act");
     }
+    let own = own_ask(app.own_consumer()?, "steward", &by);
+    let done = Done::new(Deed::UseRequest, disclosure::named(Act::RecordInstrument, filed.digest));
     let paper = pg::run_tx(app.pool(), "cli.open_records", Role::Agreements, |tx| {
-        let by = &by;
-        Box::pin(async move { agreements.open_records(tx, filed.digest, (id, by), at).await })
+        let (by, own, done) = (&by, &own, &done);
+        Box::pin(async move {
+            disclosure::record_act(tx, app.disclosure(), own, done).await?;
+            tx.act_as(Role::Agreements).await?;
+            Ok::<_, disclosure::Error>(agreements.open_records(tx, filed.digest, (id, by), at).await?)
+        })
     })
     .await?;
     notify(app, filed.digest, &paper, &by)?;
@@ -128,6 +132,24 @@ async fn open(place: &Place, app: &App, prefix: &str, by: Option<String>) -> any
         console::line(false, "  it waits for a review: throughline break-glass list --waiting");
     }
     Ok(Outcome::Done)
+}
+
+/// Ends the paper before its time, with an entry that says who did and why, in one transaction.
+async fn close(app: &App, digest: Digest, (by, reason): (&str, String)) -> anyhow::Result<()> {
+    ensure!(!reason.trim().is_empty(), "closing states its reason");
+    let own = own_ask(app.own_consumer()?, "steward", by);
+    let to = disclosure::named(Act::RecordInstrument, digest);
+    let done = Done { why: Some(reason), ..Done::new(Deed::Close, to) };
+    let (agreements, at) = (&*app.agreements, app.moment().await?);
+    pg::run_tx(app.pool(), "cli.close_opening", Role::Agreements, |tx| {
+        let (own, done) = (&own, &done);
+        Box::pin(async move {
+            agreements.revoke_instrument(tx, digest, at).await?;
+            disclosure::record_act(tx, app.disclosure(), own, done).await
+        })
+    })
+    .await?;
+    Ok(())
 }
 
 /// Tells the SEA: a line in the log, and a file in the data folder for whoever looks there each morning. Neither names the client.

@@ -13,11 +13,15 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::Connection as _;
 
-use super::{Outcome, erase::journal::Journal, with_app};
+use super::{Outcome, own_ask, with_app};
 use crate::{
     app::App,
-    args::{Db, Place},
+    args::{Db, Place, Unseal},
     console::{self, Progress},
+    control::{
+        self,
+        journal::{JOURNAL, Journal},
+    },
     keys::Keys,
     settings::Settings,
     system::{SystemClock, SystemEntropy, data_folder, environment},
@@ -37,6 +41,7 @@ pub async fn run(place: &Place, command: Db) -> anyhow::Result<Outcome> {
             .await
         }
         Db::Restore { from, journal } => restore(place, &from, journal.as_deref()).await,
+        Db::Unseal(options) => unseal(place, options).await,
     }
 }
 
@@ -63,7 +68,8 @@ async fn status(place: &Place, verb: &'static str) -> anyhow::Result<Outcome> {
             );
             console::line(false, format!("ledger: {} entries wait for their place", health.unsequenced));
         }
-        Ok(Outcome::of(!health.is_green()))
+        let is_sealed = control::say_seals(&app, place.json).await?;
+        Ok(Outcome::of(!health.is_green() || is_sealed))
     })
     .await
 }
@@ -72,8 +78,6 @@ async fn status(place: &Place, verb: &'static str) -> anyhow::Result<Outcome> {
 const MANIFEST: &str = "backup.json";
 /// The database, as the server's own tool wrote it.
 const DUMP: &str = "database.dump";
-/// The copy of the journal of erasures as it was then: what a newer one is held against.
-const JOURNAL: &str = "erasures.ndjson";
 /// Folders of the data folder that go with the database.
 const FOLDERS: [&str; 2] = ["findings", "reports"];
 
@@ -104,9 +108,10 @@ async fn backup(app: &App, out: &Path) -> anyhow::Result<Manifest> {
     .await?;
     let progress = Progress::begin("back up", 0);
     // The journal first: an erasure that comes while the dump is made is in neither copy of it, and in the journal of the data folder.
-    let journal = Journal::open(&app.data)?;
+    control::settle(app).await?;
+    let journal = Journal::open(&app.data, &app.keys)?;
     if journal.path().exists() {
-        fs::copy(journal.path(), out.join(JOURNAL)).context("cannot copy the journal of erasures")?;
+        fs::copy(journal.path(), out.join(JOURNAL)).context("cannot copy the control journal")?;
     }
     let dump = out.join(DUMP);
     app.database.dump(&dump).await?;
@@ -130,7 +135,7 @@ fn say_backup(place: &Place, out: &Path, manifest: &Manifest) -> anyhow::Result<
     console::line(false, format!("backed up to {} ({} bytes)", out.display(), manifest.dump_bytes));
     console::line(
         false,
-        "keep apart from it, and always the newest: DATA/control/erasures.ndjson and DATA/keys. A restore needs both.",
+        "keep apart from it, and always the newest: DATA/control/journal.ndjson and DATA/keys. A restore needs both.",
     );
     Ok(())
 }
@@ -180,18 +185,19 @@ async fn restore(place: &Place, from: &Path, journal: Option<&Path>) -> anyhow::
         hash(&dump)?.0 == manifest.dump_sha256,
         "the backup is damaged: its database is not the one that was written"
     );
-    let own = Journal::open(&data)?;
-    let given = journal.map_or_else(|| Journal::at(own.path()), Journal::at);
+    let keys = Keys::open(&data)?;
     ensure!(
-        given.path().exists() || !from.join(JOURNAL).exists(),
-        "the journal of erasures is missing: give the newest one with --journal, or records that were erased would come back"
-    );
-    given.check_extends(&Journal::at(&from.join(JOURNAL)))?;
-    ensure!(
-        data.join("keys/tombstones.hex").exists() && key_mark(&Keys::open(&data)?)? == manifest.tombstone_key,
+        data.join("keys/tombstones.hex").exists() && key_mark(&keys)? == manifest.tombstone_key,
         "the keys of the data folder are not those that the backup was made with: put them into {} first",
         data.join("keys").display()
     );
+    let own = Journal::open(&data, &keys)?;
+    let given = journal.map_or_else(|| Journal::at(own.path(), &keys), |path| Journal::at(path, &keys))?;
+    ensure!(
+        given.path().exists() || !from.join(JOURNAL).exists(),
+        "the control journal is missing: give the newest one with --journal, or records that were erased and rights that ended would come back"
+    );
+    given.check_extends(&Journal::at(&from.join(JOURNAL), &keys)?)?;
     if journal.is_some() {
         given.check_extends(&own)?;
         super::exchange::write_whole(own.path(), &fs::read(given.path())?)?;
@@ -204,19 +210,54 @@ async fn restore(place: &Place, from: &Path, journal: Option<&Path>) -> anyhow::
         copy_folder(&from.join(folder), &data.join(folder))?;
     }
     progress.done("the database stands as it was");
+    let app = App::open_set_back(place, Access::Alone, None, Some(manifest.made_at)).await?;
+    let done = say_restored(place, &app, &manifest).await;
+    app.close().await?;
+    done
+}
+
+async fn say_restored(place: &Place, app: &App, manifest: &Manifest) -> anyhow::Result<Outcome> {
+    control::settle(app).await?;
+    app.sequence().await?;
+    let again = intake::erase::list(app.pool(), None).await?.len();
+    if place.json {
+        console::json(&json!({ "restored": manifest.made_at, "erasures": again }))?;
+    } else {
+        console::line(false, format!("restored as of {}; {again} erasures hold", manifest.made_at));
+        console::line(
+            false,
+            "the ledger goes on from that backup: witnesses and consumers who keep a later checkpoint will say so",
+        );
+    }
+    control::say_seals(app, place.json).await?;
+    Ok(Outcome::Done)
+}
+
+/// Holds the ledger against the last checkpoint that others keep, enters what was lost, and lifts the seals that wait for nothing else.
+async fn unseal(place: &Place, options: Unseal) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
-        app.sequence().await?;
-        let again = intake::erase::list(app.pool(), None).await?.len();
-        if place.json {
-            console::json(&json!({ "restored": manifest.made_at, "erasures": again }))?;
-        } else {
-            console::line(false, format!("restored as of {}; {again} erasures hold", manifest.made_at));
-            console::line(
-                false,
-                "the ledger goes on from that backup: witnesses and consumers who keep a later checkpoint will say so",
-            );
+        let by = super::identity::steward(&app, options.author.by)?;
+        let kept =
+            options.checkpoint.as_deref().map(fs::read_to_string).transpose().context("cannot read the checkpoint")?;
+        let lost = match &kept {
+            Some(text) => control::lost(&app, text).await?,
+            None => None,
+        };
+        if let (Some(lost), false) = (&lost, place.json) {
+            let (from, to) = (lost.from, lost.to.saturating_sub(1));
+            console::line(false, format!("entries {from} to {to} of the log were lost: a gap entry names them"));
         }
-        Ok(Outcome::Done)
+        let own = own_ask(app.own_consumer()?, "steward", &by);
+        let held = if kept.is_some() { "held against a kept checkpoint" } else { "nobody keeps a checkpoint" };
+        let why = format!("{held}; {}", options.author.reason);
+        disclosure::seal::compared(app.disclosure(), &own, (&by, &why), lost).await?;
+        app.sequence().await?;
+        control::lift(&app).await?;
+        let is_sealed = control::say_seals(&app, place.json).await?;
+        if !is_sealed {
+            console::line(place.json, "nothing is sealed");
+        }
+        Ok(Outcome::of(is_sealed))
     })
     .await
 }

@@ -1,14 +1,22 @@
 //! `throughline erase`: by court order or at the end of retention, for good.
 
 mod files;
-pub mod journal;
+
+use std::{
+    fs::File,
+    io::{BufRead as _, IsTerminal as _, Read as _},
+    path::Path,
+};
 
 pub use files::note_delivery;
 
 use agreements::{Act, Asked, Digest, EraseRequest, FactNamed};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::TimeDelta;
-use disclosure::erase::{Erased, Holder};
+use disclosure::{
+    Deed, Done,
+    erase::{Erased, Holder},
+};
 use identity::{crosswalk, erase::Subject};
 use intake::erase::{self, Erasure, FactName, Ground, Order, Step, Survey};
 use model::{Domain, Masked, NaturalKey, Sea, SourcePersonId, StudentId};
@@ -20,10 +28,17 @@ use crate::{
     app::App,
     args::{Erase, EraseOptions, Place, Whose},
     console::{self, Progress},
+    control::{
+        erasure::ErasureLine,
+        journal::{Journal, Lines, What},
+    },
 };
 
 /// How long stewards have to approve an erasure, and it to run.
 const REQUEST_DAYS: i64 = 30;
+
+/// No state id with its state's name is longer.
+const STATE_ID_BYTES_MAX: u64 = 256;
 
 /// What holds rows about people: written anew when some were deleted, so that the server's files hold no trace.
 const TABLES: &[&str] = &[
@@ -84,9 +99,11 @@ pub async fn run(place: &Place, command: Erase) -> anyhow::Result<Outcome> {
 
 /// The student of either id.
 pub async fn find_student(app: &App, whose: &Whose) -> anyhow::Result<StudentId> {
-    let Some(named) = &whose.state_id else {
-        return whose.student.map(StudentId).context("--student or --state-id names whose records");
+    let Some(file) = &whose.state_id_file else {
+        return whose.student.map(StudentId).context("--student or --state-id-file names whose records");
     };
+    let named = read_state_id(file)?;
+    let named = named.expose().trim();
     let (sea, id) = named.split_once(':').context("a state's id is given as SEA:ID, such as ct:9900000017")?;
     let (sea, id): (Sea, _) = (sea.parse()?, Masked::new(id.to_owned()));
     let found = pg::run_tx(app.pool(), "erase.find", Role::Identity, |tx| {
@@ -95,6 +112,24 @@ pub async fn find_student(app: &App, whose: &Whose) -> anyhow::Result<StudentId>
     })
     .await?;
     found.map(|(_, student)| student).with_context(|| format!("the exchange knows no person of {sea} by that id"))
+}
+
+/// The one line that names whose records: of a file, or of standard input.
+fn read_state_id(file: &Path) -> anyhow::Result<Masked<String>> {
+    let mut line = String::new();
+    if file == Path::new("-") {
+        if std::io::stdin().is_terminal() {
+            console::warn("state id, as SEA:ID:");
+        }
+        std::io::stdin().lock().take(STATE_ID_BYTES_MAX).read_line(&mut line).context("no state id came")?;
+    } else {
+        let source = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+        source
+            .take(STATE_ID_BYTES_MAX)
+            .read_to_string(&mut line)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    Ok(Masked::new(line))
 }
 
 /// Why a transaction of an erasure failed.
@@ -267,9 +302,13 @@ async fn begin(app: &App, prefix: &str) -> anyhow::Result<Erasure> {
     let Asked::Erase(asked) = &filed.asked else { bail!("the request {prefix} is for another act") };
     let (id, at) = (app.entropy().uuid(), app.moment().await?);
     let order = order(id, filed.digest, asked)?;
+    let own = own_ask(app.own_consumer()?, "steward", &asked.requested_by);
+    let done = Done::new(Deed::UseRequest, disclosure::named(Act::Erase, filed.digest));
     pg::run_tx(app.pool(), "erase.begin", Role::Agreements, |tx| {
-        let order = order.clone();
+        let (order, own, done) = (order.clone(), &own, &done);
         Box::pin(async move {
+            disclosure::record_act(tx, app.disclosure(), own, done).await?;
+            tx.act_as(Role::Agreements).await?;
             let used = agreements.use_request(tx, filed.digest, id, at).await?;
             let order = Order { approved_by: used.approved_by.to_vec(), ..order };
             Ok::<_, EraseFailure>(erase::begin(tx, &order, &app.tombstones, at).await?)
@@ -309,9 +348,15 @@ async fn find(app: &App, id: uuid::Uuid) -> anyhow::Result<Erasure> {
 /// served before this has returned.
 pub async fn resume(app: &App) -> anyhow::Result<()> {
     let known = erase::list(app.pool(), None).await?;
-    let journal = journal::Journal::open(&app.data)?;
-    let missing: Vec<journal::Line> =
-        journal.lines()?.into_iter().filter(|line| known.iter().all(|one| one.order.id != line.erasure)).collect();
+    let journal = Journal::open(&app.data, &app.keys)?;
+    let is_missing = |line: &ErasureLine| known.iter().all(|one| one.order.id != line.erasure);
+    let missing: Vec<ErasureLine> = journal
+        .read()?
+        .all
+        .into_iter()
+        .filter_map(|line| if let What::Erasure(line) = line { Some(line) } else { None })
+        .filter(is_missing)
+        .collect();
     let open: Vec<&Erasure> = known.iter().filter(|erasure| erasure.step != Step::Done).collect();
     if missing.is_empty() && open.is_empty() {
         return Ok(());
@@ -342,17 +387,20 @@ pub async fn resume(app: &App) -> anyhow::Result<()> {
 
 /// Carries an erasure on to its end, alone.
 async fn go_on(app: &App, id: uuid::Uuid) -> anyhow::Result<()> {
-    let journal = journal::Journal::open(&app.data)?;
+    let journal = Journal::open(&app.data, &app.keys)?;
     let Some(_alone) = journal.lock_alone()? else {
         bail!("another erasure is under way: this one goes on when it is done")
     };
     carry_out(app, id, &journal).await
 }
 
-async fn carry_out(app: &App, id: uuid::Uuid, journal: &journal::Journal) -> anyhow::Result<()> {
+async fn carry_out(app: &App, id: uuid::Uuid, journal: &Journal) -> anyhow::Result<()> {
     let erasure = find(app, id).await?;
     if matches!(erasure.step, Step::Raw | Step::Files | Step::Records) {
-        journal.enter(&erasure, &erase::list_tombstones(app.pool(), &erasure, &app.tombstones).await?)?;
+        let line = ErasureLine::of(&erasure, &erase::list_tombstones(app.pool(), &erasure, &app.tombstones).await?);
+        let is_there =
+            |lines: &Lines| lines.all.iter().any(|one| matches!(one, What::Erasure(one) if one.erasure == id));
+        journal.append(|lines| Ok(if is_there(lines) { Vec::new() } else { vec![What::Erasure(line)] }))?;
     }
     if erasure.step == Step::Raw {
         let progress = Progress::begin("search kept files", 0);

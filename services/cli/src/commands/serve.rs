@@ -18,7 +18,7 @@ use super::Outcome;
 use crate::{
     app::App,
     args::{Place, Serve},
-    certs, console,
+    certs, console, control,
     system::{SystemClock, SystemEntropy},
 };
 
@@ -33,11 +33,21 @@ pub async fn run(place: &Place, options: &Serve) -> anyhow::Result<Outcome> {
 }
 
 async fn serve(app: &Arc<App>, options: &Serve, as_json: bool) -> anyhow::Result<Outcome> {
-    let mut serving = Serving::begin(app, options.listen.unwrap_or(app.settings.server.listen)).await?;
+    let listen = options.listen.unwrap_or(app.settings.server.listen);
+    let mut serving = Serving::begin(app, listen, options.tiles.or(app.settings.tiles.listen)).await?;
     let (address, folder) = (serving.address, &serving.certificates);
     console::line(as_json, format!("serving gRPC with mutual TLS on {address}; certificates in {}", folder.display()));
+    let log = serving.log.as_ref().map(|log| format!("https://{}", log.address));
+    if let Some(log) = &log {
+        console::line(as_json, format!("serving the log's checkpoint and tiles on {log}"));
+    }
     if as_json {
-        console::json(&serde_json::json!({ "serving": address.to_string(), "certificates": folder }))?;
+        let is_sealed = !disclosure::seal::list(app.disclosure()).await?.is_empty();
+        console::json(&serde_json::json!({
+            "serving": address.to_string(), "certificates": folder, "tiles": log, "sealed": is_sealed,
+        }))?;
+    } else {
+        control::say_seals(app, false).await?;
     }
     tokio::select! {
         () = wait_for_signal() => {}
@@ -56,30 +66,40 @@ pub struct Serving {
     stop: CancellationToken,
     server: JoinHandle<Result<(), api::Error>>,
     sequencer: JoinHandle<()>,
+    control: JoinHandle<()>,
+    log: Option<ServedLog>,
+}
+
+/// The published log, served.
+struct ServedLog {
+    address: SocketAddr,
+    server: JoinHandle<Result<(), api::Error>>,
 }
 
 impl Serving {
-    /// Listens; port 0 takes any that is free.
-    pub async fn begin(app: &Arc<App>, listen: SocketAddr) -> anyhow::Result<Self> {
+    /// Listens, on the second address for whoever reads the log; port 0 takes any that is free.
+    pub async fn begin(app: &Arc<App>, listen: SocketAddr, log: Option<SocketAddr>) -> anyhow::Result<Self> {
         let certificates = certificates(app)?;
         let (changed, tls) = watch::channel(read_tls(&certificates, None)?);
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}: is another instance running?"))?;
-        let address = listener.local_addr()?;
+        let (listener, address) = bind(listen).await?;
         let stop = CancellationToken::new();
+        let log = match log {
+            Some(listen) => Some(serve_log(app, listen, &certificates, stop.clone()).await?),
+            None => None,
+        };
         let sequencer = app.sequence_in_background(stop.clone())?;
+        let control = crate::app::spawn(settle_until(Arc::clone(app), stop.clone()));
         let (deps, config, until) = (deps(app)?, app.settings.server.clone(), stop.clone());
         let server = crate::app::spawn(async move { api::serve(deps, &config, tls, listener, until).await });
         let every = Duration::from_millis(app.settings.server.limits.certificates_interval_ms);
         let (folder, until) = (certificates.clone(), stop.clone());
         crate::app::spawn(async move { watch_tls(&folder, &changed, every, until).await });
-        Ok(Self { address, certificates, stop, server, sequencer })
+        Ok(Self { address, certificates, stop, server, sequencer, control, log })
     }
 
     /// Waits until the server has stopped by itself, which it does only when it cannot go on.
     async fn failed(&mut self) {
-        while !self.server.is_finished() {
+        while !self.server.is_finished() && !self.log.as_ref().is_some_and(|log| log.server.is_finished()) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
@@ -88,6 +108,10 @@ impl Serving {
     pub async fn end(self) -> anyhow::Result<()> {
         self.stop.cancel();
         self.sequencer.await.map_err(|_| anyhow!("the sequencer stopped"))?;
+        self.control.await.map_err(|_| anyhow!("the control journal stopped"))?;
+        if let Some(log) = self.log {
+            log.server.await.map_err(|_| anyhow!("the server of the log stopped"))??;
+        }
         self.server.await.map_err(|_| anyhow!("the server stopped"))??;
         Ok(())
     }
@@ -129,6 +153,62 @@ async fn watch_tls(folder: &Path, changed: &watch::Sender<api::Tls>, every: Dura
             Err(error) => tracing::error!(error = %format!("{error:#}"), "certificates could not be read again"),
         }
     }
+}
+
+/// Between two looks at what ended: so much of it may be lost with the database.
+const SETTLE_EVERY: Duration = Duration::from_secs(5);
+
+/// Keeps what ends outside the database too, and once more at the end.
+async fn settle_until(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        let is_last = stop.is_cancelled();
+        let settled = match control::settle(&app).await {
+            Ok(()) => control::lift(&app).await,
+            failed => failed,
+        };
+        if let Err(error) = settled {
+            tracing::error!(
+                error = &*error as &dyn std::error::Error,
+                "what ended could not be written to the control journal"
+            );
+        }
+        if is_last {
+            return;
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(SETTLE_EVERY) => {}
+        }
+    }
+}
+
+async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: is another instance running?"))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Serves the log, under the certificate that the configuration names for it or under the API's.
+async fn serve_log(
+    app: &App,
+    listen: SocketAddr,
+    certificates: &Path,
+    stop: CancellationToken,
+) -> anyhow::Result<ServedLog> {
+    let config = app.settings.tiles.clone();
+    let folder = config.certificates.as_deref().unwrap_or(certificates);
+    let read = |name: &str| {
+        std::fs::read(folder.join(name))
+            .with_context(|| format!("cannot read the certificate file {name} in {}", folder.display()))
+    };
+    let (certificate, key) = (read("server.pem")?, read("server.key")?);
+    let (listener, address) = bind(listen).await?;
+    let pool = app.pool().clone();
+    let server =
+        crate::app::spawn(async move { api::serve_tiles(pool, &config, (&certificate, &key), listener, stop).await });
+    Ok(ServedLog { address, server })
 }
 
 /// Certificates from the configured folder; in the sandbox, made at first need.

@@ -134,6 +134,13 @@ pub fn prepare(place: &Place) {
     server.stop();
 }
 
+/// A file outside the program's folders that names a person of the state.
+pub fn state_id(place: &Place, id: &str) -> String {
+    let path = place.path("roster.csv.id");
+    fs::write(&path, format!("ct:{id}\n")).expect("a file");
+    text(&path).to_owned()
+}
+
 /// Asks, has the sandbox's stewards approve, and carries out.
 fn erase(place: &Place, more: &[&str]) -> Json {
     let asked =
@@ -155,7 +162,7 @@ fn an_erased_student_is_nowhere_and_stays_gone() {
     let keep = place.path("kept-checkpoint");
     fs::copy(place.path("ledger/checkpoint"), &keep).expect("a checkpoint");
 
-    let asked = erase(&place, &["--state-id", &format!("ct:{}", MARKERS[0])]);
+    let asked = erase(&place, &["--state-id-file", &state_id(&place, MARKERS[0])]);
     let student = asked["student"].as_str().expect("an id").to_owned();
     check_gone(&place, "after the erasure");
     assert!(!place.path("own/xlsx/histories.xlsx").exists(), "a workbook goes as a whole");
@@ -196,7 +203,7 @@ fn an_erased_student_is_nowhere_and_stays_gone() {
     copy(&place.path("data/keys"), &fresh.path("data/keys"));
     fs::copy(place.path("data/config.toml"), fresh.path("data/config.toml")).expect("the configuration");
     let backup = place.path("backup");
-    let journal = place.path("data/control/erasures.ndjson");
+    let journal = place.path("data/control/journal.ndjson");
     fresh.run(&["db", "restore", "--from", text(&backup), "--journal", text(&journal)], 0);
     check_gone(&fresh, "after a restore elsewhere");
     check_other(&fresh);
@@ -210,12 +217,12 @@ fn an_erased_student_is_nowhere_and_stays_gone() {
 fn one_fact_goes_and_the_rest_stays() {
     let place = Place::new();
     prepare(&place);
-    let id = format!("ct:{}", MARKERS[0]);
-    let facts = place.run(&["erase", "facts", "--state-id", &id, "--domain", "discipline"], 0);
+    let id = state_id(&place, MARKERS[0]);
+    let facts = place.run(&["erase", "facts", "--state-id-file", &id, "--domain", "discipline"], 0);
     assert_eq!(facts.len(), 1, "{facts:?}");
     let key = facts[0]["fact"].as_str().expect("a key").to_owned();
-    erase(&place, &["--state-id", &id, "--domain", "discipline", "--fact", &key]);
-    let found = search_disk(&place, "state roster.csv backup");
+    erase(&place, &["--state-id-file", &id, "--domain", "discipline", "--fact", &key]);
+    let found = search_disk(&place, "state roster.csv roster.csv.id backup");
     assert_eq!(found[6], Vec::<PathBuf>::new(), "the incident's number is nowhere");
     assert!(!found[1].is_empty(), "the student is");
     let again = place.run(&["intake", "load", text(&place.path("state/ct-discipline"))], 0);
@@ -279,7 +286,7 @@ fn check_gone(place: &Place, when: &str) {
         assert!(!kept.contains(marker), "{when}: {marker} stands in a kept file");
     }
     server.stop();
-    for (marker, found) in MARKERS.iter().zip(search_disk(place, "state roster.csv backup")) {
+    for (marker, found) in MARKERS.iter().zip(search_disk(place, "state roster.csv roster.csv.id backup")) {
         assert_eq!(found, Vec::<PathBuf>::new(), "{when}: {marker} stands in files");
     }
 }
@@ -333,14 +340,14 @@ fn query(place: &Place, sql: &str) -> Vec<String> {
 }
 
 /// The place's own server, for as long as the test looks into it.
-struct Server {
+pub struct Server {
     runtime: tokio::runtime::Runtime,
     cluster: pg::Cluster,
     connection: PgConnection,
 }
 
 impl Server {
-    fn start(place: &Place) -> Self {
+    pub fn start(place: &Place) -> Self {
         let environment = pg::Environment { search_path: Some("/usr/local/bin:/usr/bin:/bin".into()), bin_dir: None };
         let cluster =
             pg::Cluster::start(&place.path("data"), &pg::Embedded::default(), &environment, pg::Access::Shared)
@@ -352,7 +359,7 @@ impl Server {
     }
 
     /// The first column of each row.
-    fn query(&mut self, sql: &str) -> Vec<String> {
+    pub fn query(&mut self, sql: &str) -> Vec<String> {
         let rows = self.runtime.block_on(self.connection.fetch_all(AssertSqlSafe(sql.to_owned()))).expect("rows");
         let text = |row: &sqlx::postgres::PgRow| {
             let number = || row.try_get::<i64, _>(0).or_else(|_| row.try_get::<i16, _>(0).map(i64::from));
@@ -361,7 +368,12 @@ impl Server {
         rows.iter().map(text).collect()
     }
 
-    fn stop(self) {
+    /// Records entries in the ledger, all at once.
+    pub fn record(&mut self, entries: &[ledger::Entry]) {
+        self.runtime.block_on(ledger::record_chunk(&mut self.connection, entries)).expect("recorded");
+    }
+
+    pub fn stop(self) {
         self.runtime.block_on(self.connection.close()).expect("closed");
         self.cluster.stop().expect("it stops");
     }

@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 
 use crate::{
     APPROVALS, counts,
+    erase::state_id,
     place::{Night, Place, contents, copy, files, lines, parts, said, text, word},
     receiver::{passages, receive},
 };
@@ -118,7 +119,11 @@ impl Clean {
                     "each message is a disclosure of its own"
                 );
                 // Two runs with a completion each, in which the same clients were refused as in the file.
-                let expected = APPROVALS + clean.night.entries + receiver.messages + 2 * (1 + clean.night.refused);
+                let expected = APPROVALS
+                    + crate::noted(place)
+                    + clean.night.entries
+                    + receiver.messages
+                    + 2 * (1 + clean.night.refused);
                 assert_eq!(entries.len() as u64, expected, "the ledger holds what was received, and nothing else");
                 clean.stream = receiver.histories;
             } else {
@@ -191,9 +196,9 @@ fn hold_back(world: &Path) {
 fn ask_to_erase(place: &Place, world: &Path) {
     let links = lines(&world.join("truth/links.ndjson"));
     let link = links.iter().find(|link| word(link, "consumer") == CONSUMER && !link["child"].is_null());
-    let id = format!("ct:{}", link.expect("a client")["sasids"][0].as_str().expect("a state id"));
+    let id = state_id(place, link.expect("a client")["sasids"][0].as_str().expect("a state id"));
     let order = ["--ground", "court_order", "--order", "FA-26-1"];
-    let asked = place.run(&[&["erase", "request", "--state-id", &id], &order[..]].concat(), 0);
+    let asked = place.run(&[&["erase", "request", "--state-id-file", &id], &order[..]].concat(), 0);
     let request = asked.iter().find_map(|line| line["request"].as_str()).expect("a request");
     fs::write(world.join("request"), request).expect("a file");
 }

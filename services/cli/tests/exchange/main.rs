@@ -6,8 +6,11 @@ mod formats;
 mod lineage;
 mod orders;
 mod place;
+mod published;
 mod receipts;
 mod receiver;
+mod sealed;
+mod tampering;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -19,6 +22,14 @@ use receiver::receive;
 
 /// The sandbox's two stewards approve each of the four agreements, and each approval is an entry.
 const APPROVALS: u64 = 8;
+
+/// Where authority ended with a roster, the head of the control journal is an entry.
+fn noted(place: &Place) -> u64 {
+    let mut server = erase::Server::start(place);
+    let noted = server.query("SELECT count(*) FROM ledger.entry WHERE kind = 'act' AND reason = 'control_journal'");
+    server.stop();
+    noted[0].parse().expect("a count")
+}
 
 type Counts = (u64, u64, u64, u64, u64);
 
@@ -80,6 +91,7 @@ fn a_state_becomes_deliveries_and_every_disclosure_is_in_the_ledger() {
             received += receiver.messages + 2 * (1 + night.refused);
         }
     }
+    received += noted(&place);
     let entries = place.ledger().len() as u64;
     assert_eq!(
         entries, received,

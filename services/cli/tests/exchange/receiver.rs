@@ -23,13 +23,16 @@ use crate::place::{Place, word};
 pub struct Server {
     child: Child,
     url: String,
-    certificates: PathBuf,
+    /// Where the log is published.
+    pub log: String,
+    /// Where the certificates lie.
+    pub certificates: PathBuf,
 }
 
 impl Server {
     /// Serves on a free port, with these settings of the environment.
     pub fn start(place: &Place, environment: &[(&str, &str)]) -> Self {
-        let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--tiles", "127.0.0.1:0"]);
         command.envs(environment.iter().copied()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program runs");
         let out = BufReader::new(child.stdout.take().expect("its output"));
@@ -38,8 +41,11 @@ impl Server {
             .map_while(Result::ok)
             .find_map(|line| serde_json::from_str(&line).ok())
             .expect("it says where it serves");
-        let port = word(&said, "serving").rsplit(':').next().expect("a port").to_owned();
-        Self { child, url: format!("https://localhost:{port}"), certificates: word(&said, "certificates").into() }
+        let at = |name: &str| {
+            let port = word(&said, name).rsplit(':').next().expect("a port").to_owned();
+            format!("https://localhost:{port}")
+        };
+        Self { child, url: at("serving"), log: at("tiles"), certificates: word(&said, "certificates").into() }
     }
 
     /// A channel of a consumer's system.
@@ -123,6 +129,17 @@ impl Receiver {
         self.disclosures.insert(history.disclosure_id);
         Some(())
     }
+}
+
+/// Asks for one client once; what it was refused with.
+pub fn ask(server: &Server, consumer: &str, person: &str) -> Result<(), (tonic::Code, String)> {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut client = HistoryServiceClient::new(server.connect(consumer).await.expect("a connection"));
+        let request = GetHistoryRequest { person_id: person.to_owned(), ..GetHistoryRequest::default() };
+        let refused = client.get_history(request).await.map(|_| ());
+        refused.map_err(|status| (status.code(), status.message().to_owned()))
+    })
 }
 
 /// Two whole runs of a consumer's feed, then one client asked for; whenever the server dies it is served again, and the receiver goes on

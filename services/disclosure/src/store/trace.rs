@@ -1,6 +1,6 @@
 //! Where facts stand in the files they came in, and those files' bytes.
 
-use model::{BatchId, ConsumerId, StudentId};
+use model::{BatchId, SourcePersonId};
 use sqlx::PgConnection;
 
 use crate::{Error, KeptFile};
@@ -41,27 +41,26 @@ pub(crate) async fn find_kept_block(
     Ok(bytes)
 }
 
-/// The students of whom a line says something that is current. No index leads from lines to facts: every fact is looked at.
-pub(crate) async fn list_students_of_line(
+/// The source persons of whom a line stated a fact, whatever became of it, and whether one of those facts is expunged or under seal. No index
+/// leads from lines to facts: every fact is looked at.
+pub(crate) async fn list_stated(
     conn: &mut PgConnection,
-    consumer: &ConsumerId,
     (batch, line): (BatchId, u32),
     limit: i64,
-) -> Result<Vec<StudentId>, Error> {
-    let students = sqlx::query_scalar!(
-        r#"-- disclosure.list_students_of_line
-        SELECT DISTINCT p.student_id AS "student_id!"
-        FROM history.disclosable AS f
-        JOIN identity.population AS p ON p.source_person_id = f.source_person_id
-        WHERE p.consumer = $1 AND f.recorded_batch = $2 AND f.line = $3
-        ORDER BY "student_id!"
-        LIMIT $4"#,
-        consumer.as_str(),
+) -> Result<Vec<(SourcePersonId, bool)>, Error> {
+    let rows = sqlx::query!(
+        r#"-- disclosure.list_stated
+        SELECT f.source_person_id AS "person!", bool_or(f.is_sealed) AS "is_sealed!"
+        FROM history.stated AS f
+        WHERE f.recorded_batch = $1 AND f.line = $2
+        GROUP BY f.source_person_id
+        ORDER BY f.source_person_id
+        LIMIT $3"#,
         batch.0,
         i32::try_from(line).unwrap_or(i32::MAX),
         limit,
     )
     .fetch_all(conn)
     .await?;
-    Ok(students.into_iter().map(StudentId).collect())
+    Ok(rows.into_iter().map(|row| (SourcePersonId(row.person), row.is_sealed)).collect())
 }

@@ -123,3 +123,27 @@ pub(crate) async fn list_ends(
     .await?;
     Ok(rows.into_iter().map(|row| (row.student_id, row.person_key, row.ended_at)).collect())
 }
+
+/// The students whose source persons these are, each with whether an order seals any of the student's source persons.
+pub(crate) async fn list_owners(
+    conn: &mut PgConnection,
+    persons: &[i64],
+    at: DateTime<Utc>,
+) -> Result<Vec<(StudentId, bool)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- identity.list_owners
+        SELECT DISTINCT c.student_id, EXISTS (
+            SELECT FROM identity.crosswalk AS o
+            JOIN identity.restriction AS x ON x.source_person_id = o.source_person_id
+            WHERE o.student_id = c.student_id AND o.to_at IS NULL AND x.kind = 'sealed' AND x.in_force @> $2::timestamptz
+        ) AS "is_sealed!"
+        FROM identity.crosswalk AS c
+        WHERE c.source_person_id = ANY($1) AND c.to_at IS NULL
+        ORDER BY c.student_id"#,
+        persons,
+        at,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (StudentId(row.student_id), row.is_sealed)).collect())
+}

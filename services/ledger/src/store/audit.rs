@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    Act,
     entry::instant,
     error::Error,
     opened::{OpenedDetail, OpenedEntry, OpenedTerms},
@@ -120,6 +121,58 @@ pub(crate) async fn list_positions(
             })
         })
         .collect()
+}
+
+/// The eras that began.
+pub(crate) async fn list_eras(conn: &mut PgConnection) -> Result<Vec<i32>, Error> {
+    let eras = sqlx::query_scalar!(
+        "-- ledger.list_eras
+        SELECT g.era FROM ledger.era AS g ORDER BY g.era"
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(eras)
+}
+
+/// Acts and accesses that name one of these authorities: the entry, and which.
+pub(crate) async fn list_uses(
+    conn: &mut PgConnection,
+    authorities: &[String],
+) -> Result<Vec<(DisclosureId, String)>, Error> {
+    let rows = sqlx::query!(
+        r#"-- ledger.list_uses
+        SELECT DISTINCT ON (d.authority) d.entry_id, d.authority AS "authority!"
+        FROM ledger.detail AS d
+        JOIN ledger.entry AS e ON e.entry_id = d.entry_id
+        WHERE d.authority = ANY ($1) AND e.kind <> 'approval'
+        ORDER BY d.authority, e.decided_at, d.entry_id"#,
+        authorities
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (DisclosureId(row.entry_id), row.authority)).collect())
+}
+
+/// The acts of one kind, oldest first: the entry, what it was done to, when, and how many it covers with which digest.
+pub(crate) async fn list_acts(conn: &mut PgConnection, reason: &str) -> Result<Vec<Act>, Error> {
+    let rows = sqlx::query!(
+        "-- ledger.list_acts
+        SELECT e.entry_id, e.decided_at, e.counted, d.authority, d.digest
+        FROM ledger.entry AS e
+        JOIN ledger.detail AS d ON d.entry_id = e.entry_id
+        WHERE e.kind = 'act' AND e.reason = $1
+        ORDER BY e.decided_at, e.era, e.xid, e.entry_id",
+        reason
+    )
+    .fetch_all(conn)
+    .await?;
+    let act = rows.into_iter().map(|row| Act {
+        entry: DisclosureId(row.entry_id),
+        at: row.decided_at,
+        to: row.authority.unwrap_or_default(),
+        covers: row.counted.and_then(|count| u64::try_from(count).ok()).zip(row.digest.as_deref().map(bent)),
+    });
+    Ok(act.collect())
 }
 
 /// The terms of the given hashes, as far as they are there.

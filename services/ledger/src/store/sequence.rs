@@ -316,6 +316,36 @@ pub(crate) async fn insert_checkpoint(
     Ok(())
 }
 
+/// The notes of changed keys, in their order.
+pub(crate) async fn list_key_changes(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
+    let notes = sqlx::query_scalar!(
+        "-- ledger.list_key_changes
+        SELECT k.note FROM ledger.key_change AS k ORDER BY k.number"
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(notes)
+}
+
+/// Stores the note of a changed key.
+pub(crate) async fn insert_key_change(
+    conn: &mut PgConnection,
+    number: i32,
+    note: &str,
+    made_at: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "-- ledger.insert_key_change
+        INSERT INTO ledger.key_change (number, note, made_at) VALUES ($1, $2, $3)",
+        number,
+        note,
+        made_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// What waits to be sequenced.
 pub(crate) struct Waiting {
     pub(crate) entries: i64,

@@ -140,3 +140,47 @@ proptest! {
         let _ = decode_tile(&bytes, width);
     }
 }
+
+#[test]
+fn a_path_names_one_file_and_a_file_one_path() {
+    for path in [
+        "checkpoint",
+        "tile/0/000",
+        "tile/0/x001/x234/067",
+        "tile/3/000.p/1",
+        "tile/entries/x001/000.p/255",
+        "keys/007",
+    ] {
+        let found = Published::of_path(path).unwrap_or_else(|| panic!("{path}"));
+        let again = match found {
+            Published::Checkpoint => "checkpoint".to_owned(),
+            Published::KeyChange(number) => format!("keys/{number:03}"),
+            Published::Tile(id) => id.path(),
+            Published::Bundle(id) => id.bundle_path(),
+        };
+        assert_eq!(again, path);
+    }
+    for path in [
+        "",
+        "tile",
+        "tile/0/0",
+        "tile/00/000",
+        "tile/0/x000/001",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000/",
+        "tile/0/../000",
+        "tile/-1/000",
+        "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
+        "tile/entries/+01",
+        "checkpoint/",
+        "keys/000",
+        "keys/7",
+        "keys/+01",
+    ] {
+        assert_eq!(Published::of_path(path), None, "{path}");
+    }
+    let all: Vec<Published> = all_of(70_000).collect();
+    assert_eq!(all.len(), 274 + 274 + 2 + 1, "bundles, and tiles of three levels");
+}

@@ -42,7 +42,7 @@ pub async fn cold(place: &Place, options: &Bench) -> anyhow::Result<Vec<Figure>>
         );
     }
     let app = Arc::new(open(place).await?);
-    let serving = Serving::begin(&app, ANY_PORT).await?;
+    let serving = Serving::begin(&app, ANY_PORT, None).await?;
     let client = Client::connect(serving.address.port(), &serving.certificates, options.consumer.as_str()).await?;
     let keys = spread(population(&app, options).await?, COLD_READS);
     let mut first = f64::NAN;
@@ -72,7 +72,7 @@ pub async fn cold(place: &Place, options: &Bench) -> anyhow::Result<Vec<Figure>>
 
 /// Reads of students read before, one after the other.
 pub async fn warm(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let serving = Serving::begin(app, ANY_PORT).await?;
+    let serving = Serving::begin(app, ANY_PORT, None).await?;
     let client = Client::connect(serving.address.port(), &serving.certificates, options.consumer.as_str()).await?;
     let keys = spread(population(app, options).await?, options.reads);
     let mut contents = Vec::new();
@@ -107,7 +107,7 @@ pub async fn warm(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figure>
 
 /// The whole population as a stream, recorded and committed chunk by chunk.
 pub async fn stream(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let serving = Serving::begin(app, ANY_PORT).await?;
+    let serving = Serving::begin(app, ANY_PORT, None).await?;
     let client = Client::connect(serving.address.port(), &serving.certificates, options.consumer.as_str()).await?;
     let mut rates = Vec::new();
     let mut contents: Vec<Vec<u8>> = Vec::new();

@@ -13,8 +13,8 @@ use model::DisclosureId;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
-use super::journal::control_folder;
 use crate::commands::exchange::write_whole;
+use crate::control::journal::control_folder;
 
 /// Where deliveries were written, a folder a line.
 const DELIVERIES: &str = "deliveries";
