@@ -46,9 +46,12 @@ class Client:
     def __init__(self, command, folder, options):
         self.command, self.options = command, options
         self.target = folder / "copy.ndjson"
-        self.part = folder / "copy.ndjson.part"
+        self.part, self.last = folder / "copy.ndjson.part", folder / "copy.ndjson.token"
 
     def start(self, server):
+        # Without the last run's token a whole run begins: of what changed there would be little to cut.
+        if not self.part.exists():
+            self.last.unlink(missing_ok=True)
         feed = ["--server", server, "--certs", self.options.certs, "--as", self.options.bearer, "feed", "--to", self.target]
         return subprocess.Popen([*shlex.split(self.command), *feed], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 

@@ -438,7 +438,7 @@ async fn a_chunk_is_recorded_entry_by_entry_and_an_encoder_that_fails_keeps_all_
     let world = one_in_care(&["dcf"]).await;
     let (clock, dcf) = (FixedClock(moment()), consumer("dcf"));
     let keys = ["X1", "D1", "X2"].map(str::to_owned);
-    let fails = |_: &disclosure::DisclosedHistory| Err("full".to_owned());
+    let fails = |_: &disclosure::DisclosedHistory| Err(disclosure::Unencoded::Failed("full".to_owned()));
     let failed = disclosure::disclose_chunk(world.context(&clock), &ask_of(&dcf), &keys, &fails).await;
     assert!(matches!(failed, Err(Error::Encode(_))));
     assert!(world.entries().await.is_empty(), "nothing left, so nothing is recorded");
@@ -447,4 +447,52 @@ async fn a_chunk_is_recorded_entry_by_entry_and_an_encoder_that_fails_keeps_all_
     let entries = world.entries().await;
     assert_eq!(entries.len(), 3);
     assert_eq!(entries.iter().filter(|entry| entry.kind == "disclosure").count(), 1);
+}
+
+/// Care ends at midnight in New York. A clock that steps back over it brings nothing back: the last entry's time counts.
+#[tokio::test]
+async fn a_clock_that_steps_back_opens_nothing_that_has_closed() {
+    let world = World::new(&["dcf"]).await;
+    world.load("sasid-2.1x", &[registration(STUDENT)], loaded_at()).await;
+    world.roster("dcf", "2026-11-19", &[in_care("D1", "2026-10-01", "2026-11-19")], loaded_at()).await;
+    world.link("dcf", "D1", STUDENT).await;
+    let (before, after) = (at("2026-11-20T04:00:00Z"), at("2026-11-20T06:00:00Z"));
+    assert!(world.ask("dcf", "D1", before).await.is_ok());
+    assert_eq!(reason(world.ask("dcf", "D1", after).await), Reason::NotAClient);
+    assert_eq!(reason(world.ask("dcf", "D1", before).await), Reason::NotAClient);
+}
+
+/// Nothing about discipline older than a year, and no record of a kind that the agreement leaves out, on the day and by the statement.
+#[tokio::test]
+async fn records_too_old_and_kinds_left_out_are_not_disclosed() {
+    let world = one_in_care(&[]).await;
+    let rest: Vec<&str> = domains::definition(Domain::Discipline).kinds.iter().map(|kind| kind.name).collect();
+    let shipped = project_file("deploy/consumers/dcf/agreement.toml");
+    let clause = "discipline = \"all\"\n";
+    assert!(shipped.contains(clause) && rest.len() > 1, "{rest:?}");
+    let old = with(
+        &offense(STUDENT),
+        &[
+            ("incident_identifier", "H-2022-3"),
+            ("fall_of_year", "2022"),
+            ("incident_date", "2022-11-05"),
+            ("sanction_date", "2022-11-06"),
+        ],
+    );
+    world.load("ct-discipline", &[offense(STUDENT), old], loaded_at()).await;
+    world.activate(&shipped.replace(clause, &format!("{clause}[clause.records]\nmax_age_years = 3\n"))).await;
+    let said = |disclosed: disclosure::Disclosed| String::from_utf8(disclosed.bytes.to_vec()).unwrap();
+    let told = said(world.ask("dcf", "D1", moment()).await.unwrap());
+    assert!(told.contains("H-2024-17") && !told.contains("H-2022-3"), "{told}");
+    let world = one_in_care(&[]).await;
+    let excluded = format!("{clause}[clause.records]\nexclude_kinds = [\"discipline.{}\"]\n", rest[0]);
+    world.activate(&shipped.replace(clause, &excluded)).await;
+    let facts = "SELECT count(*) FROM history.fact WHERE domain = 6 AND kind = ";
+    assert!(world.count(&format!("{facts}'{}'", rest[0])).await > 0, "{} is on record", rest[0]);
+    let told = said(world.ask("dcf", "D1", moment()).await.unwrap());
+    let all = said({
+        let world = one_in_care(&["dcf"]).await;
+        world.ask("dcf", "D1", moment()).await.unwrap()
+    });
+    assert!(told.len() < all.len(), "less is told without {}", rest[0]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use agreements::{Act, Approval, Reason};
+use agreements::{Act, Approval, Digest, JoinKind, JoinRequest, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
 use disclosure::{Ask, Asker, review};
 use ed25519_dalek::SigningKey;
@@ -12,7 +12,7 @@ use identity::{
     matching::{self, MatchReport},
     review::Verdict,
 };
-use intake::restriction::{Move, Order, shift};
+use intake::restriction::{self, CarriedOut, Move, Order, RestrictionError, shift};
 use model::{FixedClock, Masked, SourcePersonId, StudentId};
 use pg::Role;
 use sqlx::{Executor as _, Row as _};
@@ -168,6 +168,92 @@ async fn a_student_who_proves_to_be_two_is_parted_and_linked_elsewhere() {
         world.count("SELECT count(*) FROM identity.crosswalk WHERE decided_by = 'ann' AND reason <> ''").await,
         3
     );
+}
+
+/// Carries out what stewards signed, as the program does.
+async fn carry_out_signed(world: &World, request: Digest, when: DateTime<Utc>) -> Result<CarriedOut, RestrictionError> {
+    pg::run_tx(&world.db.pool, "tests.carry_out", Role::Agreements, |tx| {
+        let used_for = (request, uuid::Uuid::from_u128(9));
+        Box::pin(async move { Ok(restriction::carry_out(tx, &world.agreements, used_for, when).await?.0) })
+    })
+    .await
+}
+
+/// A request on file that these stewards have signed.
+async fn signed_by(world: &World, asked: &JoinRequest, stewards: &[(&str, u8)], when: DateTime<Utc>) -> Digest {
+    pg::run_tx(&world.db.pool, "tests.sign", Role::Agreements, |tx| {
+        Box::pin(async move {
+            let digest = world.agreements.file_joining(tx, asked).await?;
+            for (who, seed) in stewards {
+                let key = SigningKey::from_bytes(&[*seed; 32]);
+                let approval = Approval::sign(world.agreements.stewards(), who, &key, (Act::Join, digest), when)
+                    .map_err(agreements::Error::from)?;
+                world.agreements.approve(tx, Act::Join, digest, &approval).await?;
+            }
+            Ok::<_, agreements::Error>(digest)
+        })
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn children_whom_the_state_reports_as_different_are_joined_by_two_stewards_only() {
+    let world = World::new(&["dcf", "sea"]).await;
+    let stranger =
+        with(&registration(OTHER), &[("first_name", "Edith"), ("last_name", "Sorrel"), ("birth_date", "11212007")]);
+    world.load("sasid-2.1x", &[registration(STUDENT), stranger], loaded_at()).await;
+    let ((one, keep), (two, other)) = (find(&world, STUDENT).await, find(&world, OTHER).await);
+    let moves = [Move::Merge(keep, other), Move::Relink(vec![two], keep)];
+    for what in &moves {
+        let alone = carry_out(&world, what.clone(), moment()).await;
+        let Err(disclosure::Error::Identity(identity::Error::Unlike(joining))) = alone else { panic!("{alone:?}") };
+        assert_eq!(joining.differ, ["first_name", "last_name", "birth_date"]);
+        assert_eq!((joining.persons.as_slice(), joining.with.as_slice()), ([two].as_slice(), [one].as_slice()));
+    }
+    assert_eq!(world.count("SELECT count(*) FROM identity.crosswalk_move").await, 0);
+
+    let asked = |kind, minute: i64| JoinRequest {
+        consumer: consumer("sea"),
+        differ: vec!["birth_date".to_owned()],
+        expires_at: moment() + TimeDelta::days(30),
+        from: Some(other.0),
+        kind,
+        persons: vec![two.0],
+        reason: "adopted, papers seen".to_owned(),
+        requested_at: moment() + TimeDelta::minutes(minute),
+        requested_by: "ann".to_owned(),
+        to: Some(keep.0),
+        undoes: None,
+        with: vec![one.0],
+    };
+    let later = moment() + TimeDelta::hours(1);
+    for stewards in [&[][..], &[("ann", 1)]] {
+        let request = signed_by(&world, &asked(JoinKind::Merge, 0), stewards, later).await;
+        let refused = carry_out_signed(&world, request, later).await;
+        assert!(
+            matches!(refused, Err(RestrictionError::Agreements(agreements::Error::Precondition(_)))),
+            "{refused:?}"
+        );
+    }
+    // Two signed, but for others than those who are there now.
+    let both = &[("ann", 1), ("ben", 2)];
+    let of_others = JoinRequest { with: vec![one.0, 999], ..asked(JoinKind::Merge, 1) };
+    let request = signed_by(&world, &of_others, both, later).await;
+    let refused = carry_out_signed(&world, request, later).await;
+    assert!(matches!(refused, Err(RestrictionError::Identity(identity::Error::Conflict(_)))), "{refused:?}");
+    assert_eq!(find(&world, OTHER).await.1, other);
+
+    let request = signed_by(&world, &asked(JoinKind::Merge, 2), both, later).await;
+    let done = carry_out_signed(&world, request, later).await.unwrap();
+    assert!(matches!(done, CarriedOut::Moved(..)), "{done:?}");
+    assert_eq!(find(&world, OTHER).await.1, keep);
+    assert_eq!(
+        world.count("SELECT count(*) FROM identity.crosswalk WHERE decided_by = 'ann and ben' AND to_at IS NULL").await,
+        1
+    );
+    let again = carry_out_signed(&world, request, later).await;
+    assert!(matches!(again, Err(RestrictionError::Agreements(agreements::Error::Conflict(_)))), "it serves once");
 }
 
 #[tokio::test]

@@ -335,3 +335,37 @@ async fn whoever_may_be_two_children_is_released_to_nobody_until_a_steward_settl
     assert_eq!(settled, (true, 0));
     world.ask("dcf", "D1", moment()).await.unwrap();
 }
+
+/// Whichever way two names come to stand under one identifier: in one chunk, in two, beside a row that an earlier file had, or each said before.
+#[tokio::test]
+async fn twins_under_one_identifier_are_found_across_chunks_and_beside_rows_known_before() {
+    let elsewhere = [("reporting_district", "043"), ("facility_code_1", "0436211")];
+    let one = registration(STUDENT);
+    let twin = with(&with(&registration(STUDENT), &elsewhere), &[("first_name", "Edith")]);
+    let between = registration(OTHER);
+    let doubts = "SELECT count(*) FROM identity.restriction WHERE kind = 'doubtful_identity' AND upper_inf(in_force)";
+    let file = [one.clone(), between.clone(), twin.clone()];
+    // Files before it, rows of a chunk, and whether there was a doubt before the file itself.
+    for (before, chunk_rows) in [
+        (vec![], 4_000),
+        (vec![], 1),
+        (vec![vec![one.clone()]], 1),
+        (vec![vec![one.clone()]], 4_000),
+        (vec![vec![twin.clone()]], 1),
+        (vec![vec![one.clone()], vec![twin.clone()]], 1),
+        (vec![vec![one.clone()], vec![twin.clone()]], 4_000),
+    ] {
+        let world = World::new(&["sea"]).await;
+        let limits = Limits { chunk_rows, ..Limits::default() };
+        let files = before.len();
+        for (day, rows) in (0..).zip(&before) {
+            world.load("sasid-2.1x", rows, loaded_at() + TimeDelta::days(day)).await;
+        }
+        assert_eq!(world.count(doubts).await, 0, "a child may be renamed between two files");
+        let bytes = file_of("sasid-2.1x", &file);
+        let receipt = world.load_within("sasid-2.1x", &bytes, loaded_at() + TimeDelta::days(9), &limits).await;
+        let rules: Vec<&str> = receipt.findings.iter().map(|finding| finding.rule.as_str()).collect();
+        assert_eq!(rules, ["person.twins_under_one_identifier"], "{files} files before, {chunk_rows} rows a chunk");
+        assert_eq!(world.count(doubts).await, 1, "{files} files before, {chunk_rows} rows a chunk");
+    }
+}

@@ -246,6 +246,10 @@ const NOT_EXPOSING: [&str; 35] = [
     "seal::list",
 ];
 
+/// The same, about runs: who is to be told something, what has arrived, whether one may begin.
+const OF_RUNS: [&str; 4] =
+    ["acknowledge::is_last_run", "standing::refuse_run", "withdraw::confirm_files", "withdraw::list_due"];
+
 /// The same, taking back what was decided.
 const UNDOING: [&str; 2] = ["review::undo", "review::undo_bulk"];
 
@@ -263,7 +267,7 @@ fn every_door_of_disclosure_is_listed() {
             doors.insert(format!("{module}::{name}"));
         }
     }
-    let listed = EXPOSING.iter().chain(&NOT_EXPOSING).chain(&UNDOING).map(|name| (*name).to_owned());
+    let listed = EXPOSING.iter().chain(&NOT_EXPOSING).chain(&OF_RUNS).chain(&UNDOING).map(|name| (*name).to_owned());
     assert_eq!(doors, listed.collect::<BTreeSet<_>>(), "list what is new, and whether what it returns shows a record");
 }
 

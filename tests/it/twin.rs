@@ -28,13 +28,20 @@ const QUICK_CASES: u64 = 600;
 const CLIENTS: u64 = SASIDS.len() as u64;
 const REQUESTS: u64 = 12;
 const SASIDS: [&str; 4] = ["9900000017", "9900000025", "9900000033", "9900000041"];
-const BASES: [(&str, &[&str]); 5] = [
-    ("ferpa_uninterrupted_scholars", &["authority"]),
-    ("ferpa_juvenile_justice", &["authority", "before_adjudication", "certification"]),
-    ("court_order", &["court_order"]),
-    ("parent_consent", &["release"]),
-    ("audit_evaluation", &["authority"]),
+/// What a party is, how its students come to it, and the law of its own: what the law lets an agreement say.
+const PARTIES: [(&str, &str, &str, &[&str]); 3] = [
+    ("child_welfare_agency", "custody_roster", "ferpa_uninterrupted_scholars", &["authority"]),
+    (
+        "juvenile_justice_agency",
+        "supervision_roster",
+        "ferpa_juvenile_justice",
+        &["authority", "before_adjudication", "certification"],
+    ),
+    ("authorized_representative", "release_roster", "audit_evaluation", &["authority"]),
 ];
+
+/// Laws of everybody.
+const PAPERS: [(&str, &[&str]); 2] = [("court_order", &["court_order"]), ("parent_consent", &["release"])];
 
 fn cases() -> u64 {
     option_env!("THROUGHLINE_TWIN_CASES").and_then(|text| text.parse().ok()).unwrap_or(QUICK_CASES)
@@ -89,6 +96,7 @@ struct Clause {
 }
 
 struct Agreement {
+    party: (&'static str, &'static str),
     bases: Vec<(&'static str, Vec<&'static str>)>,
     clauses: Vec<Clause>,
     valid_from: NaiveDate,
@@ -99,8 +107,9 @@ struct Agreement {
 impl Agreement {
     fn random(dice: &mut Dice) -> Self {
         let mut bases: Vec<(&str, Vec<&str>)> = Vec::new();
+        let (kind, population, own, of_own) = *dice.pick(&PARTIES);
         while bases.is_empty() {
-            for (law, conditions) in BASES {
+            for (law, conditions) in [(own, of_own)].into_iter().chain(PAPERS) {
                 if dice.one_in(2) {
                     let mut conditions = conditions.to_vec();
                     if dice.one_in(4) {
@@ -122,6 +131,7 @@ impl Agreement {
             dice.one_in(3).then(|| (moment() + TimeDelta::days(i64::try_from(dice.below(40)).unwrap())).date_naive());
         let deliveries = ["unary", "stream", "file", "pdf"].into_iter().filter(|_| !dice.one_in(6)).collect::<Vec<_>>();
         Self {
+            party: (kind, population),
             bases,
             clauses,
             valid_from: (moment() - TimeDelta::days(i64::try_from(dice.below(60)).unwrap())).date_naive(),
@@ -147,6 +157,7 @@ impl Agreement {
         let valid_to = self.valid_to.map_or_else(|| "\"perpetual\"".to_owned(), |day| day.to_string());
         text = text.replace("VALID_FROM", &self.valid_from.to_string()).replace("VALID_TO", &valid_to);
         text = text.replace("DELIVERIES", &quoted(&self.deliveries));
+        text = text.replace("KIND", self.party.0).replace("POPULATION", self.party.1);
         for (law, conditions) in &self.bases {
             write!(
                 text,
@@ -180,15 +191,23 @@ impl Clause {
         // Facts about the student carry no school year: their clause cannot be bounded.
         let dated = domain != Domain::Student;
         let from = 2019 + i16::try_from(dice.below(8)).unwrap();
+        let years = (dated && dice.one_in(3)).then(|| (from, from + i16::try_from(dice.below(4)).unwrap()));
+        // Years that are all too old would leave nothing.
+        let oldest = |age: u64| (moment() - TimeDelta::days(365 * i64::try_from(age).unwrap())).date_naive();
+        let max_age = (dated && dice.one_in(3))
+            .then(|| 1 + dice.below(6))
+            .filter(|age| years.is_none_or(|(_, to)| SchoolYear(to).last_day() >= oldest(*age)));
         Self {
             domain,
             elements,
             other_agency: of_class(true).filter(|_| dice.one_in(3)).collect(),
             bases: if bases.is_empty() { vec![laws[0]] } else { bases },
             purposes: *dice.pick(&["all", "all", "one", "two"]),
-            years: (dated && dice.one_in(3)).then(|| (from, from + i16::try_from(dice.below(4)).unwrap())),
-            max_age: (dated && dice.one_in(3)).then(|| 1 + dice.below(6)),
-            exclude: dice.one_in(4).then(|| dice.pick(definition(domain).kinds).name),
+            years,
+            max_age,
+            // The only kind of a domain left out would leave nothing of it.
+            exclude: (definition(domain).kinds.len() > 1 && dice.one_in(4))
+                .then(|| dice.pick(definition(domain).kinds).name),
         }
     }
 
@@ -268,7 +287,8 @@ impl Client {
         // Each client of a round is another student.
         let place = usize::try_from(number % students.len() as u64).unwrap();
         let student = *students.keys().nth(place).unwrap();
-        let any = BASES.iter().map(|(law, _)| *law).chain(["a_basis_nobody_knows"]);
+        let laws = PARTIES.iter().map(|(_, _, law, _)| *law).chain(PAPERS.iter().map(|(law, _)| *law));
+        let any = laws.chain(["a_basis_nobody_knows"]);
         // Mostly bases that the agreement knows.
         let laws: Vec<&str> = own.iter().copied().cycle().take(12).chain(any).collect();
         let phases = [None, Some("pre_adjudication"), Some("adjudicated"), Some("a_phase_nobody_knows")];

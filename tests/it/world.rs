@@ -447,7 +447,7 @@ pub fn ask_of(who: &ConsumerId) -> Ask<'_> {
 }
 
 /// Everything a history says, ids and times apart, as text.
-pub fn encode(history: &DisclosedHistory) -> Result<Vec<u8>, String> {
+pub fn encode(history: &DisclosedHistory) -> Result<Vec<u8>, disclosure::Unencoded> {
     let mut text = String::new();
     for section in history.sections() {
         writeln!(text, "{} {:?} {:?}", section.domain, section.state, section.withheld).map_err(|e| e.to_string())?;

@@ -147,9 +147,14 @@ async Task<int> KeepFeed(GrpcChannel channel, Options options)
         var before = received.Position;
         try
         {
-            var end = await Receive(service, received, options);
-            received.Finish(end);
+            var (end, token) = await Receive(service, received, options);
+            received.Finish(end, token);
+            await Acknowledge(service, token);
             Console.WriteLine($"{end.Histories} histories and {end.Withdrawals} withdrawals in {target}, digest {end.Digest}");
+            foreach (var person in received.Omitted)
+            {
+                Console.Error.WriteLine($"{person}: too large to be sent; what is held of this client is not the present state");
+            }
             return 0;
         }
         catch (RpcException error)
@@ -174,7 +179,7 @@ async Task<int> KeepFeed(GrpcChannel channel, Options options)
     }
 }
 
-async Task<RunEnd> Receive(FeedService.FeedServiceClient service, Received received, Options options)
+async Task<(RunEnd End, ByteString Token)> Receive(FeedService.FeedServiceClient service, Received received, Options options)
 {
     var request = new StreamFeedRequest
     {
@@ -187,15 +192,15 @@ async Task<RunEnd> Receive(FeedService.FeedServiceClient service, Received recei
     {
         if (message.RunEnd is { } end)
         {
-            await Acknowledge(service, received);
-            return end;
+            return (end, message.ResumeToken);
         }
         if (message.Heartbeat is null)
         {
             received.Add(message);
             if (received.Position % AcknowledgeEvery == 0)
             {
-                await Acknowledge(service, received);
+                received.Sync();
+                await Acknowledge(service, received.Token);
             }
         }
     }
@@ -203,14 +208,10 @@ async Task<RunEnd> Receive(FeedService.FeedServiceClient service, Received recei
 }
 
 // Only what is stored durably is acknowledged.
-async Task Acknowledge(FeedService.FeedServiceClient service, Received received)
+async Task Acknowledge(FeedService.FeedServiceClient service, ByteString token)
 {
-    received.Sync();
-    if (!received.Token.IsEmpty)
-    {
-        var request = new AckFeedRequest { ResumeToken = received.Token, RequestId = Guid.NewGuid().ToString() };
-        await service.AckFeedAsync(request, deadline: DateTime.UtcNow + answerTimeMax);
-    }
+    var request = new AckFeedRequest { ResumeToken = token, RequestId = Guid.NewGuid().ToString() };
+    await service.AckFeedAsync(request, deadline: DateTime.UtcNow + answerTimeMax);
 }
 
 // Whether the ledger as it is now extends the one kept.

@@ -12,7 +12,8 @@ namespace Throughline.Example;
 /// </summary>
 /// <remarks>
 /// An event and its token are one line, so that a kill leaves both or neither; a line that was cut, and all behind it, comes again. The
-/// target is written when the run is complete, and takes the place of the one before in one step.
+/// target is written when the run is complete, and takes the place of the one before in one step. Then, and not before, the run's last token
+/// is kept beside it: the next run begins there, and sends only what changed. A kill between the two costs a whole run and nothing else.
 /// </remarks>
 public sealed class Received : IDisposable
 {
@@ -20,10 +21,12 @@ public sealed class Received : IDisposable
 
     private readonly string target;
     private readonly string part;
+    private readonly string last;
     private readonly FileStream file;
 
-    /// <summary>Where each person's line begins and how long it is; whoever was withdrawn has none.</summary>
-    private readonly Dictionary<string, (long At, int Bytes)> places = [];
+    /// <summary>Where each person's line begins and how long it is; of whoever was withdrawn: nowhere.</summary>
+    private readonly Dictionary<string, (long At, int Bytes)?> places = [];
+    private readonly List<string> omitted = [];
     private long histories;
     private readonly List<string> withdrawals = [];
     private byte[] digest = new byte[SHA256.HashSizeInBytes];
@@ -33,6 +36,11 @@ public sealed class Received : IDisposable
     {
         this.target = target;
         part = target + ".part";
+        last = target + ".token";
+        if (File.Exists(target) && File.Exists(last))
+        {
+            Token = ByteString.CopyFrom(File.ReadAllBytes(last));
+        }
         file = new FileStream(part, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         foreach (var line in Lines())
         {
@@ -52,12 +60,16 @@ public sealed class Received : IDisposable
 
     public long Position { get; private set; }
 
-    /// <summary>Throws away what was received: a new run begins.</summary>
+    /// <summary>Whose histories were too large to be sent.</summary>
+    public IReadOnlyList<string> Omitted => omitted;
+
+    /// <summary>Throws away what was received: a whole run begins.</summary>
     public void Restart()
     {
         file.SetLength(0);
         places.Clear();
         withdrawals.Clear();
+        omitted.Clear();
         (Token, Position, histories, end) = (ByteString.Empty, 0, 0, 0);
         digest = new byte[SHA256.HashSizeInBytes];
     }
@@ -69,6 +81,7 @@ public sealed class Received : IDisposable
         {
             StreamFeedResponse.EventOneofCase.History => $",\"history\":{Json.Format(message.History)}",
             StreamFeedResponse.EventOneofCase.Withdrawal => $",\"withdrawal\":{Json.Format(message.Withdrawal)}",
+            StreamFeedResponse.EventOneofCase.Omission => $",\"omission\":{Json.Format(message.Omission)}",
             _ => "",
         };
         var token = message.ResumeToken.ToBase64();
@@ -82,9 +95,10 @@ public sealed class Received : IDisposable
     public void Sync() => file.Flush(flushToDisk: true);
 
     /// <summary>The run is complete: compares counts and digest, and gives the target its content.</summary>
-    public void Finish(RunEnd said)
+    public void Finish(RunEnd said, ByteString token)
     {
-        if ((said.Histories, said.Withdrawals, said.Digest) != (histories, withdrawals.Count, Convert.ToHexString(digest).ToLowerInvariant()))
+        var have = (histories, withdrawals.Count, omitted.Count, Convert.ToHexString(digest).ToLowerInvariant());
+        if ((said.Histories, said.Withdrawals, said.Omitted, said.Digest) != have)
         {
             Restart(); // The next start begins a run of its own.
             throw new NotVerifiedException("the run's counts or digest are not those of what was received");
@@ -93,7 +107,15 @@ public sealed class Received : IDisposable
         ListWithdrawals();
         using (var whole = new FileStream(target + ".new", FileMode.Create, FileAccess.Write, FileShare.None))
         {
-            foreach (var (at, bytes) in places.Values.OrderBy(place => place.At))
+            foreach (var line in said.Scope == Scope.Changes ? File.ReadLines(target) : [])
+            {
+                using var read = JsonDocument.Parse(line);
+                if (!places.ContainsKey(read.RootElement.GetProperty("person_id").GetString() ?? ""))
+                {
+                    whole.Write(Encoding.UTF8.GetBytes(line + "\n"));
+                }
+            }
+            foreach (var (at, bytes) in places.Values.OfType<(long At, int Bytes)>().OrderBy(place => place.At))
             {
                 var line = new byte[bytes];
                 RandomAccess.Read(file.SafeFileHandle, line, at);
@@ -103,6 +125,8 @@ public sealed class Received : IDisposable
             whole.Flush(flushToDisk: true);
         }
         File.Move(target + ".new", target, overwrite: true);
+        File.WriteAllBytes(last + ".new", token.ToByteArray());
+        File.Move(last + ".new", last, overwrite: true);
         file.Dispose();
         File.Delete(part);
     }
@@ -124,18 +148,27 @@ public sealed class Received : IDisposable
         {
             var person = history.GetProperty("person_id").GetString() ?? "";
             var content = Convert.FromHexString(history.GetProperty("content_digest").GetString() ?? "");
-            digest = SHA256.HashData([.. digest, .. content]);
+            Chain(content);
             histories += 1;
             places[person] = (end, bytes);
         }
         else if (root.TryGetProperty("withdrawal", out var withdrawal))
         {
-            places.Remove(withdrawal.GetProperty("person_id").GetString() ?? "");
+            var said = Withdrawal.Parser.ParseJson(withdrawal.GetRawText());
+            var (date, person) = (said.DestroyByDate, said.PersonId);
+            Chain(SHA256.HashData(Encoding.UTF8.GetBytes($"{person}\n{said.Reason}\n{date.Year:D4}-{date.Month:D2}-{date.Day:D2}\n")));
+            places[person] = null;
             withdrawals.Add(withdrawal.GetRawText());
+        }
+        else if (root.TryGetProperty("omission", out var omission))
+        {
+            omitted.Add(omission.GetProperty("person_id").GetString() ?? "");
         }
         (Position, Token) = (position, token);
         end += bytes;
     }
+
+    private void Chain(byte[] content) => digest = SHA256.HashData([.. digest, .. content]);
 
     /// <summary>What is to be destroyed elsewhere too is listed beside the target, each withdrawal once, until somebody has done it.</summary>
     private void ListWithdrawals()

@@ -106,9 +106,12 @@ def feed(channel, options):
     while True:
         before = received.position
         try:
-            end = receive(service, received, options)
-            received.finish(end)
+            end, token = receive(service, received, options)
+            received.finish(end, token)
+            acknowledge(service, token)
             print(f"{end.histories} histories and {end.withdrawals} withdrawals in {options.to}, digest {end.digest}")
+            for person in received.omitted:
+                print(f"{person}: too large to be sent; what is held of this client is not the present state", file=sys.stderr)
             return
         except grpc.RpcError as error:
             failure = Failure(error)
@@ -132,21 +135,19 @@ def receive(service, received, options):
     for message in service.StreamFeed(request):
         event = message.WhichOneof("event")
         if event == "run_end":
-            acknowledge(service, received)
-            return message.run_end
+            return message.run_end, message.resume_token
         if event != "heartbeat":
             received.add(message)
             if received.position % ACKNOWLEDGE_EVERY == 0:
-                acknowledge(service, received)
+                received.sync()
+                acknowledge(service, received.token)
     raise NotVerified("the feed ended without saying that it is complete")
 
 
-def acknowledge(service, received):
+def acknowledge(service, token):
     """Only what is stored durably is acknowledged."""
-    received.sync()
-    if received.token:
-        request = feed_pb2.AckFeedRequest(resume_token=received.token, request_id=str(uuid.uuid4()))
-        service.AckFeed(request, timeout=ANSWER_SECONDS_MAX)
+    request = feed_pb2.AckFeedRequest(resume_token=token, request_id=str(uuid.uuid4()))
+    service.AckFeed(request, timeout=ANSWER_SECONDS_MAX)
 
 
 # ---- the ledger ------------------------------------------------------------------------------------------------------

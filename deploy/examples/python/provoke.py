@@ -116,6 +116,11 @@ def ordinary(probe, sandbox, server):
     token = cssd.feed()[0].resume_token
     probe(stream, invalid, lambda: cssd.feed(resume_token=token, office="103"))
     probe(stream, invalid, lambda: dcf.feed(resume_token=token))
+    ended = cssd.feed()[-1].resume_token
+    cssd.feed()
+    probe(stream, "FAILED_PRECONDITION RUN_SUPERSEDED", lambda: cssd.feed(resume_token=ended))
+    nowhere = {"office": "nowhere", "purpose": "curiosity"}
+    probe(stream, "PERMISSION_DENIED PURPOSE_NOT_AGREED", lambda: cssd.feed(**nowhere))
     probe(ack, invalid, lambda: dcf.ack(feed_pb2.AckFeedRequest(resume_token=token)))
 
     include, extend = "LedgerService.GetInclusionProof", "LedgerService.GetConsistencyProof"
@@ -218,8 +223,7 @@ def limits(probe, sandbox):
         probe("HistoryService.GetHistory", "DEADLINE_EXCEEDED TOO_LATE", lambda: cssd.history(history(known)))
     with sandbox.serving(limits="history_bytes_max = 1000") as server:
         cssd = Caller(server, sandbox.certs, "cssd")
-        probe("HistoryService.GetHistory", "INTERNAL INTERNAL", lambda: cssd.history(history(known)))
-        probe("FeedService.StreamFeed", "INTERNAL INTERNAL", cssd.feed)
+        probe("HistoryService.GetHistory", "FAILED_PRECONDITION HISTORY_TOO_LARGE", lambda: cssd.history(history(known)))
     with sandbox.serving(limits="feeds_per_consumer_max = 1\nchunk_clients = 1") as server:
         cssd = Caller(server, sandbox.certs, "cssd")
         streams = [cssd.stream(feed_pb2.StreamFeedRequest()) for _ in range(8)]

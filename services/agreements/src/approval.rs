@@ -23,6 +23,8 @@ named! {
         Export = "export.run",
         /// Records are erased for good.
         Erase = "record.erase",
+        /// Records of children whom the state reports as different become one child's.
+        Join = "record.join",
     }
 }
 

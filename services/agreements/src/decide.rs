@@ -130,6 +130,12 @@ pub fn decide(
     Err(Denial { reason: closest, at })
 }
 
+/// Whether anything at all may be disclosed in answer to a request, whoever it is about: the agreement is in force and admits the caller, the
+/// delivery and the purpose.
+pub fn stands(request: &Request<'_>, in_force: &InForce, at: DateTime<Utc>) -> Result<(), Reason> {
+    admit(request, in_force, at).map(|_| ())
+}
+
 /// Everything that does not depend on the student; the place of the purpose if nothing speaks against it.
 fn admit(request: &Request<'_>, in_force: &InForce, at: DateTime<Utc>) -> Result<usize, Reason> {
     let terms = in_force.terms();

@@ -6,6 +6,9 @@
 mod clause;
 mod reader;
 mod rules;
+mod surroundings;
+
+pub use surroundings::Surroundings;
 
 use std::fmt::Display;
 
@@ -17,8 +20,8 @@ use crate::{
     Error,
     finding::{Finding, Severity},
     terms::{
-        Access, Amendment, Audiences, Basis, FORMAT, OnwardParty, Party, Population, Purpose, Redisclosure, Retention,
-        Role, System, Terms,
+        Access, Amendment, Audiences, Basis, FORMAT, OnwardParty, Party, PartyKind, PartyRole, Population, Purpose,
+        Redisclosure, Retention, Role, System, Terms,
     },
 };
 use reader::{Found, LastDay, Node, Reader};
@@ -37,6 +40,11 @@ pub struct Checked {
 
 /// Reads a document and names all that is wrong with it.
 pub fn check(text: &str) -> Checked {
+    check_among(text, Surroundings::default())
+}
+
+/// The same, and what is wrong with it on a day and beside other agreements: it is over, or contradicts one of them.
+pub fn check_among(text: &str, surroundings: Surroundings<'_>) -> Checked {
     let mut reader = Reader::new(text);
     if text.len() > DOCUMENT_BYTES_MAX {
         let finding = Finding {
@@ -50,7 +58,7 @@ pub fn check(text: &str) -> Checked {
     }
     let (root, errors) = DeTable::parse_recoverable(text);
     let terms = if errors.is_empty() {
-        read(&mut reader, &mut Node::root(&root))
+        read(&mut reader, &mut Node::root(&root), surroundings)
     } else {
         for error in &errors {
             reader.syntax(error);
@@ -83,7 +91,7 @@ struct Head {
     time_zone: String,
 }
 
-fn read(reader: &mut Reader, root: &mut Node<'_>) -> Option<Terms> {
+fn read(reader: &mut Reader, root: &mut Node<'_>, surroundings: Surroundings<'_>) -> Option<Terms> {
     let format = reader.text(root, "format");
     if let Some(format) = format.as_ref().filter(|format| format.value != FORMAT) {
         reader.wrong(root, "format", format.at, format!("this program reads {FORMAT:?} only"));
@@ -144,6 +152,7 @@ fn read(reader: &mut Reader, root: &mut Node<'_>) -> Option<Terms> {
         amendments: amendments?,
     };
     rules::check(reader, root, &terms, &places);
+    surroundings::check(reader, root, &terms, surroundings);
     Some(terms)
 }
 
@@ -204,8 +213,19 @@ fn read_party(reader: &mut Reader, mut node: Node<'_>) -> Option<Party> {
     let node = &mut node;
     let name = reader.text(node, "name");
     let role = reader.name(node, "role");
+    let kind = reader.name_if_any::<PartyKind>(node, "kind").map(|kind| kind.value);
+    if kind.is_none() && role.as_ref().is_some_and(|role| role.value == PartyRole::Recipient) {
+        let at = node.at();
+        let known = PartyKind::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+        reader.wrong(
+            node,
+            "kind",
+            at,
+            format!("a recipient says what it is, for the law releases to some only: {known}"),
+        );
+    }
     reader.close(node);
-    Some(Party { name: name?.value, role: role?.value })
+    Some(Party { name: name?.value, role: role?.value, kind })
 }
 
 fn read_population(reader: &mut Reader, mut node: Node<'_>) -> Option<Population> {
@@ -261,7 +281,13 @@ fn read_access(reader: &mut Reader, mut node: Node<'_>) -> Option<Access> {
 fn read_system(reader: &mut Reader, mut node: Node<'_>) -> Option<System> {
     let node = &mut node;
     let name = reader.text(node, "name");
-    let san = reader.text_if_any(node, "san").map(|san| san.value);
+    let san = reader.text_if_any(node, "san");
+    if let Some(san) = &san
+        && let Some(why) = rules::no_certificate_name(&san.value)
+    {
+        reader.wrong(node, "san", san.at, why);
+    }
+    let san = san.map(|san| san.value);
     let fingerprint = reader.text_if_any(node, "fingerprint");
     if let Some(print) = &fingerprint {
         let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);

@@ -34,6 +34,7 @@ mod explain;
 mod finding;
 mod in_force;
 mod interval;
+mod joining;
 mod matrix;
 mod named;
 mod opening;
@@ -48,9 +49,9 @@ pub use approval::{Act, Approval, ApprovalError, Steward, Stewards};
 pub use audit::{Altered, Audit, Unused};
 pub use canonical::{Digest, canonical};
 pub use closings::{EndedVersion, RevokedCertification};
-pub use decide::{Actor, Authority, Denial, Grant, Permit, Phase, Reason, Request, Subject, decide};
+pub use decide::{Actor, Authority, Denial, Grant, Permit, Phase, Reason, Request, Subject, decide, stands};
 pub use diff::diff;
-pub use document::{Checked, check, parse};
+pub use document::{Checked, Surroundings, check, check_among, parse};
 pub use draft::{Draft, Trial, try_on};
 pub use element_set::{ElementSet, UnknownElement};
 pub use error::Error;
@@ -59,6 +60,7 @@ pub use explain::{Explanation, explain};
 pub use finding::{Finding, Severity};
 pub use in_force::{Ended, InForce, Plan};
 pub use interval::{Interval, end_of_day, majority_at, start_of_day};
+pub use joining::{JoinKind, JoinRequest};
 pub use matrix::matrix;
 pub use named::UnknownName;
 pub use opening::Opening;
@@ -67,6 +69,6 @@ pub use reported::{REPORTED, Reported, Settled};
 pub use request::{Asked, EraseRequest, ExportRequest, FactNamed, FiledRequest, OpenRequest, UsedRequest};
 pub use terms::{
     Access, Amendment, Audience, Audiences, Basis, Clause, Condition, Delivery, Evidence, FORMAT, LegalBasis,
-    OnwardParty, Party, PartyRole, Population, PopulationRule, Purpose, Records, Redisclosure, Retention, Role,
-    SchoolYears, Scope, Showing, System, Terms,
+    OnwardParty, Party, PartyKind, PartyRole, Population, PopulationRule, Purpose, REACH, Reach, Records, Redisclosure,
+    Retention, Role, SchoolYears, Scope, Showing, System, Terms,
 };

@@ -15,6 +15,7 @@ use crate::{
     canonical::{Digest, canonical, read},
     document,
     evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument},
+    finding::Severity,
     in_force::{Ended, InForce, Plan},
     interval::Interval,
     reported::{self, REPORTED, Reported, Settled},
@@ -83,6 +84,7 @@ impl Agreements {
     /// `"all"` than the program that filed it: what was signed is what `"all"` meant then. Another document under the same version is refused.
     pub async fn propose(&self, conn: &mut PgConnection, document: &str, at: DateTime<Utc>) -> Result<Proposal, Error> {
         let terms = document::parse(document)?;
+        self.hold_against(conn, document, &terms, at).await?;
         let canonical = canonical(&terms)?;
         let digest = Digest::of(canonical.as_bytes());
         let new = store::NewVersion {
@@ -151,6 +153,7 @@ impl Agreements {
         if state.open_version.is_some_and(|open| open > version) {
             return Err(Error::Conflict("a later version of this agreement is in force"));
         }
+        self.hold_against(conn, &stored.document, plan.terms(), at).await?;
         let approvals = store::list_approvals(conn, Act::Activate, digest).await?;
         let (first, second) = self.two(Act::Activate, digest, &approvals, state.suspended_at, at)?;
         let activated_at = at.max(stored.valid_from);
@@ -164,6 +167,24 @@ impl Agreements {
         let id = (agreement_id, version);
         store::insert_activation(conn, id, &stored.consumer, digest, [first, second], activated_at).await?;
         Ok(activated_at)
+    }
+
+    /// Refuses a document with any mistake, those that only the day and the agreements in force show included.
+    async fn hold_against(
+        &self,
+        conn: &mut PgConnection,
+        document: &str,
+        terms: &Terms,
+        at: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let canonical = store::list_open(conn, at).await?;
+        let others = canonical.iter().map(|one| read(one)).collect::<Result<Vec<Terms>, _>>()?;
+        let today = at.with_timezone(&terms.zone()).date_naive();
+        let mut findings =
+            document::check_among(document, document::Surroundings { today: Some(today), others: &others }).findings;
+        // What its own number says already is on file, and `propose` compares it: here it is the same agreement.
+        findings.retain(|finding| finding.severity == Severity::Error && finding.field != "agreement.version");
+        if findings.is_empty() { Ok(()) } else { Err(Error::Document(findings)) }
     }
 
     /// Two approvals of distinct stewards that verify and are not stale.

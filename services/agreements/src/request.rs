@@ -1,4 +1,4 @@
-//! Requests for acts outside the routine (an export, an erasure, an order that opens records): stated, approved by two stewards, used once, before
+//! Requests for acts outside the routine (an export, an erasure, an order that opens records, children joined into one): stated, approved by two stewards, used once, before
 //! they expire.
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
@@ -12,6 +12,7 @@ use crate::{
     approval::{Act, Approval},
     canonical::{Digest, canonical, read},
     evidence::NewInstrument,
+    joining::JoinRequest,
     reported::REPORTED,
     store,
 };
@@ -126,6 +127,8 @@ pub enum Asked {
     Erase(EraseRequest),
     /// A court order or declared emergency opens a client's records.
     Open(OpenRequest),
+    /// Records of children whom the state reports as different become one child's.
+    Join(JoinRequest),
 }
 
 /// What somebody asks for: that a court order or a declared emergency open one client's records, until it expires.
@@ -142,15 +145,17 @@ impl Asked {
             Self::Export(_) => Act::Export,
             Self::Erase(_) => Act::Erase,
             Self::Open(_) => Act::RecordInstrument,
+            Self::Join(_) => Act::Join,
         }
     }
 
-    /// The consumer it is about; of an erasure the SEA's own.
+    /// The consumer it is about; of an erasure or a joining the SEA's own.
     pub const fn consumer(&self) -> &ConsumerId {
         match self {
             Self::Export(request) => &request.consumer,
             Self::Erase(request) => &request.consumer,
             Self::Open(request) => &request.paper.consumer,
+            Self::Join(request) => &request.consumer,
         }
     }
 
@@ -160,6 +165,7 @@ impl Asked {
             Self::Export(request) => request.describe(),
             Self::Erase(request) => request.describe(),
             Self::Open(request) => request.paper.describe(),
+            Self::Join(request) => request.describe(),
         }
     }
 
@@ -167,6 +173,7 @@ impl Asked {
         match act.parse() {
             Ok(Act::Export) => Ok(Self::Export(read(statement)?)),
             Ok(Act::Erase) => Ok(Self::Erase(read(statement)?)),
+            Ok(Act::Join) => Ok(Self::Join(read(statement)?)),
             Ok(Act::RecordInstrument) => Ok(Self::Open(OpenRequest { paper: NewInstrument::read(statement)? })),
             _ => Err(Error::Corrupt("a request is for an unknown act")),
         }

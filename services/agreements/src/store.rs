@@ -192,6 +192,21 @@ pub(crate) struct ActivationState {
     pub(crate) suspended_at: Option<Instant>,
 }
 
+/// The canonical forms of all versions in force at an instant, or to come.
+pub(crate) async fn list_open(conn: &mut PgConnection, at: Instant) -> Result<Vec<String>, Error> {
+    Ok(sqlx::query_scalar!(
+        "-- agreements.list_open
+        SELECT v.canonical
+        FROM agreements.activation AS a
+        JOIN agreements.version AS v ON v.agreement_id = a.agreement_id AND v.version = a.version
+        WHERE a.ended_at IS NULL OR a.ended_at > $1
+        ORDER BY a.activation_id",
+        at
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
 /// Locks the agreement's activations against a concurrent act.
 pub(crate) async fn lock_activations(conn: &mut PgConnection, agreement_id: &str) -> Result<ActivationState, Error> {
     let rows = sqlx::query!(

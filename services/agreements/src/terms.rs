@@ -134,6 +134,61 @@ impl LegalBasis {
     }
 }
 
+named! {
+    /// What a party is, as far as the law asks.
+    PartyKind, "a kind of party" {
+        /// A state or local educational authority.
+        Education = "education_agency",
+        /// A state or local child welfare agency, or a tribal organization.
+        ChildWelfare = "child_welfare_agency",
+        /// An authority of the juvenile justice system.
+        JuvenileJustice = "juvenile_justice_agency",
+        /// One whom an educational authority has designated to audit or evaluate a program for it.
+        AuthorizedRepresentative = "authorized_representative",
+    }
+}
+
+/// To whom, and about whom, the law lets a basis release: a basis for whom a row is missing here, or an empty list in it, knows no limit of that sort.
+pub struct Reach {
+    /// The basis.
+    pub law: LegalBasis,
+    /// The kinds of party that may receive.
+    pub recipients: &'static [PartyKind],
+    /// How students come into the population: where none of these rules holds, neither does the basis.
+    pub populations: &'static [PopulationRule],
+}
+
+/// The reach of each basis (paragraphs: [`LegalBasis::source`]). Consent, a court's order and an emergency reach whomever they name.
+pub const REACH: &[Reach] = &[
+    Reach {
+        law: LegalBasis::UninterruptedScholars,
+        recipients: &[PartyKind::ChildWelfare],
+        populations: &[PopulationRule::CustodyRoster],
+    },
+    Reach {
+        law: LegalBasis::JuvenileJustice,
+        recipients: &[PartyKind::JuvenileJustice],
+        populations: &[PopulationRule::SupervisionRoster],
+    },
+    Reach {
+        law: LegalBasis::AuditEvaluation,
+        recipients: &[PartyKind::Education, PartyKind::AuthorizedRepresentative],
+        populations: &[],
+    },
+    Reach {
+        law: LegalBasis::SchoolOfficial,
+        recipients: &[PartyKind::Education],
+        populations: &[PopulationRule::EveryStudent],
+    },
+];
+
+impl LegalBasis {
+    /// How far it reaches; `None`: to whomever its paper names.
+    pub fn reach(self) -> Option<&'static Reach> {
+        REACH.iter().find(|reach| reach.law == self)
+    }
+}
+
 impl Condition {
     /// The kind of paper this condition asks for, if it asks for one about the client.
     pub const fn evidence(self) -> Option<Evidence> {
@@ -213,6 +268,9 @@ pub struct Party {
     pub name: String,
     /// What it does under the agreement.
     pub role: PartyRole,
+    /// What it is; a recipient says so. Versions that were signed before parties said so have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<PartyKind>,
 }
 
 named! {

@@ -63,7 +63,7 @@ pub struct Limits {
     pub request_bytes_max: usize,
     /// A roster.
     pub roster_bytes_max: usize,
-    /// A history. A greater one is not disclosed at all.
+    /// A history, at most 256 MiB. A greater one is not disclosed: a call for it is refused, a feed says that it left it out.
     pub history_bytes_max: usize,
     /// Clients of a feed read from the population at once.
     pub page_clients: u32,
@@ -111,6 +111,8 @@ impl Default for Limits {
     }
 }
 
+/// The greatest history that may be configured: each is held in memory whole.
+const HISTORY_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The most clients that one ledger commit takes.
 const CHUNK_CLIENTS_MAX: usize = 10_000;
 
@@ -148,6 +150,9 @@ impl Server {
             .collect();
         if limits.chunk_clients > CHUNK_CLIENTS_MAX {
             wrong.push(format!("server.limits.chunk_clients is at most {CHUNK_CLIENTS_MAX}"));
+        }
+        if limits.history_bytes_max > HISTORY_BYTES_MAX {
+            wrong.push(format!("server.limits.history_bytes_max is at most {HISTORY_BYTES_MAX}"));
         }
         if wrong.is_empty() { Ok(()) } else { Err(Error::Invalid(wrong.join("; "))) }
     }

@@ -1,6 +1,6 @@
 //! Between messages and our own types.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use disclosure::DisclosedHistory;
 use model::Masked;
 use prost_types::Timestamp;
@@ -50,6 +50,12 @@ pub(crate) fn day(field: &'static str, message: Option<Date>) -> Result<NaiveDat
         NaiveDate::from_ymd_opt(date.year, month, day)
     });
     whole.ok_or(Failure::Invalid { field, what: "a day: year, month and day" })
+}
+
+/// A day as messages hold it.
+pub(crate) fn date(day: NaiveDate) -> Date {
+    let part = |number: u32| i32::try_from(number).unwrap_or_default();
+    Date { year: day.year(), month: part(day.month()), day: part(day.day()) }
 }
 
 /// A text by which the caller names something; `None` if it is empty.

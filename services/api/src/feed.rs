@@ -5,8 +5,11 @@ mod run;
 use std::sync::Arc;
 
 use agreements::{PopulationRule, Reason};
-use disclosure::Ask;
-use feeds::{RunDigest, token::Token};
+use disclosure::{Ask, Stored};
+use feeds::{
+    RunDigest,
+    token::{Scope, Token},
+};
 use model::ConsumerId;
 use pg::Role;
 use proto::feed::v1::{
@@ -21,6 +24,18 @@ use crate::{caller::Caller, convert, shared::Shared, status::Failure};
 const OWN_EXPORT: Failure = Failure::Precondition {
     reason: "OWN_EXPORT",
     what: "the state's own records are not a feed of clients; `throughline feed export` makes its complete export",
+};
+
+/// The exchange was restored from a backup since: what the receiver holds and what the exchange believes it holds are two things.
+const EPOCH_CHANGED: Failure = Failure::Precondition {
+    reason: "EPOCH_CHANGED",
+    what: "the exchange was restored from a backup since the run; begin a whole run, without a token",
+};
+
+/// What changed since a run can be told of the last one only.
+const SUPERSEDED: Failure = Failure::Precondition {
+    reason: "RUN_SUPERSEDED",
+    what: "another run of this feed has ended since; begin a whole run, without a token",
 };
 
 /// The service.
@@ -65,18 +80,24 @@ async fn start(
     let place = shared.take_feed(caller.id())?;
     let office = convert::name("office", &request.office)?.unwrap_or_default().to_owned();
     let purpose = convert::name("purpose", &request.purpose)?.unwrap_or_default().to_owned();
-    let (version, grant) = in_force(shared, caller.id()).await?;
+    let InForceNow { version, grant, epoch } = in_force(shared, caller.id()).await?;
+    let begin = |scope| Token {
+        run: shared.deps.entropy.uuid(),
+        position: 0,
+        after: String::new(),
+        office: office.clone(),
+        purpose: purpose.clone(),
+        grant,
+        histories: 0,
+        withdrawals: 0,
+        omitted: 0,
+        scope,
+        is_end: false,
+        epoch,
+        digest: RunDigest::default().finish(),
+    };
     let token = if request.resume_token.is_empty() {
-        Token {
-            run: shared.deps.entropy.uuid(),
-            position: 0,
-            after: String::new(),
-            office,
-            purpose,
-            grant,
-            histories: 0,
-            digest: RunDigest::default().finish(),
-        }
+        begin(Scope::Whole)
     } else {
         let token = shared.deps.tokens.open(caller.id().as_str(), &request.resume_token)?;
         if token.office != office {
@@ -85,16 +106,39 @@ async fn start(
         if token.purpose != purpose {
             return Err(Failure::Invalid { field: "purpose", what: "the one that the run began for" });
         }
-        if token.grant != grant {
-            return Err(run::GRANT_CHANGED);
+        if token.epoch != epoch {
+            return Err(EPOCH_CHANGED);
         }
-        token
+        if token.is_end {
+            // Whoever comes back with the end of a run has stored it, and asks for what changed since.
+            stored(shared, &caller, &token).await?;
+            if !disclosure::is_last_run(shared.disclosure(), caller.id(), (&office, &purpose), token.run).await? {
+                return Err(SUPERSEDED);
+            }
+            begin(Scope::Changes)
+        } else if token.grant != grant {
+            return Err(run::GRANT_CHANGED);
+        } else {
+            token
+        }
     };
+    if let Some(reason) = disclosure::refuse_run(shared.disclosure(), &ask(&caller, &token)).await? {
+        return Err(Failure::Denied(reason));
+    }
     Ok(run::begin(shared, caller, token, version, place))
 }
 
-/// The agreement version in force, and its digest.
-async fn in_force(shared: &Shared, consumer: &ConsumerId) -> Result<(i32, [u8; 32]), Failure> {
+/// What a run begins under.
+struct InForceNow {
+    /// The agreement version.
+    version: i32,
+    /// Its digest.
+    grant: [u8; 32],
+    /// The epoch of positions.
+    epoch: u64,
+}
+
+async fn in_force(shared: &Shared, consumer: &ConsumerId) -> Result<InForceNow, Failure> {
     let deps = &shared.deps;
     let (agreements, at) = (&*deps.agreements, deps.clock.now());
     let in_force = pg::run_tx(&deps.pool, "api.agreement", Role::Agreements, |tx| {
@@ -105,13 +149,23 @@ async fn in_force(shared: &Shared, consumer: &ConsumerId) -> Result<(i32, [u8; 3
     if in_force.terms().population.rule == PopulationRule::EveryStudent {
         return Err(OWN_EXPORT);
     }
-    Ok((in_force.terms().version, in_force.digest().0))
+    let epoch = pg::run_tx(&deps.pool, "api.epoch", Role::Ledger, |tx| {
+        Box::pin(async move { Ok::<_, ledger::Error>(ledger::epoch(tx).await?) })
+    })
+    .await?;
+    Ok(InForceNow { version: in_force.terms().version, grant: in_force.digest().0, epoch })
+}
+
+/// Notes what a receiver has stored of a run: all of it, if it has the end.
+async fn stored(shared: &Shared, caller: &Caller, token: &Token) -> Result<u64, Failure> {
+    let stored = if token.is_end { Stored::Whole } else { Stored::UpTo(&token.after) };
+    Ok(disclosure::acknowledge(shared.disclosure(), caller.id(), (token.run, token.position), stored).await?)
 }
 
 async fn acknowledge(shared: &Shared, caller: &Caller, request: &AckFeedRequest) -> Result<AckFeedResponse, Failure> {
     convert::uuid("request_id", &request.request_id)?;
     let token = shared.deps.tokens.open(caller.id().as_str(), &request.resume_token)?;
-    let position = disclosure::acknowledge(shared.disclosure(), caller.id(), token.run, token.position).await?;
+    let position = stored(shared, caller, &token).await?;
     Ok(AckFeedResponse { position: convert::count(position) })
 }
 
@@ -126,6 +180,9 @@ fn ask<'a>(caller: &'a Caller, token: &'a Token) -> Ask<'a> {
         as_of: None,
         asker: caller.asker(None),
         run: Some(token.run),
-        repeat: disclosure::Repeat::Always,
+        repeat: match token.scope {
+            Scope::Whole => disclosure::Repeat::Always,
+            Scope::Changes => disclosure::Repeat::WhenChanged,
+        },
     }
 }

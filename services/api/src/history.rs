@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agreements::Delivery;
-use disclosure::{Ask, DisclosedHistory, Repeat};
+use disclosure::{Ask, DisclosedHistory, Repeat, Unencoded};
 use prost::Message as _;
 use proto::history::v1::{GetHistoryRequest, GetHistoryResponse, history_service_server::HistoryService};
 use tonic::{Request, Response, Status};
@@ -49,12 +49,15 @@ async fn get(shared: &Shared, caller: &Caller, request: &GetHistoryRequest) -> R
     GetHistoryResponse::decode(&*disclosed.bytes).map_err(Failure::of)
 }
 
-fn encode(history: &DisclosedHistory, bytes_max: usize) -> Result<Vec<u8>, String> {
+fn encode(history: &DisclosedHistory, bytes_max: usize) -> Result<Vec<u8>, Unencoded> {
     let message = GetHistoryResponse { history: Some(convert::history(history)) };
     within(message.encode_to_vec(), bytes_max)
 }
 
 /// What could not be sent must not be recorded as sent.
-pub(crate) fn within(bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, String> {
-    if bytes.len() <= bytes_max { Ok(bytes) } else { Err(format!("it measures {} bytes", bytes.len())) }
+pub(crate) fn within(bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Unencoded> {
+    if bytes.len() <= bytes_max {
+        return Ok(bytes);
+    }
+    Err(Unencoded::TooLarge { bytes: bytes.len() as u64, bytes_max: bytes_max as u64 })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use model::ConsumerId;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
@@ -66,15 +66,45 @@ impl Shared {
         limit_ms: u64,
         work: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<Response<T>, Status> {
+        let begun = Instant::now();
         let answer = match timeout(Duration::from_millis(limit_ms), work).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::TooLate),
         };
+        if matches!(answer, Err(Failure::Denied(_) | Failure::Withheld)) {
+            sleep(until_release(begun.elapsed())).await;
+        }
         answer.map(Response::new).map_err(|failure| self.status(failure))
     }
 
     /// The status of a failure.
     pub(crate) fn status(&self, failure: Failure) -> Status {
         failure.into_status(&*self.deps.entropy)
+    }
+}
+
+/// The grid on which refusals are released: how long one took tells nothing of whether the person is known.
+const REFUSAL_GRID: Duration = Duration::from_millis(25);
+
+/// How long a refusal that took so long so far is still held.
+fn until_release(took: Duration) -> Duration {
+    let grid = REFUSAL_GRID.as_micros();
+    let over = took.as_micros() % grid;
+    let rest = u64::try_from(grid - over).unwrap_or_default();
+    Duration::from_micros(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_released_on_the_grid_whatever_it_took() {
+        for (took_us, released_ms) in
+            [(0, 25), (1, 25), (3_700, 25), (24_999, 25), (25_000, 50), (25_001, 50), (49_000, 50), (130_000, 150)]
+        {
+            let took = Duration::from_micros(took_us);
+            assert_eq!(took + until_release(took), Duration::from_millis(released_ms), "{took_us}");
+        }
     }
 }

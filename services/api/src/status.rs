@@ -130,6 +130,17 @@ impl From<disclosure::Error> for Failure {
             disclosure::Error::Identity(error) => error.into(),
             // That the database was set back is nobody's matter outside.
             disclosure::Error::Sealed => Self::Unavailable(Box::new(error)),
+            disclosure::Error::TooLarge { bytes, bytes_max } => {
+                tracing::error!(
+                    bytes,
+                    bytes_max,
+                    "a history is greater than server.limits.history_bytes_max: raise it"
+                );
+                Self::Precondition {
+                    reason: "HISTORY_TOO_LARGE",
+                    what: "the history is greater than this exchange sends at once; its operator has been told",
+                }
+            }
             disclosure::Error::Approval(_) => {
                 Self::Invalid { field: "signature", what: "the signature of a registered steward over this" }
             }

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use agreements::{Agreements, Stewards, System};
 use api::{Consumer, Deps, Limits, Server, Tls};
 use chrono::{DateTime, Utc};
-use feeds::token::{Token, TokenSeal};
+use feeds::token::{Scope, Token, TokenSeal};
 use model::{FixedClock, SeededEntropy};
 use proto::{
     feed::v1::{AckFeedRequest, StreamFeedRequest, feed_service_client::FeedServiceClient},
@@ -339,6 +339,11 @@ async fn what_is_wrong_with_a_request_is_said_by_field() {
         purpose: String::new(),
         grant: [0; 32],
         histories: 1,
+        withdrawals: 0,
+        omitted: 0,
+        scope: Scope::Whole,
+        is_end: false,
+        epoch: 0,
         digest: [0; 32],
     };
     for resume_token in [b"no token".to_vec(), seal().seal("two", &token)] {

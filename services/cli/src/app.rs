@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Place,
-    keys::{Keys, public_key, write_new},
+    keys::{Keys, write_new},
     settings::{SANDBOX, Settings},
     system::{SetClock, SystemClock, SystemEntropy, data_folder, environment},
 };
@@ -50,6 +50,7 @@ const SHIPPED: &[(&str, &str, Option<&str>)] = shipped! {
     "education_unit": Some(include_str!("../../../deploy/consumers/education_unit/roster.toml")),
     "sea": None
 };
+
 
 /// The two stewards of the sandbox.
 const SANDBOX_STEWARDS: [&str; 2] = ["sandbox_steward_1", "sandbox_steward_2"];
@@ -345,7 +346,7 @@ impl App {
                 proposal.version,
                 proposal.digest
             ),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(agreement_error(&error)),
         }
         Ok((proposal.agreement_id, proposal.version))
     }
@@ -511,7 +512,7 @@ pub fn sandbox_time(data: &Path) -> anyhow::Result<Option<DateTime<Utc>>> {
     }
 }
 
-/// How far the clock may be from the database's : beyond it nothing is decided.
+/// How far the clock may be from the database's: beyond it nothing is decided.
 const CLOCK_OFFSET_MAX: TimeDelta = TimeDelta::seconds(2);
 
 /// Refuses to work by a clock that is not the database's: authority begins and ends by it.
@@ -534,7 +535,8 @@ fn sandbox_clock(data: &Path) -> anyhow::Result<Arc<dyn Clock>> {
     })
 }
 
-fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, Consumer>> {
+/// The consumers' documents: a folder's, or those shipped.
+pub fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, Consumer>> {
     let mut consumers = BTreeMap::new();
     let mut add = |id: &str, agreement: String, roster: Option<&str>| -> anyhow::Result<()> {
         let roster = roster
@@ -576,9 +578,6 @@ fn stewards(settings: &Settings, keys: &Keys) -> anyhow::Result<(Stewards, Sandb
             sandbox.push((name.to_owned(), key));
         }
     }
-    for steward in &settings.steward {
-        let key = public_key(&steward.public_key_file)?;
-        list.push(Steward { id: steward.id.clone(), key, registered: always, sandbox: false });
-    }
+    list.extend(settings.stewards()?);
     Ok((Stewards::new(list)?, sandbox))
 }

@@ -74,7 +74,8 @@ pub enum Command {
     /// Agreements.
     #[command(subcommand)]
     Agreement(Agreement),
-    /// Approve what two stewards must approve: an export outside the schedule, a version of an agreement, an erasure, an order that opens records.
+    /// Approve what two stewards must approve: an export outside the schedule, a version of an agreement, an erasure, an order that opens records,
+    /// children joined into one.
     Approve(Approve),
     /// Erase for good, by court order or at the end of retention.
     #[command(subcommand)]
@@ -316,7 +317,8 @@ pub enum Identity {
         #[arg(long, default_value = "ct")]
         sea: model::Sea,
     },
-    /// Two state ids are one child: everything of OTHER becomes the student of KEEP.
+    /// Two state ids are one child: everything of OTHER becomes the student of KEEP. Where the state reports them as different children it is a
+    /// request that two stewards approve.
     Merge {
         /// The state id whose student stays.
         keep: String,
@@ -357,12 +359,17 @@ pub enum Identity {
         #[arg(long, default_value_t = 50)]
         limit: i64,
     },
-    /// Somebody in doubt is one child, or what was mixed has been put right: what waited is released again.
+    /// Somebody in doubt is one child, or what was mixed has been put right: ask two stewards to release what waits.
     Settle {
         /// The state id.
         id: String,
         #[command(flatten)]
         moving: Moving,
+    },
+    /// Carry out a merge, re-link, undoing or settling that one steward may not decide alone and two have approved.
+    CarryOut {
+        /// The request: its digest, or at least its first eight digits.
+        request: String,
     },
     /// Doubtful matches: what waits for a person.
     #[command(subcommand)]

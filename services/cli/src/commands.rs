@@ -42,6 +42,11 @@ impl Outcome {
     }
 }
 
+/// What was asked cannot be meant: exit code 2, as for a flag that does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
 /// Runs what was asked.
 pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     let place = args.place;

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) => {
             console::error(&error);
-            ExitCode::from(1)
+            ExitCode::from(if error.is::<commands::Usage>() { 2 } else { 1 })
         }
     }
 }

@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use agreements::{Interval, Steward};
 use anyhow::{Context as _, bail};
+use chrono::DateTime;
 use serde::Deserialize;
+
+use crate::keys::public_key;
 
 /// Everything that can be set. Unknown names are refused.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -78,6 +82,31 @@ impl Settings {
             toml::from_str(&text).with_context(|| format!("the configuration {} has a mistake", path.display()))?;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// The registered stewards, with their keys; an error if a key does not read or two stewards share a name or a key.
+    pub fn stewards(&self) -> anyhow::Result<Vec<Steward>> {
+        let always = Interval { from: DateTime::UNIX_EPOCH, to: None };
+        let mut wrong = Vec::new();
+        let mut list: Vec<Steward> = Vec::new();
+        for steward in &self.steward {
+            match public_key(&steward.public_key_file) {
+                Ok(key) => {
+                    if let Some(other) = list.iter().find(|other| other.key == key) {
+                        wrong.push(format!(
+                            "steward: {} and {} have one key, and one person could pass for two",
+                            other.id, steward.id
+                        ));
+                    }
+                    if list.iter().any(|other| other.id == steward.id) {
+                        wrong.push(format!("steward: two are called {}", steward.id));
+                    }
+                    list.push(Steward { id: steward.id.clone(), key, registered: always, sandbox: false });
+                }
+                Err(error) => wrong.push(format!("steward: the key of {}: {error:#}", steward.id)),
+            }
+        }
+        if wrong.is_empty() { Ok(list) } else { bail!("the configuration has mistakes:\n  {}", wrong.join("\n  ")) }
     }
 
     /// Says every mistake at once.

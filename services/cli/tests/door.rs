@@ -233,3 +233,79 @@ fn a_certification_goes_on_file_and_is_taken_back() {
     place.run("data", &["agreement", "revoke-certification", &first], 0);
     place.run("data", &["agreement", "revoke-certification", &first], 1);
 }
+
+#[test]
+fn two_children_become_one_only_with_two_signatures() {
+    let place = Place::new();
+    let keys = place.two_stewards("data");
+    let file = place.path("sasid-2.1x.txt");
+    fs::write(&file, sample("ct/sasid-2.1x")).expect("a file");
+    place.run("data", &["intake", "load", text(&file)], 0);
+    let merge =
+        ["identity", "merge", "9900000017", "9900000025", "--by", "ann", "--reason", "one child after an adoption"];
+    let said = place.run("data", &merge, 3);
+    assert!(said.contains("nothing has moved") && said.contains("another first_name"), "{said}");
+    let request = digest(&said.replace('\n', " "));
+    let carry_out = ["identity", "carry-out", &request];
+    place.run("data", &carry_out, 1);
+    place.run("data", &["approve", &request, "--key", text(&keys[0])], 0);
+    let said = place.run("data", &carry_out, 1);
+    assert!(said.contains("two registered stewards"), "{said}");
+    let said = place.run("data", &["approve", &request, "--key", text(&keys[1])], 0);
+    assert!(said.contains("ann asks to JOIN"), "{said}");
+    let said = place.run("data", &carry_out, 0);
+    assert!(said.contains("move 1:"), "{said}");
+    place.run("data", &carry_out, 1);
+    // To part them again one steward is enough, and joining them once more is not.
+    place.run("data", &["identity", "undo-move", "1", "--by", "ben", "--reason", "the papers were another child's"], 0);
+    let said = place.run("data", &["identity", "undo-move", "2", "--by", "ben", "--reason", "after all"], 3);
+    assert!(said.contains("nothing has moved"), "{said}");
+    place.run("data", &["ledger", "verify"], 0);
+}
+
+#[test]
+fn one_key_is_one_steward() {
+    let place = Place::new();
+    place.two_stewards("data");
+    let config = place.path("data").join("config.toml");
+    place.run("data", &["config", "check"], 0);
+    let text = fs::read_to_string(&config).expect("a file").replace("ben.pub", "ann.pub");
+    fs::write(&config, text).expect("a file");
+    let said = place.run("data", &["config", "check"], 1);
+    assert!(said.contains("ann and ben have one key"), "{said}");
+}
+
+#[test]
+fn an_agreement_that_cannot_hold_is_refused_with_line_and_clause() {
+    let place = Place::new();
+    place.two_stewards("data");
+    let shipped = |who: &str| {
+        let path = format!("{}/../../deploy/consumers/{who}/agreement.toml", env!("CARGO_MANIFEST_DIR"));
+        fs::read_to_string(path).expect("a document")
+    };
+    let check = |document: &str, expect: &str| {
+        let path = place.path("draft.toml");
+        fs::write(&path, document).expect("a file");
+        let said = place.run("data", &["agreement", "check", text(&path)], 3);
+        assert!(said.contains(expect) && said.contains("line "), "{expect}: {said}");
+        let said = place.run("data", &["agreement", "activate", text(&path)], 1);
+        assert!(said.contains(expect), "activation refuses it too: {said}");
+    };
+    let dcf = shipped("dcf");
+    check(&dcf.replace("child_welfare_agency", "juvenile_justice_agency"), "releases only to: child_welfare_agency");
+    check(&dcf.replace("dcf.consumers.throughline.test", "*.consumers.throughline.test"), "names more than one system");
+    check(&dcf.replace("valid_to = \"perpetual\"", "valid_to = 2020-06-30"), "the agreement ended on 2020-06-30");
+    let document = place.path("dcf.toml");
+    fs::write(&document, &dcf).expect("a file");
+    place.run("data", &["agreement", "check", text(&document)], 0);
+    // Another party's certificate: seen beside the documents that are configured, and by activation beside those in force.
+    let stolen = shipped("cssd").replace("cssd.consumers.throughline.test", "dcf.consumers.throughline.test");
+    let path = place.path("stolen.toml");
+    fs::write(&path, stolen).expect("a file");
+    let said = place.run("data", &["agreement", "check", text(&path)], 3);
+    assert!(said.contains("in dcf_mou version 1 (dcf), another party"), "{said}");
+    let other = place.path("other");
+    fs::create_dir_all(&other).expect("a folder");
+    let said = place.run("other", &["--sandbox", "agreement", "activate", text(&path)], 1);
+    assert!(said.contains("another party"), "{said}");
+}

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use agreements::{Delivery, Reason};
+use agreements::{Delivery, Grant, Reason};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use ledger::{Entry, Kind, Terms};
@@ -13,9 +13,11 @@ use model::{DisclosureId, Masked, StudentId};
 use pg::{Role, Tx, crash::CrashPoint};
 
 use crate::{
-    Ask, Context, Disclosed, Encode, Error, Repeat,
+    Ask, Context, Disclosed, DisclosedHistory, Encode, Error, Repeat, Unencoded,
     decided::{self, set_moment},
-    entry, file_run, store,
+    entry, file_run,
+    store::{self, holding},
+    withdraw::{self, Feed, Withdrawn, carries_notices},
 };
 
 /// What became of one client of a chunk.
@@ -27,6 +29,17 @@ pub enum Item {
     Unchanged {
         /// The client by the recipient's own person id.
         person_key: Masked<String>,
+    },
+    /// To be destroyed by the recipient: recorded; it may leave. A history of the same client may follow.
+    Withdrawn(Box<Withdrawn>),
+    /// Permitted, and greater than can be carried: it is not disclosed, which is recorded.
+    TooLarge {
+        /// The client by the recipient's own person id.
+        person_key: Masked<String>,
+        /// What it measures.
+        bytes: u64,
+        /// What can be carried.
+        bytes_max: u64,
     },
     /// Refused; the refusal is recorded.
     Refused {
@@ -47,6 +60,9 @@ pub struct Member {
     /// The office, if one is responsible.
     pub office: Option<String>,
 }
+
+/// The reason in the record of disclosures why a permitted history was not sent.
+const TOO_LARGE: &str = "history_too_large";
 
 /// What a run sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,10 +122,12 @@ fn chunk_in<'t>(
     encode: &'t Encode<'t>,
 ) -> BoxFuture<'t, Result<Vec<Item>, Error>> {
     Box::pin(async move {
-        let (items, entries) = decide_and_read(tx, context, ask, person_keys, encode).await?;
+        let Decided { at, grant, items, entries } = decide_and_read(tx, context, ask, person_keys, encode).await?;
         pg::crash::hit(CrashPoint::DiscloseBeforeRecord);
         let delivered: Vec<&Disclosed> = items.iter().filter_map(Item::disclosed).collect();
-        store::record_delivered(tx, ask.consumer, ask.delivery.as_str(), &delivered).await?;
+        let withdrawn: Vec<&Withdrawn> = items.iter().filter_map(Item::withdrawn).collect();
+        store::record_delivered(tx, ask.consumer, Feed::of(ask), (ask.run, grant), &delivered).await?;
+        withdraw::keep(tx, ask, at, &withdrawn).await?;
         tx.act_as(Role::Ledger).await?;
         ledger::record_chunk(tx, &entries).await?;
         pg::crash::hit(CrashPoint::DiscloseBeforeCommit);
@@ -120,6 +138,21 @@ fn chunk_in<'t>(
 impl Item {
     fn disclosed(&self) -> Option<&Disclosed> {
         if let Self::Disclosed(disclosed) = self { Some(disclosed) } else { None }
+    }
+
+    /// The client by the recipient's own person id.
+    pub const fn person_key(&self) -> &Masked<String> {
+        match self {
+            Self::Disclosed(disclosed) => disclosed.history.person_key(),
+            Self::Withdrawn(withdrawn) => &withdrawn.person_key,
+            Self::Unchanged { person_key } | Self::TooLarge { person_key, .. } | Self::Refused { person_key, .. } => {
+                person_key
+            }
+        }
+    }
+
+    fn withdrawn(&self) -> Option<&Withdrawn> {
+        if let Self::Withdrawn(withdrawn) = self { Some(withdrawn) } else { None }
     }
 }
 
@@ -172,6 +205,14 @@ pub async fn complete_run(context: Context<'_>, ask: &Ask<'_>, totals: RunTotals
         .run(context.pool, |tx| {
             Box::pin(async move {
                 let at = set_moment(tx, context, ask, Role::Disclosure).await?;
+                if let (Delivery::Stream, Some(run)) = (ask.delivery, ask.run) {
+                    let end = (run, &totals.digest);
+                    let is_new = holding::insert_completed(tx, ask.consumer, Feed::of(ask), end, at).await?;
+                    // The same end told again, and a run that had nothing to send: nothing was disclosed.
+                    if !is_new || totals.histories + totals.withdrawals == 0 {
+                        return Ok(());
+                    }
+                }
                 let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
                 let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
                 let sent = (totals.histories + totals.withdrawals, totals.digest);
@@ -185,6 +226,18 @@ pub async fn complete_run(context: Context<'_>, ask: &Ask<'_>, totals: RunTotals
         .await
 }
 
+/// A chunk decided on and read.
+pub(crate) struct Decided {
+    /// When.
+    pub(crate) at: DateTime<Utc>,
+    /// The agreement version it rests on.
+    pub(crate) grant: Option<[u8; 32]>,
+    /// Answers, in the order of the keys.
+    pub(crate) items: Vec<Item>,
+    /// Their entries.
+    pub(crate) entries: Vec<Entry>,
+}
+
 /// Decides about each client, reads what is permitted with one statement, and prepares answers and entries in the order of the keys.
 pub(crate) async fn decide_and_read(
     tx: &mut Tx<'_, '_>,
@@ -192,51 +245,139 @@ pub(crate) async fn decide_and_read(
     ask: &Ask<'_>,
     person_keys: &[String],
     encode: &Encode<'_>,
-) -> Result<(Vec<Item>, Vec<Entry>), Error> {
+) -> Result<Decided, Error> {
     store::hold_population(tx, ask.consumer).await?;
     let authority = match ask.delivery {
         Delivery::File => file_run::authority(tx, ask).await?,
         Delivery::Unary | Delivery::Stream | Delivery::Pdf => None,
     };
     let read = decided::read(tx, context, ask, Role::Disclosure, person_keys).await?;
-    let granted = read.granted_keys();
+    let grant = read.in_force.as_ref().map(|in_force| in_force.digest().0);
     let known = match ask.repeat {
         Repeat::Always => HashMap::new(),
-        Repeat::WhenChanged => store::list_delivered(tx, ask.consumer, ask.delivery.as_str(), &granted).await?,
+        Repeat::WhenChanged => {
+            store::list_delivered(tx, ask.consumer, Feed::of(ask), grant, &read.granted_keys()).await?
+        }
     };
-    let refused_terms = entry::terms_of_ask(ask.consumer, read.in_force.as_deref())?;
-    let mut terms_by_basis: BTreeMap<&'static str, Arc<Terms>> = BTreeMap::new();
-    let mut items = Vec::with_capacity(read.clients.len());
-    let mut entries = Vec::with_capacity(read.clients.len());
+    let mut notices = notices(tx, context, ask, &read).await?;
+    let mut preparing = Preparing {
+        context,
+        ask,
+        at: read.at,
+        encode,
+        authority,
+        refused_terms: entry::terms_of_ask(ask.consumer, read.in_force.as_deref())?,
+        terms_by_basis: BTreeMap::new(),
+        items: Vec::with_capacity(read.clients.len()),
+        entries: Vec::with_capacity(read.clients.len()),
+    };
     for (person_key, decision) in read.clients {
+        let notice = notices.remove(&person_key);
+        let is_withdrawn = notice.is_some();
+        if let Some(notice) = notice {
+            preparing.withdraw(notice);
+        }
         let person_key = Masked::new(person_key);
         match decision {
-            Err(denial) => {
-                let id = model::disclosure_id(context.entropy);
-                let terms = Arc::clone(&refused_terms);
-                entries.push(entry::refusal(ask, terms, id, &person_key, denial.reason, read.at, context.entropy));
-                items.push(Item::Refused { person_key, reason: denial.reason });
+            // The notice is the answer, and its entry the record of it.
+            Err(_) if is_withdrawn => {}
+            Err(denial) => preparing.refuse(person_key, denial.reason),
+            Ok((_, history))
+                if !is_withdrawn && known.get(history.person_key().expose()) == Some(history.content_digest()) =>
+            {
+                preparing.items.push(Item::Unchanged { person_key });
             }
-            Ok((grant, history)) => {
-                if known.get(history.person_key().expose()) == Some(history.content_digest()) {
-                    items.push(Item::Unchanged { person_key });
-                    continue;
-                }
-                let bytes: Arc<[u8]> = encode(&history).map_err(Error::Encode)?.into();
-                let basis = grant.legal_basis().as_str();
-                let terms = if let Some(terms) = terms_by_basis.get(basis) {
-                    Arc::clone(terms)
-                } else {
-                    let terms = entry::terms_of(&grant)?;
-                    terms_by_basis.insert(basis, Arc::clone(&terms));
-                    terms
-                };
-                let mut entry = entry::disclosure(ask, terms, &history, &bytes, context.entropy);
-                entry.detail.authority.clone_from(&authority);
-                entries.push(entry);
-                items.push(Item::Disclosed(Box::new(Disclosed { history: *history, bytes })));
-            }
+            Ok((grant, history)) => preparing.disclose(person_key, &grant, history)?,
         }
     }
-    Ok((items, entries))
+    Ok(Decided { at: read.at, grant, items: preparing.items, entries: preparing.entries })
+}
+
+/// The notices of a chunk: about whoever was sent something and may not be told of now, or was taken for another child, or is called back.
+async fn notices(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    read: &decided::Read,
+) -> Result<BTreeMap<String, Withdrawn>, Error> {
+    let (Some(in_force), true) = (read.in_force.as_ref(), carries_notices(ask)) else { return Ok(BTreeMap::new()) };
+    let keys: Vec<String> = read.clients.iter().map(|(key, _)| key.clone()).collect();
+    let mut held = holding::list_held(tx, ask.consumer, Feed::of(ask), &keys).await?;
+    let mut due: Vec<&str> = Vec::new();
+    for (key, decision) in &read.clients {
+        let Some(one) = held.get_mut(key) else { continue };
+        let is_due = match decision {
+            Err(denial) => denial.reason.is_about_the_student(),
+            Ok((_, history)) => {
+                if one.cause.is_none() && one.student != history.student().0 {
+                    one.cause = Some("match_undone".to_owned());
+                }
+                one.cause.is_some()
+            }
+        };
+        if is_due {
+            due.push(key);
+        }
+    }
+    withdraw::notices(tx, context, (ask, in_force, read.at), &held, &due).await
+}
+
+/// Answers and entries of a chunk, as they are made.
+struct Preparing<'a> {
+    context: Context<'a>,
+    ask: &'a Ask<'a>,
+    at: DateTime<Utc>,
+    encode: &'a Encode<'a>,
+    authority: Option<Masked<String>>,
+    refused_terms: Arc<Terms>,
+    terms_by_basis: BTreeMap<&'static str, Arc<Terms>>,
+    items: Vec<Item>,
+    entries: Vec<Entry>,
+}
+
+impl Preparing<'_> {
+    fn withdraw(&mut self, notice: Withdrawn) {
+        self.entries.push(notice.entry(self.ask, Arc::clone(&self.refused_terms), self.at, self.context));
+        self.items.push(Item::Withdrawn(Box::new(notice)));
+    }
+
+    fn enter_refusal(&mut self, person_key: &Masked<String>, reason: &str) {
+        let (id, terms) = (model::disclosure_id(self.context.entropy), Arc::clone(&self.refused_terms));
+        self.entries.push(entry::refusal(self.ask, terms, id, person_key, reason, self.at, self.context.entropy));
+    }
+
+    fn refuse(&mut self, person_key: Masked<String>, reason: Reason) {
+        self.enter_refusal(&person_key, reason.code());
+        self.items.push(Item::Refused { person_key, reason });
+    }
+
+    fn disclose(
+        &mut self,
+        person_key: Masked<String>,
+        grant: &Grant,
+        history: Box<DisclosedHistory>,
+    ) -> Result<(), Error> {
+        let bytes: Arc<[u8]> = match (self.encode)(&history) {
+            Ok(bytes) => bytes.into(),
+            Err(Unencoded::Failed(why)) => return Err(Error::Encode(why)),
+            Err(Unencoded::TooLarge { bytes, bytes_max }) => {
+                self.enter_refusal(&person_key, TOO_LARGE);
+                self.items.push(Item::TooLarge { person_key, bytes, bytes_max });
+                return Ok(());
+            }
+        };
+        let basis = grant.legal_basis().as_str();
+        let terms = if let Some(terms) = self.terms_by_basis.get(basis) {
+            Arc::clone(terms)
+        } else {
+            let terms = entry::terms_of(grant)?;
+            self.terms_by_basis.insert(basis, Arc::clone(&terms));
+            terms
+        };
+        let mut entry = entry::disclosure(self.ask, terms, &history, &bytes, self.context.entropy);
+        entry.detail.authority.clone_from(&self.authority);
+        self.entries.push(entry);
+        self.items.push(Item::Disclosed(Box::new(Disclosed { history: *history, bytes })));
+        Ok(())
+    }
 }

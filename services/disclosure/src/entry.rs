@@ -123,7 +123,7 @@ pub(crate) fn refusal(
     terms: Arc<Terms>,
     id: DisclosureId,
     person_key: &Masked<String>,
-    reason: Reason,
+    reason: &str,
     at: DateTime<Utc>,
     entropy: &dyn Entropy,
 ) -> Entry {
@@ -137,8 +137,30 @@ pub(crate) fn refusal(
         decided_at: at,
         run: ask.run,
         count: None,
-        reason: Some(reason.code().to_owned()),
+        reason: Some(reason.to_owned()),
         detail,
+        salts: Salts::draw(entropy),
+    }
+}
+
+/// An entry for a run that is refused as a whole: nobody's record is asked about.
+pub(crate) fn refused_run(
+    ask: &Ask<'_>,
+    terms: Arc<Terms>,
+    reason: Reason,
+    at: DateTime<Utc>,
+    entropy: &dyn Entropy,
+) -> Entry {
+    Entry {
+        id: model::disclosure_id(entropy),
+        kind: Kind::Refusal,
+        terms,
+        delivery: delivery(ask.delivery),
+        decided_at: at,
+        run: ask.run,
+        count: None,
+        reason: Some(reason.code().to_owned()),
+        detail: detail(&ask.asker, None, None),
         salts: Salts::draw(entropy),
     }
 }

@@ -29,6 +29,14 @@ pub enum Error {
     /// The database did not answer, or refused: try again later.
     #[error("the database is not available")]
     Unavailable(#[from] pg::Error),
+    /// The content is greater than can be carried: it is not disclosed, which is recorded.
+    #[error("the content measures {bytes} bytes, and {bytes_max} can be carried")]
+    TooLarge {
+        /// What it measures.
+        bytes: u64,
+        /// What can be carried.
+        bytes_max: u64,
+    },
     /// The content could not be encoded.
     #[error("the content could not be put into its format: {0}")]
     Encode(String),

@@ -157,7 +157,7 @@ async fn record(
         Err(denial) => {
             let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;
             let who = Masked::new(what.to_owned());
-            (entry::refusal(own, terms, id, &who, denial.reason, at, context.entropy), Err(denial.reason))
+            (entry::refusal(own, terms, id, &who, denial.reason.code(), at, context.entropy), Err(denial.reason))
         }
     };
     entry.detail.student = named;

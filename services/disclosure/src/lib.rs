@@ -10,8 +10,8 @@
 //! [`begin_file_run`] began. The SEA's own people go through [`record_access`], whose [`Access`] opens [`access_chunk`];
 //! their questions about decisions are [`explain`] and [`rehearse`], and [`trace`] leads back to the bytes of a file, each an
 //! access entry of its own; who decides on doubtful matches goes through [`review`]. What was disclosed on a match that proved
-//! wrong is queued to be called back by [`recall`]; what is left of a student who is erased goes by [`mod@erase`]. When
-//! recipients must destroy what they hold says [`retention`].
+//! wrong is queued to be called back by [`recall`]; what is left of a student who is erased goes by [`mod@erase`]. A
+//! receiver that may not hold something any longer is sent a [`Withdrawn`] notice; when recipients must destroy what they hold says [`retention`].
 //!
 //! Acts that open or close something are entered by [`record_act`]; whether anybody changed rows past the program says
 //! [`audit()`]; while a database that was set back has not caught up, nobody is disclosed anything: [`seal`].
@@ -36,13 +36,15 @@ pub mod retention;
 pub mod review;
 mod scope;
 pub mod seal;
+mod standing;
 mod store;
 mod trace;
+mod withdraw;
 
 use std::sync::Arc;
 
 pub use access::{ACCESS_CHUNK_MAX, Access, access_chunk, list_students, record_access};
-pub use acknowledge::acknowledge;
+pub use acknowledge::{Stored, acknowledge, is_last_run};
 pub use act::{Deed, Done, named, record_act};
 use agreements::{Actor, Agreements, Delivery};
 pub use audit::{Discrepancy, audit};
@@ -61,8 +63,10 @@ pub use one::disclose_one;
 pub use reference::OrganizationCache;
 pub use rehearse::{Change, Rehearsal, rehearse};
 pub use scope::{Scope, scope};
+pub use standing::refuse_run;
 pub use trace::{Find, KeptFile, Trace, TracedFact, TracedFile, trace};
 use uuid::Uuid;
+pub use withdraw::{Withdrawn, confirm_files, list_due};
 
 /// What a disclosure needs from outside.
 #[derive(Clone, Copy)]
@@ -123,8 +127,28 @@ pub struct Asker {
     pub on_behalf_of: Option<Masked<String>>,
 }
 
-/// Turns a disclosed history into exactly the bytes that leave; an error keeps everything back.
-pub type Encode<'a> = dyn Fn(&DisclosedHistory) -> Result<Vec<u8>, String> + Sync + 'a;
+/// Turns a disclosed history into exactly the bytes that leave.
+pub type Encode<'a> = dyn Fn(&DisclosedHistory) -> Result<Vec<u8>, Unencoded> + Sync + 'a;
+
+/// Why a history did not become bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unencoded {
+    /// It is greater than the way it would leave by can carry: it alone is left out.
+    TooLarge {
+        /// What it measures.
+        bytes: u64,
+        /// What can be carried.
+        bytes_max: u64,
+    },
+    /// It could not be encoded: everything of its chunk is kept back.
+    Failed(String),
+}
+
+impl From<String> for Unencoded {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
 
 /// A disclosure that is recorded and may leave.
 #[derive(Clone, Debug)]

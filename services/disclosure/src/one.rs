@@ -6,7 +6,7 @@ use pg::{Role, Tx, crash::CrashPoint};
 
 use crate::{
     Ask, Context, Disclosed, Encode, Error,
-    chunk::{Item, decide_and_read},
+    chunk::{Decided, Item, decide_and_read},
 };
 
 /// Discloses one client's history: decides, reads, encodes, records, commits, and only then returns the bytes.
@@ -27,7 +27,8 @@ pub async fn disclose_one(
     match outcome {
         Item::Disclosed(disclosed) => Ok(*disclosed),
         Item::Refused { reason, .. } => Err(Error::Denied(reason)),
-        Item::Unchanged { .. } => Err(Error::Invalid("a single request is always answered")),
+        Item::TooLarge { bytes, bytes_max, .. } => Err(Error::TooLarge { bytes, bytes_max }),
+        Item::Unchanged { .. } | Item::Withdrawn(_) => Err(Error::Invalid("a single request is always answered")),
     }
 }
 
@@ -40,7 +41,7 @@ fn one_in<'t>(
 ) -> BoxFuture<'t, Result<Item, Error>> {
     Box::pin(async move {
         let keys = [person_key.expose().clone()];
-        let (items, entries) = decide_and_read(tx, context, ask, &keys, encode).await?;
+        let Decided { items, entries, .. } = decide_and_read(tx, context, ask, &keys, encode).await?;
         let (Some(item), [entry]) = (items.into_iter().next(), entries.as_slice()) else {
             return Err(Error::Corrupt("one client gives one answer".to_owned()));
         };

@@ -116,17 +116,23 @@ fn of(
     since: DateTime<Utc>,
     disclosed_at: DateTime<Utc>,
 ) -> Due {
-    let terms = &in_force.terms().retention;
-    let days = |days: i32| Days::new(u64::from(days.unsigned_abs()));
-    let after = |day: NaiveDate, count: i32| day.checked_add_days(days(count)).unwrap_or(NaiveDate::MAX);
+    let destroy_by = destroy_by(in_force, &cause, since);
+    let attest_by = days_after(destroy_by, in_force.terms().retention.attest_within_days);
+    Due { person_key, cause, since, disclosed_at, destroy_by, attest_by }
+}
+
+fn days_after(day: NaiveDate, count: i32) -> NaiveDate {
+    day.checked_add_days(Days::new(u64::from(count.unsigned_abs()))).unwrap_or(NaiveDate::MAX)
+}
+
+/// The last day on which something may be held, in the recipient's zone.
+pub(crate) fn destroy_by(in_force: &InForce, cause: &Cause, since: DateTime<Utc>) -> NaiveDate {
     let zone = in_force.plan().zone();
     let last_day = |instant: DateTime<Utc>| (instant - TimeDelta::microseconds(1)).with_timezone(&zone).date_naive();
-    let destroy_by = match &cause {
-        Cause::AuthorityEnded => after(last_day(since), terms.days),
+    match cause {
+        Cause::AuthorityEnded => days_after(last_day(since), in_force.terms().retention.days),
         Cause::CalledBack(_) => since.with_timezone(&zone).date_naive(),
-    };
-    let attest_by = after(destroy_by, terms.attest_within_days);
-    Due { person_key, cause, since, disclosed_at, destroy_by, attest_by }
+    }
 }
 
 /// Enters a recipient's attestation: one row and one ledger entry a client, all or none. Whoever is not to be destroyed now may be attested too.

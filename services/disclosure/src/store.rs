@@ -4,6 +4,7 @@
 //! `intake.kept_file` and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
 
 pub(crate) mod erase;
+pub(crate) mod holding;
 pub(crate) mod recall;
 pub(crate) mod retention;
 pub(crate) mod seal;
@@ -21,7 +22,7 @@ use sqlx::{PgConnection, postgres::types::PgRange};
 use std::ops::Bound;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, withdraw::Feed};
 
 /// Holds the consumer's population still until the transaction ends: an interval that closes waits for what is being
 /// disclosed, and what comes after sees it closed. Refuses where the recipient is under seal.
@@ -263,16 +264,22 @@ fn payload(domain: Domain, json: &serde_json::Value) -> Result<Payload, Error> {
 pub(crate) async fn list_delivered(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
-    delivery: &str,
+    feed: Feed<'_>,
+    grant: Option<[u8; 32]>,
     person_keys: &[String],
 ) -> Result<std::collections::HashMap<String, [u8; 32]>, Error> {
     let rows = sqlx::query!(
         "-- disclosure.list_delivered
         SELECT d.person_key, d.content_digest FROM disclosure.delivered AS d
-        WHERE d.consumer = $1 AND d.delivery = $2 AND d.person_key = ANY($3) AND d.delivered_at IS NOT NULL",
+        WHERE d.consumer = $1 AND d.delivery = $2 AND d.office = $3 AND d.purpose = $4 AND d.person_key = ANY($5)
+            AND d.delivered_at IS NOT NULL AND (d.grant_digest IS NULL OR d.grant_digest = $6)
+            AND (d.delivery <> 'stream' OR EXISTS (SELECT FROM disclosure.completed AS c WHERE c.run_id = d.run_id))",
         consumer.as_str(),
-        delivery,
+        feed.delivery,
+        feed.office,
+        feed.purpose,
         person_keys,
+        grant.as_ref().map(<[u8; 32]>::as_slice),
     )
     .fetch_all(conn)
     .await?;
@@ -309,7 +316,8 @@ pub(crate) async fn list_last_delivered(
 pub(crate) async fn record_delivered(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
-    delivery: &str,
+    feed: Feed<'_>,
+    (run, grant): (Option<Uuid>, Option<[u8; 32]>),
     delivered: &[&crate::Disclosed],
 ) -> Result<(), Error> {
     let histories = || delivered.iter().map(|disclosed| &disclosed.history);
@@ -320,15 +328,20 @@ pub(crate) async fn record_delivered(
     let times: Vec<DateTime<Utc>> = histories().map(crate::DisclosedHistory::decided_at).collect();
     sqlx::query!(
         "-- disclosure.record_delivered
-        INSERT INTO disclosure.delivered (consumer, person_key, delivery, student_id, disclosure_id, content_digest, recorded_at)
-        SELECT $1, u.person_key, $2, u.student_id, u.disclosure_id, u.content_digest, u.recorded_at
-        FROM UNNEST($3::text[], $4::uuid[], $5::uuid[], $6::bytea[], $7::timestamptz[])
+        INSERT INTO disclosure.delivered (consumer, person_key, delivery, office, purpose, student_id, disclosure_id, content_digest, run_id,
+            grant_digest, recorded_at)
+        SELECT $1, u.person_key, $2, $3, $4, u.student_id, u.disclosure_id, u.content_digest, $5, $6, u.recorded_at
+        FROM UNNEST($7::text[], $8::uuid[], $9::uuid[], $10::bytea[], $11::timestamptz[])
             AS u (person_key, student_id, disclosure_id, content_digest, recorded_at)
-        ON CONFLICT (consumer, person_key, delivery) DO UPDATE SET student_id = EXCLUDED.student_id,
-            disclosure_id = EXCLUDED.disclosure_id, content_digest = EXCLUDED.content_digest, recorded_at = EXCLUDED.recorded_at,
-            delivered_at = NULL",
+        ON CONFLICT (consumer, delivery, office, purpose, person_key) DO UPDATE SET student_id = EXCLUDED.student_id,
+            disclosure_id = EXCLUDED.disclosure_id, content_digest = EXCLUDED.content_digest, run_id = EXCLUDED.run_id,
+            grant_digest = EXCLUDED.grant_digest, recorded_at = EXCLUDED.recorded_at, delivered_at = NULL",
         consumer.as_str(),
-        delivery,
+        feed.delivery,
+        feed.office,
+        feed.purpose,
+        run,
+        grant.as_ref().map(<[u8; 32]>::as_slice),
         &keys,
         &students,
         &ids,

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use disclosure::{DisclosedHistory, Scope};
+use disclosure::{DisclosedHistory, RunTotals, Scope, Withdrawn};
 use pg::crash::{CrashPoint, hit};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -118,6 +118,8 @@ pub struct Manifest {
     pub as_of: String,
     /// Histories disclosed.
     pub histories: u64,
+    /// Clients of whom what was delivered before is to be destroyed: rows of `withdrawals.csv`.
+    pub withdrawals: u64,
     /// Clients for whom nothing may be disclosed at present. For the SEA's own report: in the manifest it would tell a recipient that the state
     /// knows somebody of whom nothing may be told.
     #[serde(skip)]
@@ -152,7 +154,11 @@ pub struct Delivery {
     format: Box<dyn Format>,
     digest: RunDigest,
     histories: u64,
+    withdrawals: Vec<Withdrawn>,
 }
+
+/// The file of a delivery that says what of earlier ones is to be destroyed.
+pub const WITHDRAWALS: &str = "withdrawals.csv";
 
 impl Delivery {
     /// Begins a delivery of one format in a folder, which is made if needed. A manifest from before is taken away first: from
@@ -173,7 +179,13 @@ impl Delivery {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&manifest)(error)),
             _ => {}
         }
-        Ok(Self { folder: folder.to_owned(), format: format()?, digest: RunDigest::default(), histories: 0 })
+        Ok(Self {
+            folder: folder.to_owned(),
+            format: format()?,
+            digest: RunDigest::default(),
+            histories: 0,
+            withdrawals: Vec::new(),
+        })
     }
 
     /// Adds a history. It must have been recorded in the ledger: only then does one exist.
@@ -184,17 +196,45 @@ impl Delivery {
         Ok(())
     }
 
-    /// The digest and count so far.
-    pub fn totals(&self) -> ([u8; 32], u64) {
-        (self.digest.finish(), self.histories)
+    /// Adds a notice that what was delivered of a client is to be destroyed. It must have been recorded, as a history.
+    pub fn withdraw(&mut self, notice: &Withdrawn) {
+        self.digest.withdraw(notice.person_key.expose(), notice.reason, notice.destroy_by);
+        self.withdrawals.push(notice.clone());
+    }
+
+    /// The digest and counts so far.
+    pub fn totals(&self) -> RunTotals {
+        RunTotals {
+            histories: self.histories,
+            withdrawals: self.withdrawals.len() as u64,
+            digest: self.digest.finish(),
+        }
+    }
+
+    /// Rows for a spreadsheet: who, why, until when, and the entry in the record of disclosures.
+    fn write_withdrawals(&self) -> Result<Option<FileEntry>, Error> {
+        if self.withdrawals.is_empty() {
+            return Ok(None);
+        }
+        let mut file = PartFile::create(&self.folder, WITHDRAWALS)?;
+        file.write(b"person_id,reason,destroy_by,withdrawal\r\n", 0)?;
+        for one in &self.withdrawals {
+            let key = one.person_key.expose().replace('"', "\"\"");
+            let row = format!("\"{key}\",{},{},{}\r\n", one.reason, one.destroy_by, one.id);
+            file.write(row.as_bytes(), 1)?;
+        }
+        file.finish().map(Some)
     }
 
     /// Completes the files, then writes the manifest, last.
     pub fn finish(self, mut manifest: Manifest) -> Result<Manifest, Error> {
         manifest.histories = self.histories;
         manifest.digest = hex::encode(self.digest.finish());
+        manifest.withdrawals = self.withdrawals.len() as u64;
+        let withdrawals = self.write_withdrawals()?;
         manifest.remarks = self.format.remarks();
         manifest.files = self.format.finish()?;
+        manifest.files.extend(withdrawals);
         let mut file = PartFile::create(&self.folder, MANIFEST)?;
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(Error::Manifest)?;
         text.push(b'\n');

@@ -11,6 +11,6 @@ pub mod formats;
 mod run;
 pub mod token;
 
-pub use delivery::{Delivery, FileEntry, MANIFEST, Manifest, PartFile, Remark};
+pub use delivery::{Delivery, FileEntry, MANIFEST, Manifest, PartFile, Remark, WITHDRAWALS};
 pub use error::Error;
 pub use run::RunDigest;

@@ -1,9 +1,10 @@
 //! The digest of a run: what the receiver can compute from what it received, and go on with from where it was cut.
 
+use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
 /// A chain over the content digests of a run in the order sent: 32 zero bytes at first, then with each history SHA-256 of the
-/// digest so far and its content digest. Whoever keeps the 32 bytes can go on after a cut.
+/// digest so far and its content digest; a withdrawal counts likewise. Whoever keeps the 32 bytes can go on after a cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunDigest([u8; 32]);
 
@@ -16,6 +17,12 @@ impl RunDigest {
     /// Adds a history's content digest.
     pub fn add(&mut self, content_digest: &[u8; 32]) {
         self.0 = Sha256::new().chain_update(self.0).chain_update(content_digest).finalize().into();
+    }
+
+    /// Adds a withdrawal: who, why, and the day by which what was sent is to be destroyed.
+    pub fn withdraw(&mut self, person_key: &str, reason: &str, destroy_by: NaiveDate) {
+        let said = format!("{person_key}\n{reason}\n{destroy_by}\n");
+        self.add(&Sha256::digest(said).into());
     }
 
     /// The digest so far.

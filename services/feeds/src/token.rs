@@ -3,6 +3,15 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+/// What a run sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody.
+    Whole,
+    /// What changed since the run before.
+    Changes,
+}
+
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -20,6 +29,16 @@ pub struct Token {
     pub grant: [u8; 32],
     /// Histories sent so far.
     pub histories: u64,
+    /// Withdrawals sent so far.
+    pub withdrawals: u64,
+    /// Histories left out so far because they are too great.
+    pub omitted: u64,
+    /// What the run sends.
+    pub scope: Scope,
+    /// Whether the run is complete: the token of its end.
+    pub is_end: bool,
+    /// The epoch of positions: another one than the exchange's means that it was restored from a backup since.
+    pub epoch: u64,
     /// The run's digest so far.
     pub digest: [u8; 32],
 }
@@ -30,7 +49,7 @@ pub struct Token {
 pub struct TokenError;
 
 const TAG_BYTES: usize = 32;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Seals tokens for one caller with a secret of the exchange.
 #[derive(Clone)]
@@ -72,7 +91,10 @@ impl TokenSeal {
         body.extend_from_slice(token.run.as_bytes());
         body.extend_from_slice(&token.position.to_be_bytes());
         body.extend_from_slice(&token.grant);
-        body.extend_from_slice(&token.histories.to_be_bytes());
+        for count in [token.histories, token.withdrawals, token.omitted, token.epoch] {
+            body.extend_from_slice(&count.to_be_bytes());
+        }
+        body.extend_from_slice(&[u8::from(token.scope == Scope::Changes), u8::from(token.is_end)]);
         body.extend_from_slice(&token.digest);
         for text in [&token.after, &token.office, &token.purpose] {
             body.extend_from_slice(&(text.len() as u32).to_be_bytes());
@@ -102,9 +124,17 @@ impl TokenSeal {
             return Err(TokenError);
         }
         let run = Uuid::from_slice(take(16)?).map_err(|_| TokenError)?;
-        let position = u64::from_be_bytes(take(8)?.try_into().map_err(|_| TokenError)?);
+        let count = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| TokenError);
+        let position = count(take(8)?)?;
         let grant = take(32)?.try_into().map_err(|_| TokenError)?;
-        let histories = u64::from_be_bytes(take(8)?.try_into().map_err(|_| TokenError)?);
+        let [histories, withdrawals, omitted, epoch] =
+            [count(take(8)?)?, count(take(8)?)?, count(take(8)?)?, count(take(8)?)?];
+        let (scope, is_end) = match take(2)? {
+            [changes @ (0 | 1), end @ (0 | 1)] => {
+                (if *changes == 1 { Scope::Changes } else { Scope::Whole }, *end == 1)
+            }
+            _ => return Err(TokenError),
+        };
         let digest = take(32)?.try_into().map_err(|_| TokenError)?;
         let mut text = || {
             let length = u32::from_be_bytes(take(4)?.try_into().map_err(|_| TokenError)?) as usize;
@@ -112,7 +142,21 @@ impl TokenSeal {
         };
         let (after, office, purpose) = (text()?, text()?, text()?);
         if rest.is_empty() {
-            Ok(Token { run, position, after, office, purpose, grant, histories, digest })
+            Ok(Token {
+                run,
+                position,
+                after,
+                office,
+                purpose,
+                grant,
+                histories,
+                withdrawals,
+                omitted,
+                scope,
+                is_end,
+                epoch,
+                digest,
+            })
         } else {
             Err(TokenError)
         }
@@ -134,6 +178,11 @@ mod tests {
             purpose: String::new(),
             grant: [3; 32],
             histories: 41,
+            withdrawals: 1,
+            omitted: 0,
+            scope: Scope::Changes,
+            is_end: false,
+            epoch: 7,
             digest: [4; 32],
         };
         let bytes = seal.seal("cssd", &token);

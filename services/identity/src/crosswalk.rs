@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use model::{ConsumerId, Masked, Sea, SourcePersonId, StudentId};
+use model::{BatchId, ConsumerId, Masked, Sea, SourcePersonId, StudentId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     Error,
+    persons::{list_said, unlike},
     population::rebuild,
     store::{
         crosswalk::{self as store, LinkRow, MoveRow},
@@ -39,6 +40,30 @@ impl Author<'_> {
         }
         Ok(())
     }
+}
+
+/// Source persons who would become one child with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joining {
+    /// The student they leave.
+    pub from: StudentId,
+    /// The student they become.
+    pub to: StudentId,
+    /// Who moves, in the order of their numbers.
+    pub persons: Vec<SourcePersonId>,
+    /// Whom they join, in the order of their numbers.
+    pub with: Vec<SourcePersonId>,
+    /// In what no two records of theirs agree, or what differs too clearly in some; empty: they are certainly one child.
+    pub differ: Vec<&'static str>,
+}
+
+/// On whose word children are joined.
+#[derive(Clone, Copy, Debug)]
+pub enum Sanction<'a> {
+    /// One steward's: only what the records themselves say with certainty.
+    One,
+    /// Two stewards', who signed exactly this; whoever says so has verified the signatures.
+    Two(&'a Joining),
 }
 
 /// What a move did.
@@ -97,12 +122,14 @@ pub async fn merge(
     keep: StudentId,
     other: StudentId,
     author: Author<'_>,
+    sanction: Sanction<'_>,
 ) -> Result<Moved, Error> {
     store::lock(conn, true).await?;
     let persons: Vec<i64> = store::list_persons_of(conn, &[other.0]).await?.into_iter().map(|(id, _)| id).collect();
     if persons.is_empty() || store::list_persons_of(conn, &[keep.0]).await?.is_empty() {
         return Err(Error::NotFound("student"));
     }
+    hold_alike(conn, &persons, (other.0, keep.0), sanction).await?;
     shift(conn, "merge", &persons, (other.0, keep.0), None, author).await
 }
 
@@ -127,17 +154,24 @@ pub async fn relink(
     persons: &[SourcePersonId],
     to: StudentId,
     author: Author<'_>,
+    sanction: Sanction<'_>,
 ) -> Result<Moved, Error> {
     store::lock(conn, true).await?;
     let (ids, from) = of_one_student(conn, persons).await?;
     if store::list_persons_of(conn, &[to.0]).await?.is_empty() {
         return Err(Error::NotFound("student"));
     }
+    hold_alike(conn, &ids, (from, to.0), sanction).await?;
     shift(conn, "relink", &ids, (from, to.0), None, author).await
 }
 
 /// Takes a move back: the same source persons return to the student they came from.
-pub async fn undo(conn: &mut PgConnection, id: i64, author: Author<'_>) -> Result<Moved, Error> {
+pub async fn undo(
+    conn: &mut PgConnection,
+    id: i64,
+    author: Author<'_>,
+    sanction: Sanction<'_>,
+) -> Result<Moved, Error> {
     store::lock(conn, true).await?;
     let made = store::find_move(conn, id).await?.ok_or(Error::NotFound("move"))?;
     if made.is_undone {
@@ -148,7 +182,41 @@ pub async fn undo(conn: &mut PgConnection, id: i64, author: Author<'_>) -> Resul
         return Err(Error::Conflict("some of the persons have been moved again since: take that back first"));
     }
     let kind = if made.kind == "merge" { "unmerge" } else { "relink" };
+    hold_alike(conn, &made.source_persons, (made.to_student, made.from_student), sanction).await?;
     shift(conn, kind, &made.source_persons, (made.to_student, made.from_student), Some(id), author).await
+}
+
+/// Refuses to make one child of several whom the state reports as different, unless two stewards signed exactly this.
+async fn hold_alike(
+    conn: &mut PgConnection,
+    persons: &[i64],
+    (from, to): (Uuid, Uuid),
+    sanction: Sanction<'_>,
+) -> Result<(), Error> {
+    let with: Vec<i64> = store::list_persons_of(conn, &[to]).await?.into_iter().map(|(id, _)| id).collect();
+    if from == to || with.is_empty() {
+        return Ok(());
+    }
+    let ids = |list: &[i64]| list.iter().copied().collect::<BTreeSet<_>>().into_iter().map(SourcePersonId).collect();
+    let (persons, with): (Vec<SourcePersonId>, Vec<SourcePersonId>) = (ids(persons), ids(&with));
+    if let Sanction::Two(signed) = sanction {
+        let same = signed.from.0 == from && signed.to.0 == to && signed.persons == persons && signed.with == with;
+        return if same {
+            Ok(())
+        } else {
+            Err(Error::Conflict("others have come to be of these students since it was asked: ask again"))
+        };
+    }
+    // Of no batch: what all batches have said.
+    let said = list_said(conn, &[persons.as_slice(), with.as_slice()].concat(), BatchId(0)).await?;
+    let of = |ids: &[SourcePersonId]| {
+        ids.iter().filter_map(|id| said.get(id)).flatten().map(|(said, _)| said.clone()).collect::<Vec<_>>()
+    };
+    let differ = unlike(&of(&persons), &of(&with));
+    if differ.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Unlike(Box::new(Joining { from: StudentId(from), to: StudentId(to), persons, with, differ })))
 }
 
 async fn of_one_student(conn: &mut PgConnection, persons: &[SourcePersonId]) -> Result<(Vec<i64>, Uuid), Error> {

@@ -31,6 +31,12 @@ pub enum Error {
     /// Something else has to happen first.
     #[error("{0}")]
     Precondition(&'static str),
+    /// The state reports the children who would be one as different: two stewards have to agree.
+    #[error(
+        "the state reports them as different children (another {}): two stewards must approve that they are one",
+        .0.differ.join(", another ")
+    )]
+    Unlike(Box<crate::crosswalk::Joining>),
     /// The database did not answer, or refused.
     #[error("the database is not available")]
     Database(#[from] sqlx::Error),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use model::{BatchId, Domain, Entropy, Masked, Sea, SourcePersonId};
 use sqlx::PgConnection;
-pub use two::{Doubt, Said, clear_differences, doubt, list_doubts, list_said, may_be_twins, settle, were_said};
+pub use two::{Doubt, Said, clear_differences, doubt, list_doubts, list_said, may_be_twins, settle, unlike, were_said};
 
 use crate::store::persons as store;
 

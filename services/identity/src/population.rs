@@ -167,6 +167,11 @@ fn told(mut findings: Vec<RosterFinding>) -> Vec<RosterFinding> {
     findings
 }
 
+/// The offices that an agency's rosters have named, in the order of their names.
+pub async fn list_offices(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<Vec<String>, sqlx::Error> {
+    store::list_offices(conn, consumer).await
+}
+
 /// Rebuilds the population intervals of a consumer from current matches and authorities; says how many there are.
 pub async fn rebuild(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<u64, sqlx::Error> {
     store::lock_consumer(conn, consumer).await?;

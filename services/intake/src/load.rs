@@ -227,6 +227,8 @@ pub struct Tally {
     completed: u64,
     /// Withdrawals that nothing was there for.
     early: Early,
+    /// Whom the file has named how.
+    named: one_person::Named,
     /// Lines that tombstones refused.
     erased: std::collections::BTreeSet<u32>,
     refused: Option<String>,

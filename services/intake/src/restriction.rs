@@ -1,9 +1,10 @@
 //! Restrictions: a sealed record, a protective order, a confidential address. What they name is disclosed to nobody outside the
 //! SEA from the day of the order on, whatever time is asked about.
 
+use agreements::{Agreements, Asked, Digest, JoinKind, JoinRequest};
 use chrono::{DateTime, NaiveDate, Utc};
 use identity::{
-    crosswalk::{self, Author, Moved},
+    crosswalk::{self, Author, Joining, Moved, Sanction},
     persons::{Introduction, Mention, resolve},
     population::day_begins,
 };
@@ -50,6 +51,9 @@ pub enum RestrictionError {
     /// The fact store failed.
     #[error("the restriction could not be recorded")]
     History(#[from] history::Error),
+    /// What two people must approve they have not, or not this.
+    #[error("{0}")]
+    Agreements(#[from] agreements::Error),
 }
 
 impl From<sqlx::Error> for RestrictionError {
@@ -114,17 +118,95 @@ pub enum Move {
 /// Moves source persons in the caller's transaction: the crosswalk, the decisions on it, the populations, and restrictions of a domain, which
 /// from now on hold for all source persons of the student. What they restrict stays restricted if they part again: lifting it is a
 /// decision of its own. Facts are not touched. Says how many restrictions were carried over.
+///
+/// On one steward's word it makes one child only of whom the records call one; of others it fails with [`identity::Error::Unlike`].
 pub async fn shift(tx: &mut Tx<'_, '_>, what: &Move, author: Author<'_>) -> Result<(Moved, u64), RestrictionError> {
+    shift_as(tx, what, author, Sanction::One).await
+}
+
+async fn shift_as(
+    tx: &mut Tx<'_, '_>,
+    what: &Move,
+    author: Author<'_>,
+    sanction: Sanction<'_>,
+) -> Result<(Moved, u64), RestrictionError> {
     tx.act_as(Role::Identity).await?;
     let moved = match what {
-        Move::Merge(keep, other) => crosswalk::merge(tx, *keep, *other, author).await?,
+        Move::Merge(keep, other) => crosswalk::merge(tx, *keep, *other, author, sanction).await?,
         Move::Unmerge(persons, new) => crosswalk::unmerge(tx, persons, *new, author).await?,
-        Move::Relink(persons, to) => crosswalk::relink(tx, persons, *to, author).await?,
-        Move::Undo(id) => crosswalk::undo(tx, *id, author).await?,
+        Move::Relink(persons, to) => crosswalk::relink(tx, persons, *to, author, sanction).await?,
+        Move::Undo(id) => crosswalk::undo(tx, *id, author, sanction).await?,
     };
     tx.act_as(Role::History).await?;
     let carried = history::carry_restrictions(tx, &moved.together, author.at).await?;
     Ok((moved, carried))
+}
+
+impl Move {
+    /// How the request for it names it, and the move it takes back, if it may join children at all.
+    pub const fn joins(&self) -> Option<(JoinKind, Option<i64>)> {
+        match self {
+            Self::Merge(..) => Some((JoinKind::Merge, None)),
+            Self::Relink(..) => Some((JoinKind::Relink, None)),
+            Self::Undo(id) => Some((JoinKind::Undo, Some(*id))),
+            Self::Unmerge(..) => None,
+        }
+    }
+}
+
+/// What two stewards had carried out.
+#[derive(Debug)]
+pub enum CarriedOut {
+    /// Source persons moved; so many restrictions were carried over.
+    Moved(Box<Moved>, u64),
+    /// The doubt about somebody is settled.
+    Settled(SourcePersonId),
+}
+
+/// Carries out a joining that two stewards approved, in the caller's transaction: signatures are verified anew, and the request is used up. The two
+/// are named as who decided.
+pub async fn carry_out(
+    tx: &mut Tx<'_, '_>,
+    agreements: &Agreements,
+    (request, used_for): (Digest, uuid::Uuid),
+    at: DateTime<Utc>,
+) -> Result<(CarriedOut, String), RestrictionError> {
+    tx.act_as(Role::Agreements).await?;
+    let used = agreements.use_request(tx, request, used_for, at).await?;
+    let Asked::Join(asked) = &used.asked else {
+        return Err(agreements::Error::Invalid("the request approved is for another act").into());
+    };
+    let by = used.approved_by.join(" and ");
+    tx.act_as(Role::Identity).await?;
+    if asked.kind == JoinKind::Settle {
+        let [person] = asked.persons.as_slice() else {
+            return Err(agreements::Error::Corrupt("a doubt is about one source person").into());
+        };
+        let person = SourcePersonId(*person);
+        if !identity::persons::settle(tx, person, (&by, &asked.reason), at).await? {
+            return Err(identity::Error::Conflict("there is no doubt about them any more").into());
+        }
+        return Ok((CarriedOut::Settled(person), by));
+    }
+    let (what, signed) = signed(asked)?;
+    let author = Author { by: &by, reason: &asked.reason, at };
+    let (moved, carried) = shift_as(tx, &what, author, Sanction::Two(&signed)).await?;
+    Ok((CarriedOut::Moved(Box::new(moved), carried), by))
+}
+
+/// The move that was signed, and who is joined with whom by it.
+fn signed(asked: &JoinRequest) -> Result<(Move, Joining), agreements::Error> {
+    let corrupt = agreements::Error::Corrupt("a request to join names no students");
+    let (Some(from), Some(to)) = (asked.from.map(StudentId), asked.to.map(StudentId)) else { return Err(corrupt) };
+    let persons: Vec<SourcePersonId> = asked.persons.iter().copied().map(SourcePersonId).collect();
+    let with = asked.with.iter().copied().map(SourcePersonId).collect();
+    let what = match (asked.kind, asked.undoes) {
+        (JoinKind::Merge, _) => Move::Merge(to, from),
+        (JoinKind::Undo, Some(id)) => Move::Undo(id),
+        (JoinKind::Relink, _) => Move::Relink(persons.clone(), to),
+        (JoinKind::Undo | JoinKind::Settle, _) => return Err(corrupt),
+    };
+    Ok((what, Joining { from, to, persons, with, differ: Vec::new() }))
 }
 
 /// Nobody is introduced here, so nothing is drawn.

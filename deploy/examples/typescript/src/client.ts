@@ -133,10 +133,14 @@ async function feed(client: grpc.Client, options: Options): Promise<number> {
   for (let attempt = 0; ; ) {
     const before = received.position;
     try {
-      const end = await receive(client, received, options);
-      received.finish(end);
+      const { end, token } = await receive(client, received, options);
+      received.finish(end, token);
+      await acknowledge(client, token);
       const { histories = "0", withdrawals = "0", digest } = end;
       console.log(`${histories} histories and ${withdrawals} withdrawals in ${target}, digest ${digest}`);
+      for (const person of received.omitted) {
+        console.error(`${person}: too large to be sent; what is held of this client is not the present state`);
+      }
       return 0;
     } catch (error) {
       if (!isServiceError(error)) {
@@ -158,20 +162,20 @@ async function feed(client: grpc.Client, options: Options): Promise<number> {
   }
 }
 
-async function receive(client: grpc.Client, received: Received, options: Options): Promise<RunEnd__Output> {
+async function receive(client: grpc.Client, received: Received, options: Options): Promise<{ end: RunEnd__Output; token: Buffer }> {
   const { path: method, requestSerialize, responseDeserialize } = Feed.StreamFeed;
   const request = { office: options.office, purpose: options.purpose, resume_token: received.token };
   const stream = client.makeServerStreamRequest(method, requestSerialize, responseDeserialize, request);
   try {
     for await (const message of stream as AsyncIterable<ReturnType<typeof responseDeserialize>>) {
       if (message.run_end !== undefined) {
-        await acknowledge(client, received);
-        return message.run_end;
+        return { end: message.run_end, token: message.resume_token ?? Buffer.alloc(0) };
       }
       if (message.heartbeat === undefined) {
         received.add(message);
         if (received.position % ACKNOWLEDGE_EVERY === 0) {
-          await acknowledge(client, received);
+          received.sync();
+          await acknowledge(client, received.token);
         }
       }
     }
@@ -182,12 +186,8 @@ async function receive(client: grpc.Client, received: Received, options: Options
 }
 
 /** Only what is stored durably is acknowledged. */
-async function acknowledge(client: grpc.Client, received: Received): Promise<void> {
-  received.sync();
-  if (received.token.length > 0) {
-    const request = { resume_token: received.token, request_id: randomUUID() };
-    await call(client, Feed.AckFeed, request, ANSWER_SECONDS_MAX);
-  }
+async function acknowledge(client: grpc.Client, token: Buffer): Promise<void> {
+  await call(client, Feed.AckFeed, { resume_token: token, request_id: randomUUID() }, ANSWER_SECONDS_MAX);
 }
 
 // ---- the ledger -----------------------------------------------------------------------------------------------------

@@ -17,34 +17,43 @@ interface Line {
   position: number;
   resume_token: string;
   history?: Pick<DisclosedHistory__Output, "person_id" | "content_digest">;
-  withdrawal?: Pick<Withdrawal__Output, "person_id">;
+  withdrawal?: Pick<Withdrawal__Output, "person_id" | "reason" | "destroy_by_date">;
+  omission?: { person_id?: string };
 }
 
 /**
  * A file of lines beside the target, in the order of positions.
  *
  * An event and its token are one line, so that a kill leaves both or neither; a line that was cut, and all behind it, comes again. The
- * target is written when the run is complete, and takes the place of the one before in one step.
+ * target is written when the run is complete, and takes the place of the one before in one step. Then, and not before, the run's last token
+ * is kept beside it: the next run begins there, and sends only what changed. A kill between the two costs a whole run and nothing else.
  */
 export class Received {
   token = Buffer.alloc(0);
   position = 0;
   private histories = 0;
   private withdrawals: Line["withdrawal"][] = [];
+  /** Whose histories were too large to be sent. */
+  readonly omitted: string[] = [];
   private digest = Buffer.alloc(32);
-  /** Where each person's line begins and how long it is; whoever was withdrawn has none. */
-  private places = new Map<string, { at: number; bytes: number }>();
+  /** Where each person's line begins and how long it is; of whoever was withdrawn: nowhere. */
+  private places = new Map<string, { at: number; bytes: number } | undefined>();
   private end = 0;
   private file = -1;
   private readonly part: string;
+  private readonly last: string;
 
   constructor(private readonly target: string) {
     this.part = `${target}.part`;
+    this.last = `${target}.token`;
     this.open();
   }
 
   /** Takes up what was received. */
   private open(): void {
+    if (fs.existsSync(this.target) && fs.existsSync(this.last)) {
+      this.token = fs.readFileSync(this.last);
+    }
     this.file = fs.openSync(this.part, fs.constants.O_RDWR | fs.constants.O_CREAT);
     for (const line of lines(this.file)) {
       try {
@@ -56,13 +65,14 @@ export class Received {
     fs.ftruncateSync(this.file, this.end);
   }
 
-  /** Throws away what was received: a new run begins. */
+  /** Throws away what was received: a whole run begins. */
   restart(): void {
     fs.ftruncateSync(this.file, 0);
     this.token = Buffer.alloc(0);
     this.digest = Buffer.alloc(32);
     this.position = this.histories = this.end = 0;
     this.withdrawals = [];
+    this.omitted.length = 0;
     this.places.clear();
   }
 
@@ -74,17 +84,26 @@ export class Received {
     }
     if (line.history !== undefined) {
       const { person_id: person = "", content_digest: content = "" } = line.history;
-      this.digest = createHash("sha256").update(this.digest).update(Buffer.from(content, "hex")).digest();
+      this.chain(Buffer.from(content, "hex"));
       this.histories += 1;
       this.places.delete(person);
       this.places.set(person, { at: this.end, bytes });
     } else if (line.withdrawal !== undefined) {
-      this.places.delete(line.withdrawal.person_id ?? "");
+      const { person_id: person = "", reason = "", destroy_by_date: date } = line.withdrawal;
+      const day = [date?.year ?? 0, date?.month ?? 0, date?.day ?? 0].map((part, at) => String(part).padStart(at === 0 ? 4 : 2, "0"));
+      this.chain(createHash("sha256").update(`${person}\n${reason}\n${day.join("-")}\n`).digest());
+      this.places.set(person, undefined);
       this.withdrawals.push(line.withdrawal);
+    } else if (line.omission !== undefined) {
+      this.omitted.push(line.omission.person_id ?? "");
     }
     this.position = line.position;
     this.token = token;
     this.end += bytes;
+  }
+
+  private chain(content: Buffer): void {
+    this.digest = createHash("sha256").update(this.digest).update(content).digest();
   }
 
   /** Stores an event. */
@@ -106,9 +125,9 @@ export class Received {
   }
 
   /** The run is complete: compares counts and digest, and gives the target its content. */
-  finish(end: RunEnd__Output): void {
-    const said = [Number(end.histories ?? 0), Number(end.withdrawals ?? 0), end.digest];
-    const have = [this.histories, this.withdrawals.length, this.digest.toString("hex")];
+  finish(end: RunEnd__Output, token: Buffer): void {
+    const said = [Number(end.histories ?? 0), Number(end.withdrawals ?? 0), Number(end.omitted ?? 0), end.digest];
+    const have = [this.histories, this.withdrawals.length, this.omitted.length, this.digest.toString("hex")];
     if (said.join() !== have.join()) {
       this.restart(); // The next start begins a run of its own.
       throw new NotVerified("the run's counts or digest are not those of what was received");
@@ -117,16 +136,33 @@ export class Received {
     this.listWithdrawals();
     const out = fs.openSync(`${this.target}.new`, "w");
     let written = 0;
-    for (const { at, bytes } of this.places.values()) {
-      const line = Buffer.alloc(bytes);
-      fs.readSync(this.file, line, 0, bytes, at);
-      const whole = Buffer.from(`${JSON.stringify((JSON.parse(line.toString("utf8")) as Line).history)}\n`, "utf8");
-      writeAll(out, whole, written);
-      written += whole.length;
+    const write = (line: string) => {
+      const bytes = Buffer.from(`${line}\n`, "utf8");
+      writeAll(out, bytes, written);
+      written += bytes.length;
+    };
+    if (end.scope === "SCOPE_CHANGES") {
+      const before = fs.openSync(this.target, "r");
+      for (const line of lines(before)) {
+        const text = line.toString("utf8");
+        if (!this.places.has((JSON.parse(text) as { person_id: string }).person_id)) {
+          write(text);
+        }
+      }
+      fs.closeSync(before);
+    }
+    for (const place of this.places.values()) {
+      if (place !== undefined) {
+        const line = Buffer.alloc(place.bytes);
+        fs.readSync(this.file, line, 0, place.bytes, place.at);
+        write(JSON.stringify((JSON.parse(line.toString("utf8")) as Line).history));
+      }
     }
     fs.fsyncSync(out);
     fs.closeSync(out);
     fs.renameSync(`${this.target}.new`, this.target);
+    fs.writeFileSync(`${this.last}.new`, token);
+    fs.renameSync(`${this.last}.new`, this.last);
     fs.closeSync(this.file);
     fs.unlinkSync(this.part);
   }

@@ -62,6 +62,25 @@ impl<'d> Node<'d> {
         self.table.get_key_value(key).map_or(self.at, |(name, _)| name.span().start)
     }
 
+    /// Where a field of a table of this one stands; the table itself, if it has no such field.
+    pub(super) fn place_in(&self, table: &str, key: &str) -> usize {
+        let inner = self.table.get(table).and_then(|value| value.get_ref().as_table());
+        inner
+            .and_then(|inner| inner.get_key_value(key))
+            .map_or_else(|| self.place(table), |(name, _)| name.span().start)
+    }
+
+    /// Where each table of a list stands: `[[table]]`, or `[[table.list]]` when a list is named.
+    pub(super) fn places(&self, table: &str, list: Option<&str>) -> Vec<usize> {
+        let found = self.table.get(table);
+        let found = match list {
+            None => found,
+            Some(list) => found.and_then(|value| value.get_ref().as_table()).and_then(|inner| inner.get(list)),
+        };
+        let items = found.and_then(|value| value.get_ref().as_array());
+        items.map_or_else(Vec::new, |items| items.iter().map(|item| item.span().start).collect())
+    }
+
     fn field(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
@@ -194,6 +213,15 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// A text of a closed list that may be absent.
+    pub(super) fn name_if_any<T>(&mut self, node: &mut Node<'_>, key: &'static str) -> Option<Found<T>>
+    where
+        T: FromStr<Err: std::fmt::Display>,
+    {
+        let text = self.text_if_any(node, key)?;
+        self.parse(node, key, &text)
     }
 
     /// Texts of a closed list, at least one, each once.

@@ -25,6 +25,7 @@ role = "discloser"
 [[party]]
 name = "Child Welfare Agency"
 role = "recipient"
+kind = "child_welfare_agency"
 
 [population]
 rule = "custody_roster"
@@ -41,7 +42,7 @@ conditions = ["authority"]
 text = "While the agency is responsible."
 
 [access]
-deliveries = ["unary", "stream"]
+deliveries = ["unary", "stream", "file"]
 offices = "all"
 scheduled_runs = true
 [[access.system]]
@@ -161,10 +162,10 @@ fn mistakes_are_named_with_line_and_clause() {
         let found = found(from, to);
         assert!(found.iter().any(|finding| finding.contains(expect)), "{to:?}\n{found:#?}");
     }
-    check_one("days = 365", "days = 365\nyears = 1", "line 57, retention.years: is not known here");
-    check_one("days = 365", "days = 0", "line 56, retention.days: must lie between 1 and 36600");
-    check_one("days = 365", "days = \"365\"", "line 56, retention.days: must be a whole number, and is string");
-    check_one("days = 365", "", "line 55, retention.days: is missing");
+    check_one("days = 365", "days = 365\nyears = 1", "line 58, retention.years: is not known here");
+    check_one("days = 365", "days = 0", "line 57, retention.days: must lie between 1 and 36600");
+    check_one("days = 365", "days = \"365\"", "line 57, retention.days: must be a whole number, and is string");
+    check_one("days = 365", "", "line 56, retention.days: is missing");
     check_one(
         "attendance = \"all\"",
         "attendence = \"all\"",
@@ -173,7 +174,7 @@ fn mistakes_are_named_with_line_and_clause() {
     check_one(
         "attendance = \"all\"",
         "attendance = [\"days\"]",
-        "line 49, clause attendance, clause.elements.attendance: attendance has no element \"days\"",
+        "line 50, clause attendance, clause.elements.attendance: attendance has no element \"days\"",
     );
     check_one("attendance = \"all\"", "attendance = \"some\"", "must be \"all\", a list of elements or a table");
     check_one("attendance = \"all\"", "attendance = []", "must name at least one");
@@ -214,7 +215,7 @@ fn mistakes_are_named_with_line_and_clause() {
     check_one(
         "san = \"case.example.test\"",
         "",
-        "line 39, access.system.san: a system is known by the name in its certificate",
+        "line 40, access.system.san: a system is known by the name in its certificate",
     );
     check_one("format = \"agreement/1\"", "format = \"agreement/2\"", "this program reads \"agreement/1\" only");
     check_one("id = \"care\"", "id = \"Care!\"", "an id has 1 to 48 characters");
@@ -239,7 +240,122 @@ fn mistakes_are_named_with_line_and_clause() {
         "attendance = \"all\"\n[clause.records]\nexclude_kinds = [\"discipline.offense\"]",
         "is of a domain this clause does not disclose",
     );
-    check_one("[population]", "[population", "line 21");
+    check_one("[population]", "[population", "line 22");
+}
+
+/// Each row is a mistake of law, of names or of sense in an agreement that reads well.
+#[test]
+fn what_the_law_does_not_know_and_what_contradicts_itself_is_named() {
+    fn check_all(changes: &[(&str, &str)], expect: &str) {
+        let mut text = SMALL.to_owned();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        let found: Vec<_> = check(&text).findings.iter().map(ToString::to_string).collect();
+        assert!(found.iter().any(|finding| finding.contains(expect)), "{changes:?}\n{found:#?}");
+    }
+    let kind = "kind = \"child_welfare_agency\"";
+    let justice = "kind = \"juvenile_justice_agency\"";
+    check_all(&[(kind, "")], "party.kind: a recipient says what it is");
+    check_all(&[(kind, "kind = \"police\"")], "a kind of party is one of");
+    let only = "line 30, basis.law: ferpa_uninterrupted_scholars releases only to: child_welfare_agency (20 U.S.C. 1232g(b)(1)(L)); the recipient is: juvenile_justice_agency";
+    check_all(&[(kind, justice)], only);
+    check_all(
+        &[("custody_roster", "release_roster")],
+        "basis.law: ferpa_uninterrupted_scholars is about students of: custody_roster",
+    );
+    let law = ("law = \"ferpa_uninterrupted_scholars\"", "law = \"ferpa_juvenile_justice\"");
+    let conditions =
+        ("conditions = [\"authority\"]", "conditions = [\"authority\", \"before_adjudication\", \"certification\"]");
+    check_all(&[law, conditions], "ferpa_juvenile_justice releases only to: juvenile_justice_agency");
+    check_all(&[law, conditions, (kind, justice)], "ferpa_juvenile_justice is about students of: supervision_roster");
+    check_all(
+        &[("law = \"ferpa_uninterrupted_scholars\"", "law = \"audit_evaluation\"")],
+        "releases only to: education_agency or authorized_representative",
+    );
+    for name in ["*.example.test", "*", "case.*.test"] {
+        check_all(&[("case.example.test", name)], "access.system.san: names more than one system");
+    }
+    for name in ["case", "Case.example.test", "case..test", "https://case.example.test", "-case.example.test"] {
+        check_all(&[("case.example.test", name)], "access.system.san: is no DNS name in lower case");
+    }
+    check_all(
+        &[("[[clause]]", "[[access.system]]\nname = \"second\"\nsan = \"case.example.test\"\n\n[[clause]]")],
+        "bears the certificate of \"case system\" too",
+    );
+    check_all(&[("\"Child Welfare Agency\"", "\"State Department of Education\"")], "are one party");
+    check_all(
+        &[("deliveries = [\"unary\", \"stream\", \"file\"]", "deliveries = [\"stream\"]")],
+        "a scheduled run is given nothing",
+    );
+    let kinds = domains::definition(Domain::Attendance).kinds;
+    let kinds: Vec<String> = kinds.iter().map(|kind| format!("\"attendance.{}\"", kind.name)).collect();
+    let excluded = format!("attendance = \"all\"\n[clause.records]\nexclude_kinds = [{}]", kinds.join(", "));
+    check_all(
+        &[("attendance = \"all\"", &excluded)],
+        "clause attendance: discloses attendance and leaves out every kind",
+    );
+    check_all(
+        &[(
+            "attendance = \"all\"",
+            "attendance = \"all\"\n[clause.school_years]\nto = \"2009-10\"\n[clause.records]\nmax_age_years = 3",
+        )],
+        "nothing is left",
+    );
+}
+
+#[test]
+fn a_document_is_held_against_the_day_and_the_other_agreements() {
+    let found = |text: &str, today: &str, others: &[Terms]| -> Vec<String> {
+        let surroundings = Surroundings { today: today.parse().ok(), others };
+        check_among(text, surroundings).findings.iter().map(ToString::to_string).collect()
+    };
+    let one = |text: &str, others: &[Terms], expect: &str| {
+        let found = found(text, "2026-03-01", others);
+        assert!(matches!(found.as_slice(), [only] if only.contains(expect)), "{expect}\n{found:#?}");
+    };
+    let small = terms(SMALL);
+    assert_eq!(found(SMALL, "2026-03-01", std::slice::from_ref(&small)), Vec::<String>::new(), "itself is no other");
+    let ended = SMALL.replace("valid_to = \"perpetual\"", "valid_to = 2025-06-30");
+    one(&ended, &[], "line 11, agreement.valid_to: the agreement ended on 2025-06-30");
+    assert_eq!(found(&ended, "2025-06-30", &[]), Vec::<String>::new(), "its last day is a day of it");
+    let other_party =
+        SMALL.replace("consumer = \"dcf\"", "consumer = \"unit\"").replace("id = \"small\"", "id = \"unit\"");
+    one(
+        &other_party,
+        std::slice::from_ref(&small),
+        "line 40, access.system: its certificate is that of \"case system\" in small version 1 (dcf)",
+    );
+    one(
+        &SMALL.replace("days = 365", "days = 364"),
+        std::slice::from_ref(&small),
+        "small version 1 (dcf) says something else",
+    );
+    one(
+        &SMALL.replace("id = \"small\"", "id = \"second\""),
+        std::slice::from_ref(&small),
+        "agreement.valid_from: overlaps small version 1",
+    );
+    let second = SMALL.replace("version = 1", "version = 2")
+        + "\n[[amendment]]\nversion = 2\non = 2026-02-01\ntext = \"Changed.\"\n";
+    assert_eq!(found(&second, "2026-03-01", std::slice::from_ref(&small)), Vec::<String>::new());
+    one(
+        &second.replace("2016-06-30", "2015-06-30"),
+        std::slice::from_ref(&small),
+        "version 2 would be valid before version 1 begins",
+    );
+    let consent = SMALL
+        .replace("ferpa_uninterrupted_scholars", "parent_consent")
+        .replace("[\"authority\"]", "[\"release\"]")
+        .replace("child_welfare_agency", "juvenile_justice_agency")
+        .replace("version = 1", "version = 2")
+        + "\n[[amendment]]\nversion = 2\non = 2026-02-01\ntext = \"Changed.\"\n";
+    one(
+        &consent,
+        std::slice::from_ref(&small),
+        "party.kind: the recipient is a child_welfare_agency in small version 1",
+    );
 }
 
 #[test]

@@ -5,12 +5,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use disclosure::{Item, Member, RunTotals};
-use feeds::{RunDigest, token::Token};
+use disclosure::{Item, RunTotals, Withdrawn};
+use feeds::{
+    RunDigest,
+    token::{Scope, Token},
+};
+use model::Masked;
 use pg::crash::{CrashPoint, hit};
 use prost::Message as _;
 use proto::{
-    feed::v1::{Heartbeat, RunEnd, StreamFeedResponse, stream_feed_response::Event},
+    feed::v1::{Heartbeat, Omission, RunEnd, StreamFeedResponse, Withdrawal, stream_feed_response::Event},
     history::v1::DisclosedHistory,
 };
 use tokio::{
@@ -113,13 +117,12 @@ impl Run {
         let page_clients = self.shared.limits.page_clients;
         let mut after = self.token.after.clone();
         loop {
-            let page: Vec<Member> = {
+            let keys: Vec<String> = {
                 let ask = ask(&self.caller, &self.token);
-                let page = disclosure::list_population(self.shared.disclosure(), &ask, &after, page_clients);
+                let page = disclosure::list_due(self.shared.disclosure(), &ask, &after, page_clients);
                 self.with_heartbeat(page).await?
             };
-            let is_last = page.len() < page_clients as usize;
-            let keys: Vec<String> = page.into_iter().map(|member| member.person_key.into_exposed()).collect();
+            let is_last = keys.len() < page_clients as usize;
             let mut rest = keys.as_slice();
             while let Some((chunk, behind)) = rest.split_at_checked(self.chunk_clients().min(rest.len())) {
                 if chunk.is_empty() {
@@ -155,12 +158,21 @@ impl Run {
             let disclose = disclosure::disclose_chunk(self.shared.disclosure(), &ask, chunk, &encode);
             self.with_heartbeat(disclose).await?
         };
-        for item in items {
+        let mut items = items.into_iter().peekable();
+        while let Some(item) = items.next() {
             match item {
+                Item::Withdrawn(notice) => {
+                    // A history of the same client may follow: whoever is cut between the two gets both again.
+                    let next = items.peek().map(Item::person_key);
+                    self.send_withdrawal(&notice, next != Some(&notice.person_key)).await?;
+                }
                 Item::Disclosed(disclosed) => self.send_history(&disclosed).await?,
                 // It holds for everybody: the feed ends.
                 Item::Refused { reason, .. } if !reason.is_about_the_student() => {
                     return Err(Failure::Denied(reason).into());
+                }
+                Item::TooLarge { person_key, bytes, bytes_max } => {
+                    self.omit(person_key, (bytes, bytes_max)).await?;
                 }
                 Item::Refused { .. } | Item::Unchanged { .. } => {}
             }
@@ -189,20 +201,66 @@ impl Run {
         self.send(Event::History(Box::new(message))).await
     }
 
+    async fn send_withdrawal(&mut self, notice: &Withdrawn, moves_on: bool) -> Result<(), Stop> {
+        let person = notice.person_key.expose();
+        let mut digest = RunDigest::resume(self.token.digest);
+        digest.withdraw(person, notice.reason, notice.destroy_by);
+        self.token.digest = digest.finish();
+        if moves_on {
+            self.token.after.clone_from(person);
+        }
+        self.token.position += 1;
+        self.token.withdrawals += 1;
+        self.send(Event::Withdrawal(Withdrawal {
+            person_id: person.clone(),
+            reason: notice.reason.to_owned(),
+            destroy_by_date: Some(convert::date(notice.destroy_by)),
+            withdrawal_id: notice.id.to_string(),
+        }))
+        .await
+    }
+
+    /// A history that is too great to send: the receiver hears that it lacks this one, the operator that the limit is too small, and the others
+    /// still arrive.
+    async fn omit(&mut self, person_key: Masked<String>, (bytes, bytes_max): (u64, u64)) -> Result<(), Stop> {
+        tracing::error!(
+            bytes,
+            bytes_max,
+            position = self.token.position + 1,
+            "a history is greater than server.limits.history_bytes_max and was left out of a feed: raise it"
+        );
+        self.token.after.clone_from(person_key.expose());
+        self.token.position += 1;
+        self.token.omitted += 1;
+        let reason = "too_large".to_owned();
+        let (bytes, bytes_max) = (convert::count(bytes), convert::count(bytes_max));
+        self.send(Event::Omission(Omission { person_id: person_key.into_exposed(), reason, bytes, bytes_max })).await
+    }
+
     /// Records that the run is complete, then says so.
     async fn complete(&mut self) -> Result<(), Stop> {
         hit(CrashPoint::SendBeforeCompletion);
-        let totals = RunTotals { histories: self.token.histories, withdrawals: 0, digest: self.token.digest };
+        let totals = RunTotals {
+            histories: self.token.histories,
+            withdrawals: self.token.withdrawals,
+            digest: self.token.digest,
+        };
         {
             let ask = ask(&self.caller, &self.token);
             disclosure::complete_run(self.shared.disclosure(), &ask, totals).await?;
         }
         hit(CrashPoint::SendAfterCompletion);
+        self.token.is_end = true;
         self.send(Event::RunEnd(RunEnd {
             histories: convert::count(totals.histories),
             withdrawals: convert::count(totals.withdrawals),
             digest: hex::encode(totals.digest),
             completed_time: Some(convert::timestamp(self.shared.deps.clock.now())),
+            omitted: convert::count(self.token.omitted),
+            scope: match self.token.scope {
+                Scope::Whole => proto::feed::v1::Scope::Whole.into(),
+                Scope::Changes => proto::feed::v1::Scope::Changes.into(),
+            },
         }))
         .await
     }
@@ -212,6 +270,7 @@ impl Run {
         StreamFeedResponse {
             resume_token: self.shared.deps.tokens.seal(self.caller.id().as_str(), &self.token),
             position: convert::count(self.token.position),
+            epoch: convert::count(self.token.epoch),
             event: Some(event),
         }
     }

@@ -7,14 +7,17 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use disclosure::{About, Deed, Done};
-use model::{ConsumerId, Masked, StudentId};
+use model::{Clock as _, ConsumerId, Masked, StudentId};
 use pg::Role;
 use serde_json::json;
 
 use super::{Outcome, with_app};
 use crate::{
+    app::consumers,
     args::{Agreement, Place},
     console,
+    settings::Settings,
+    system::SystemClock,
 };
 
 fn read(path: &PathBuf) -> anyhow::Result<String> {
@@ -102,14 +105,33 @@ async fn orders(place: &Place, consumer: Option<ConsumerId>) -> anyhow::Result<O
     .await
 }
 
+/// Says every mistake: of each document, of the day, and beside the other documents and those of the configuration.
 fn check(place: &Place, documents: &[PathBuf]) -> anyhow::Result<Outcome> {
+    let today = SystemClock.now().date_naive();
+    let data = place.data.clone().unwrap_or_else(crate::system::data_folder);
+    let settings = Settings::load(place.config.as_deref(), &data)?;
+    let texts = documents.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let configured: Vec<String> =
+        consumers(settings.consumers.folder.as_deref())?.into_values().map(|one| one.agreement).collect();
+    let terms = |text: &String| agreements::check(text).terms;
+    let configured: Vec<agreements::Terms> = configured.iter().filter_map(terms).collect();
     let mut found = false;
-    for path in documents {
-        let checked = agreements::check(&read(path)?);
+    for (index, (path, text)) in documents.iter().zip(&texts).enumerate() {
+        let beside = texts.iter().enumerate().filter(|(at, _)| *at != index).filter_map(|(_, text)| terms(text));
+        let mut others: Vec<agreements::Terms> = beside.collect();
+        // A document given here takes the place of the one configured under its number.
+        others.extend(
+            configured.iter().filter(|one| others.iter().all(|other| other.id != one.id)).cloned().collect::<Vec<_>>(),
+        );
+        let checked = agreements::check_among(text, agreements::Surroundings { today: Some(today), others: &others });
         for finding in &checked.findings {
             found = true;
             if place.json {
-                console::json(&json!({ "file": path, "finding": finding.to_string() }))?;
+                console::json(&json!({
+                    "file": path, "line": finding.line, "clause": finding.clause, "field": finding.field,
+                    "severity": if finding.severity == agreements::Severity::Error { "error" } else { "warning" },
+                    "message": finding.message, "finding": finding.to_string(),
+                }))?;
             } else {
                 console::line(false, format!("{}: {finding}", path.display()));
             }

@@ -72,6 +72,7 @@ async fn find(app: &App, prefix: &str) -> anyhow::Result<Waiting> {
                 "it is on file from the next roster that reports it; to load the last one again is enough".to_owned()
             }
             Asked::Open(_) => format!("throughline break-glass open {}", filed.digest),
+            Asked::Join(_) => format!("throughline identity carry-out {}", filed.digest),
         };
         return Ok(Waiting {
             act: filed.asked.act(),

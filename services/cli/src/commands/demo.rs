@@ -136,6 +136,7 @@ async fn play(app: &App, dir: &Path, nights: &Nights, time: &Time, as_json: bool
         for (consumer, file) in open {
             exchange::take_roster(app, consumer, file, Some(*day)).await?;
             let report = exchange::night(app, consumer, Some(*day), &out(consumer)).await?;
+            anyhow::ensure!(report["state"] != "refused", "{consumer}: {}", report["message"]);
             let tonight = exchange::clients_of(&out(consumer), *day)?;
             say_night(consumer, &report, last.get(consumer), &tonight, as_json)?;
         }

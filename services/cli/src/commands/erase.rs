@@ -70,6 +70,7 @@ const TABLES: &[&str] = &[
     "ledger.detail",
     "disclosure.delivered",
     "disclosure.recall",
+    "disclosure.withdrawal",
 ];
 
 /// Runs an erase command.

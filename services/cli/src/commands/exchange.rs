@@ -11,7 +11,7 @@ use std::{
 use agreements::{Actor, Delivery};
 use anyhow::{Context as _, anyhow, ensure};
 use chrono::{Days, NaiveDate};
-use disclosure::{Ask, Asker, Item, Repeat, RunTotals};
+use disclosure::{Ask, Asker, Item, Repeat, RunTotals, Unencoded};
 use identity::matching::{self, MatchReport};
 use intake::roster;
 use model::ConsumerId;
@@ -170,8 +170,20 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
         let out = out.unwrap_or_else(|| app.data.with_file_name("out").join(consumer.as_str()));
         let report = night(&app, &consumer, date, &out).await?;
+        let refused = report["state"] == "refused";
         if place.json {
             console::json(&report)?;
+        } else if refused {
+            let why = report["message"].as_str().unwrap_or_default();
+            console::line(false, format!("{consumer}: nothing is delivered, for {why}; no file was written"));
+        } else if report["state"] == "already_delivered" {
+            let first = &report["first_run"];
+            let (day, at) = (report["date"].as_str().unwrap_or_default(), first["at"].as_str().unwrap_or_default());
+            console::line(
+                false,
+                format!("{consumer}: the night of {day} was delivered already, at {at}; nothing new was written"),
+            );
+            console::line(false, format!("  what was delivered stands in {}", out.join(day).display()));
         } else {
             console::line(
                 false,
@@ -186,7 +198,7 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
             );
             console::line(false, format!("  delivered to {}", out.display()));
         }
-        Ok(Outcome::Done)
+        Ok(Outcome::of(refused))
     })
     .await
 }
@@ -199,40 +211,104 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
     let now = app.clock().now().with_timezone(&layout.time_zone).date_naive();
     ensure!(today <= now + Days::new(1), "{today} lies in the future: a night is run on its day, or after it");
     let lease = app.lease_deliveries(consumer).await?;
+    let kept = Kept::open(app, consumer, today)?;
+    if let Some(reason) = feed::refusal(app, consumer, None, None).await? {
+        let report = json!({
+            "consumer": consumer, "date": today, "state": "refused", "refused_because": reason.code(), "message": reason.words(),
+            "at": app.clock().now(),
+        });
+        kept.add(&report)?;
+        lease.give_back().await?;
+        return Ok(report);
+    }
     let (matching, intervals) = match_clients(app, consumer).await?;
     let folder = out.join(today.to_string());
-    let (mut histories, mut refused) = (None, None);
+    let first_run = first_run(&folder);
+    let (mut histories, mut refused, mut withdrawals) = (None, None, None);
     for format in feeds::formats::NIGHTLY {
         let target = folder.join(format);
         if let Ok(text) = fs::read(target.join(feeds::MANIFEST)) {
             // The same night again: what was delivered whole stays.
             let delivered: Json = serde_json::from_slice(&text).unwrap_or_default();
             histories = histories.or(delivered["histories"].as_u64());
+            withdrawals = withdrawals.or(delivered["withdrawals"].as_u64());
             continue;
         }
         let manifest = feed::export(app, &feed::Export::scheduled(consumer, format, &target)).await?;
         (histories, refused) = (Some(manifest.histories), Some(manifest.refused));
+        withdrawals = Some(manifest.withdrawals);
     }
+    // All formats stand: what they say is held, or to be destroyed, from here on.
+    disclosure::confirm_files(app.disclosure(), consumer).await?;
     let summaries = summaries(app, consumer, today, &folder.join("summaries")).await?;
     app.sequence().await?;
     let proofs = write_proofs(app, &folder.join("summaries")).await?;
+    let is_new = first_run.is_none() || summaries["rendered"].as_u64() != Some(0);
     let report = json!({
-        "consumer": consumer, "date": today,
+        "consumer": consumer, "date": today, "state": if is_new { "delivered" } else { "already_delivered" }, "at": app.clock().now(),
+        "first_run": first_run,
         "matching": matching, "population_intervals": intervals,
-        "files": { "histories": histories, "refused": refused, "formats": feeds::formats::NIGHTLY },
+        "files": { "histories": histories, "withdrawals": withdrawals, "refused": refused, "formats": feeds::formats::NIGHTLY },
         "summaries": summaries, "proofs": proofs,
         "waiting_for_a_person": matching.waiting + matching.contested,
     });
-    let kept = app.data.join("reports").join(consumer.as_str());
-    fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
-    write_whole(&kept.join(format!("{today}.json")), &serde_json::to_vec_pretty(&report)?)?;
-    let delivered = json!({
-        "consumer": consumer, "date": today, "files": { "histories": histories, "formats": feeds::formats::NIGHTLY },
-        "summaries": { "rendered": report["summaries"]["rendered"], "unchanged": report["summaries"]["unchanged"] }, "proofs": proofs,
-    });
-    write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&delivered)?)?;
+    kept.add(&report)?;
+    if is_new {
+        let delivered = json!({
+            "consumer": consumer, "date": today, "at": report["at"],
+            "files": { "histories": histories, "withdrawals": withdrawals, "formats": feeds::formats::NIGHTLY },
+            "summaries": { "rendered": report["summaries"]["rendered"], "unchanged": report["summaries"]["unchanged"] },
+            "proofs": proofs,
+        });
+        write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&delivered)?)?;
+    }
     lease.give_back().await?;
     Ok(report)
+}
+
+/// The night's report as the SEA keeps it: of its first run, with what later runs of the same night came to.
+struct Kept {
+    path: PathBuf,
+    before: Option<Json>,
+}
+
+impl Kept {
+    fn open(app: &App, consumer: &ConsumerId, night: NaiveDate) -> anyhow::Result<Self> {
+        let folder = app.data.join("reports").join(consumer.as_str());
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let path = folder.join(format!("{night}.json"));
+        let before = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        Ok(Self { path, before })
+    }
+
+    /// A run that delivered something new is the night's; any other is added to it.
+    fn add(self, report: &Json) -> anyhow::Result<()> {
+        let report = match self.before {
+            Some(mut before) if report["state"] != "delivered" => {
+                if let Some(fields) = before.as_object_mut() {
+                    let later = fields.entry("later_runs").or_insert_with(|| json!([]));
+                    if let Some(list) = later.as_array_mut() {
+                        list.push(report.clone());
+                    }
+                }
+                before
+            }
+            _ => report.clone(),
+        };
+        write_whole(&self.path, &serde_json::to_vec_pretty(&report)?)
+    }
+}
+
+/// When a night was delivered first, and under which runs, if it was delivered to its end.
+fn first_run(folder: &Path) -> Option<Json> {
+    let report: Json = serde_json::from_slice(&fs::read(folder.join(REPORT)).ok()?).ok()?;
+    let run = |format: &&str| {
+        let manifest: Json = serde_json::from_slice(&fs::read(folder.join(format).join(feeds::MANIFEST)).ok()?).ok()?;
+        Some((manifest["run"].clone(), manifest["created_at"].clone()))
+    };
+    let runs: Vec<(Json, Json)> = feeds::formats::NIGHTLY.iter().filter_map(run).collect();
+    let at = runs.first().map_or_else(|| report["at"].clone(), |(_, at)| at.clone());
+    Some(json!({ "runs": runs.into_iter().map(|(run, _)| run).collect::<Vec<_>>(), "at": at }))
 }
 
 /// What a night delivered, written last: with it the night is done.
@@ -274,7 +350,9 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
     let progress = Progress::begin(&format!("summaries for {consumer}"), members.len() as u64);
     let encode = |history: &disclosure::DisclosedHistory| {
         let summary = summary::from_disclosure(history, today);
-        renderer.render(&summary, RenderOptions { origin: Origin::Exchange }).map_err(|error| error.to_string())
+        renderer
+            .render(&summary, RenderOptions { origin: Origin::Exchange })
+            .map_err(|error| Unencoded::Failed(error.to_string()))
     };
     let (mut rendered, mut unchanged, mut refused) = (0_u64, 0_u64, BTreeMap::<&'static str, u64>::new());
     let mut digest = feeds::RunDigest::default();
@@ -297,6 +375,9 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
                     unchanged += 1;
                 }
                 Item::Refused { reason, .. } => *refused.entry(reason.code()).or_default() += 1,
+                Item::TooLarge { .. } => *refused.entry("history_too_large").or_default() += 1,
+                // Notices go with the files; a document is never sent after one.
+                Item::Withdrawn(_) => {}
             }
         }
         confirm(app, &ask, folder, &arrived).await?;

@@ -4,17 +4,17 @@ mod layout;
 
 use std::{collections::BTreeSet, path::Path};
 
-use agreements::{Act, Actor, Delivery, Digest, ExportRequest};
+use agreements::{Act, Actor, Delivery, Digest, ExportRequest, Reason};
 use anyhow::{anyhow, bail};
 use chrono::{DateTime, TimeDelta, Utc};
-use disclosure::{Ask, Asker, Item, Occasion, Repeat, RunTotals};
+use disclosure::{Ask, Asker, Item, Occasion, Repeat};
 use feeds::Manifest;
 use model::{ConsumerId, Masked, StudentId};
 use pg::Role;
 use serde_json::json;
 
 use super::{
-    Outcome,
+    Outcome, Usage,
     erase::note_delivery,
     exchange::{CHUNK, PAGE, population},
     with_app,
@@ -81,6 +81,11 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
     }
     with_app(place, |app| async move {
         let is_own = app.consumer(&consumer)?.roster.is_none();
+        check_asked(&app, &consumer, office.as_deref(), as_of).await?;
+        if let Some(refused) = refusal(&app, &consumer, office.as_deref(), as_of).await? {
+            say_refused(place, &consumer, refused)?;
+            return Ok(Outcome::Found);
+        }
         let approved = if let Some(prefix) = request {
             find_request(&app, &prefix).await?
         } else {
@@ -109,6 +114,7 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
         };
         let lease = app.lease_deliveries(&consumer).await?;
         let manifest = if is_own { export_own(&app, &wanted).await? } else { export(&app, &wanted).await? };
+        disclosure::confirm_files(app.disclosure(), &consumer).await?;
         lease.give_back().await?;
         app.sequence().await?;
         if place.json {
@@ -116,7 +122,13 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
         } else {
             console::line(
                 false,
-                format!("{} histories in {} ({} refused)", manifest.histories, out.display(), manifest.refused),
+                format!(
+                    "{} histories in {} ({} refused, {} withdrawn)",
+                    manifest.histories,
+                    out.display(),
+                    manifest.refused,
+                    manifest.withdrawals
+                ),
             );
             for remark in &manifest.remarks {
                 let field = remark.field.as_ref().map_or_else(String::new, |field| format!(" {field}"));
@@ -129,6 +141,71 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
         Ok(Outcome::Done)
     })
     .await
+}
+
+/// Refuses what would give an empty file and look like an answer: a time to come, an office that nobody has named.
+async fn check_asked(
+    app: &App,
+    consumer: &ConsumerId,
+    office: Option<&str>,
+    as_of: Option<DateTime<Utc>>,
+) -> anyhow::Result<()> {
+    let now = app.moment().await?;
+    if let Some(as_of) = as_of.filter(|as_of| *as_of > now) {
+        bail!(Usage(format!("--as-of {as_of} lies in the future ({now} now): nobody knows what will be known then")));
+    }
+    let Some(office) = office else { return Ok(()) };
+    let known = pg::run_tx(app.pool(), "cli.offices", Role::Identity, |tx| {
+        Box::pin(async move { Ok::<_, disclosure::Error>(identity::population::list_offices(tx, consumer).await?) })
+    })
+    .await?;
+    if known.iter().all(|one| one != office) {
+        bail!(Usage(match known.len() {
+            0 => format!("{consumer} has no offices: no roster of it names one"),
+            1..=20 => format!("no roster of {consumer} names an office {office:?}; there are: {}", known.join(", ")),
+            count => format!("no roster of {consumer} names an office {office:?}; they name {count} others"),
+        }));
+    }
+    Ok(())
+}
+
+/// Why a consumer is delivered nothing at all today, if so: an empty delivery would say that it has no clients. The refusal is entered.
+pub async fn refusal(
+    app: &App,
+    consumer: &ConsumerId,
+    office: Option<&str>,
+    as_of: Option<DateTime<Utc>>,
+) -> anyhow::Result<Option<Reason>> {
+    if app.consumer(consumer)?.roster.is_none() {
+        return Ok(None);
+    }
+    let ask = Ask {
+        consumer,
+        actor: Actor::ScheduledRun,
+        purpose: None,
+        delivery: Delivery::File,
+        office,
+        as_of,
+        asker: Asker { system: Some("files".to_owned()), ..Asker::default() },
+        run: None,
+        repeat: Repeat::Always,
+    };
+    let refused = disclosure::refuse_run(app.disclosure(), &ask).await?;
+    if refused.is_some() {
+        app.sequence().await?;
+    }
+    Ok(refused)
+}
+
+/// Says in words that nothing was written, and why.
+pub fn say_refused(place: &Place, consumer: &ConsumerId, reason: Reason) -> anyhow::Result<()> {
+    if place.json {
+        return console::json(&json!({
+            "consumer": consumer, "state": "refused", "refused_because": reason.code(), "message": reason.words(),
+        }));
+    }
+    console::line(false, format!("{consumer}: nothing is delivered, for {}; no file was written", reason.words()));
+    Ok(())
 }
 
 /// The names of all formats: those of recipients, and the layouts of states that can be produced.
@@ -190,6 +267,7 @@ fn manifest(ask: &Ask<'_>, agreement: String, now: DateTime<Utc>) -> Manifest {
         created_at: now.to_rfc3339(),
         as_of: ask.as_of.unwrap_or(now).to_rfc3339(),
         histories: 0,
+        withdrawals: 0,
         refused: 0,
         digest: String::new(),
         files: Vec::new(),
@@ -213,7 +291,7 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
     };
     disclosure::begin_file_run(app.disclosure(), &ask, wanted.occasion).await?;
     let now = app.clock().now();
-    let keys = population(app, &ask).await?;
+    let keys = due(app, &ask).await?;
     let progress = Progress::begin(&format!("{format} for {consumer}"), keys.len() as u64);
     let mut delivery = begin(app, &ask, wanted, now).await?;
     let mut agreement = String::new();
@@ -230,19 +308,37 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
                     );
                     delivery.add(&disclosed.history)?;
                 }
-                Item::Refused { .. } => refused += 1,
+                Item::Withdrawn(notice) => delivery.withdraw(&notice),
+                Item::Refused { .. } | Item::TooLarge { .. } => refused += 1,
                 Item::Unchanged { .. } => {}
             }
         }
         progress.at(((number + 1) * CHUNK).min(keys.len()) as u64);
     }
-    let (digest, histories) = delivery.totals();
-    disclosure::complete_run(app.disclosure(), &ask, RunTotals { histories, withdrawals: 0, digest }).await?;
+    let totals = delivery.totals();
+    disclosure::complete_run(app.disclosure(), &ask, totals).await?;
     let mut manifest = manifest(&ask, agreement, now);
     manifest.refused = refused;
     let manifest = delivery.finish(manifest)?;
-    progress.done(&format!("{histories} histories"));
+    progress.done(&format!("{} histories", totals.histories));
     Ok(manifest)
+}
+
+/// The clients a run is about: the population, and whoever the recipient was sent something of.
+async fn due(app: &App, ask: &Ask<'_>) -> anyhow::Result<Vec<String>> {
+    if ask.as_of.is_some() {
+        return population(app, ask).await;
+    }
+    let mut keys: Vec<String> = Vec::new();
+    loop {
+        let after = keys.last().cloned().unwrap_or_default();
+        let page = disclosure::list_due(app.disclosure(), ask, &after, PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        keys.extend(page);
+        if is_last {
+            return Ok(keys);
+        }
+    }
 }
 
 /// The SEA's own complete export: one access entry for the run, before the first byte.
@@ -286,7 +382,7 @@ pub async fn export_own(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manife
         progress.at(((number + 1) * CHUNK).min(students.len()) as u64);
     }
     let mut manifest = manifest(&ask, agreement, now);
-    manifest.refused = (students.len() as u64).saturating_sub(delivery.totals().1);
+    manifest.refused = (students.len() as u64).saturating_sub(delivery.totals().histories);
     let manifest = delivery.finish(manifest)?;
     progress.done(&format!("{} histories", manifest.histories));
     Ok(manifest)

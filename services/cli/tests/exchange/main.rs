@@ -4,6 +4,7 @@ mod erase;
 mod faults;
 mod formats;
 mod lineage;
+mod nights;
 mod orders;
 mod place;
 mod published;

@@ -18,6 +18,14 @@ pub(crate) async fn delete_held(
         &students.iter().map(|student| student.0).collect::<Vec<Uuid>>(),
         person_keys,
     )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- disclosure.delete_withdrawals
+        DELETE FROM disclosure.withdrawal WHERE student_id = ANY($1) OR person_key = ANY($2)",
+        &students.iter().map(|student| student.0).collect::<Vec<Uuid>>(),
+        person_keys,
+    )
     .execute(conn)
     .await?;
     Ok(())

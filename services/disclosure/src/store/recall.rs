@@ -19,18 +19,20 @@ pub(crate) async fn insert_recalls(
     let students: Vec<Uuid> = list.iter().map(|one| one.student.0).collect();
     let ids: Vec<Uuid> = list.iter().map(|one| one.disclosure.0).collect();
     let times: Vec<DateTime<Utc>> = list.iter().map(|one| one.disclosed_at).collect();
+    let deliveries: Vec<String> = list.iter().map(|one| one.delivery.clone()).collect();
     let result = sqlx::query!(
         "-- disclosure.insert_recalls
-        INSERT INTO disclosure.recall (consumer, person_key, student_id, disclosure_id, disclosed_at, cause, queued_by, queued_at)
-        SELECT u.consumer, u.person_key, u.student_id, u.disclosure_id, u.disclosed_at, $6, $7, $8
-        FROM UNNEST($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[])
-            AS u (consumer, person_key, student_id, disclosure_id, disclosed_at)
+        INSERT INTO disclosure.recall (consumer, person_key, student_id, disclosure_id, disclosed_at, delivery, cause, queued_by, queued_at)
+        SELECT u.consumer, u.person_key, u.student_id, u.disclosure_id, u.disclosed_at, u.delivery, $7, $8, $9
+        FROM UNNEST($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[])
+            AS u (consumer, person_key, student_id, disclosure_id, disclosed_at, delivery)
         ON CONFLICT (consumer, disclosure_id) DO NOTHING",
         &consumers,
         &keys,
         &students,
         &ids,
         &times,
+        &deliveries,
         cause,
         by,
         at,

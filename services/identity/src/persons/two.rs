@@ -67,6 +67,31 @@ pub fn may_be_twins(a: &Said, b: &Said) -> bool {
             || other_sex && both(&a.first_name, &b.first_name, other_name))
 }
 
+/// In what no record of the one agrees with a record of the other, or what differs clearly between any two of them. Empty: whatever is known of
+/// both says that they are one child: a record of each has the same birth date, no other sex, and first and last names that are spelled alike but for
+/// a slip, and none contradicts it.
+pub fn unlike(a: &[Said], b: &[Said]) -> Vec<&'static str> {
+    let pairs = || a.iter().flat_map(|a| b.iter().map(move |b| (a, b)));
+    let clear = pairs().map(|(a, b)| clear_differences(a, b)).find(|differ| !differ.is_empty());
+    let least = pairs().map(|(a, b)| disagreements(a, b)).min_by_key(Vec::len);
+    clear.or(least).unwrap_or_else(|| vec!["name"])
+}
+
+fn disagreements(a: &Said, b: &Said) -> Vec<&'static str> {
+    let alike = |a: &Option<Masked<String>>, b: &Option<Masked<String>>| {
+        let said = |name: &Option<Masked<String>>| name.as_ref().is_some_and(|name| !words(name.expose()).is_empty());
+        said(a) && said(b) && matches!((a, b), (Some(a), Some(b)) if !are_other_names(a.expose(), b.expose()))
+    };
+    let day = |said: &Said| said.birth_date.as_ref().map(|day| *day.expose());
+    let other_sex = matches!((&a.sex, &b.sex), (Some(a), Some(b)) if a.expose() != b.expose());
+    let mut differ = Vec::new();
+    differ.extend((!alike(&a.first_name, &b.first_name)).then_some("first_name"));
+    differ.extend((!alike(&a.last_name, &b.last_name)).then_some("last_name"));
+    differ.extend((day(a).is_none() || day(a) != day(b)).then_some("birth_date"));
+    differ.extend(other_sex.then_some("sex"));
+    differ
+}
+
 fn words(name: &str) -> Vec<String> {
     let letters = name.to_uppercase().replace(['-', '\'', '.'], " ");
     letters.split_whitespace().map(str::to_owned).collect()
@@ -171,7 +196,8 @@ pub async fn list_doubts(conn: &mut PgConnection, limit: i64) -> Result<Vec<Doub
     store::list_doubts(conn, limit).await
 }
 
-/// A steward has looked: what is reported under the identifier is one child's, or has been put right. Says whether there was a doubt.
+/// Two stewards have looked, and whoever calls has verified their signatures: what is reported under the identifier is one child's, or has been put
+/// right. Says whether there was a doubt.
 pub async fn settle(
     conn: &mut PgConnection,
     person: SourcePersonId,
@@ -212,6 +238,29 @@ mod tests {
         check(quince, ("Tobias", "Medlar", "2007-11-21"), &["first_name", "last_name", "birth_date"]);
         check(quince, ("Tobias", "Quince", "2007-11-21"), &["first_name", "birth_date"]);
         check(quince, ("", "", ""), &[]);
+    }
+
+    #[test]
+    fn one_steward_joins_only_whom_the_records_call_one_child() {
+        fn check(a: &[(&str, &str, &str)], b: &[(&str, &str, &str)], expect: &[&str]) {
+            let of = |list: &[(&str, &str, &str)]| list.iter().map(|one| said(one.0, one.1, one.2)).collect::<Vec<_>>();
+            assert_eq!(unlike(&of(a), &of(b)), expect);
+            assert_eq!(unlike(&of(b), &of(a)), expect, "the other way round");
+        }
+        let quince = ("Ambrosia", "Quince", "2010-03-04");
+        check(&[quince], &[quince], &[]);
+        check(&[quince], &[("Ambrozia", "Quince", "2010-03-04")], &[]);
+        check(&[quince], &[("Ambrosia", "Quince", "2010-03-05")], &["birth_date"]);
+        check(&[quince], &[("Edith", "Quince", "2010-03-04")], &["first_name"]);
+        check(&[quince], &[("Tobias", "Medlar", "2007-11-21")], &["first_name", "last_name", "birth_date"]);
+        // A name that was changed has a record before and one after; a stranger's among them contradicts it.
+        check(&[quince, ("Ambrosia", "Medlar", "2010-03-04")], &[("Ambrosia", "Medlar", "2010-03-04")], &[]);
+        check(&[quince, ("Tobias", "Medlar", "2010-03-04")], &[quince], &["first_name", "last_name"]);
+        check(&[quince], &[], &["name"]);
+        check(&[quince], &[("", "", "")], &["first_name", "last_name", "birth_date"]);
+        let of_sex =
+            |sex: &str| vec![Said { sex: Some(Masked::new(sex.to_owned())), ..said("Kim", "Quince", "2010-03-04") }];
+        assert_eq!(unlike(&of_sex("F"), &of_sex("M")), ["sex"]);
     }
 
     #[test]

@@ -31,6 +31,20 @@ pub(crate) async fn lock_consumer(conn: &mut PgConnection, consumer: &ConsumerId
     Ok(())
 }
 
+/// The offices that current authorities name.
+pub(crate) async fn list_offices(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- identity.list_offices
+        SELECT DISTINCT a.office AS "office!"
+        FROM identity.authority AS a JOIN identity.client AS c ON c.client_id = a.client_id
+        WHERE c.consumer = $1 AND a.superseded_at IS NULL AND a.office IS NOT NULL
+        ORDER BY a.office"#,
+        consumer.as_str(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The roster of the same day and the same bytes, if it is still that day's last word. The same bytes for a later day are a
 /// roster of their own: between the two, others may have said something else.
 pub(crate) async fn find_roster(

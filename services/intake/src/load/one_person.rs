@@ -1,6 +1,9 @@
 //! Whether what is reported under one identifier is about one person.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use history::BatchInfo;
 use identity::persons::{Said, clear_differences, doubt, list_said, may_be_twins, were_said};
@@ -9,6 +12,52 @@ use pg::Tx;
 
 use super::{LoadError, Tally};
 use crate::{Finding, Severity};
+
+/// Persons whom a file has named that are remembered at most, some 100 MB; of those after them a file is held against itself chunk by chunk.
+const NAMED_MAX: usize = 4_000_000;
+
+/// How a file has named whom so far, by hashes: what an earlier file said too is said by this one all the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Named {
+    first: HashMap<SourcePersonId, u64>,
+    /// Whoever bears more than one name.
+    more: HashMap<SourcePersonId, Vec<u64>>,
+}
+
+impl Named {
+    fn hash(said: &Said) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for name in [&said.first_name, &said.last_name] {
+            name.as_ref().map(Masked::expose).hash(&mut hasher);
+        }
+        said.birth_date.as_ref().map(Masked::expose).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn has(&self, person: SourcePersonId, said: &Said) -> bool {
+        let hash = Self::hash(said);
+        self.first.get(&person) == Some(&hash) || self.more.get(&person).is_some_and(|more| more.contains(&hash))
+    }
+
+    /// Whether the file has named this person otherwise.
+    fn has_other(&self, person: SourcePersonId, said: &Said) -> bool {
+        self.more.contains_key(&person) || self.first.get(&person).is_some_and(|first| *first != Self::hash(said))
+    }
+
+    fn note(&mut self, person: SourcePersonId, said: &Said) {
+        let (hash, is_full) = (Self::hash(said), self.first.len() >= NAMED_MAX);
+        match self.first.entry(person) {
+            Entry::Vacant(place) if !is_full => drop(place.insert(hash)),
+            Entry::Occupied(first) if *first.get() != hash => {
+                let more = self.more.entry(person).or_default();
+                if !more.contains(&hash) {
+                    more.push(hash);
+                }
+            }
+            _ => {}
+        }
+    }
+}
 
 /// Finds records that are about another person than those before under the same identifier. They are loaded all the same: which of the two
 /// the identifier belongs to, a steward decides, and until then nothing of that person is disclosed. Of those `introduced` nothing was said before
@@ -20,9 +69,17 @@ pub(super) async fn check(
     tally: &mut Tally,
     findings_max: usize,
 ) -> Result<(), LoadError> {
-    let news = list_news(tx, told, introduced).await?;
+    let news = list_news(tx, told, introduced, &tally.named).await?;
     let asked: Vec<SourcePersonId> = news.difference(introduced).copied().collect();
     let mut known = if asked.is_empty() { HashMap::new() } else { list_said(tx, &asked, info.batch).await? };
+    for (person, before) in &mut known {
+        for (other, is_of_file) in before {
+            *is_of_file |= tally.named.has(*person, other);
+        }
+    }
+    for (person, _, said) in told {
+        tally.named.note(*person, said);
+    }
     let mut doubtful = Vec::new();
     for (person, line, said) in told {
         if !news.contains(person) {
@@ -55,11 +112,13 @@ async fn list_news(
     tx: &mut Tx<'_, '_>,
     told: &[(SourcePersonId, u32, &Said)],
     introduced: &BTreeSet<SourcePersonId>,
+    named: &Named,
 ) -> Result<BTreeSet<SourcePersonId>, LoadError> {
     let mut first: HashMap<SourcePersonId, &Said> = HashMap::new();
     let mut news: BTreeSet<SourcePersonId> = BTreeSet::new();
     for (person, _, said) in told {
-        if introduced.contains(person) || *first.entry(*person).or_insert(said) != *said {
+        let differs = *first.entry(*person).or_insert(said) != *said || named.has_other(*person, said);
+        if introduced.contains(person) || differs {
             news.insert(*person);
         }
     }

@@ -1,11 +1,13 @@
-//! `throughline identity merge | unmerge | relink | undo-move | doubts | settle`.
+//! `throughline identity merge | unmerge | relink | undo-move | doubts | settle | carry-out`.
 
+use agreements::{Act, JoinKind, JoinRequest};
 use anyhow::{Context as _, bail};
+use chrono::TimeDelta;
 use identity::{
     crosswalk::{self, Author, Moved},
     persons,
 };
-use intake::restriction::{Move, shift};
+use intake::restriction::{self, CarriedOut, Move, RestrictionError, shift};
 use model::{Masked, Sea, SourcePersonId, StudentId};
 use pg::Role;
 use serde_json::json;
@@ -39,22 +41,26 @@ pub async fn run(place: &Place, command: Identity) -> anyhow::Result<Outcome> {
                 list_doubts(place, &app, limit).await?;
                 return Ok(Outcome::Done);
             }
-            Identity::Settle { id, moving } => {
-                settle(place, &app, &id, moving).await?;
+            Identity::Settle { id, moving } => return settle(place, &app, &id, moving).await,
+            Identity::CarryOut { request } => {
+                carry_out_approved(place, &app, &request).await?;
+                app.sequence().await?;
                 return Ok(Outcome::Done);
             }
             Identity::Link { .. } | Identity::Restrict { .. } | Identity::Review(_) => bail!("not a move"),
         };
-        carry_out(place, &app, &what, moving).await?;
-        Ok(Outcome::Done)
+        carry_out(place, &app, &what, moving).await
     })
     .await
 }
 
-async fn carry_out(place: &Place, app: &App, what: &Move, moving: Moving) -> anyhow::Result<()> {
+/// How long stewards have to approve a joining, and it to be carried out.
+const REQUEST_DAYS: i64 = 30;
+
+async fn carry_out(place: &Place, app: &App, what: &Move, moving: Moving) -> anyhow::Result<Outcome> {
     let (by, at) = (steward(app, moving.author.by)?, app.clock().now());
     let reason = moving.author.reason;
-    let (moved, carried, recalled) = pg::run_tx(app.pool(), "identity.move", Role::Identity, |tx| {
+    let moved = pg::run_tx(app.pool(), "identity.move", Role::Identity, |tx| {
         let author = Author { by: &by, reason: &reason, at };
         Box::pin(async move {
             let (moved, carried) = shift(tx, what, author).await?;
@@ -62,9 +68,99 @@ async fn carry_out(place: &Place, app: &App, what: &Move, moving: Moving) -> any
             Ok::<_, MoveError>((moved, carried, recalled))
         })
     })
+    .await;
+    match moved {
+        Ok((moved, carried, recalled)) => {
+            say(place, &moved, carried, recalled.len())?;
+            say_recalled(place, &recalled)?;
+            Ok(Outcome::Done)
+        }
+        Err(MoveError::Restriction(RestrictionError::Identity(identity::Error::Unlike(joining)))) => {
+            let (kind, undoes) = what.joins().context("a parting joins nobody")?;
+            let request = JoinRequest {
+                consumer: app.own_consumer()?.clone(),
+                differ: joining.differ.iter().map(|&one| one.to_owned()).collect(),
+                expires_at: at + TimeDelta::days(REQUEST_DAYS),
+                from: Some(joining.from.0),
+                kind,
+                persons: joining.persons.iter().map(|person| person.0).collect(),
+                reason,
+                requested_at: at,
+                requested_by: by,
+                to: Some(joining.to.0),
+                undoes,
+                with: joining.with.iter().map(|person| person.0).collect(),
+            };
+            ask_two(place, app, &request).await
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Puts on file what one steward may not do alone; in the sandbox the built-in ones approve it. Nothing has moved yet.
+async fn ask_two(place: &Place, app: &App, request: &JoinRequest) -> anyhow::Result<Outcome> {
+    let agreements = &*app.agreements;
+    let digest = pg::run_tx(app.pool(), "cli.file_joining", Role::Agreements, |tx| {
+        Box::pin(async move { agreements.file_joining(tx, request).await })
+    })
     .await?;
-    say(place, &moved, carried, recalled.len())?;
-    say_recalled(place, &recalled)
+    let approved = app.is_sandbox();
+    if approved {
+        for approval in &app.sandbox_approvals(Act::Join, digest, app.clock().now())? {
+            app.approve(&request.consumer, Act::Join, digest, approval).await?;
+        }
+    }
+    app.sequence().await?;
+    if place.json {
+        console::json(&json!({
+            "request": digest.to_string(), "kind": request.kind, "differ": request.differ, "approved": approved, "moved": false,
+        }))?;
+        return Ok(Outcome::Found);
+    }
+    console::line(false, format!("nothing has moved: {}", request.describe()));
+    let next = format!("throughline identity carry-out {digest}");
+    if approved {
+        console::line(false, format!("  approved by the sandbox's stewards; then: {next}"));
+    } else {
+        console::line(
+            false,
+            format!("  two stewards approve it, each with: throughline approve {digest} --key FILE; then: {next}"),
+        );
+    }
+    Ok(Outcome::Found)
+}
+
+/// Carries out what two stewards approved.
+async fn carry_out_approved(place: &Place, app: &App, prefix: &str) -> anyhow::Result<()> {
+    let agreements = &*app.agreements;
+    let filed = pg::run_tx(app.pool(), "cli.find_request", Role::Agreements, |tx| {
+        Box::pin(async move { agreements.find_request(tx, prefix).await })
+    })
+    .await?
+    .with_context(|| format!("there is no request {prefix}"))?;
+    let (id, at) = (app.entropy().uuid(), app.moment().await?);
+    let (done, recalled) = pg::run_tx(app.pool(), "identity.carry_out", Role::Agreements, |tx| {
+        Box::pin(async move {
+            let (done, by) = restriction::carry_out(tx, agreements, (filed.digest, id), at).await?;
+            let recalled = match &done {
+                CarriedOut::Moved(moved, _) => disclosure::recall::queue_move(tx, moved, (&by, at)).await?,
+                CarriedOut::Settled(_) => Vec::new(),
+            };
+            Ok::<_, MoveError>((done, recalled))
+        })
+    })
+    .await?;
+    match done {
+        CarriedOut::Moved(moved, carried) => {
+            say(place, &moved, carried, recalled.len())?;
+            say_recalled(place, &recalled)
+        }
+        CarriedOut::Settled(person) if place.json => console::json(&json!({ "settled": person.0 })),
+        CarriedOut::Settled(_) => {
+            console::line(false, "settled: what waited is released again where an agency has authority");
+            Ok(())
+        }
+    }
 }
 
 fn say(place: &Place, moved: &Moved, carried: u64, recalled: usize) -> anyhow::Result<()> {
@@ -117,21 +213,33 @@ async fn list_doubts(place: &Place, app: &App, limit: i64) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn settle(place: &Place, app: &App, id: &str, moving: Moving) -> anyhow::Result<()> {
+/// Asks two stewards to settle a doubt: one alone could release two children's records as one child's.
+async fn settle(place: &Place, app: &App, id: &str, moving: Moving) -> anyhow::Result<Outcome> {
     let (by, at) = (steward(app, moving.author.by)?, app.clock().now());
     let (person, _) = find(app, &moving.sea, id).await?;
-    let reason = moving.author.reason;
-    let was_in_doubt = pg::run_tx(app.pool(), "identity.settle", Role::Identity, |tx| {
-        let author = (by.as_str(), reason.as_str());
-        Box::pin(async move { Ok::<_, pg::Error>(persons::settle(tx, person, author, at).await?) })
+    let doubts = pg::run_tx(app.pool(), "identity.doubts", Role::Identity, |tx| {
+        Box::pin(async move { Ok::<_, pg::Error>(persons::list_doubts(tx, i64::MAX).await?) })
     })
     .await?;
-    anyhow::ensure!(was_in_doubt, "there is no doubt about that state id");
-    if place.json {
-        return console::json(&json!({ "settled": person.0 }));
-    }
-    console::line(false, "settled: what waited is released again where an agency has authority");
-    Ok(())
+    anyhow::ensure!(
+        doubts.iter().any(|doubt| doubt.source_person == person.0),
+        "there is no doubt about that state id"
+    );
+    let request = JoinRequest {
+        consumer: app.own_consumer()?.clone(),
+        differ: Vec::new(),
+        expires_at: at + TimeDelta::days(REQUEST_DAYS),
+        from: None,
+        kind: JoinKind::Settle,
+        persons: vec![person.0],
+        reason: moving.author.reason,
+        requested_at: at,
+        requested_by: by,
+        to: None,
+        undoes: None,
+        with: Vec::new(),
+    };
+    ask_two(place, app, &request).await
 }
 
 async fn find(app: &App, sea: &Sea, id: &str) -> anyhow::Result<(SourcePersonId, StudentId)> {
@@ -159,7 +267,9 @@ enum MoveError {
     #[error(transparent)]
     Identity(#[from] identity::Error),
     #[error(transparent)]
-    Restriction(#[from] intake::restriction::RestrictionError),
+    Restriction(#[from] RestrictionError),
+    #[error(transparent)]
+    Agreements(#[from] agreements::Error),
     #[error("what was disclosed could not be listed")]
     Recall(#[from] disclosure::Error),
 }

@@ -1,0 +1,33 @@
+//! Whether a run may begin at all: an empty delivery would look like an agency without clients.
+
+use agreements::{Reason, stands};
+use pg::Role;
+
+use crate::{
+    Ask, Context, Error,
+    decided::{request, set_moment},
+    entry,
+};
+
+/// Why nothing may be disclosed in answer to this ask, whoever it is about (the agreement is suspended, is over, does not admit the caller); none:
+/// clients are decided on one by one. A refusal is entered before it is told.
+pub async fn refuse_run(context: Context<'_>, ask: &Ask<'_>) -> Result<Option<Reason>, Error> {
+    pg::transaction("disclosure.refuse_run", Role::Agreements)
+        .setting("consumer", ask.consumer.as_str())
+        .run(context.pool, |tx| {
+            Box::pin(async move {
+                let at = set_moment(tx, context, ask, Role::Agreements).await?;
+                let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
+                let reason = in_force
+                    .as_ref()
+                    .map_or(Err(Reason::NoAgreement), |in_force| stands(&request(ask, in_force), in_force, at));
+                let Err(reason) = reason else { return Ok(None) };
+                let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+                let entry = entry::refused_run(ask, terms, reason, at, context.entropy);
+                tx.act_as(Role::Ledger).await?;
+                ledger::record_one(tx, &entry).await?;
+                Ok::<_, Error>(Some(reason))
+            })
+        })
+        .await
+}
