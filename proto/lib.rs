@@ -38,6 +38,13 @@ pub mod throughline {
             tonic::include_proto!("throughline.review.v1");
         }
     }
+    /// Summaries.
+    pub mod summary {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("throughline.summary.v1");
+        }
+    }
     /// Rosters.
     pub mod roster {
         /// Version 1.
@@ -47,7 +54,7 @@ pub mod throughline {
     }
 }
 
-pub use throughline::{feed, history, ledger, review, roster};
+pub use throughline::{feed, history, ledger, review, roster, summary};
 
 /// The compiled descriptors, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

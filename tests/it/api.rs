@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -138,7 +138,19 @@ fn deps(world: &World) -> Deps {
         consumers: consumers.to_vec(),
         tokens: TokenSeal::new([5; 32]),
         tombstones: crate::world::tombstones(),
+        renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),
+        signer: Some(Arc::new(signing_key())),
     }
+}
+
+/// A key that signs summaries, drawn once.
+fn signing_key() -> summary::sign::KeyFile {
+    static PEMS: LazyLock<(String, String)> = LazyLock::new(|| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+        (key.serialize_pem(), certificate.pem())
+    });
+    summary::sign::KeyFile::from_pem(PEMS.0.as_bytes(), PEMS.1.as_bytes()).unwrap()
 }
 
 /// The student of a number.
@@ -193,6 +205,53 @@ async fn what_arrives_is_what_was_recorded() {
     let entries = served.world.entries().await;
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].digest.as_deref(), Some(&Sha256::digest(&bytes)[..]));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_summary_in_any_form_is_one_disclosure_of_exactly_its_bytes() {
+    use proto::summary::v1::{
+        Format, GetSummaryRequest, SchoolRecordsSummary, summary_service_client::SummaryServiceClient,
+    };
+    let served = served(2, Limits::default()).await;
+    let mut client = SummaryServiceClient::new(served.connect("dcf").await);
+    let schema =
+        serde_json::from_str(&project_file("proto/throughline/summary/v1/school-records-summary-1.schema.json"));
+    let schema = jsonschema::validator_for(&schema.unwrap()).unwrap();
+    let formats = [Format::Pdf, Format::OnePage, Format::PdfWithRecord, Format::Html, Format::Json, Format::Message];
+    for (number, format) in formats.into_iter().enumerate() {
+        let request =
+            GetSummaryRequest { person_id: "D10".to_owned(), format: format.into(), ..GetSummaryRequest::default() };
+        let answer = client.get_summary(request).await.unwrap().into_inner();
+        let entries = served.world.entries().await;
+        assert_eq!(entries.len(), number + 1);
+        assert_eq!(answer.sha256, Sha256::digest(&answer.document).to_vec());
+        assert!(entries.iter().any(|entry| entry.digest.as_deref() == Some(&*answer.sha256)));
+        match format {
+            Format::Html => assert!(String::from_utf8(answer.document).unwrap().contains(&answer.disclosure_id)),
+            Format::Json => {
+                let json = serde_json::from_slice(&answer.document).unwrap();
+                assert!(schema.is_valid(&json));
+                let read = summary::from_json(&answer.document).unwrap();
+                assert_eq!(read.code, Some(answer.disclosure_id));
+            }
+            Format::Message => {
+                let message = SchoolRecordsSummary::decode(&*answer.document).unwrap();
+                assert!(message.client.unwrap().name.unwrap().value.starts_with("Quince"));
+            }
+            _ => {
+                let trusted = [summary::sign::Signer::identity(&signing_key()).clone()];
+                assert!(summary::sign::verify(&answer.document, &trusted).unwrap().is_trusted);
+            }
+        }
+    }
+    let mut other = SummaryServiceClient::new(served.connect("cssd").await);
+    let mut refusals = BTreeSet::new();
+    for person_id in ["D10", "X1"] {
+        let request = GetSummaryRequest { person_id: person_id.to_owned(), ..GetSummaryRequest::default() };
+        refusals.insert(format!("{:?}", told(&other.get_summary(request).await.unwrap_err())));
+    }
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
     served.end().await;
 }
 

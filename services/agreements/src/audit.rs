@@ -13,7 +13,7 @@ use crate::{
     canonical::{canonical, read},
     document,
     registry::Agreements,
-    request::{Asked, OPENING_REQUEST},
+    request::{Asked, opening_expires_at},
     rule,
     store::{
         self,
@@ -173,10 +173,8 @@ fn request_differs(row: &RequestOnFile) -> Option<&'static str> {
     let expires_at = match &asked {
         Asked::Export(request) => request.expires_at,
         Asked::Erase(request) => request.expires_at,
-        Asked::Open(request) => {
-            let latest = row.requested_at + OPENING_REQUEST;
-            request.paper.in_force.to.map_or(latest, |ends| ends.min(latest))
-        }
+        Asked::Join(request) => request.expires_at,
+        Asked::Open(request) => opening_expires_at(&request.paper, row.requested_at).unwrap_or(row.expires_at),
     };
     if asked.consumer().as_str() != row.consumer || expires_at != row.expires_at {
         return Some("its consumer or the time until which it counts is not what was asked");

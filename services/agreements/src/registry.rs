@@ -8,6 +8,7 @@ use std::{
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use model::{ConsumerId, Masked};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     Error,
@@ -425,6 +426,10 @@ impl Agreements {
             store::insert_approval(conn, (act, digest), approval, steward.sandbox).await?;
         }
         store::insert_order(conn, order, digest, approvals, (by, at)).await?;
+        // Where a request for it is on file, it has served.
+        let used_for =
+            Uuid::from_u128(digest.0.iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte)));
+        store::request::mark_used(conn, digest, used_for, at).await?;
         Ok(())
     }
 

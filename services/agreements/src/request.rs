@@ -214,7 +214,13 @@ pub struct UsedRequest {
 const PREFIX_MIN: usize = 8;
 
 /// How long a court order or emergency may wait for two stewards: whoever is in a hurry asks again.
-pub(crate) const OPENING_REQUEST: TimeDelta = TimeDelta::days(1);
+const OPENING_REQUEST: TimeDelta = TimeDelta::days(1);
+
+/// From when a request to open records counts no longer: a day after it was asked, or with the paper; one that a roster reports, with the paper.
+pub(crate) fn opening_expires_at(paper: &NewInstrument, requested_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let ends_at = paper.in_force.to?;
+    Some(if paper.reason == REPORTED { ends_at } else { ends_at.min(requested_at + OPENING_REQUEST) })
+}
 
 impl Agreements {
     /// Puts a request for an export on file; the same again changes nothing.
@@ -256,8 +262,7 @@ impl Agreements {
         let Some(ends_at) = paper.in_force.to.filter(|_| paper.kind.needs_approval()) else {
             return Err(Error::Invalid("only a court order or emergency is opened so, and it has an end"));
         };
-        let waits = if paper.reason == REPORTED { ends_at } else { at + OPENING_REQUEST };
-        let expires_at = ends_at.min(waits);
+        let expires_at = opening_expires_at(paper, at).unwrap_or(ends_at);
         let terms = (&paper.consumer, at.trunc_subsecs(6), expires_at.trunc_subsecs(6));
         store::request::insert(conn, Act::RecordInstrument, &paper.statement()?, terms).await
     }

@@ -149,10 +149,9 @@ async fn in_force(shared: &Shared, consumer: &ConsumerId) -> Result<InForceNow, 
     if in_force.terms().population.rule == PopulationRule::EveryStudent {
         return Err(OWN_EXPORT);
     }
-    let epoch = pg::run_tx(&deps.pool, "api.epoch", Role::Ledger, |tx| {
-        Box::pin(async move { Ok::<_, ledger::Error>(ledger::epoch(tx).await?) })
-    })
-    .await?;
+    let epoch =
+        pg::run_tx(&deps.pool, "api.epoch", Role::Ledger, |tx| Box::pin(async move { ledger::epoch(tx).await }))
+            .await?;
     Ok(InForceNow { version: in_force.terms().version, grant: in_force.digest().0, epoch })
 }
 

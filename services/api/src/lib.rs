@@ -25,6 +25,7 @@ mod roster;
 mod server;
 mod shared;
 mod status;
+mod summary;
 mod tiles;
 mod tls;
 
@@ -56,6 +57,10 @@ pub struct Deps {
     pub tokens: feeds::token::TokenSeal,
     /// The secret of tombstones, for rosters.
     pub tombstones: intake::TombstoneKey,
+    /// Makes summaries.
+    pub renderer: Arc<::summary::Renderer>,
+    /// The key that signs summaries, if there is one.
+    pub signer: Option<Arc<dyn ::summary::sign::Signer>>,
 }
 
 /// A party that may call.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use proto::{
     feed::v1::feed_service_server::FeedServiceServer, history::v1::history_service_server::HistoryServiceServer,
     ledger::v1::ledger_service_server::LedgerServiceServer, review::v1::review_service_server::ReviewServiceServer,
-    roster::v1::roster_service_server::RosterServiceServer,
+    roster::v1::roster_service_server::RosterServiceServer, summary::v1::summary_service_server::SummaryServiceServer,
 };
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -14,7 +14,7 @@ use tonic::transport::server::Router;
 
 use crate::{
     Deps, Error, Server, Tls, feed::Feed, health, history::History, incoming, ledger::Ledger, review::Review,
-    roster::Roster, shared::Shared,
+    roster::Roster, shared::Shared, summary::Summaries,
 };
 
 /// What a message may measure beyond its content.
@@ -80,6 +80,9 @@ fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router, Error> {
         ReviewServiceServer::new(Review(Arc::clone(shared))).max_decoding_message_size(limits.request_bytes_max);
     let roster = RosterServiceServer::new(Roster(Arc::clone(shared)))
         .max_decoding_message_size(limits.roster_bytes_max + ENVELOPE_BYTES);
+    let summaries = SummaryServiceServer::new(Summaries(Arc::clone(shared)))
+        .max_decoding_message_size(limits.request_bytes_max)
+        .max_encoding_message_size(answer_bytes);
     let reflection = if config.reflection {
         let built = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -103,5 +106,6 @@ fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router, Error> {
         .add_service(feed)
         .add_service(ledger)
         .add_service(review)
-        .add_service(roster))
+        .add_service(roster)
+        .add_service(summaries))
 }

@@ -166,6 +166,8 @@ fn deps() -> Deps {
         consumers: vec![Consumer { id: "one".parse().unwrap(), systems: vec![system], roster: None }],
         tokens: seal(),
         tombstones: intake::TombstoneKey::new([9; 32]),
+        renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),
+        signer: None,
     }
 }
 

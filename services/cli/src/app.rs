@@ -51,7 +51,6 @@ const SHIPPED: &[(&str, &str, Option<&str>)] = shipped! {
     "sea": None
 };
 
-
 /// The two stewards of the sandbox.
 const SANDBOX_STEWARDS: [&str; 2] = ["sandbox_steward_1", "sandbox_steward_2"];
 
@@ -232,6 +231,12 @@ impl App {
             keys.push(present);
         }
         Ok(keys)
+    }
+
+    /// The key that signs summaries, if there is one.
+    pub fn summary_signer(&self) -> anyhow::Result<Option<Box<dyn summary::sign::Signer>>> {
+        crate::signing::signer(&self.settings.summary, &self.keys, self.settings.sandbox, self.clock().now())
+            .context("the key that signs summaries cannot be used")
     }
 
     /// Gives committed ledger entries their place and signs a checkpoint, until nothing waits.

@@ -139,6 +139,8 @@ pub enum BenchWhat {
     Ledger,
     /// Decisions about clients whose terms are loaded.
     Decide,
+    /// Rendering and signing summaries, without a database; `--students` says how many.
+    Summary,
     /// All of them.
     All,
 }
@@ -568,7 +570,7 @@ pub enum Feed {
         /// One office's part.
         #[arg(long)]
         office: Option<String>,
-        /// `ndjson`, `csv`, or the id of a layout that can be produced, such as `la-sis`.
+        /// `ndjson`, `csv`, `xlsx`, `parquet`, `cmis`, or the id of a layout that can be produced, such as `la-sis`.
         #[arg(long)]
         format: String,
         /// The folder.
@@ -589,6 +591,40 @@ pub enum Feed {
         #[command(flatten)]
         report: Report,
     },
+    /// The receiving side: take the feed into a copy of your own, from where it was cut; needs nothing of the exchange but its address.
+    Pull(Pull),
+}
+
+/// Where the feed comes from, who asks, and where it is kept.
+#[derive(Debug, ClapArgs)]
+pub struct Pull {
+    /// The exchange: HOST:PORT.
+    #[arg(long)]
+    pub server: String,
+    /// Your certificate, PEM.
+    #[arg(long)]
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    #[arg(long)]
+    pub key: PathBuf,
+    /// The authority that vouches for the exchange, PEM.
+    #[arg(long)]
+    pub ca: PathBuf,
+    /// A folder (one current set of CSV files), `sqlite:FILE`, or `postgres:URL`.
+    #[arg(long)]
+    pub to: String,
+    /// Only this office's clients.
+    #[arg(long)]
+    pub office: Option<String>,
+    /// The purpose, by its code in the agreement; default: its first.
+    #[arg(long)]
+    pub purpose: Option<String>,
+    /// The public key of the record of disclosures: the ledger is held against what was seen of it before, and disclosures against the ledger.
+    #[arg(long, value_name = "FILE")]
+    pub log_key: Option<PathBuf>,
+    /// Attempts after one that brought nothing.
+    #[arg(long, default_value_t = 10)]
+    pub retries: u32,
 }
 
 /// What a report in a state's own layout takes in; it can only narrow what is disclosed.
@@ -617,7 +653,7 @@ impl Report {
 
 #[derive(Debug, Subcommand)]
 pub enum Summary {
-    /// Make PDFs from JSON summaries, without a database.
+    /// Make documents from JSON summaries, without a database.
     Render {
         /// A file or folder of `school-records-summary/1` JSON.
         #[arg(long = "in")]
@@ -628,7 +664,57 @@ pub enum Summary {
         /// Threads.
         #[arg(long, default_value_t = 2)]
         jobs: usize,
+        /// What is made.
+        #[arg(long, value_enum, default_value_t = SummaryForm::Pdf)]
+        format: SummaryForm,
+        /// The language of headings and wording; values stay as they are.
+        #[arg(long, value_enum, default_value_t = SummaryLanguage::En)]
+        language: SummaryLanguage,
+        /// A folder of further fonts, for scripts that the embedded ones lack (Chinese, Japanese, Korean).
+        #[arg(long, value_name = "DIR")]
+        fonts: Option<PathBuf>,
     },
+    /// Check a document's signature, digest and proof, without a database.
+    Verify(VerifySummary),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VerifySummary {
+    /// The document. Its proof is looked for beside it, under its name with `.tlog-proof`.
+    pub file: PathBuf,
+    /// A certificate that summaries are signed under, PEM; default: that of the data folder.
+    #[arg(long = "certificate", value_name = "FILE")]
+    pub certificates: Vec<PathBuf>,
+    /// The log's public key, a file with one verifier key; default: that of the data folder.
+    #[arg(long, value_name = "FILE")]
+    pub log_key: Option<PathBuf>,
+    /// The proof, where it lies elsewhere.
+    #[arg(long, value_name = "FILE")]
+    pub proof: Option<PathBuf>,
+}
+
+/// See [`summary::Form`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SummaryForm {
+    /// PDF/A-2a and PDF/UA-1.
+    Pdf,
+    /// PDF/A-3a and PDF/UA-1 with the JSON record inside.
+    PdfWithRecord,
+    /// One page.
+    OnePage,
+    /// A web page.
+    Html,
+}
+
+/// See [`summary::Language`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SummaryLanguage {
+    /// English.
+    En,
+    /// Spanish.
+    Es,
+    /// Portuguese.
+    Pt,
 }
 
 #[derive(Debug, Subcommand)]

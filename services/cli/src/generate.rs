@@ -14,7 +14,7 @@ mod calendar;
 mod cases;
 mod codes;
 mod course;
-mod dice;
+pub mod dice;
 mod discipline;
 mod family;
 mod household;

@@ -11,6 +11,7 @@ mod control;
 mod generate;
 mod keys;
 mod settings;
+mod signing;
 mod system;
 
 use std::process::ExitCode;

@@ -31,6 +31,8 @@ pub struct Settings {
     pub server: api::Server,
     /// The published log.
     pub tiles: api::Tiles,
+    /// Summaries: further fonts, the key that signs.
+    pub summary: summary::Config,
 }
 
 /// Where consumers' documents are.
@@ -128,6 +130,7 @@ impl Settings {
             wrong.push(format!("tiles: {error}"));
         }
         wrong.extend(self.database.mistakes());
+        wrong.extend(self.summary.mistakes());
         if self.sandbox && !self.steward.is_empty() {
             wrong.push(
                 "the sandbox has its own stewards: a configuration with registered stewards is no sandbox".to_owned(),

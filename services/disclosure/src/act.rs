@@ -62,7 +62,9 @@ impl Done {
 pub fn named(act: Act, request: Digest) -> String {
     match act {
         Act::Export => format!("export request {request}"),
-        Act::Activate | Act::RecordInstrument | Act::OverrideMatch | Act::Erase => format!("{act} {request}"),
+        Act::Activate | Act::RecordInstrument | Act::OverrideMatch | Act::Erase | Act::Join => {
+            format!("{act} {request}")
+        }
     }
 }
 

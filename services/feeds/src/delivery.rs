@@ -217,11 +217,11 @@ impl Delivery {
             return Ok(None);
         }
         let mut file = PartFile::create(&self.folder, WITHDRAWALS)?;
-        file.write(b"person_id,reason,destroy_by,withdrawal\r\n", 0)?;
+        file.append(b"person_id,reason,destroy_by,withdrawal\r\n", 0)?;
         for one in &self.withdrawals {
             let key = one.person_key.expose().replace('"', "\"\"");
             let row = format!("\"{key}\",{},{},{}\r\n", one.reason, one.destroy_by, one.id);
-            file.write(row.as_bytes(), 1)?;
+            file.append(row.as_bytes(), 1)?;
         }
         file.finish().map(Some)
     }

@@ -181,11 +181,6 @@ pub async fn begin_era(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc
     store::sequence::begin_era(conn, at, why).await
 }
 
-/// The database's own time: what a program's clock is held against.
-pub async fn database_time(conn: &mut PgConnection) -> Result<chrono::DateTime<chrono::Utc>, Error> {
-    store::sequence::database_time(conn).await
-}
-
 /// The epoch of positions: it grows with each restore from a backup. Seconds since 1970 of the present era's beginning.
 pub async fn epoch(conn: &mut PgConnection) -> Result<u64, Error> {
     store::sequence::epoch(conn).await

@@ -10,7 +10,9 @@ use std::{
     },
 };
 
-use crate::{Error, Origin, RenderOptions, Renderer, RendererOptions, Worker, from_json, model::FILE_BYTES_MAX};
+use crate::{
+    Error, Form, Language, Origin, RenderOptions, Renderer, RendererOptions, Worker, from_json, model::FILE_BYTES_MAX,
+};
 
 /// The most threads.
 const JOBS_MAX: usize = 64;
@@ -35,27 +37,41 @@ pub struct Failure {
     pub error: Error,
 }
 
-/// Renders a JSON file to a PDF file, or all `*.json` of a folder into a folder, with the names kept.
+/// How a batch is rendered.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Threads; at least one is used.
+    pub jobs: usize,
+    /// What is made.
+    pub form: Form,
+    /// The language of headings and of our wording.
+    pub language: Language,
+    /// Further fonts.
+    pub renderer: RendererOptions,
+}
+
+/// Renders a JSON file to a document, or all `*.json` of a folder into a folder, with the names kept.
 ///
 /// Each document is written whole or not at all. An input that cannot be read or rendered is a [`Failure`]; the others are
 /// rendered all the same. `progress` is told how many of how many inputs are done, from the threads that did them.
 pub fn render_path(
     input: &Path,
     output: &Path,
-    jobs: usize,
+    batch: &Batch,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<RenderReport, Error> {
-    let work = plan(input, output)?;
-    let renderer = Renderer::new(&RendererOptions::default())?;
+    let work = plan(input, output, batch.form)?;
+    let renderer = Renderer::new(&batch.renderer)?;
+    let options = RenderOptions { origin: Origin::File, form: batch.form, language: batch.language };
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<Vec<(usize, Result<u64, Error>)>> = Mutex::new(Vec::with_capacity(work.len()));
     progress(0, work.len());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, JOBS_MAX).min(work.len().max(1)) {
+        for _ in 0..batch.jobs.clamp(1, JOBS_MAX).min(work.len().max(1)) {
             scope.spawn(|| {
                 let mut worker = renderer.worker();
                 while let Some((index, (from, to))) = take(&next, &work) {
-                    let result = render_file(&mut worker, from, to);
+                    let result = render_file(&mut worker, options, from, to);
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1, work.len());
                 }
@@ -85,10 +101,10 @@ fn take<'w>(next: &AtomicUsize, work: &'w [Job]) -> Option<(usize, &'w Job)> {
 }
 
 /// Inputs and outputs, in the order of the inputs' names.
-fn plan(input: &Path, output: &Path) -> Result<Vec<Job>, Error> {
+fn plan(input: &Path, output: &Path, form: Form) -> Result<Vec<Job>, Error> {
     let unreadable = |source| Error::Unavailable { path: input.to_owned(), action: "read", source };
     if !fs::metadata(input).map_err(unreadable)?.is_dir() {
-        let to = if output.is_dir() { document(output, input) } else { output.to_owned() };
+        let to = if output.is_dir() { document(output, input, form) } else { output.to_owned() };
         return Ok(vec![(input.to_owned(), to)]);
     }
     fs::create_dir_all(output).map_err(|source| Error::Unavailable {
@@ -100,7 +116,7 @@ fn plan(input: &Path, output: &Path) -> Result<Vec<Job>, Error> {
     for entry in fs::read_dir(input).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.extension() == Some(OsStr::new("json")) && path.is_file() {
-            let to = document(output, &path);
+            let to = document(output, &path, form);
             work.push((path, to));
         }
     }
@@ -108,20 +124,24 @@ fn plan(input: &Path, output: &Path) -> Result<Vec<Job>, Error> {
     Ok(work)
 }
 
-fn document(folder: &Path, input: &Path) -> PathBuf {
-    folder.join(input.file_name().unwrap_or_default()).with_extension("pdf")
+fn document(folder: &Path, input: &Path, form: Form) -> PathBuf {
+    folder.join(input.file_name().unwrap_or_default()).with_extension(form.extension())
 }
 
-fn render_file(worker: &mut Worker<'_>, from: &Path, to: &Path) -> Result<u64, Error> {
+fn render_file(worker: &mut Worker<'_>, options: RenderOptions, from: &Path, to: &Path) -> Result<u64, Error> {
     let unreadable = |source| Error::Unavailable { path: from.to_owned(), action: "read", source };
     let length = fs::metadata(from).map_err(unreadable)?.len();
     if length > FILE_BYTES_MAX as u64 {
         return Err(Error::invalid("the file", format!("expected at most {} MB", FILE_BYTES_MAX >> 20)));
     }
     let summary = from_json(&fs::read(from).map_err(unreadable)?)?;
-    let pdf = worker.render(&summary, RenderOptions { origin: Origin::File })?;
-    write_whole(to, &pdf).map_err(|source| Error::Unavailable { path: to.to_owned(), action: "written", source })?;
-    Ok(pdf.len() as u64)
+    let document = worker.render(&summary, options)?;
+    write_whole(to, &document).map_err(|source| Error::Unavailable {
+        path: to.to_owned(),
+        action: "written",
+        source,
+    })?;
+    Ok(document.len() as u64)
 }
 
 /// Writes beside the target and renames: a reader sees the old document or the new one.

@@ -236,14 +236,11 @@ impl Composer<'_, '_> {
             heading.height += 2.0;
             heading.append(chart);
             heading.height += 5.0;
-            let mut notes: Vec<&str> = timeline.undated.iter().map(String::as_str).collect();
-            if timeline.spells.iter().any(|spell| spell.to.is_none()) {
-                notes.push(&self.layout.words.timeline_note);
-            }
+            let notes = timeline.notes(&self.layout.words);
             if !notes.is_empty() {
                 let look = (Weight::Regular, self.layout.size.chart, self.layout.colour.muted);
                 let y = heading.height - 4.0;
-                heading.height = self.text_block(&mut heading, parent, &notes.join(" "), (y, width), look) + 5.0;
+                heading.height = self.text_block(&mut heading, parent, &notes, (y, width), look) + 5.0;
             }
         }
         let table = self.measured(parent, section, strings, width);

@@ -1,6 +1,6 @@
 //! The faces a document may use, parsed once and shared by all threads.
 
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
 use krilla::text::Font;
 use rustybuzz::ttf_parser::GlyphId;
@@ -74,6 +74,30 @@ const EMBEDDED: &[(&str, &[u8])] = embedded![
     "NotoSansCanadianAboriginal-Regular.ttf",
 ];
 
+/// The main faces as documents carry parts of them: with their names, and without the kilobyte that fonts say of themselves beside them.
+static MAIN: LazyLock<[Vec<u8>; REPLACEMENT]> =
+    LazyLock::new(|| [REGULAR, SEMI_BOLD].map(|face| without_credits(EMBEDDED[face].1)));
+
+/// Leaves the PostScript name alone in the table of names; a font without one stays as it is.
+fn without_credits(data: &[u8]) -> Vec<u8> {
+    const POST_SCRIPT: u16 = 6;
+    const WINDOWS: u16 = 3;
+    const RECORD: usize = 12;
+    let mut font = data.to_vec();
+    let number = |at: usize| data.get(at..at + 2).map_or(0, |pair| u16::from_be_bytes([pair[0], pair[1]]));
+    let tables = usize::from(number(4));
+    let entry = (0..tables).map(|table| 12 + 16 * table).find(|entry| data.get(*entry..entry + 4) == Some(b"name"));
+    let Some(names) = entry.map(|entry| usize::from(number(entry + 8)) << 16 | usize::from(number(entry + 10))) else {
+        return font;
+    };
+    let mut records = (0..usize::from(number(names + 2))).map(|record| names + 6 + RECORD * record);
+    if let Some(kept) = records.find(|at| number(*at) == WINDOWS && number(at + 6) == POST_SCRIPT) {
+        font.copy_within(kept..kept + RECORD, names + 6);
+        font[names + 2..names + 4].copy_from_slice(&1_u16.to_be_bytes());
+    }
+    font
+}
+
 /// The largest file read from a font folder.
 const FONT_BYTES_MAX: u64 = 64 << 20;
 
@@ -81,7 +105,8 @@ impl FontSet {
     /// The embedded faces, and those of a folder after them, by file name.
     pub(crate) fn new(extra: Option<&Path>) -> Result<Self, Error> {
         let mut faces = Vec::with_capacity(EMBEDDED.len());
-        for (name, data) in EMBEDDED {
+        for (at, (name, data)) in EMBEDDED.iter().enumerate() {
+            let data = MAIN.get(at).map_or(*data, Vec::as_slice);
             faces.push(Face::parse(data).ok_or_else(|| Error::Corrupt(format!("the font {name} cannot be read")))?);
         }
         if let Some(folder) = extra {

@@ -1,13 +1,57 @@
 //! The page layout as data: `layout.toml`, read once and checked before anything is set with it.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 
 use crate::view::source_fields;
 
-/// The layout that is shipped.
-pub(crate) static LAYOUT: LazyLock<Layout> = LazyLock::new(Layout::shipped);
+/// The language of headings and of all our wording. Values stay as they were reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// As the source report.
+    #[default]
+    English,
+    /// Spanish.
+    Spanish,
+    /// Portuguese.
+    Portuguese,
+}
+
+/// The language of the values: that of the reports.
+pub(crate) const VALUE_LANGUAGE: &str = "en-US";
+
+/// Which of a language's two layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The whole report.
+    Whole,
+    /// What fits one page.
+    Brief,
+}
+
+/// The layout that is shipped, in a language.
+pub(crate) fn shipped(language: Language, extent: Extent) -> &'static Layout {
+    static LAYOUTS: [LazyLock<[Layout; 2]>; 3] = [
+        LazyLock::new(|| Layout::pair(Language::English)),
+        LazyLock::new(|| Layout::pair(Language::Spanish)),
+        LazyLock::new(|| Layout::pair(Language::Portuguese)),
+    ];
+    let [whole, brief] = &*LAYOUTS[language as usize];
+    match extent {
+        Extent::Whole => whole,
+        Extent::Brief => brief,
+    }
+}
+
+/// What a language replaces: all words, and titles by their English.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Translation {
+    words: Words,
+    titles: BTreeMap<String, String>,
+}
 
 /// A whole layout.
 #[derive(Debug, Deserialize)]
@@ -104,6 +148,9 @@ pub(crate) struct Colours {
 pub(crate) struct Words {
     pub language: String,
     pub title: String,
+    pub brief_title: String,
+    pub brief_shown: String,
+    pub brief_withheld: String,
     pub notice: String,
     pub author: String,
     pub report_date: String,
@@ -137,6 +184,7 @@ pub(crate) struct Words {
     pub table_outline: String,
     pub groups_outline: String,
     pub full_history: String,
+    pub full_history_link: String,
     pub trend_title: String,
     pub trend_note: String,
     pub trend_alt: String,
@@ -160,6 +208,7 @@ pub(crate) struct Words {
 /// One section, in reading order.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "the marks that a designer puts on a section, each by itself")]
 pub(crate) struct Section {
     pub id: String,
     pub kind: Kind,
@@ -185,6 +234,9 @@ pub(crate) struct Section {
     pub timeline: bool,
     #[serde(default)]
     pub new_page: bool,
+    /// Whether it is on the one-page print.
+    #[serde(default)]
+    pub brief: bool,
     #[serde(default)]
     pub withheld_title: String,
     #[serde(default)]
@@ -240,11 +292,56 @@ pub(crate) enum Align {
     Center,
 }
 
+impl Section {
+    /// Everything in it that a language replaces.
+    fn titles(&mut self) -> impl Iterator<Item = &mut String> {
+        let heads =
+            self.columns.iter_mut().flat_map(|column| std::iter::once(&mut column.title).chain(&mut column.group));
+        [&mut self.title, &mut self.withheld_title, &mut self.reading_title, &mut self.verify_title]
+            .into_iter()
+            .chain(heads)
+    }
+}
+
 impl Layout {
     /// The shipped layout as a copy of one's own, to change.
-    pub(crate) fn shipped() -> Self {
+    pub(crate) fn own() -> Self {
         // Cannot fail: a test reads the same text.
         Self::parse(include_str!("layout.toml")).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    fn pair(language: Language) -> [Self; 2] {
+        [Self::translated(language), Self::translated(language).brief()]
+    }
+
+    fn translated(language: Language) -> Self {
+        let mut layout = Self::own();
+        let text = match language {
+            Language::English => return layout,
+            Language::Spanish => include_str!("languages/spanish.toml"),
+            Language::Portuguese => include_str!("languages/portuguese.toml"),
+        };
+        // Cannot fail: a test reads the same text.
+        let translation: Translation = toml::from_str(text).unwrap_or_else(|error| unreachable!("{error}"));
+        layout.words = translation.words;
+        for section in &mut layout.sections {
+            for title in section.titles() {
+                if let Some(translated) = translation.titles.get(title) {
+                    title.clone_from(translated);
+                }
+            }
+        }
+        layout
+    }
+
+    /// The sections of the one-page print, under its own title, without links to what is not there.
+    fn brief(mut self) -> Self {
+        self.sections.retain(|section| section.brief);
+        for section in &mut self.sections {
+            (section.full, section.new_page) = (None, false);
+        }
+        self.words.title.clone_from(&self.words.brief_title);
+        self
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -327,6 +424,26 @@ mod tests {
         let text = include_str!("layout.toml").replace("key = \"sanction\"", "key = \"sanctions\"");
         let error = Layout::parse(&text).expect_err("refused");
         assert_eq!(error, "section recent-discipline: recent.discipline has no field sanctions");
+    }
+
+    #[test]
+    fn each_language_has_every_title_and_every_place_to_fill() {
+        fn places(text: &str) -> Vec<&str> {
+            let mut found: Vec<&str> = text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+            found.sort_unstable();
+            found
+        }
+        let english: toml::Table = toml::from_str(include_str!("layout.toml")).expect("reads");
+        for text in [include_str!("languages/spanish.toml"), include_str!("languages/portuguese.toml")] {
+            let other: toml::Table = toml::from_str(text).expect("reads");
+            for (name, words) in english["words"].as_table().expect("words") {
+                let translated = other["words"].get(name).unwrap_or_else(|| panic!("no word {name}"));
+                assert_eq!(places(words.as_str().expect("text")), places(translated.as_str().expect("text")), "{name}");
+            }
+            for title in Layout::own().sections.iter_mut().flat_map(Section::titles).filter(|title| !title.is_empty()) {
+                assert!(other["titles"].get(title.as_str()).is_some(), "no title {title}");
+            }
+        }
     }
 
     #[test]

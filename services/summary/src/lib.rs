@@ -5,25 +5,30 @@
 //!
 //! The way through: `model` (the record, and its JSON `school-records-summary/1`) → `view` (every value formatted once) →
 //! `layout.toml` (wording, sections, columns, sizes, colours: all that a designer touches) → `compose` with `table`, `chart`
-//! and `text` (widths, lines, heads, structure) → `flow` (pages) → `paint` (PDF/A-2a and PDF/UA-1 in one file) → `pack`.
+//! and `text` (widths, lines, heads, structure) → `flow` (pages) → `paint` (PDF/A-2a and PDF/UA-1 in one file) → `pack`. From the view another way leads to `html`.
 //!
 //! It never decides what may be seen: that was done before a summary existed. A summary read from a file is rendered as "not
 //! issued by the exchange" ([`Origin::File`]) and carries no verification code, whatever the file says.
 
 mod batch;
+mod brief;
 mod chart;
 mod compose;
+mod config;
 mod error;
 mod flow;
 mod fonts;
 mod frame;
 mod from_disclosure;
+mod html;
 mod layout;
 mod listing;
+mod message;
 pub mod model;
 mod pack;
 mod paint;
 mod render;
+pub mod sign;
 mod table;
 mod tags;
 mod text;
@@ -32,9 +37,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Failure, RenderReport, render_path};
+pub use batch::{Batch, Failure, RenderReport, render_path};
+pub use config::{Config, Signature, Token};
 pub use error::Error;
 pub use from_disclosure::{from_disclosure, latest_stay};
+pub use layout::Language;
 pub use listing::{Listing, ListingColumn};
+pub use message::to_message;
 pub use model::{Summary, from_json};
-pub use render::{Origin, RenderOptions, Renderer, RendererOptions, Worker, render};
+pub use render::{Form, Origin, RenderOptions, Renderer, RendererOptions, Worker, issue, render};

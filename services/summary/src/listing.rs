@@ -55,13 +55,13 @@ impl Renderer {
         let view = view(listing, &layout);
         let mut setter = Typesetter::new(self.fonts());
         let composition = compose(&view, &layout, &mut setter);
-        paint(composition, &view, &layout, self.fonts())
+        paint(composition, &view, &layout, self.fonts(), None)
     }
 }
 
 /// The shipped sheet, sizes and colours with the list's words and its one section.
 fn layout(listing: &Listing) -> Layout {
-    let mut layout = Layout::shipped();
+    let mut layout = Layout::own();
     let words = &mut layout.words;
     words.title = clean(&listing.title);
     words.notice = clean(&listing.notice);
@@ -87,6 +87,7 @@ fn layout(listing: &Listing) -> Layout {
         beside_trend: false,
         timeline: false,
         new_page: false,
+        brief: false,
         withheld_title: String::new(),
         reading_title: String::new(),
         verify_title: String::new(),

@@ -7,14 +7,14 @@ use std::io::Write as _;
 
 use flate2::{Compression, write::ZlibEncoder};
 
-use crate::Error;
+use crate::{Error, sign::packed::Packed};
 
 /// Objects in one object stream.
 const STREAM_OBJECTS_MAX: usize = 2_000;
 
 /// Where an object is, in the new file.
 #[derive(Clone, Copy)]
-enum Entry {
+pub(crate) enum Entry {
     Free,
     At(usize),
     Inside { stream: usize, index: usize },
@@ -30,7 +30,10 @@ pub(crate) fn pack(pdf: &[u8]) -> Result<Vec<u8>, Error> {
     let mut small: Vec<(usize, &[u8])> = Vec::new();
     for (number, object) in file.objects.iter().enumerate() {
         let Some(object) = object else { continue };
-        if object.ends_with(b"endstream") {
+        if let Some(metadata) = plain_metadata(object) {
+            entries[number] = Entry::At(out.len());
+            write_stream(&mut out, number, "/Type/Metadata/Subtype/XML", metadata)?;
+        } else if object.ends_with(b"endstream") {
             entries[number] = Entry::At(out.len());
             write_object(&mut out, number, object);
         } else {
@@ -47,6 +50,17 @@ pub(crate) fn pack(pdf: &[u8]) -> Result<Vec<u8>, Error> {
     }
     write_cross_reference(&mut out, entries, file.trailer)?;
     Ok(out)
+}
+
+/// The XMP packet, which the writer leaves as it is: four fifths of it are names of schemas. PDF/A-2 lets it be compressed.
+fn plain_metadata(object: &[u8]) -> Option<&[u8]> {
+    let start = object.windows(6).position(|window| window == b"stream")?;
+    let (dictionary, rest) = object.split_at(start);
+    let has = |name: &[u8]| dictionary.windows(name.len()).any(|window| window == name);
+    if !has(b"/Type/Metadata") || has(b"/Filter") {
+        return None;
+    }
+    rest[6..].strip_prefix(b"\n").or_else(|| rest[6..].strip_prefix(b"\r\n"))?.strip_suffix(b"\nendstream")
 }
 
 fn write_object(out: &mut Vec<u8>, number: usize, body: &[u8]) {
@@ -68,12 +82,16 @@ fn write_stream(out: &mut Vec<u8>, number: usize, dictionary: &str, data: &[u8])
     Ok(())
 }
 
-fn write_object_stream(out: &mut Vec<u8>, number: usize, objects: &[(usize, &[u8])]) -> Result<(), Error> {
+pub(crate) fn write_object_stream(out: &mut Vec<u8>, number: usize, objects: &[(usize, &[u8])]) -> Result<(), Error> {
     let mut index = String::new();
     let mut bodies = Vec::new();
     for (object, body) in objects {
         index.extend([object.to_string(), " ".to_owned(), bodies.len().to_string(), " ".to_owned()]);
-        bodies.extend_from_slice(body);
+        // An element of the structure need not say that it is one (ISO 32000-1, table 323), and there are hundreds.
+        match body.strip_prefix(b"<</Type/StructElem") {
+            Some(rest) => bodies.extend([b"<<", rest].concat()),
+            None => bodies.extend_from_slice(body),
+        }
         bodies.push(b'\n');
     }
     let mut data = index.into_bytes();
@@ -88,14 +106,7 @@ fn write_cross_reference(out: &mut Vec<u8>, mut entries: Vec<Entry>, trailer: &[
     let mut data = Vec::with_capacity(entries.len() * 8);
     let mut above = [0; 7];
     for entry in &entries {
-        let (kind, second, third) = match *entry {
-            Entry::Free => (0, 0, 0xffff),
-            Entry::At(offset) => (1, offset, 0),
-            Entry::Inside { stream, index } => (2, stream, index),
-        };
-        let mut row = [kind; 7];
-        row[1..5].copy_from_slice(&(second as u32).to_be_bytes());
-        row[5..].copy_from_slice(&(third as u16).to_be_bytes());
+        let row = entry.row();
         // The PNG predictor "up": neighbouring entries differ in one byte or two.
         data.push(2);
         data.extend(row.iter().zip(above).map(|(byte, above): (&u8, u8)| byte.wrapping_sub(above)));
@@ -109,6 +120,48 @@ fn write_cross_reference(out: &mut Vec<u8>, mut entries: Vec<Entry>, trailer: &[
         &format!("/Type/XRef/W[1 4 2]/DecodeParms<</Predictor 12/Columns 7>>/Size {}{trailer}", entries.len()),
         &data,
     )?;
+    out.extend_from_slice(format!("startxref\n{start}\n%%EOF").as_bytes());
+    Ok(())
+}
+
+impl Entry {
+    /// Kind, place, index.
+    fn row(self) -> [u8; 7] {
+        let (kind, second, third) = match self {
+            Self::Free => (0, 0, 0xffff),
+            Self::At(offset) => (1, offset, 0),
+            Self::Inside { stream, index } => (2, stream, index),
+        };
+        let mut row = [kind; 7];
+        row[1..5].copy_from_slice(&(second as u32).to_be_bytes());
+        row[5..].copy_from_slice(&(third as u16).to_be_bytes());
+        row
+    }
+}
+
+/// Writes the cross-reference of an incremental update, which names changed and new objects only and leads to that of `before`.
+pub(crate) fn write_update(
+    out: &mut Vec<u8>,
+    number: usize,
+    mut entries: Vec<(usize, Entry)>,
+    before: &Packed<'_>,
+) -> Result<(), Error> {
+    let start = out.len();
+    entries.push((number, Entry::At(start)));
+    entries.sort_unstable_by_key(|(number, _)| *number);
+    let mut index = String::new();
+    for run in entries.chunk_by(|(one, _), (next, _)| one + 1 == *next) {
+        index.extend([format!("{} {} ", run[0].0, run.len())]);
+    }
+    let data: Vec<u8> = entries.iter().flat_map(|(_, entry)| entry.row()).collect();
+    let dictionary = format!(
+        "/Type/XRef/W[1 4 2]/Index[{}]/Size {}/Prev {}{}",
+        index.trim_end(),
+        number + 1,
+        before.start,
+        before.trailer
+    );
+    write_stream(out, number, &dictionary, &data)?;
     out.extend_from_slice(format!("startxref\n{start}\n%%EOF").as_bytes());
     Ok(())
 }

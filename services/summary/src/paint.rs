@@ -7,6 +7,7 @@ use krilla::{
     color::rgb,
     configure::{Accessibility, Archival, ConfigurationBuilder},
     destination::XyzDestination,
+    embed::{AssociationKind, EmbeddedFile, MimeType},
     error::KrillaError,
     geom::{Path, PathBuilder, Point, Rect},
     metadata::{DateTime, Metadata, PageLayout, TextDirection},
@@ -17,7 +18,7 @@ use krilla::{
     tagging::{Artifact, ArtifactType, ContentTag, SpanTag},
 };
 
-use chrono::Datelike;
+use chrono::{Datelike, NaiveDate};
 
 use crate::{
     Error,
@@ -32,10 +33,19 @@ use crate::{
     view::View,
 };
 
-/// Writes the document.
-pub(crate) fn paint(composition: Composition, view: &View, layout: &Layout, fonts: &FontSet) -> Result<Vec<u8>, Error> {
+/// The name of the record inside the document.
+const RECORD_NAME: &str = "school-records-summary.json";
+
+/// Writes the document; with the record inside, as PDF/A-3a instead of 2a.
+pub(crate) fn paint(
+    composition: Composition,
+    view: &View,
+    layout: &Layout,
+    fonts: &FontSet,
+    record: Option<Vec<u8>>,
+) -> Result<Vec<u8>, Error> {
     let configuration = ConfigurationBuilder::new()
-        .with_archival_validator(Archival::A2_A)
+        .with_archival_validator(if record.is_some() { Archival::A3_A } else { Archival::A2_A })
         .with_accessibility_validator(Accessibility::UA1)
         .finish()
         .map_err(|error| Error::Corrupt(format!("{error:?}")))?;
@@ -56,6 +66,19 @@ pub(crate) fn paint(composition: Composition, view: &View, layout: &Layout, font
             }
         }
         page.finish();
+    }
+    if let Some(record) = record {
+        let attached = EmbeddedFile {
+            path: RECORD_NAME.to_owned(),
+            mime_type: MimeType::new("application/json"),
+            description: Some(layout.words.title.clone()),
+            association_kind: AssociationKind::Source,
+            data: record.into(),
+            modification_date: Some(midnight(view.report_day)),
+            compress: Some(true),
+            location: None,
+        };
+        document.embed_file(attached).ok_or_else(|| Error::Corrupt("the record could not be attached".to_owned()))?;
     }
     document.set_outline(outline(starts));
     document.set_metadata(metadata(view, layout));
@@ -130,15 +153,17 @@ fn metadata(view: &View, layout: &Layout) -> Metadata {
         .language(words.language.clone())
         .text_direction(TextDirection::LeftToRight)
         .page_layout(PageLayout::SinglePage)
-        .creation_date(
-            DateTime::new(day.year().clamp(0, 9999) as u16)
-                .month(day.month() as u8)
-                .day(day.day() as u8)
-                .hour(0)
-                .minute(0)
-                .second(0)
-                .utc_offset_hour(0),
-        )
+        .creation_date(midnight(day))
+}
+
+fn midnight(day: NaiveDate) -> DateTime {
+    DateTime::new(day.year().clamp(0, 9999) as u16)
+        .month(day.month() as u8)
+        .day(day.day() as u8)
+        .hour(0)
+        .minute(0)
+        .second(0)
+        .utc_offset_hour(0)
 }
 
 /// Paints one page.

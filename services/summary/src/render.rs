@@ -1,9 +1,23 @@
 //! Renderers: fonts parsed once, used for many documents by many threads.
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{borrow::Cow, path::PathBuf, sync::OnceLock};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 use crate::{
-    Error, compose::compose, fonts::FontSet, layout::LAYOUT, model::Summary, paint::paint, text::Typesetter, view::View,
+    Error,
+    brief::compose_brief,
+    compose::compose,
+    fonts::FontSet,
+    html,
+    layout::{Extent, Language, shipped},
+    message,
+    model::Summary,
+    paint::paint,
+    sign::{Signer, sign},
+    text::Typesetter,
+    view::View,
 };
 
 /// Where a summary comes from, which decides what it may say of itself.
@@ -16,11 +30,61 @@ pub enum Origin {
     Exchange,
 }
 
+/// What is made. All forms say the same; the one-page print says less of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// PDF/A-2a and PDF/UA-1.
+    #[default]
+    Pdf,
+    /// PDF/A-3a and PDF/UA-1 with the record inside, as `school-records-summary/1`.
+    PdfWithRecord,
+    /// One page of it, PDF/A-2a and PDF/UA-1.
+    OnePage,
+    /// A web page, WCAG 2.2 AA.
+    Html,
+    /// The record, `school-records-summary/1`.
+    Json,
+    /// The typed message, `throughline.summary.v1.SchoolRecordsSummary`, encoded.
+    Message,
+}
+
+impl Form {
+    /// How its files' names end.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Pdf | Self::PdfWithRecord | Self::OnePage => "pdf",
+            Self::Html => "html",
+            Self::Json => "json",
+            Self::Message => "binpb",
+        }
+    }
+
+    /// Its media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Pdf | Self::PdfWithRecord | Self::OnePage => "application/pdf",
+            Self::Html => "text/html; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Message => "application/x-protobuf",
+        }
+    }
+
+    /// Whether it can carry a signature.
+    pub const fn is_signable(self) -> bool {
+        matches!(self, Self::Pdf | Self::PdfWithRecord | Self::OnePage)
+    }
+}
+
 /// What may differ from document to document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RenderOptions {
     /// Where the summary comes from.
     pub origin: Origin,
+    /// What is made.
+    pub form: Form,
+    /// The language of headings and of our wording.
+    pub language: Language,
 }
 
 /// What a renderer is made with.
@@ -65,9 +129,52 @@ pub struct Worker<'r> {
 impl Worker<'_> {
     /// Renders one document.
     pub fn render(&mut self, summary: &Summary, options: RenderOptions) -> Result<Vec<u8>, Error> {
-        let view = View::new(summary, options, &LAYOUT)?;
-        let composition = compose(&view, &LAYOUT, &mut self.setter);
-        paint(composition, &view, &LAYOUT, self.fonts)
+        let extent = if options.form == Form::OnePage { Extent::Brief } else { Extent::Whole };
+        let layout = shipped(options.language, extent);
+        let view = View::new(summary, options.origin, layout)?;
+        match options.form {
+            Form::Html => Ok(html::page(&view, layout).into_bytes()),
+            Form::Json => record(summary, options.origin),
+            Form::Message => Ok(message::encode(&issued(summary, options.origin))),
+            Form::OnePage => {
+                let (view, composition) = compose_brief(&view, layout, &mut self.setter)?;
+                paint(composition, &view, layout, self.fonts, None)
+            }
+            Form::Pdf | Form::PdfWithRecord => {
+                let record =
+                    (options.form == Form::PdfWithRecord).then(|| record(summary, options.origin)).transpose()?;
+                let composition = compose(&view, layout, &mut self.setter);
+                paint(composition, &view, layout, self.fonts, record)
+            }
+        }
+    }
+}
+
+/// What may be said of a summary: one that was not issued carries no code.
+fn issued(summary: &Summary, origin: Origin) -> Cow<'_, Summary> {
+    match origin {
+        Origin::Exchange => Cow::Borrowed(summary),
+        Origin::File => Cow::Owned(Summary { code: None, ..summary.clone() }),
+    }
+}
+
+fn record(summary: &Summary, origin: Origin) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(&*issued(summary, origin))
+        .map_err(|_| Error::Corrupt("the record could not be written".to_owned()))
+}
+
+/// Renders one document and signs it, where there is a key and the form can be signed: what leaves the exchange.
+pub fn issue(
+    renderer: &Renderer,
+    summary: &Summary,
+    options: RenderOptions,
+    signer: Option<&dyn Signer>,
+    at: DateTime<Utc>,
+) -> Result<Vec<u8>, Error> {
+    let document = renderer.render(summary, options)?;
+    match signer {
+        Some(signer) if options.form.is_signable() => sign(&document, signer, at),
+        _ => Ok(document),
     }
 }
 

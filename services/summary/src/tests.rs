@@ -5,19 +5,19 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 
 use crate::{
-    Error, Origin, RenderOptions, Renderer, RendererOptions,
+    Batch, Error, Form, Origin, RenderOptions, Renderer, RendererOptions,
     compose::{Composition, compose},
     frame::{Ink, Mark},
     from_json,
-    layout::LAYOUT,
+    layout::{Extent, Language, shipped},
     model::{Block, Cell, DisciplineRow, Summary},
     render_path,
     text::Typesetter,
     view::View,
 };
 
-const FILE: RenderOptions = RenderOptions { origin: Origin::File };
-const EXCHANGE: RenderOptions = RenderOptions { origin: Origin::Exchange };
+const FILE: RenderOptions = RenderOptions { origin: Origin::File, form: Form::Pdf, language: Language::English };
+const EXCHANGE: RenderOptions = RenderOptions { origin: Origin::Exchange, ..FILE };
 
 fn fixture(name: &str) -> Summary {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
@@ -31,8 +31,9 @@ fn renderer() -> Renderer {
 /// Composes without writing; gives the structure tree with its text, and the text of each page.
 fn text_of(summary: &Summary, options: RenderOptions) -> (String, Vec<String>) {
     let fonts = crate::fonts::FontSet::new(None).expect("the embedded fonts are read");
-    let view = View::new(summary, options, &LAYOUT).expect("a view");
-    let Composition { pages, tags } = compose(&view, &LAYOUT, &mut Typesetter::new(&fonts));
+    let layout = shipped(options.language, Extent::Whole);
+    let view = View::new(summary, options.origin, layout).expect("a view");
+    let Composition { pages, tags } = compose(&view, layout, &mut Typesetter::new(&fonts));
     let mut leaves = vec![String::new(); tags.leaf_count()];
     let mut texts = Vec::new();
     for sheet in &pages.sheets {
@@ -240,7 +241,7 @@ fn a_folder_is_rendered_whatever_one_file_holds() {
     fs::write(input.join("c.json"), b"{\"format\": \"school-records-summary/1\", \"client\": 7}").expect("a file");
     fs::write(input.join("note.txt"), b"not a summary").expect("a file");
     let told = std::sync::atomic::AtomicUsize::new(0);
-    let report = render_path(&input, &output, 3, &|done, all| {
+    let report = render_path(&input, &output, &Batch { jobs: 3, ..Batch::default() }, &|done, all| {
         assert_eq!(all, 4);
         told.fetch_max(done, std::sync::atomic::Ordering::Relaxed);
     })
@@ -253,7 +254,8 @@ fn a_folder_is_rendered_whatever_one_file_holds() {
     let names = fs::read_dir(&output).expect("a folder").count();
     assert_eq!(names, 3, "nothing half-written is left");
     let one = fs::read(output.join("a.pdf")).expect("a document");
-    render_path(&input.join("a.json"), &folder.path().join("one.pdf"), 1, &|_, _| {}).expect("a report");
+    render_path(&input.join("a.json"), &folder.path().join("one.pdf"), &Batch::default(), &|_, _| {})
+        .expect("a report");
     assert!(one == fs::read(folder.path().join("one.pdf")).expect("a document"), "threads make no difference");
 }
 

@@ -6,7 +6,7 @@ pub(crate) use charts::{Timeline, Trend};
 pub(crate) use format::{clean, date, isolate, might_be_rtl};
 
 use crate::{
-    Error, Origin, RenderOptions,
+    Error, Origin,
     layout::{Column, Kind, Layout, Order, Section, Words, fill},
     model::{
         AttendanceRow, Block, Client, Current, DisciplineRow, Field, Provenance, Record, SchoolRow,
@@ -19,6 +19,7 @@ mod charts;
 mod format;
 
 /// What is printed.
+#[derive(Clone)]
 pub(crate) struct View {
     /// The report date, as printed.
     pub report_date: String,
@@ -47,7 +48,7 @@ pub(crate) struct View {
 }
 
 /// A section's strings.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct SectionView {
     /// Age and source.
     pub provenance: Option<String>,
@@ -73,9 +74,9 @@ impl CellText {
 }
 
 impl View {
-    pub(crate) fn new(summary: &Summary, options: RenderOptions, layout: &Layout) -> Result<Self, Error> {
+    pub(crate) fn new(summary: &Summary, origin: Origin, layout: &Layout) -> Result<Self, Error> {
         let words = &layout.words;
-        let code = match (options.origin, &summary.code) {
+        let code = match (origin, &summary.code) {
             (Origin::Exchange, None) => {
                 return Err(Error::Precondition("a summary issued by the exchange needs a verification code"));
             }
@@ -85,7 +86,7 @@ impl View {
         let client = &summary.client;
         let plain =
             |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| clean(text));
-        let not_issued = options.origin == Origin::File;
+        let not_issued = origin == Origin::File;
         Ok(Self {
             report_date: date(summary.report_date),
             report_day: summary.report_date,

@@ -7,6 +7,7 @@ mod history;
 mod intake;
 mod ledger;
 mod link;
+mod summary;
 
 use std::sync::Arc;
 
@@ -66,7 +67,13 @@ pub async fn run(place: &Place, options: &Bench) -> anyhow::Result<Outcome> {
     if matches!(options.what, BenchWhat::Link | BenchWhat::All) {
         figures.extend(link::run(place, options)?);
     }
-    if matches!(options.what, BenchWhat::Intake | BenchWhat::Ledger | BenchWhat::Decide | BenchWhat::Link) {
+    if matches!(options.what, BenchWhat::Summary | BenchWhat::All) {
+        figures.extend(summary::run(options)?);
+    }
+    if matches!(
+        options.what,
+        BenchWhat::Intake | BenchWhat::Ledger | BenchWhat::Decide | BenchWhat::Link | BenchWhat::Summary
+    ) {
         say(place, options, &figures)?;
         return Ok(Outcome::Done);
     }

@@ -17,7 +17,7 @@ use intake::roster;
 use model::ConsumerId;
 use pg::{Role, crash::CrashPoint};
 use serde_json::{Value as Json, json};
-use summary::{Origin, RenderOptions, Renderer, RendererOptions};
+use summary::{Origin, RenderOptions, Renderer};
 
 use super::{Outcome, erase::note_delivery, feed, with_app};
 use crate::{
@@ -333,7 +333,8 @@ pub fn clients_of(out: &Path, night: NaiveDate) -> anyhow::Result<BTreeSet<Strin
 async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &Path) -> anyhow::Result<Json> {
     fs::create_dir_all(folder)?;
     note_delivery(&app.data, folder)?;
-    let renderer = Renderer::new(&RendererOptions::default())?;
+    let renderer = Renderer::new(&app.settings.summary.renderer())?;
+    let signer = app.summary_signer()?;
     let ask = Ask {
         consumer,
         actor: Actor::ScheduledRun,
@@ -350,8 +351,8 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
     let progress = Progress::begin(&format!("summaries for {consumer}"), members.len() as u64);
     let encode = |history: &disclosure::DisclosedHistory| {
         let summary = summary::from_disclosure(history, today);
-        renderer
-            .render(&summary, RenderOptions { origin: Origin::Exchange })
+        let options = RenderOptions { origin: Origin::Exchange, ..RenderOptions::default() };
+        summary::issue(&renderer, &summary, options, signer.as_deref(), history.decided_at())
             .map_err(|error| Unencoded::Failed(error.to_string()))
     };
     let (mut rendered, mut unchanged, mut refused) = (0_u64, 0_u64, BTreeMap::<&'static str, u64>::new());

@@ -1,6 +1,7 @@
 //! `throughline feed`: a consumer's whole feed as files.
 
 mod layout;
+mod pull;
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -75,7 +76,12 @@ impl<'a> Export<'a> {
 
 /// Exports a feed outside the schedule: on a request that two stewards approved. In the sandbox the built-in ones do.
 pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
-    let Feed::Export { consumer, office, format, out, as_of, by, reason, request, report } = command;
+    let (consumer, office, format, out, as_of, by, reason, request, report) = match command {
+        Feed::Export { consumer, office, format, out, as_of, by, reason, request, report } => {
+            (consumer, office, format, out, as_of, by, reason, request, report)
+        }
+        Feed::Pull(options) => return pull::run(place, options).await,
+    };
     if !names().any(|name| name == format) {
         bail!("there is no format {format:?}; there are: {}", names().collect::<Vec<_>>().join(", "));
     }

@@ -4,7 +4,7 @@ mod disclosures;
 mod fetch;
 mod rotate;
 mod verify;
-mod witness;
+pub mod witness;
 
 use std::fs;
 
@@ -14,6 +14,7 @@ use model::StudentId;
 use pg::Role;
 
 use self::verify::diverged;
+pub use self::witness::verifier_key;
 use super::{Outcome, with_app};
 use crate::{
     args::{Ledger, Place},

@@ -252,6 +252,8 @@ fn deps(app: &App) -> anyhow::Result<api::Deps> {
         consumers: consumers.collect::<anyhow::Result<_>>()?,
         tokens: TokenSeal::new(app.keys.secret("tokens", &SystemEntropy)?),
         tombstones: app.tombstones.clone(),
+        renderer: Arc::new(summary::Renderer::new(&app.settings.summary.renderer())?),
+        signer: app.summary_signer()?.map(Arc::from),
     })
 }
 

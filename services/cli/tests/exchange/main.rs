@@ -6,6 +6,7 @@ mod formats;
 mod lineage;
 mod nights;
 mod orders;
+mod papers;
 mod place;
 mod published;
 mod receipts;
@@ -98,6 +99,8 @@ fn a_state_becomes_deliveries_and_every_disclosure_is_in_the_ledger() {
         entries, received,
         "what was received, counted by the receivers, and what the ledger holds are one number"
     );
+
+    papers::hold(&place, &place.path("out/dcf/2026-11-20/summaries"));
 
     // The same bytes again change nothing.
     let again = place.run(&["intake", "load", text(&world.join("state/sasid-2.1x"))], 0);

@@ -30,7 +30,9 @@ impl Csv {
             let mut file = PartFile::create(folder, &file_name(&table))?;
             file.append("\u{feff}".as_bytes(), 0)?;
             file.append(&record(table.columns.iter().map(|column| column.name.to_owned()))?, 0)?;
-            schema.append(schema_section(&table).as_bytes(), 0)?;
+            let columns: Vec<(&str, &str)> =
+                table.columns.iter().map(|column| (column.name, driver_type(column.kind))).collect();
+            schema.append(schema_section(&file_name(&table), &columns).as_bytes(), 0)?;
             files.push((table, file));
         }
         Ok(Self { files, schema })
@@ -41,7 +43,7 @@ impl Format for Csv {
     fn write(&mut self, history: &DisclosedHistory) -> Result<(), Error> {
         for (table, file) in &mut self.files {
             for row in table.rows(history) {
-                file.append(&record(row.into_iter().map(plain))?, 1)?;
+                file.append(&record(row.iter().map(plain))?, 1)?;
             }
         }
         Ok(())
@@ -65,26 +67,26 @@ const fn driver_type(kind: Kind) -> &'static str {
     }
 }
 
-fn schema_section(table: &Table) -> String {
+/// The lines of `schema.ini` about a file: its columns with the text driver's types.
+pub fn schema_section(file: &str, columns: &[(&str, &str)]) -> String {
     let mut text = format!(
-        "[{}]\r\nFormat=CSVDelimited\r\nColNameHeader=True\r\nCharacterSet=65001\r\nDateTimeFormat=yyyy-mm-dd\r\n",
-        file_name(table)
+        "[{file}]\r\nFormat=CSVDelimited\r\nColNameHeader=True\r\nCharacterSet=65001\r\nDateTimeFormat=yyyy-mm-dd\r\n"
     );
-    for (number, column) in table.columns.iter().enumerate() {
+    for (number, (name, kind)) in columns.iter().enumerate() {
         // Cannot fail: writing to a string.
-        let _written = write!(text, "Col{}={} {}\r\n", number + 1, column.name, driver_type(column.kind));
+        let _written = write!(text, "Col{}={name} {kind}\r\n", number + 1);
     }
     text.push_str("\r\n");
     text
 }
 
 /// A text, with an apostrophe before it if a spreadsheet would take it for a formula.
-pub(super) fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// A value as the text driver reads it.
-fn plain(cell: Cell<'_>) -> String {
+fn plain(cell: &Cell<'_>) -> String {
     match cell.as_deref() {
         None => String::new(),
         Some(Value::Boolean(value)) => if *value { "1" } else { "0" }.to_owned(),
@@ -93,8 +95,11 @@ fn plain(cell: Cell<'_>) -> String {
     }
 }
 
-/// A line of the file.
-pub(super) fn record(fields: impl Iterator<Item = String>) -> Result<Vec<u8>, Error> {
+/// A line of a file.
+///
+/// # Errors
+/// If the fields cannot be written as one.
+pub fn record(fields: impl Iterator<Item = String>) -> Result<Vec<u8>, Error> {
     let wrong = |source: Box<dyn std::error::Error + Send + Sync>| Error::Row { format: "csv", source };
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(fields).map_err(|error| wrong(error.into()))?;
@@ -110,7 +115,7 @@ mod tests {
     #[test]
     fn no_text_or_list_is_a_formula() {
         fn check(value: Value, expect: &str) {
-            assert_eq!(plain(Some(Cow::Owned(value))), expect);
+            assert_eq!(plain(&Some(Cow::Owned(value))), expect);
         }
         for text in ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1"] {
             check(Value::Text(text.to_owned()), &format!("'{text}"));
@@ -118,6 +123,6 @@ mod tests {
         }
         check(Value::Text("a=1".to_owned()), "a=1");
         check(Value::Integer(-1), "-1");
-        assert_eq!(plain(None), "");
+        assert_eq!(plain(&None), "");
     }
 }

@@ -135,30 +135,31 @@ impl Table {
 }
 
 fn linked<'h>(history: &DisclosedHistory, cells: impl IntoIterator<Item = Cell<'h>>) -> Vec<Cell<'h>> {
-    let link = [text(history.person_key().expose()), text(history.disclosure())];
-    link.into_iter().chain(cells).collect()
+    let link = [text(history.person_key().expose()), text(&history.disclosure())];
+    link.map(owned).into_iter().chain(cells).collect()
+}
+
+fn owned<'h>(value: Option<Value>) -> Cell<'h> {
+    value.map(Cow::Owned)
 }
 
 fn disclosure(history: &DisclosedHistory) -> Vec<Cell<'_>> {
-    linked(
-        history,
-        [
-            text(history.recipient()),
-            text(history.legal_basis()),
-            text(history.agreement_title()),
-            integer(history.agreement_version()),
-            text(history.notice()),
-            integer(history.retention_days()),
-            text(history.decided_at().to_rfc3339()),
-            text(history.as_of().to_rfc3339()),
-            text(hex::encode(history.content_digest())),
-        ],
-    )
+    let values = [
+        text(&history.recipient()),
+        text(&history.legal_basis()),
+        text(&history.agreement_title()),
+        integer(history.agreement_version().into()),
+        text(&history.notice()),
+        integer(history.retention_days().into()),
+        text(&history.decided_at().to_rfc3339()),
+        text(&history.as_of().to_rfc3339()),
+        text(&hex::encode(history.content_digest())),
+    ];
+    linked(history, values.map(owned))
 }
 
 fn of_section(section: &Section) -> [Cell<'_>; 3] {
-    let withheld: Vec<&str> = section.withheld.clone();
-    [text(section.domain.name()), text(state(section)), texts(&withheld)]
+    [text(&section.domain.name()), text(&state(section)), texts(&section.withheld)].map(owned)
 }
 
 fn of_row<'h>(row: &'h Row, elements: &[&'static str]) -> Vec<Cell<'h>> {
@@ -167,25 +168,27 @@ fn of_row<'h>(row: &'h Row, elements: &[&'static str]) -> Vec<Cell<'h>> {
         elements.iter().copied().filter(|name| row.find(name) == Some(&Value::Suppressed)).collect();
     let source = [
         texts(&suppressed),
-        Some(Cow::Owned(Value::Boolean(row.certification == Certification::Preliminary))),
+        Some(Value::Boolean(row.certification == Certification::Preliminary)),
         integer(row.source.batch.0),
         text(&row.source.file),
-        integer(row.source.line),
+        integer(row.source.line.into()),
     ];
-    elements.iter().map(reported).chain(source).collect()
+    elements.iter().map(reported).chain(source.map(owned)).collect()
 }
 
-fn text<'h>(text: impl ToString) -> Cell<'h> {
-    Some(Cow::Owned(Value::Text(text.to_string())))
+#[expect(clippy::unnecessary_wraps, reason = "a cell beside others that may be empty")]
+fn text(text: &impl ToString) -> Option<Value> {
+    Some(Value::Text(text.to_string()))
 }
 
-fn integer<'h>(number: impl Into<i64>) -> Cell<'h> {
-    Some(Cow::Owned(Value::Integer(number.into())))
+#[expect(clippy::unnecessary_wraps, reason = "a cell beside others that may be empty")]
+const fn integer(number: i64) -> Option<Value> {
+    Some(Value::Integer(number))
 }
 
-fn texts<'h>(names: &[&str]) -> Cell<'h> {
+fn texts(names: &[&str]) -> Option<Value> {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    (!names.is_empty()).then_some(Cow::Owned(Value::TextList(names)))
+    (!names.is_empty()).then_some(Value::TextList(names))
 }
 
 /// Why a section has the rows it has. A section is suppressed when it has rows and all their values are suppressed by the source.

@@ -395,17 +395,6 @@ pub(crate) async fn last_decided_at(conn: &mut PgConnection) -> Result<Option<Da
     Ok(last)
 }
 
-/// Begins an era.
-/// The time at the database server.
-pub(crate) async fn database_time(conn: &mut PgConnection) -> Result<chrono::DateTime<chrono::Utc>, Error> {
-    Ok(sqlx::query_scalar!(
-        r#"-- ledger.database_time
-        SELECT clock_timestamp() AS "at!""#
-    )
-    .fetch_one(conn)
-    .await?)
-}
-
 /// When the present era began, in seconds since 1970.
 pub(crate) async fn epoch(conn: &mut PgConnection) -> Result<u64, Error> {
     let began_at = sqlx::query_scalar!(

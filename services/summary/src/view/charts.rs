@@ -17,6 +17,7 @@ const BARS_MAX: usize = 16;
 const CHRONIC: Decimal = Decimal(90 * Decimal::SCALE);
 
 /// Attendance by school year, oldest first.
+#[derive(Clone)]
 pub(crate) struct Trend {
     pub bars: Vec<Bar>,
     pub alt: String,
@@ -25,6 +26,7 @@ pub(crate) struct Trend {
 }
 
 /// One bar.
+#[derive(Clone)]
 pub(crate) struct Bar {
     /// `’13`, or the whole text when it is no school year.
     pub label: String,
@@ -83,6 +85,7 @@ fn bar((year, pct): (&str, Decimal)) -> Bar {
 }
 
 /// Enrollments with an entry date, oldest first.
+#[derive(Clone)]
 pub(crate) struct Timeline {
     pub spells: Vec<Spell>,
     pub alt: String,
@@ -90,7 +93,16 @@ pub(crate) struct Timeline {
     pub undated: Option<String>,
 }
 
+impl Timeline {
+    /// What stands below it: enrollments that could not be drawn, and how to read an open end.
+    pub(crate) fn notes(&self, words: &Words) -> String {
+        let open = self.spells.iter().any(|spell| spell.to.is_none()).then_some(&words.timeline_note);
+        self.undated.iter().chain(open).map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// One enrollment.
+#[derive(Clone)]
 pub(crate) struct Spell {
     pub label: String,
     pub from: NaiveDate,

@@ -22,10 +22,10 @@ const FILES: &str = "the two files";
 
 /// What one piece of work asked of the machine.
 #[derive(Clone, Copy, Debug)]
-struct Cost {
-    wall_ms: f64,
-    cpu_ms: f64,
-    peak_mb: f64,
+pub struct Cost {
+    pub wall_ms: f64,
+    pub cpu_ms: f64,
+    pub peak_mb: f64,
 }
 
 /// Writes two files, links them without a model and then with the one learnt, and says how much that cost and how right it was.
@@ -80,7 +80,7 @@ pub fn run(place: &Place, options: &Bench) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// What a piece of work asks of this process.
-fn cost(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Cost> {
+pub fn cost(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Cost> {
     // From here on the highest is that of the work. Where that is not permitted it is the process's own so far.
     let _ = fs::write("/proc/self/clear_refs", "5");
     let (started, cpu) = (Instant::now(), cpu_ms());

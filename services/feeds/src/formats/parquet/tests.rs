@@ -18,7 +18,7 @@ fn cell(kind: Kind, number: usize) -> Cell<'static> {
         Kind::Integer => Value::Integer(number as i64),
         Kind::Decimal => Value::Decimal(Decimal(number as i64 * 2_500)),
         Kind::Date => Value::Date(EPOCH + chrono::Days::new(number as u64)),
-        Kind::Boolean => Value::Boolean(number % 2 == 0),
+        Kind::Boolean => Value::Boolean(number.is_multiple_of(2)),
     };
     (number % 5 != 4).then_some(Cow::Owned(value))
 }

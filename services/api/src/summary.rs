@@ -1,0 +1,103 @@
+//! `SummaryService`: one client's summary, asked for and answered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::summary::{Form, Language, Origin, RenderOptions};
+use agreements::Delivery;
+use chrono::{Datelike as _, NaiveDate};
+use disclosure::{Ask, DisclosedHistory, Repeat};
+use proto::{
+    google::r#type::Date,
+    summary::v1::{self as pb, GetSummaryRequest, GetSummaryResponse, summary_service_server::SummaryService},
+};
+use sha2::{Digest as _, Sha256};
+use tonic::{Request, Response, Status};
+
+use crate::{caller::Caller, convert, history::within, shared::Shared, status::Failure};
+
+/// The service.
+pub(crate) struct Summaries(pub(crate) Arc<Shared>);
+
+#[tonic::async_trait]
+impl SummaryService for Summaries {
+    #[tracing::instrument(name = "api.get_summary", skip_all)]
+    async fn get_summary(&self, request: Request<GetSummaryRequest>) -> Result<Response<GetSummaryResponse>, Status> {
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.request_timeout_ms, async move {
+                let caller = shared.caller(&request)?;
+                get(shared, &caller, &request.into_inner()).await
+            })
+            .await
+    }
+}
+
+async fn get(shared: &Shared, caller: &Caller, request: &GetSummaryRequest) -> Result<GetSummaryResponse, Failure> {
+    convert::uuid("request_id", &request.request_id)?;
+    let person = convert::person("person_id", &request.person_id)?
+        .ok_or(Failure::Invalid { field: "person_id", what: "the caller's own person id of the client" })?;
+    let (form, delivery) = form(request.format)?;
+    let options = RenderOptions { origin: Origin::Exchange, form, language: language(request.language)? };
+    let ask = Ask {
+        consumer: caller.id(),
+        actor: caller.actor(),
+        purpose: convert::name("purpose", &request.purpose)?,
+        delivery,
+        office: None,
+        as_of: request.as_of_time.map(|at| convert::instant("as_of_time", at)).transpose()?,
+        asker: caller.asker(convert::person("on_behalf_of", &request.on_behalf_of)?),
+        run: None,
+        repeat: Repeat::Always,
+    };
+    // The day that was printed: the body may run again, and the last one counts.
+    let printed = Mutex::new(NaiveDate::default());
+    let encode = |history: &DisclosedHistory| {
+        let today = day(caller, history);
+        *printed.lock().unwrap_or_else(PoisonError::into_inner) = today;
+        let summary = ::summary::from_disclosure(history, today);
+        let signer = shared.deps.signer.as_deref();
+        let document = ::summary::issue(&shared.deps.renderer, &summary, options, signer, history.decided_at());
+        within(document.map_err(|error| error.to_string())?, shared.limits.history_bytes_max)
+    };
+    let disclosed = disclosure::disclose_one(shared.disclosure(), &ask, &person, &encode).await?;
+    let day = printed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(GetSummaryResponse {
+        sha256: Sha256::digest(&disclosed.bytes).to_vec(),
+        disclosure_id: disclosed.history.disclosure().to_string(),
+        media_type: form.media_type().to_owned(),
+        report_date: Some(Date { year: day.year(), month: day.month().cast_signed(), day: day.day().cast_signed() }),
+        document: disclosed.bytes.to_vec(),
+    })
+}
+
+/// The day of the decision where the caller is.
+fn day(caller: &Caller, history: &DisclosedHistory) -> NaiveDate {
+    let at = history.decided_at();
+    caller
+        .consumer()
+        .roster
+        .as_ref()
+        .map_or_else(|| at.date_naive(), |roster| at.with_timezone(&roster.time_zone).date_naive())
+}
+
+/// What is made, and the kind of delivery that the agreement must name for it.
+fn form(format: i32) -> Result<(Form, Delivery), Failure> {
+    const UNKNOWN: Failure = Failure::Invalid { field: "format", what: "one of the forms" };
+    Ok(match pb::Format::try_from(format).map_err(|_| UNKNOWN)? {
+        pb::Format::Unspecified | pb::Format::Pdf => (Form::Pdf, Delivery::Pdf),
+        pb::Format::OnePage => (Form::OnePage, Delivery::Pdf),
+        pb::Format::PdfWithRecord => (Form::PdfWithRecord, Delivery::Pdf),
+        pb::Format::Html => (Form::Html, Delivery::Unary),
+        pb::Format::Json => (Form::Json, Delivery::Unary),
+        pb::Format::Message => (Form::Message, Delivery::Unary),
+    })
+}
+
+fn language(language: i32) -> Result<Language, Failure> {
+    const UNKNOWN: Failure = Failure::Invalid { field: "language", what: "one of the languages" };
+    Ok(match pb::Language::try_from(language).map_err(|_| UNKNOWN)? {
+        pb::Language::Unspecified | pb::Language::English => Language::English,
+        pb::Language::Spanish => Language::Spanish,
+        pb::Language::Portuguese => Language::Portuguese,
+    })
+}

@@ -1,0 +1,77 @@
+//! Documents held by somebody who has nothing but the files: the certificate, the log's key, the document and its proof.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value as Json;
+
+use crate::place::{Place, files, finished, program, text, word};
+
+/// Who checks, away from the exchange.
+struct Outsider {
+    folder: PathBuf,
+    certificate: PathBuf,
+    log_key: PathBuf,
+}
+
+impl Outsider {
+    fn verify(&self, document: &Path, certificate: &Path, code: i32) -> (String, String) {
+        let mut command = program();
+        command.arg("--data").arg(self.folder.join("nothing")).args(["--json", "summary", "verify", text(document)]);
+        command.arg("--certificate").arg(certificate).arg("--log-key").arg(&self.log_key);
+        let said: Vec<Json> = finished(command, code);
+        let state = |part: &str| word(&said[0][part], "state").to_owned();
+        (state("signature"), state("proof"))
+    }
+
+    /// A document of its own, with a proof beside it or none.
+    fn keep(&self, name: &str, document: &[u8], proof: Option<&[u8]>) -> PathBuf {
+        let path = self.folder.join(name);
+        fs::write(&path, document).expect("a file");
+        if let Some(proof) = proof {
+            fs::write(self.folder.join(format!("{name}.tlog-proof")), proof).expect("a file");
+        }
+        path
+    }
+}
+
+/// Checks what a night delivered as its receiver can, whole and tampered with.
+pub fn hold(place: &Place, summaries: &Path) {
+    let documents: Vec<PathBuf> =
+        files(summaries).into_iter().filter(|path| path.extension().is_some_and(|e| e == "pdf")).collect();
+    let proof_of = |document: &Path| fs::read(document.with_extension("pdf.tlog-proof")).expect("a proof");
+    let [one, other, ..] = &documents[..] else { panic!("two documents") };
+    for document in [one, other] {
+        let said = place.run(&["summary", "verify", text(document)], 0);
+        assert!(said[0]["good"] == true && word(&said[0]["signature"], "state") == "good", "{}", said[0]);
+    }
+    let folder = place.path("outsider");
+    fs::create_dir(&folder).expect("a folder");
+    let keys = place.path("data").join("keys");
+    let log_key = place.path("ledger").join("log-key.txt");
+    let outsider = Outsider { certificate: keys.join("summaries.crt"), log_key, folder };
+    let check = |name: &str, document: &[u8], proof: Option<&[u8]>, code: i32, expected: (&str, &str)| {
+        let path = outsider.keep(name, document, proof);
+        let (signature, proof) = outsider.verify(&path, &outsider.certificate, code);
+        assert_eq!((&*signature, &*proof), expected, "{name}");
+    };
+    let (pdf, proof) = (fs::read(one).expect("a document"), proof_of(one));
+    check("whole.pdf", &pdf, Some(&proof), 0, ("good", "proven"));
+    check("alone.pdf", &pdf, None, 0, ("good", "no_proof"));
+    check("other-proof.pdf", &pdf, Some(&proof_of(other)), 3, ("good", "other_document"));
+    check("no-proof-at-all.pdf", &pdf, Some(b"something else"), 3, ("good", "malformed"));
+    let mut tampered = pdf.clone();
+    tampered[2_000] ^= 1;
+    check("tampered.pdf", &tampered, Some(&proof), 3, ("changed", "other_document"));
+    check("added-to.pdf", &[&*pdf, b"\n"].concat(), Some(&proof), 3, ("added_to", "other_document"));
+    check("no-pdf.pdf", b"nothing of the kind", None, 3, ("not_signed", "no_proof"));
+    let stranger = outsider.folder.join("stranger.crt");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate =
+        rcgen::CertificateParams::new(Vec::new()).expect("parameters").self_signed(&key).expect("a certificate");
+    fs::write(&stranger, certificate.pem()).expect("a file");
+    let path = outsider.keep("stranger.pdf", &pdf, Some(&proof));
+    assert_eq!(outsider.verify(&path, &stranger, 3), ("unknown_key".to_owned(), "proven".to_owned()));
+}

@@ -1,0 +1,105 @@
+//! The one-page print: what an officer needs in court, on one sheet whatever the record holds.
+//!
+//! Rows are left out, newest kept, and texts cut, step by step until everything stands on one page; each block says how many of how
+//! many rows it shows. Only a record whose every text is as long as may be comes to the last step, which leaves the schools to the report.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::{
+    Error,
+    compose::{Composition, compose},
+    layout::{Layout, Section, fill},
+    text::Typesetter,
+    view::{SectionView, View},
+};
+
+/// How much is shown at each step: rows of a block, grapheme clusters of a value, and of a paragraph.
+const STEPS: [(usize, usize, usize); 9] = [
+    (12, 200, 2_000),
+    (8, 120, 2_000),
+    (6, 90, 1_200),
+    (4, 70, 900),
+    (3, 60, 700),
+    (2, 48, 500),
+    (1, 40, 400),
+    (1, 20, 200),
+    (1, SHORTEST, 160),
+];
+/// Values are never cut shorter than this; where that is not enough, the last block goes.
+const SHORTEST: usize = 12;
+/// The timeline goes when fewer rows than this are shown, and the trend when fewer than two are.
+const TIMELINE_ROWS_MIN: usize = 3;
+
+/// Sets a summary on one page; gives what is printed there too.
+pub(crate) fn compose_brief(
+    view: &View,
+    layout: &Layout,
+    setter: &mut Typesetter<'_>,
+) -> Result<(View, Composition), Error> {
+    for step in STEPS {
+        let shown = shorten(view, layout, step);
+        let composition = compose(&shown, layout, setter);
+        if composition.pages.sheets.len() == 1 {
+            return Ok((shown, composition));
+        }
+    }
+    // Cannot happen: at the last step every text has a bound, and the page has room for that many.
+    Err(Error::Corrupt("the record does not fit one page".to_owned()))
+}
+
+fn shorten(view: &View, layout: &Layout, (rows, value, paragraph): (usize, usize, usize)) -> View {
+    let mut shown = view.clone();
+    if let Some(withheld) = view.withheld.as_ref().filter(|withheld| !withheld.is_empty()) {
+        let sentence = fill(&layout.words.brief_withheld, &[("count", &withheld.len().to_string())]);
+        // The sentence comes first, so that a cut never takes it.
+        let rest = view.disclosed.as_deref().unwrap_or_default();
+        shown.disclosed = Some(format!("{sentence} {rest}").trim_end().to_owned());
+    }
+    for text in [&mut shown.disclosed, &mut shown.banner].into_iter().flatten() {
+        cut(text, paragraph);
+    }
+    for (section, strings) in layout.sections.iter().zip(&mut shown.sections) {
+        shorten_section(section, strings, layout, (rows, value));
+    }
+    if rows < TIMELINE_ROWS_MIN || shown.timeline.as_ref().is_some_and(|timeline| timeline.spells.len() > rows) {
+        shown.timeline = None;
+    }
+    if rows < 2 {
+        shown.trend = None;
+    }
+    if value == SHORTEST {
+        shown.sections.pop();
+    }
+    shown
+}
+
+fn shorten_section(section: &Section, strings: &mut SectionView, layout: &Layout, (rows, value): (usize, usize)) {
+    let count = strings.rows.len();
+    if count > rows {
+        if section.order.as_ref().is_some_and(|order| order.newest_first) {
+            strings.rows.truncate(rows);
+        } else {
+            strings.rows.drain(..count - rows);
+        }
+        let values = [("shown", &*rows.to_string()), ("count", &count.to_string())];
+        let note = fill(&layout.words.brief_shown, &values);
+        strings.provenance = Some(match &strings.provenance {
+            Some(provenance) => format!("{note}  ·  {provenance}"),
+            None => note,
+        });
+    }
+    for cell in strings.rows.iter_mut().flatten() {
+        cut(&mut cell.text, value);
+    }
+    if let Some(provenance) = &mut strings.provenance {
+        cut(provenance, 2 * value);
+    }
+}
+
+fn cut(text: &mut String, clusters: usize) {
+    if let Some((at, _)) = text.grapheme_indices(true).nth(clusters) {
+        text.truncate(at);
+        text.truncate(text.trim_end().len());
+        text.push('…');
+    }
+}

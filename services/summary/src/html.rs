@@ -1,0 +1,404 @@
+//! The same view as a web page: one file without scripts or anything to fetch, for a phone, a desk, the dark and paper.
+//!
+//! What it says is what the PDF says, block by block, in the same order; a test reads both back. It is well-formed XML too, so that a
+//! test, or an archive, can read it without guessing. On a phone a row of a table becomes a card with a label before each value; the
+//! roles are spelled out because some browsers forget what a table is when it is laid out as anything else.
+
+use chrono::Datelike as _;
+
+use crate::{
+    layout::{Align, Column, Kind, Layout, Section, VALUE_LANGUAGE, fill},
+    view::{CellText, SectionView, Timeline, Trend, View, might_be_rtl},
+};
+
+const STYLE: &str = include_str!("html/style.css");
+/// Nothing is fetched, nothing runs, and no address of this page is told to another.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The whole page.
+pub(crate) fn page(view: &View, layout: &Layout) -> String {
+    let mut page = Page { view, layout, out: String::with_capacity(STYLE.len() + 32_768) };
+    page.head();
+    page.opening();
+    let mut sections = layout.sections.iter().zip(&view.sections).peekable();
+    while let Some((section, strings)) = sections.next() {
+        page.section(section, strings);
+        let ends_group = section.beside_trend && sections.peek().is_none_or(|(next, _)| !next.beside_trend);
+        if let (true, Some(trend)) = (ends_group, &view.trend) {
+            page.trend(trend);
+        }
+    }
+    page.raw("</main>\n<footer>");
+    page.element("p", "", &view.footer);
+    page.raw("</footer>\n</body>\n</html>\n");
+    page.out
+}
+
+struct Page<'a> {
+    view: &'a View,
+    layout: &'a Layout,
+    out: String,
+}
+
+impl Page<'_> {
+    fn raw(&mut self, markup: &str) {
+        self.out.push_str(markup);
+    }
+
+    /// Text as content or as the value of an attribute.
+    fn text(&mut self, text: &str) {
+        for c in text.chars() {
+            match c {
+                '&' => self.out.push_str("&amp;"),
+                '<' => self.out.push_str("&lt;"),
+                '>' => self.out.push_str("&gt;"),
+                '"' => self.out.push_str("&quot;"),
+                _ => self.out.push(c),
+            }
+        }
+    }
+
+    /// An element with text; `attributes` are our own and come with a space before each.
+    fn element(&mut self, name: &str, attributes: &str, text: &str) {
+        self.out.extend(["<", name, attributes, ">"]);
+        self.text(text);
+        self.out.extend(["</", name, ">\n"]);
+    }
+
+    fn attribute(&mut self, name: &str, value: &str) {
+        self.out.extend([" ", name, "=\""]);
+        self.text(value);
+        self.raw("\"");
+    }
+
+    fn head(&mut self) {
+        let words = &self.layout.words;
+        self.raw("<!DOCTYPE html>\n<html");
+        self.attribute("lang", &words.language);
+        self.raw(">\n<head>\n<meta charset=\"utf-8\"/>\n<meta http-equiv=\"Content-Security-Policy\"");
+        self.attribute("content", POLICY);
+        self.raw("/>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"referrer\" content=\"no-referrer\"/>\n<meta name=\"robots\" content=\"noindex, noarchive\"/>\n");
+        // No name and no identifier: a browser shows the title in its window and keeps it in its history.
+        self.element("title", "", &format!("{}, {}", words.title, self.view.report_date));
+        self.out.extend(["<style>\n", STYLE, "</style>\n</head>\n<body>\n<main>\n"]);
+    }
+
+    fn opening(&mut self) {
+        let words = &self.layout.words;
+        self.element("h1", "", &words.title);
+        self.report_date();
+        if let Some(banner) = &self.view.banner {
+            self.element("p", " class=\"banner\"", banner);
+        }
+        self.element("p", " class=\"note\"", &words.notice);
+        if let Some(disclosed) = &self.view.disclosed {
+            self.element("p", " class=\"note\"", disclosed);
+        }
+    }
+
+    fn report_date(&mut self) {
+        let text = fill(&self.layout.words.report_date, &[("date", &self.view.report_date)]);
+        self.element("p", " class=\"date\"", &text);
+    }
+
+    fn section(&mut self, section: &Section, strings: &SectionView) {
+        match section.kind {
+            Kind::Card => self.card(section, strings),
+            Kind::Table => self.table_section(section, strings),
+            Kind::Heading => self.heading(section),
+            Kind::ReportDate => self.report_date(),
+            Kind::About => self.about(section),
+        }
+    }
+
+    fn heading(&mut self, section: &Section) {
+        let name = format!("h{}", section.level.clamp(2, 6));
+        self.element(&name, &format!(" id=\"{}\"", section.id), &section.title);
+    }
+
+    fn source(&mut self, strings: &SectionView) {
+        if let Some(provenance) = &strings.provenance {
+            self.element("p", " class=\"source\"", provenance);
+        }
+    }
+
+    fn card(&mut self, section: &Section, strings: &SectionView) {
+        if section.level > 0 {
+            self.heading(section);
+            self.source(strings);
+        }
+        match (&strings.message, strings.rows.first()) {
+            (None, Some(row)) => {
+                self.raw("<dl>\n");
+                for (column, cell) in section.columns.iter().zip(row) {
+                    self.raw("<div>");
+                    self.element("dt", "", &column.title);
+                    let language = if column.key == "name" { self.view.name_language.clone() } else { None };
+                    self.cell("dd", "", cell, language.as_deref());
+                    self.raw("</div>\n");
+                }
+                self.raw("</dl>\n");
+            }
+            (message, _) => {
+                let text = message.clone().unwrap_or_else(|| self.layout.words.not_reported.clone());
+                self.element("p", " class=\"state\"", &text);
+            }
+        }
+        if section.level == 0 {
+            self.source(strings);
+        }
+    }
+
+    /// A value with its direction and language, or our words about its absence.
+    fn cell(&mut self, name: &str, attributes: &str, cell: &CellText, language: Option<&str>) {
+        self.out.extend(["<", name, attributes]);
+        if might_be_rtl(&cell.text) {
+            self.attribute("dir", "auto");
+        }
+        let foreign = cell.is_value && self.layout.words.language != VALUE_LANGUAGE;
+        if let Some(language) = language.or(foreign.then_some(VALUE_LANGUAGE)) {
+            self.attribute("lang", language);
+        }
+        self.raw(">");
+        self.text(&cell.text);
+        self.out.extend(["</", name, ">\n"]);
+    }
+
+    fn table_section(&mut self, section: &Section, strings: &SectionView) {
+        self.heading(section);
+        self.source(strings);
+        if let Some(full) = &section.full {
+            let link = self.layout.words.full_history_link.clone();
+            self.out.extend(["<p class=\"full\"><a href=\"#", full, "\""]);
+            let target = self.layout.find_section(full).map(|target| target.title.clone()).unwrap_or_default();
+            self.attribute("aria-label", &format!("{link}: {target}"));
+            self.raw(">");
+            self.text(&link);
+            self.raw("</a></p>\n");
+        }
+        if let (true, Some(timeline)) = (section.timeline, &self.view.timeline) {
+            self.timeline(timeline);
+        }
+        self.table(section, strings);
+    }
+
+    fn table(&mut self, section: &Section, strings: &SectionView) {
+        self.out.extend(["<table role=\"table\" aria-labelledby=\"", &section.id, "\">\n<thead role=\"rowgroup\">\n"]);
+        self.table_head(&section.columns);
+        self.raw("</thead>\n<tbody role=\"rowgroup\">\n");
+        for row in &strings.rows {
+            self.raw("<tr role=\"row\">\n");
+            for (i, (column, cell)) in section.columns.iter().zip(row).enumerate() {
+                let mut classes = Vec::from(if column.align == Align::Right { &["number"][..] } else { &[] });
+                classes.extend(opens(&section.columns, i).then_some("opens"));
+                classes.extend((!cell.is_value).then_some("note"));
+                let class =
+                    if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
+                if i == 0 {
+                    self.cell("th", &format!(" role=\"rowheader\" scope=\"row\"{class}"), cell, None);
+                } else {
+                    let label = label(column).replace('&', "&amp;").replace('"', "&quot;");
+                    self.cell("td", &format!(" role=\"cell\" data-label=\"{label}\"{class}"), cell, None);
+                }
+            }
+            self.raw("</tr>\n");
+        }
+        if let Some(message) = &strings.message {
+            self.raw("<tr role=\"row\">\n");
+            self.element(
+                "td",
+                &format!(" role=\"cell\" class=\"state\" colspan=\"{}\"", section.columns.len()),
+                message,
+            );
+            self.raw("</tr>\n");
+        }
+        self.raw("</tbody>\n</table>\n");
+    }
+
+    /// One row of heads, or two where columns form groups.
+    fn table_head(&mut self, columns: &[Column]) {
+        let grouped = columns.iter().any(|column| column.group.is_some());
+        self.raw("<tr role=\"row\">\n");
+        let head = |column: &Column, rows: &str, opens: bool| {
+            let class = match (column.align == Align::Right, opens) {
+                (true, true) => " class=\"number opens\"",
+                (true, false) => " class=\"number\"",
+                (false, true) => " class=\"opens\"",
+                (false, false) => "",
+            };
+            format!(" role=\"columnheader\" scope=\"col\"{rows}{class}")
+        };
+        for (i, column) in columns.iter().enumerate() {
+            match &column.group {
+                None => {
+                    self.element(
+                        "th",
+                        &head(column, if grouped { " rowspan=\"2\"" } else { "" }, false),
+                        &column.title,
+                    );
+                }
+                Some(group) if opens(columns, i) => {
+                    let span = columns[i..].iter().take_while(|other| other.group.as_ref() == Some(group)).count();
+                    let attributes =
+                        format!(" role=\"columnheader\" scope=\"colgroup\" class=\"group\" colspan=\"{span}\"");
+                    self.element("th", &attributes, group);
+                }
+                Some(_) => {}
+            }
+        }
+        self.raw("</tr>\n");
+        if grouped {
+            self.raw("<tr role=\"row\">\n");
+            for (i, column) in columns.iter().enumerate().filter(|(_, column)| column.group.is_some()) {
+                self.element("th", &head(column, "", opens(columns, i)), &column.title);
+            }
+            self.raw("</tr>\n");
+        }
+    }
+
+    fn trend(&mut self, trend: &Trend) {
+        let words = &self.layout.words;
+        self.element("h3", " id=\"trend\"", &words.trend_title);
+        self.raw("<div class=\"trend\" role=\"img\"");
+        self.attribute("aria-label", &trend.alt);
+        self.raw("><u></u>");
+        for bar in &trend.bars {
+            self.raw(if bar.is_low { "<span class=\"low\">" } else { "<span>" });
+            let height = bar.percent.clamp(0.0, 100.0);
+            self.raw(&format!("<i style=\"height:{height:.1}%\"></i><b style=\"bottom:{height:.1}%\">"));
+            self.text(&bar.figure);
+            self.raw("</b><small>");
+            self.text(&bar.label);
+            self.raw("</small></span>");
+        }
+        self.raw("</div>\n");
+        let note = trend.cut.iter().fold(words.trend_note.clone(), |note, cut| format!("{note} {cut}"));
+        self.element("p", " class=\"chart-note\"", &note);
+    }
+
+    fn timeline(&mut self, timeline: &Timeline) {
+        let report_day = self.view.report_day;
+        let first = timeline.spells.iter().map(|spell| spell.from).min().unwrap_or(report_day);
+        let last = timeline
+            .spells
+            .iter()
+            .map(|spell| spell.to.unwrap_or(spell.from))
+            .max()
+            .unwrap_or(report_day)
+            .max(report_day);
+        let days = (last - first).num_days().max(1) as f64;
+        let share = |day: chrono::NaiveDate| (day - first).num_days() as f64 * 100.0 / days;
+        self.raw("<div class=\"timeline\" role=\"img\"");
+        self.attribute("aria-label", &timeline.alt);
+        self.raw(&format!(
+            "><span><span></span><span class=\"track years\"><small>{}</small><small>{}</small></span></span>",
+            first.year(),
+            last.year()
+        ));
+        for spell in &timeline.spells {
+            let to = spell.to.unwrap_or(last).max(spell.from);
+            let class = if spell.to.is_none() { " class=\"open\"" } else { "" };
+            self.raw("<span><span>");
+            self.text(&spell.label);
+            self.raw(&format!(
+                "</span><span class=\"track\"><i{class} style=\"left:{:.2}%;width:{:.2}%\"></i></span></span>",
+                share(spell.from),
+                share(to) - share(spell.from)
+            ));
+        }
+        self.raw("</div>\n");
+        let notes = timeline.notes(&self.layout.words);
+        if !notes.is_empty() {
+            self.element("p", " class=\"chart-note\"", &notes);
+        }
+    }
+
+    fn about(&mut self, section: &Section) {
+        let words = &self.layout.words;
+        self.heading(section);
+        if let Some(withheld) = &self.view.withheld {
+            self.element("h3", "", &section.withheld_title);
+            if withheld.is_empty() {
+                self.element("p", "", &words.withheld_none);
+            } else {
+                self.element("p", "", &words.withheld_some);
+                self.raw("<ul>\n");
+                for label in withheld {
+                    let direction = if might_be_rtl(label) { " dir=\"auto\"" } else { "" };
+                    self.element("li", direction, label);
+                }
+                self.raw("</ul>\n");
+            }
+        }
+        self.element("h3", "", &section.reading_title);
+        self.element("p", "", &words.reading_note);
+        match (&self.view.code, &self.view.banner) {
+            (Some(code), _) => {
+                self.element("h3", "", &section.verify_title);
+                self.element("p", "", &fill(&words.verify_code, &[("code", code)]));
+                self.element("p", "", &words.verify_note);
+            }
+            (None, Some(banner)) => {
+                self.element("h3", "", &section.verify_title);
+                self.element("p", "", banner);
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+/// Whether a column is the first of a group.
+fn opens(columns: &[Column], at: usize) -> bool {
+    columns[at].group.is_some() && (at == 0 || columns[at - 1].group != columns[at].group)
+}
+
+/// What stands before a value where there is no room for heads.
+fn label(column: &Column) -> String {
+    column.group.as_ref().map_or_else(|| column.title.clone(), |group| format!("{group}: {}", column.title))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::STYLE;
+
+    /// WCAG 2.2, relative luminance and contrast ratio.
+    fn contrast(a: &str, b: &str) -> f64 {
+        let luminance = |colour: &str| {
+            let hex = colour.trim_start_matches('#');
+            let hex = if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_owned() };
+            let channel = |at: usize| {
+                let value = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal")) / 255.0;
+                if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+        };
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn text_and_bars_stand_out_in_light_in_the_dark_and_on_paper() {
+        let palettes: Vec<&str> =
+            STYLE.split(":root {").skip(1).map(|rest| rest.split('}').next().expect("a rule")).collect();
+        assert_eq!(palettes.len(), 3);
+        for palette in palettes {
+            let colour = |name: &str| {
+                let after = palette.split(&format!("--{name}: ")).nth(1).unwrap_or_else(|| panic!("no {name}"));
+                after.split(';').next().expect("a value").to_owned()
+            };
+            for (ink, paper, least) in [
+                ("ink", "paper", 7.0),
+                ("ink", "soft", 7.0),
+                ("muted", "paper", 4.5),
+                ("muted", "soft", 4.5),
+                ("accent", "paper", 4.5),
+                ("accent", "soft", 4.5),
+                ("warn", "paper", 4.5),
+                ("low", "paper", 3.0),
+            ] {
+                let ratio = contrast(&colour(ink), &colour(paper));
+                assert!(ratio >= least, "{ink} on {paper}: {ratio:.2}");
+            }
+        }
+    }
+}

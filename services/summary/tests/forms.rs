@@ -1,0 +1,188 @@
+//! The forms of one summary, held equal by what can be read back out of them; and records of every troublesome kind.
+
+#[path = "forms/paper.rs"]
+mod paper;
+#[path = "forms/piece.rs"]
+mod piece;
+#[path = "forms/records.rs"]
+mod records;
+#[path = "forms/web.rs"]
+mod web;
+
+use std::{fs, path::Path};
+
+use piece::{Piece, plain};
+use serde_json::Value;
+use summary::{Form, Language, Origin, RenderOptions, Renderer, RendererOptions, Summary, from_json};
+
+const SCHEMA: &str = include_str!("../../../proto/throughline/summary/v1/school-records-summary-1.schema.json");
+
+fn options(form: Form, language: Language) -> RenderOptions {
+    RenderOptions { origin: Origin::Exchange, form, language }
+}
+
+fn renderer() -> Renderer {
+    Renderer::new(&RendererOptions::default()).expect("fonts")
+}
+
+/// The fixtures and 50 generated records, by name.
+fn all() -> Vec<(String, Summary)> {
+    let fixtures = ["full", "sparse"].map(|name| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name).with_extension("json");
+        let mut json: Value = serde_json::from_slice(&fs::read(path).expect("a fixture")).expect("JSON");
+        json["code"] = "00000000-0000-4000-8000-000000000001".into();
+        (name.to_owned(), read(&json))
+    });
+    let generated = records::all().into_iter().map(|(name, json)| (name, read(&json)));
+    fixtures.into_iter().chain(generated).collect()
+}
+
+fn read(json: &Value) -> Summary {
+    from_json(json.to_string().as_bytes()).expect("a summary")
+}
+
+/// Everything that can be said of a difference without printing the documents whole.
+fn hold_equal(name: &str, paper: &[Piece], web: &[Piece]) {
+    for (at, (one, other)) in paper.iter().zip(web).enumerate() {
+        assert_eq!(one, other, "{name}, piece {at}: paper and web differ");
+    }
+    assert_eq!(paper.len(), web.len(), "{name}: one form says more");
+}
+
+#[test]
+fn paper_web_and_record_say_the_same_block_by_block() {
+    let renderer = renderer();
+    for (name, summary) in all() {
+        let pdf = renderer.render(&summary, options(Form::Pdf, Language::English)).expect("a PDF");
+        let html = renderer.render(&summary, options(Form::Html, Language::English)).expect("a page");
+        let (paper, web) = (paper::read(&pdf), web::read(&html));
+        hold_equal(&name, &paper, &web);
+        let record = serde_json::to_value(&summary).expect("JSON");
+        assert_eq!(read(&record), summary, "{name}: the record reads the same");
+        records::hold_against_record(&name, &paper, &record);
+    }
+}
+
+#[test]
+fn headings_in_spanish_and_portuguese_stand_above_the_same_values() {
+    let renderer = renderer();
+    let (name, summary) = all().swap_remove(2);
+    let english = paper::read(&renderer.render(&summary, options(Form::Pdf, Language::English)).expect("a PDF"));
+    for language in [Language::Spanish, Language::Portuguese] {
+        let paper = paper::read(&renderer.render(&summary, options(Form::Pdf, language)).expect("a PDF"));
+        let html = renderer.render(&summary, options(Form::Html, language)).expect("a page");
+        hold_equal(&name, &paper, &web::read(&html));
+        for (one, other) in english.iter().zip(&paper) {
+            if let (Piece::Table { head, rows }, Piece::Table { head: heads, rows: same }) = (one, other) {
+                assert_eq!(rows, same);
+                assert_eq!(head.len(), heads.len());
+            }
+        }
+        assert!(!String::from_utf8(html).expect("text").contains("Most Recent"));
+    }
+}
+
+#[test]
+fn the_one_page_is_one_page_whatever_the_record_holds() {
+    let renderer = renderer();
+    let hostile = records::hostile();
+    for (name, summary) in all().into_iter().chain([("hostile".to_owned(), read(&hostile))]) {
+        for language in [Language::English, Language::Portuguese] {
+            let pdf = renderer.render(&summary, options(Form::OnePage, language)).expect("a page");
+            assert_eq!(paper::page_count(&pdf), 1, "{name}");
+            let pieces = paper::read(&pdf);
+            let code = summary.code.as_deref().expect("a code");
+            assert!(paper::artifacts(&pdf).contains(&plain(code)), "{name}: the code is in the foot");
+            assert!(pieces.iter().any(|piece| matches!(piece, Piece::Heading(1, _))));
+        }
+    }
+}
+
+#[test]
+fn the_record_inside_a_document_is_the_record() {
+    let (_, summary) = all().swap_remove(0);
+    let renderer = renderer();
+    let issued = renderer.render(&summary, options(Form::PdfWithRecord, Language::English)).expect("a PDF");
+    assert_eq!(from_json(&paper::attachment(&issued)).expect("a summary"), summary);
+    let file = RenderOptions { origin: Origin::File, ..options(Form::PdfWithRecord, Language::English) };
+    let not_issued = renderer.render(&summary, file).expect("a PDF");
+    assert_eq!(from_json(&paper::attachment(&not_issued)).expect("a summary"), Summary { code: None, ..summary });
+}
+
+#[test]
+fn two_runs_and_two_threads_give_the_same_bytes() {
+    let records = all();
+    let work = |renderer: &Renderer, forwards: bool| -> Vec<Vec<u8>> {
+        let mut worker = renderer.worker();
+        let mut order: Vec<usize> = (0..records.len()).collect();
+        if !forwards {
+            order.reverse();
+        }
+        let mut out = vec![Vec::new(); records.len()];
+        for at in order {
+            out[at] = worker.render(&records[at].1, options(Form::Pdf, Language::English)).expect("a PDF");
+        }
+        out
+    };
+    let (one, other) = (renderer(), renderer());
+    let first = work(&one, true);
+    let (second, third) = std::thread::scope(|scope| {
+        let second = scope.spawn(|| work(&other, true));
+        let third = scope.spawn(|| work(&other, false));
+        (second.join().expect("no panic"), third.join().expect("no panic"))
+    });
+    assert!(first == second && second == third);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("summaries");
+    fs::create_dir_all(&folder).expect("a folder");
+    for ((name, summary), pdf) in records.iter().zip(first) {
+        // For validators that are no part of the build: see deploy/check-summaries.
+        fs::write(folder.join(name).with_extension("json"), serde_json::to_vec(summary).expect("JSON"))
+            .expect("a file");
+        fs::write(folder.join(name).with_extension("pdf"), pdf).expect("a file");
+    }
+}
+
+#[test]
+fn every_record_fits_the_schema_and_the_schema_refuses_what_the_reader_refuses() {
+    let schema: Value = serde_json::from_str(SCHEMA).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    for (name, summary) in all() {
+        let json = serde_json::to_value(&summary).expect("JSON");
+        let wrong: Vec<String> = validator.iter_errors(&json).map(|error| error.instance_path().to_string()).collect();
+        assert!(wrong.is_empty(), "{name}: {wrong:?}");
+    }
+    let base = serde_json::json!({
+        "format": "school-records-summary/1", "report_date": "2026-11-20", "client": {"name": "Sample, One"}, "summary": {},
+        "recent": {}, "history": {"attendance": [{"pct": 90.5}]}
+    });
+    let with = |path: &str, value: Value| {
+        let mut json = base.clone();
+        let (parent, key) = path.rsplit_once('/').expect("a path");
+        json.pointer_mut(parent).expect("a parent").as_object_mut().expect("an object").insert(key.to_owned(), value);
+        json
+    };
+    let check = |json: &Value, good: bool| {
+        assert_eq!(validator.is_valid(json), good, "the schema on {json}");
+        assert_eq!(from_json(json.to_string().as_bytes()).is_ok(), good, "the reader on {json}");
+    };
+    check(&base, true);
+    check(&with("/format", "school-records-summary/2".into()), false);
+    check(&with("/report_date", "11/20/2026".into()), false);
+    check(&with("/client/dob", 7.into()), false);
+    check(&with("/client/nam", "x".into()), false);
+    check(&with("/client/state", "suppressed".into()), false);
+    check(&with("/client/not_permitted", serde_json::json!(["name"])), false);
+    check(&with("/client/not_permitted", serde_json::json!(["dob"])), true);
+    check(&with("/client/not_permitted", serde_json::json!(["school"])), false);
+    check(&with("/client/sasid", serde_json::json!({"suppressed": true})), true);
+    check(&with("/client/sasid", serde_json::json!({"suppressed": false})), false);
+    check(&with("/client/sasid", "9".repeat(2_001).into()), false);
+    check(&with("/history/tests", serde_json::json!({"state": "not_permitted"})), true);
+    check(&with("/history/tests", serde_json::json!({"state": "not_permitted", "rows": [{}]})), false);
+    check(&with("/history/tests", serde_json::json!({"not_permitted": ["math"], "rows": [{"math": 1}]})), false);
+    check(&with("/history/schools", serde_json::json!([{"entry_date_inferred": "first sighting"}])), true);
+    check(&with("/history/attendance", serde_json::json!([{"pct": "90"}])), false);
+    check(&with("/code", "".into()), false);
+    check(&with("/withheld", serde_json::json!(["x".repeat(201)])), false);
+    check(&with("/surprise", 1.into()), false);
+}
