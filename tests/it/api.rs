@@ -90,7 +90,7 @@ impl Served {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (deps, config, ends) = (deps(&world), Server { limits, ..Server::default() }, stop.clone());
         tasks.spawn(async move {
-            api::serve(deps, &config, tokio::sync::watch::channel(tls).1, listener, ends).await.unwrap()
+            api::serve(deps, &config, tokio::sync::watch::channel(tls).1, listener, ends).await.unwrap();
         });
         tasks.close();
         Self { world, at, servers, callers, stop, tasks }

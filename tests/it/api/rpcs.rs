@@ -19,8 +19,8 @@ fn listed() -> BTreeSet<String> {
                 for line in fs::read_to_string(&path).unwrap().lines() {
                     let words: Vec<&str> = line.split([' ', ';', '(', '{']).filter(|word| !word.is_empty()).collect();
                     match words.as_slice() {
-                        ["package", name, ..] => package = (*name).to_owned(),
-                        ["service", name, ..] => service = (*name).to_owned(),
+                        ["package", name, ..] => (*name).clone_into(&mut package),
+                        ["service", name, ..] => (*name).clone_into(&mut service),
                         ["rpc", name, ..] => drop(found.insert(format!("/{package}.{service}/{name}"))),
                         _ => {}
                     }
