@@ -82,20 +82,24 @@ impl Comparer<'_> {
         let mut first = self.first(a.first, b.first, births, cache);
         let mut last = self.last(a.last, b.last, cache);
         let mut middle = self.middle(a.middle, b.middle, cache);
-        let moved = |one: NameId, other: NameId| self.moved(one, b.middle).or_else(|| self.moved(other, a.middle));
-        if let Some(word) = moved(a.first, b.first)
+        // Each side's name may stand as the other's middle name: the commoner word counts, whichever side it is on.
+        let moved = |one: NameId, other: NameId, frequency: &dyn Fn(WordId) -> f64| {
+            let words = [self.moved(one, b.middle), self.moved(other, a.middle)];
+            words.into_iter().flatten().map(frequency).reduce(f64::max)
+        };
+        let of_first = |word| self.corpus.frequencies.first(word, None).max(self.corpus.frequencies.middle(word));
+        if let Some(frequency) = moved(a.first, b.first, &of_first)
             && !first.is_missing()
             && first.level >= first::SIMILAR
         {
-            let frequency = self.corpus.frequencies.first(word, None).max(self.corpus.frequencies.middle(word));
             first = Observed::with(first.comparison, first::MIDDLE, frequency);
             middle = Observed::MISSING;
         }
-        if let Some(word) = moved(a.last, b.last)
+        let of_last = |word| self.corpus.frequencies.last(word).max(self.corpus.frequencies.middle(word));
+        if let Some(frequency) = moved(a.last, b.last, &of_last)
             && !last.is_missing()
             && last.level >= last::SIMILAR
         {
-            let frequency = self.corpus.frequencies.last(word).max(self.corpus.frequencies.middle(word));
             last = Observed::with(last.comparison, last::MIDDLE, frequency);
             middle = Observed::MISSING;
         }
