@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use ed25519_dalek::{
     SigningKey, VerifyingKey,
     pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, spki::der::pem::LineEnding},
@@ -18,10 +18,15 @@ use model::Entropy;
 /// Where the log's first public key is kept when it is changed.
 const FIRST_LOG_KEY: &str = "log-key-first.txt";
 
+/// Keys that nothing can take the place of.
+const LASTING: [&str; 3] = ["tombstones", "ledger", "control"];
+
 /// The folder of keys.
 #[derive(Clone, Debug)]
 pub struct Keys {
     folder: PathBuf,
+    /// The data folder has been worked with.
+    is_in_use: bool,
 }
 
 impl Keys {
@@ -29,7 +34,7 @@ impl Keys {
     pub fn open(data: &Path) -> anyhow::Result<Self> {
         let folder = data.join("keys");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("cannot make the folder of keys")?;
-        Ok(Self { folder })
+        Ok(Self { folder, is_in_use: crate::control::journal::exists(data) })
     }
 
     /// The file of a key.
@@ -37,10 +42,22 @@ impl Keys {
         self.folder.join(name)
     }
 
+    /// Whether a key is missing and may be drawn. Not so those that what was written before rests on, once there is such: with another
+    /// tombstone key erased children would load again, with another ledger key the log would go on under a stranger's name.
+    fn is_to_be_drawn(&self, path: &Path, name: &str) -> anyhow::Result<bool> {
+        let is_missing = !path.exists();
+        ensure!(
+            !(is_missing && self.is_in_use && LASTING.contains(&name)),
+            "the key {} is missing: put it back from where the keys are backed up; another would not do",
+            path.display()
+        );
+        Ok(is_missing)
+    }
+
     /// 32 secret bytes by name, drawn at first need.
     pub fn secret(&self, name: &str, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
         let path = self.path(&format!("{name}.hex"));
-        if !path.exists() {
+        if self.is_to_be_drawn(&path, name)? {
             let mut secret = [0; 32];
             entropy.fill(&mut secret);
             write_new(&path, hex::encode(secret).as_bytes())?;
@@ -79,7 +96,7 @@ impl Keys {
     /// An Ed25519 key by name, drawn at first need, PKCS#8 PEM.
     pub fn signing_key(&self, name: &str, entropy: &dyn Entropy) -> anyhow::Result<SigningKey> {
         let path = self.path(&format!("{name}.pem"));
-        if !path.exists() {
+        if self.is_to_be_drawn(&path, name)? {
             let mut seed = [0; 32];
             entropy.fill(&mut seed);
             let pem = SigningKey::from_bytes(&seed)

@@ -38,6 +38,11 @@ pub fn control_folder(data: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
+/// Whether a data folder has a journal: something was taken away in it once.
+pub fn exists(data: &Path) -> bool {
+    data.join(FOLDER).join(JOURNAL).metadata().is_ok_and(|file| file.len() > 0)
+}
+
 /// What a line is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
