@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike as _, NaiveDate};
 use domains::{Organizations, StoredFact, derive_mobility, fold};
 use model::{BatchId, Certification, Domain, Lineage, Period, SchoolYear, SourcePersonId, Value};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 
 /// What a source can report, in a year counted from 2015 and on a day of the year counted from 1 July.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -239,7 +239,7 @@ fn counted(stays: &BTreeSet<Told>) -> BTreeMap<&'static str, i64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(2015), ..ProptestConfig::with_cases(300) })]
 
     #[test]
     fn the_fold_tells_what_walking_the_calendar_tells(events in events()) {

@@ -247,8 +247,13 @@ const NOT_EXPOSING: [&str; 35] = [
 ];
 
 /// The same, about runs: who is to be told something, what has arrived, whether one may begin.
-const OF_RUNS: [&str; 4] =
-    ["acknowledge::is_last_run", "standing::refuse_run", "withdraw::confirm_files", "withdraw::list_due"];
+const OF_RUNS: [&str; 5] = [
+    "acknowledge::is_last_run",
+    "scope::scope",
+    "standing::refuse_run",
+    "withdraw::confirm_files",
+    "withdraw::list_due",
+];
 
 /// The same, taking back what was decided.
 const UNDOING: [&str; 2] = ["review::undo", "review::undo_bulk"];

@@ -99,14 +99,49 @@ def read_entries(source, count):
 # ---- the head --------------------------------------------------------------------------------------------------------
 
 
-def read_head(note, key):
-    """Origin, size and root of a signed head."""
+KEY_CHANGES_MAX = 999
+
+
+def read_keys(source, known):
+    """The ledger's keys from one that is known, each with the greatest tree it may have signed: a key is believed if the one before named it."""
+    keys, current = [], known.strip()
+    for number in range(1, KEY_CHANGES_MAX + 1):
+        try:
+            note = source.read(f"keys/{number:03}").decode()
+        except (FileNotFoundError, urllib.error.HTTPError) as missing:
+            if getattr(missing, "code", 404) != 404:
+                raise
+            break
+        following = next((line[9:] for line in note.splitlines() if line.startswith("next-key ")), None)
+        if following is None or following == current:
+            continue
+        try:
+            size, _ = read_head(note, [(current, None)])
+        except NotVerified:
+            continue  # a change before the known key
+        read_head(note, [(following, None)])
+        keys.append((current, size))
+        current = following
+    return [*keys, (current, None)]
+
+
+def read_head(note, keys):
+    """Size and root of a head that one of the keys signed, in its time."""
     text, separator, signatures = note.rpartition("\n\n")
     lines = (text + "\n").split("\n")[:-1]
     if not separator or len(lines) < 3 or not lines[1].isdigit():
         raise NotVerified("this is no checkpoint")
-    check_signature(text + "\n", signatures, lines[0], key)
-    return int(lines[1]), base64.b64decode(lines[2], validate=True)
+    size, why = int(lines[1]), NotVerified("the checkpoint is signed with no key of the ledger")
+    for key, until in keys:
+        try:
+            check_signature(text + "\n", signatures, lines[0], key)
+        except NotVerified as this:
+            why = this
+            continue
+        if until is None or size <= until:
+            return size, base64.b64decode(lines[2], validate=True)
+        why = NotVerified("the checkpoint is signed with a key that was retired before")
+    raise why
 
 
 def check_signature(text, signatures, origin, key):
@@ -185,9 +220,9 @@ def check_upper_levels(source, leaves):
 
 
 def verify(source, options):
-    key = pathlib.Path(options.log_key).read_text()
-    size, root = read_head(source.read("checkpoint").decode(), key)
-    kept = read_head(pathlib.Path(options.checkpoint).read_text(), key) if options.checkpoint else None
+    keys = read_keys(source, pathlib.Path(options.log_key).read_text())
+    size, root = read_head(source.read("checkpoint").decode(), keys)
+    kept = read_head(pathlib.Path(options.checkpoint).read_text(), keys) if options.checkpoint else None
     if kept and kept[0] > size:
         raise NotVerified(f"the ledger has shrunk: the checkpoint kept covers {kept[0]} entries, and only {size} are published")
     wanted = uuid.UUID(options.entry).bytes if options.entry else None

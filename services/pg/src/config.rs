@@ -136,7 +136,7 @@ mod tests {
         check("url = 'postgres://app@db.invalid/throughline?sslmode=verify-full'", &[]);
         check("url = 'postgres://app:secret@db.invalid/throughline'", &["password_file"]);
         check("url = 'mysql://x'\nconnections_max = 1", &["database.url", "connections_max"]);
-        check("admin_url = 'postgres://a@b/c'", &["admin_url"]);
+        check("admin_url = 'postgres://a@localhost/c'", &["admin_url"]);
         check("connections_max = 95", &["embedded.connections_max"]);
     }
 

@@ -23,8 +23,6 @@ use packed::Packed;
 
 /// Where the signature's place is told, before it is known: as wide as any file needs.
 const BYTE_RANGE: &str = "[0 0000000000 0000000000 0000000000]";
-/// What the envelope holds beyond certificates and the signature itself, in bytes.
-const ENVELOPE_BYTES: usize = 640;
 
 /// Signs a document of this crate. It must not be signed yet.
 ///
@@ -36,7 +34,7 @@ pub fn sign(pdf: &[u8], signer: &dyn Signer, at: DateTime<Utc>) -> Result<Vec<u8
     let mut out = Vec::with_capacity(pdf.len() + 16_384);
     out.extend_from_slice(pdf);
     out.push(b'\n');
-    let room = signer.identity().chain_bytes() + signer.identity().scheme().signature_bytes_max() + ENVELOPE_BYTES;
+    let room = cms::bytes_max(signer.identity())?;
     let signature_at = out.len();
     let (range_at, contents_at) = write_signature(&mut out, signature, room, at);
     let field_body = format!(

@@ -9,6 +9,7 @@ mod orders;
 mod papers;
 mod place;
 mod published;
+mod pull;
 mod receipts;
 mod receiver;
 mod sealed;

@@ -7,13 +7,13 @@ use crate::{
     place::{Place, files, json, text, word},
 };
 
-fn set_time(place: &Place, at: &str) {
+pub fn set_time(place: &Place, at: &str) {
     fs::create_dir_all(place.path("data")).expect("a folder");
     fs::write(place.path("data/sandbox-time"), at).expect("a file");
 }
 
 /// A state, and DCF's client D8 in care until a day.
-fn begin(day: &str) -> Place {
+pub fn begin(day: &str) -> Place {
     let place = Place::new();
     set_time(&place, &format!("{day}T12:00:00Z"));
     let files = state(&place);
@@ -22,14 +22,14 @@ fn begin(day: &str) -> Place {
     place
 }
 
-fn roster(place: &Place, day: &str, end: &str) {
+pub fn roster(place: &Place, day: &str, end: &str) {
     let row = format!("D8,Quince,Ambrosia,,,2011-03-04,F,,Hartford,06103,{OTHER},E2,2029-01-01,{end},,Hartford,1,W1");
     let path = place.path(&format!("dcf-{day}.csv"));
     fs::write(&path, format!("{DCF_HEADER}\n{row}\n")).expect("a roster");
     place.run(&["roster", "load", text(&path), "--consumer", "dcf", "--date", day], 0);
 }
 
-fn run(place: &Place, day: &str, code: i32) -> serde_json::Value {
+pub fn run(place: &Place, day: &str, code: i32) -> serde_json::Value {
     let report = place.run(&["exchange", "run", "--consumer", "dcf", "--date", day], code);
     report.last().expect("a report").clone()
 }
@@ -66,11 +66,14 @@ fn who_leaves_is_to_be_destroyed_and_files_say_so_once() {
 fn a_suspended_agreement_delivers_no_files_and_the_report_says_why() {
     let place = begin("2030-01-02");
     roster(&place, "2030-01-02", "");
+    set_time(&place, "2030-01-02T12:10:00Z");
     place.run(&["agreement", "suspend", "dcf_mou", "--by", "ann", "--reason", "a question is open"], 0);
+    set_time(&place, "2030-01-02T12:20:00Z");
     let report = run(&place, "2030-01-02", 3);
     assert_eq!((word(&report, "state"), word(&report, "refused_because")), ("refused", "agreement_suspended"));
     assert!(!place.path("out/dcf").exists(), "no file is written");
     assert_eq!(json(&place.report("dcf", "2030-01-02"))["refused_because"], "agreement_suspended");
+    set_time(&place, "2030-01-02T12:30:00Z");
     let out = place.path("export");
     let export = ["feed", "export", "--consumer", "dcf", "--format", "ndjson", "--out", text(&out)];
     let said = place.run(&export, 3);
@@ -80,6 +83,7 @@ fn a_suspended_agreement_delivers_no_files_and_the_report_says_why() {
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers/dcf/agreement.toml");
     set_time(&place, "2030-01-02T13:00:00Z");
     place.run(&["agreement", "activate", document], 0);
+    set_time(&place, "2030-01-02T13:10:00Z");
     assert_eq!(run(&place, "2030-01-02", 0)["state"], "delivered");
 }
 

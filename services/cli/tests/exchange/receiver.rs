@@ -71,6 +71,11 @@ impl Server {
         }
     }
 
+    /// Where it listens, and where its certificates and the callers' are.
+    pub fn place(&self) -> (String, PathBuf) {
+        (self.url.trim_start_matches("https://").to_owned(), self.certificates.clone())
+    }
+
     /// Stops it in order.
     pub fn stop(mut self) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");

@@ -36,6 +36,13 @@ pub(super) fn seal(digest: [u8; 32], signer: &dyn Signer) -> Result<Vec<u8>, Err
     envelope(attributes, &signature, identity).map_err(unwritable)
 }
 
+/// The most that an envelope of this signer measures.
+pub(super) fn bytes_max(identity: &Identity) -> Result<usize, Error> {
+    let attributes = attributes([0; 32], identity.certificate()).map_err(unwritable)?;
+    let longest = vec![0xff; identity.signature_bytes_max()];
+    Ok(envelope(attributes, &longest, identity).map_err(unwritable)?.len())
+}
+
 fn unwritable(_: der::Error) -> Error {
     Error::Corrupt("the signature could not be written".to_owned())
 }

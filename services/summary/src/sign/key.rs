@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use aws_lc_rs::{rand::SystemRandom, signature as lc};
-use der::{Encode as _, asn1::ObjectIdentifier};
+use der::asn1::ObjectIdentifier;
 use p256::{SecretKey, ecdsa::signature::Signer as _, pkcs8::DecodePrivateKey as _};
 use x509_cert::Certificate;
 
@@ -22,23 +22,12 @@ pub enum Scheme {
     RsaPkcs1,
 }
 
-impl Scheme {
-    /// The most that a signature measures.
-    pub(super) const fn signature_bytes_max(self) -> usize {
-        match self {
-            Self::EcdsaP256 => 72,
-            Self::RsaPkcs1 => 1_024,
-        }
-    }
-}
-
 /// Whose signature it is: the key's certificate, then those that lead to a root.
 #[derive(Clone, Debug)]
 pub struct Identity {
     chain: Vec<Certificate>,
     scheme: Scheme,
     key: Vec<u8>,
-    chain_bytes: usize,
 }
 
 impl Identity {
@@ -59,8 +48,7 @@ impl Identity {
             _ => return None,
         };
         let key = info.subject_public_key.as_bytes()?.to_vec();
-        let chain_bytes = chain.iter().map(|certificate| certificate.to_der().map_or(0, |der| der.len())).sum();
-        Some(Self { chain, scheme, key, chain_bytes })
+        Some(Self { chain, scheme, key })
     }
 
     /// How its key signs.
@@ -82,8 +70,13 @@ impl Identity {
         &self.chain[0]
     }
 
-    pub(super) const fn chain_bytes(&self) -> usize {
-        self.chain_bytes
+    /// The most that a signature measures: two numbers of a point's size in DER, or as many bytes as the RSA key is long.
+    pub(super) const fn signature_bytes_max(&self) -> usize {
+        match self.scheme {
+            Scheme::EcdsaP256 => 72,
+            // The key in DER is its modulus and more.
+            Scheme::RsaPkcs1 => self.key.len(),
+        }
     }
 
     /// Whether the key signed the message.
