@@ -1,6 +1,6 @@
 //! The databases a copy can be kept in. Their tables follow the contract, so statements are made while running; the values in them never are.
 
-use std::path::Path;
+use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::Context as _;
 use rusqlite::types::{ToSqlOutput, Value as SqliteValue};
@@ -30,6 +30,8 @@ const BUSY_MS: u64 = 30_000;
 
 impl Database {
     pub fn open_sqlite(file: &Path) -> anyhow::Result<Self> {
+        // Whom the folder's group holds may read it, and nobody else; what SQLite writes beside it has the same mode.
+        drop(fs::File::options().create(true).append(true).mode(0o640).open(file)?);
         let connection = rusqlite::Connection::open(file)?;
         connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
         // What is acknowledged must be on the disk.
