@@ -43,6 +43,22 @@ pub fn exists(data: &Path) -> bool {
     data.join(FOLDER).join(JOURNAL).metadata().is_ok_and(|file| file.len() > 0)
 }
 
+/// The journal of a program before this one, which nothing reads any more.
+const FORMER: &str = "erasures.ndjson";
+
+/// Refuses a data folder whose erasures stand in a journal that is not read: after a restore they would not be carried out again.
+pub fn refuse_former(data: &Path) -> anyhow::Result<()> {
+    let former = data.join(FOLDER).join(FORMER);
+    let holds_lines = former.metadata().is_ok_and(|file| file.len() > 0);
+    ensure!(
+        !holds_lines || exists(data),
+        "{} was written by an earlier version and is not read: carry its erasures out again (`erase request`) in a folder without it, so that \
+         the control journal holds them, or keep to that version",
+        former.display()
+    );
+    Ok(())
+}
+
 /// What a line is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
