@@ -298,7 +298,7 @@ mod tests {
             assert!(error.contains(words), "{error}");
         };
         let lines: Vec<&str> = text.lines().collect();
-        check(text.replace("bb", "dd"), "changed at line 2");
+        check(text.replace("\"bb\"", "\"dd\""), "changed at line 2");
         check(format!("{}\n{}\n", lines[0], lines[2]), "changed at line 2");
         check(format!("{}\n", lines[1]), "changed at line 1");
         check(format!("{}\nnothing\n", lines[0]), "line 2 of the control journal is damaged");
