@@ -43,6 +43,7 @@ use tonic::{
     Code, Status, Streaming,
     transport::{Certificate, Channel, ClientTlsConfig, Identity},
 };
+use tonic_types::StatusExt as _;
 
 use crate::world::{World, consumer, in_care, loaded_at, offense, registration, snapshot, supervised};
 
@@ -187,6 +188,10 @@ fn person(id: &str) -> GetHistoryRequest {
 }
 
 /// What a caller can tell one refusal from another by.
+fn reason_of(status: &Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
 fn told(status: &Status) -> (Code, String, Vec<u8>, usize) {
     (status.code(), status.message().to_owned(), status.details().to_vec(), status.metadata().len())
 }
@@ -546,7 +551,17 @@ SupervisionStartDate,SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBas
     let again = client.submit_roster(request.clone()).await.unwrap().into_inner();
     assert!(again.seen_before);
     let undated = SubmitRosterRequest { roster_date: None, ..request };
-    assert_eq!(client.submit_roster(undated).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(client.submit_roster(undated.clone()).await.unwrap_err().code(), Code::InvalidArgument);
+    // Under suspension nobody's records are taken.
+    let mut conn = served.world.db.superuser().await;
+    served
+        .world
+        .agreements
+        .suspend(&mut conn, "cssd_agreement", ("ann", "a question is open"), moment())
+        .await
+        .unwrap();
+    let refused = client.submit_roster(undated).await.unwrap_err();
+    assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::PermissionDenied, "AGREEMENT_SUSPENDED"));
     served.end().await;
 }
 
@@ -595,6 +610,11 @@ async fn doubtful_matches_are_shown_to_the_states_own_system_and_to_nobody_else(
         request_id: String::new(),
     };
     assert_eq!(own.undo_review(undo).await.unwrap().into_inner().recalled.len(), 1);
+    // The state's own people stop too when its own agreement is suspended.
+    let mut conn = served.world.db.superuser().await;
+    served.world.agreements.suspend(&mut conn, "sea_access", ("ann", "a question is open"), moment()).await.unwrap();
+    let refused = own.list_reviews(ListReviewsRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
     served.end().await;
 }
 

@@ -276,6 +276,43 @@ fn every_door_of_disclosure_is_listed() {
     assert_eq!(doors, listed.collect::<BTreeSet<_>>(), "list what is new, and whether what it returns shows a record");
 }
 
+/// Words in capitals between quotes, in a text.
+fn capitals(text: &str, quote: char) -> BTreeSet<String> {
+    let is_reason = |word: &&str| word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    text.split(quote).filter(is_reason).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_reason_of_the_api_is_in_the_catalogue() {
+    let mut files = Vec::new();
+    sources(&root().join("services/api/src"), &mut files);
+    let mut reasons: BTreeSet<String> =
+        files.iter().flat_map(|file| capitals(&fs::read_to_string(file).expect("a source"), '"')).collect();
+    let denials = fs::read_to_string(root().join("services/agreements/src/decide/reason.rs")).expect("a source");
+    // What is told of a student is one word for all.
+    let of_agreements =
+        denials.lines().skip_while(|line| line.trim() != "NoAgreement,").take_while(|line| !line.is_empty());
+    for name in of_agreements.filter_map(|line| line.trim().strip_suffix(',')).filter(|name| *name != "AnotherParty") {
+        let words = name.chars().fold(String::new(), |mut word, c| {
+            if c.is_uppercase() && !word.is_empty() {
+                word.push('_');
+            }
+            word.push(c.to_ascii_uppercase());
+            word
+        });
+        reasons.insert(words);
+    }
+    reasons.insert("NOT_AVAILABLE".to_owned());
+    let catalogue = fs::read_to_string(root().join("deploy/ERRORS.md")).expect("the catalogue");
+    let rows: BTreeSet<String> = catalogue
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| capitals(line.split('|').nth(1)?, '`').pop_first())
+        .collect();
+    let missing: Vec<_> = reasons.difference(&rows).collect();
+    assert!(missing.is_empty(), "deploy/ERRORS.md does not explain {missing:?}");
+}
+
 #[test]
 fn documents_name_no_machine() {
     for file in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {

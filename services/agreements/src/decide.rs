@@ -136,12 +136,8 @@ pub fn stands(request: &Request<'_>, in_force: &InForce, at: DateTime<Utc>) -> R
     admit(request, in_force, at).map(|_| ())
 }
 
-/// Everything that does not depend on the student; the place of the purpose if nothing speaks against it.
-fn admit(request: &Request<'_>, in_force: &InForce, at: DateTime<Utc>) -> Result<usize, Reason> {
-    let terms = in_force.terms();
-    if *request.consumer != terms.consumer {
-        return Err(Reason::AnotherParty);
-    }
+/// Whether an agreement is in force at a moment at all, whatever is asked of it.
+pub fn runs(in_force: &InForce, at: DateTime<Utc>) -> Result<(), Reason> {
     if at < in_force.activated_at {
         return Err(Reason::AgreementNotYetInForce);
     }
@@ -157,6 +153,16 @@ fn admit(request: &Request<'_>, in_force: &InForce, at: DateTime<Utc>) -> Result
     if validity.ended_before(at) {
         return Err(Reason::AgreementExpired);
     }
+    Ok(())
+}
+
+/// Everything that does not depend on the student; the place of the purpose if nothing speaks against it.
+fn admit(request: &Request<'_>, in_force: &InForce, at: DateTime<Utc>) -> Result<usize, Reason> {
+    let terms = in_force.terms();
+    if *request.consumer != terms.consumer {
+        return Err(Reason::AnotherParty);
+    }
+    runs(in_force, at)?;
     if !terms.access.deliveries.contains(&request.delivery) {
         return Err(Reason::DeliveryNotAgreed);
     }

@@ -49,7 +49,7 @@ pub use approval::{Act, Approval, ApprovalError, Steward, Stewards};
 pub use audit::{Altered, Audit, Unused};
 pub use canonical::{Digest, canonical};
 pub use closings::{EndedVersion, RevokedCertification};
-pub use decide::{Actor, Authority, Denial, Grant, Permit, Phase, Reason, Request, Subject, decide, stands};
+pub use decide::{Actor, Authority, Denial, Grant, Permit, Phase, Reason, Request, Subject, decide, runs, stands};
 pub use diff::diff;
 pub use document::{Checked, Surroundings, check, check_among, parse};
 pub use draft::{Draft, Trial, try_on};

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
 };
 
@@ -41,8 +42,12 @@ impl Default for Server {
 pub struct Limits {
     /// Open connections.
     pub connections_max: usize,
+    /// Open connections of one consumer, and of all whom no agreement names together.
+    pub connections_per_consumer_max: usize,
     /// Handshakes under way at once.
     pub handshakes_max: usize,
+    /// Handshakes under way at once from one address: who connects and keeps silent holds no more places than these.
+    pub handshakes_per_address_max: usize,
     /// For a handshake.
     pub handshake_timeout_ms: u64,
     /// After which a connection is asked to come again, so that its certificate is looked at anew.
@@ -51,8 +56,12 @@ pub struct Limits {
     pub keepalive_ms: u64,
     /// Calls at once on a connection.
     pub calls_per_connection_max: u32,
+    /// Calls a second of a consumer; after a pause as many at once.
+    pub calls_per_second_max: NonZeroU32,
     /// Feeds at once for a consumer.
     pub feeds_per_consumer_max: usize,
+    /// Rosters at once of a consumer: each is held in memory whole.
+    pub rosters_per_consumer_max: usize,
     /// For an answer.
     pub request_timeout_ms: u64,
     /// For taking a roster.
@@ -87,12 +96,16 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 256,
-            handshakes_max: 64,
-            handshake_timeout_ms: 10_000,
+            connections_per_consumer_max: 64,
+            handshakes_max: 256,
+            handshakes_per_address_max: 32,
+            handshake_timeout_ms: 5_000,
             connection_age_ms: 3_600_000,
             keepalive_ms: 60_000,
             calls_per_connection_max: 64,
+            calls_per_second_max: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
             feeds_per_consumer_max: 4,
+            rosters_per_consumer_max: 1,
             request_timeout_ms: 30_000,
             roster_timeout_ms: 600_000,
             header_bytes_max: 16 * 1024,
@@ -122,12 +135,15 @@ impl Server {
         let limits = &self.limits;
         let positive = [
             ("connections_max", limits.connections_max as u64),
+            ("connections_per_consumer_max", limits.connections_per_consumer_max as u64),
             ("handshakes_max", limits.handshakes_max as u64),
+            ("handshakes_per_address_max", limits.handshakes_per_address_max as u64),
             ("handshake_timeout_ms", limits.handshake_timeout_ms),
             ("connection_age_ms", limits.connection_age_ms),
             ("keepalive_ms", limits.keepalive_ms),
             ("calls_per_connection_max", u64::from(limits.calls_per_connection_max)),
             ("feeds_per_consumer_max", limits.feeds_per_consumer_max as u64),
+            ("rosters_per_consumer_max", limits.rosters_per_consumer_max as u64),
             ("request_timeout_ms", limits.request_timeout_ms),
             ("roster_timeout_ms", limits.roster_timeout_ms),
             ("header_bytes_max", u64::from(limits.header_bytes_max)),

@@ -3,14 +3,15 @@
 use std::{
     collections::BTreeMap,
     io,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
+use model::ConsumerId;
 use rustls_pki_types::CertificateDer;
-
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -25,7 +26,7 @@ use tokio_util::{
 use tonic::transport::server::Connected;
 
 use crate::{
-    Limits,
+    shared::Shared,
     tls::{Gate, Peer, Tls},
 };
 
@@ -42,28 +43,43 @@ pub(crate) struct Connection {
     _place: OwnedSemaphorePermit,
 }
 
-/// A caller's certificate and those between it and its authority, and what shuts its connection.
-type Let = (Vec<CertificateDer<'static>>, CancellationToken);
+/// A connection that was let in.
+struct Let {
+    /// The caller's certificate and those between it and its authority.
+    chain: Vec<CertificateDer<'static>>,
+    /// For whom it speaks; those whom no agreement names are one.
+    consumer: Option<ConsumerId>,
+    shut: CancellationToken,
+}
 
 /// The open connections, by number.
 #[derive(Clone, Default)]
 struct Opened(Arc<Mutex<(u64, BTreeMap<u64, Let>)>>);
 
 impl Opened {
-    fn enter(&self, chain: Vec<CertificateDer<'static>>) -> (Entry, CancellationToken) {
+    /// None: the consumer has `most` already.
+    fn enter(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        consumer: Option<ConsumerId>,
+        most: usize,
+    ) -> Option<(Entry, CancellationToken)> {
         let shut = CancellationToken::new();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.1.values().filter(|one| one.consumer == consumer).count() >= most {
+            return None;
+        }
         all.0 += 1;
         let number = all.0;
-        all.1.insert(number, (chain, shut.clone()));
-        (Entry { of: self.clone(), number }, shut)
+        all.1.insert(number, Let { chain, consumer, shut: shut.clone() });
+        Some((Entry { of: self.clone(), number }, shut))
     }
 
     /// Shuts the connections of callers who would be let in no longer.
     fn shut(&self, gate: &Gate) {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = all.1.values().filter(|(chain, _)| !gate.admits(chain));
-        let count = gone.inspect(|(_, shut)| shut.cancel()).count();
+        let gone = all.1.values().filter(|one| !gate.admits(&one.chain));
+        let count = gone.inspect(|one| one.shut.cancel()).count();
         tracing::info!(connections.shut = count, "certificates have changed");
     }
 }
@@ -80,25 +96,62 @@ impl Drop for Entry {
     }
 }
 
+/// Handshakes under way, by the address they come from.
+#[derive(Clone, Default)]
+struct Addresses(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+
+impl Addresses {
+    /// None: the address has `most` already.
+    fn take(&self, address: IpAddr, most: usize) -> Option<OfAddress> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(OfAddress { of: self.clone(), address })
+    }
+}
+
+/// A handshake under way, counted until it is dropped.
+struct OfAddress {
+    of: Addresses,
+    address: IpAddr,
+}
+
+impl Drop for OfAddress {
+    fn drop(&mut self) {
+        let mut all = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.address);
+            }
+        }
+    }
+}
+
 /// Accepts connections until `stop`. Handshakes go on beside each other; what fails in one is nobody else's matter. A change of `tls` holds from the next
 /// connection, and shuts those of callers whom it no longer admits; one that cannot be used changes nothing.
 pub(crate) fn accept(
     listener: TcpListener,
     (mut gate, mut tls): (Gate, watch::Receiver<Tls>),
-    limits: &Limits,
+    shared: &Arc<Shared>,
     tracker: &TaskTracker,
     stop: CancellationToken,
 ) -> mpsc::Receiver<io::Result<Connection>> {
     let (accepted, incoming) = mpsc::channel(1);
+    let limits = &shared.limits;
     let handshakes = Arc::new(Semaphore::new(limits.handshakes_max));
+    let (addresses, per_address) = (Addresses::default(), limits.handshakes_per_address_max);
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let limit = Duration::from_millis(limits.handshake_timeout_ms);
-    let tasks = tracker.clone();
+    let (tasks, shared) = (tracker.clone(), Arc::clone(shared));
     tracker.spawn(async move {
         let opened = Opened::default();
         let mut can_change = true;
         loop {
-            let (under_way, stream) = tokio::select! {
+            let (under_way, (stream, address)) = tokio::select! {
                 () = stop.cancelled() => return,
                 changed = tls.changed(), if can_change => {
                     can_change = changed.is_ok();
@@ -112,14 +165,18 @@ pub(crate) fn accept(
                     None => return,
                 },
             };
+            let Some(of_address) = addresses.take(address.ip(), per_address) else {
+                tracing::debug!("an address has as many handshakes under way as it may");
+                continue;
+            };
             let (gate, places, accepted) = (gate.clone(), Arc::clone(&places), accepted.clone());
-            let (stop, opened) = (stop.clone(), opened.clone());
+            let (stop, opened, shared) = (stop.clone(), opened.clone(), Arc::clone(&shared));
             tasks.spawn(async move {
                 let connection = tokio::select! {
                     () = stop.cancelled() => return,
-                    connection = timeout(limit, open(stream, &gate, places, &opened)) => connection,
+                    connection = timeout(limit, open(stream, &gate, places, (&opened, &shared))) => connection,
                 };
-                drop(under_way);
+                drop((under_way, of_address));
                 match connection {
                     // The receiver is gone only when the server is: then there is nothing to hand over.
                     Ok(Ok(connection)) => drop(accepted.send(Ok(connection)).await),
@@ -148,12 +205,15 @@ fn renew(gate: &mut Gate, tls: &Tls, opened: &Opened) {
 }
 
 /// The next connection, once a handshake may begin.
-async fn next(listener: &TcpListener, handshakes: &Arc<Semaphore>) -> Option<(OwnedSemaphorePermit, TcpStream)> {
+async fn next(
+    listener: &TcpListener,
+    handshakes: &Arc<Semaphore>,
+) -> Option<(OwnedSemaphorePermit, (TcpStream, SocketAddr))> {
     // Cannot fail: the semaphore is never closed.
     let under_way = Arc::clone(handshakes).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Some((under_way, stream)),
+            Ok(accepted) => return Some((under_way, accepted)),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
                 sleep(ACCEPT_PAUSE).await;
@@ -162,15 +222,24 @@ async fn next(listener: &TcpListener, handshakes: &Arc<Semaphore>) -> Option<(Ow
     }
 }
 
-async fn open(stream: TcpStream, gate: &Gate, places: Arc<Semaphore>, opened: &Opened) -> io::Result<Connection> {
+async fn open(
+    stream: TcpStream,
+    gate: &Gate,
+    places: Arc<Semaphore>,
+    (opened, shared): (&Opened, &Shared),
+) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     let stream = gate.acceptor.accept(stream).await?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let peer = chain.first().and_then(Peer::of).ok_or_else(|| io::Error::other("the certificate cannot be read"))?;
+    let peer = Arc::new(peer);
     let place = places.try_acquire_owned().map_err(|_| io::Error::other("there are too many connections"))?;
-    let (entry, shut) = opened.enter(chain.iter().map(|certificate| certificate.clone().into_owned()).collect());
+    let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+    let (entry, shut) = opened
+        .enter(chain, shared.consumer_of(&peer), shared.limits.connections_per_consumer_max)
+        .ok_or_else(|| io::Error::other("the consumer has too many connections"))?;
     let shut = Box::pin(shut.cancelled_owned());
-    Ok(Connection { stream, peer: Arc::new(peer), shut, _entry: entry, _place: place })
+    Ok(Connection { stream, peer, shut, _entry: entry, _place: place })
 }
 
 impl Connected for Connection {

@@ -11,6 +11,7 @@
 //!
 //! Start with [`serve`], then `history` (the simplest service) and `feed` (the only stream).
 
+mod admission;
 mod caller;
 mod config;
 mod convert;

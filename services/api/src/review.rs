@@ -15,7 +15,6 @@ use disclosure::{
     review::{self, Decided},
 };
 use model::{ConsumerId, Masked, StudentId};
-use pg::Role;
 use proto::{
     google::r#type::Date,
     review::v1::{self as pb, review_service_server::ReviewService},
@@ -199,18 +198,11 @@ impl ReviewService for Review {
 /// The caller, if the agreement in force makes it one of the SEA's own systems; every other caller gets the one answer.
 async fn own<T>(shared: &Shared, request: &Request<T>) -> Result<Caller, Failure> {
     let caller = shared.caller(request)?;
-    let (deps, at) = (&shared.deps, shared.deps.clock.now());
-    let in_force = pg::run_tx(&deps.pool, "api.own", Role::Agreements, |tx| {
-        let id = caller.id();
-        Box::pin(async move { deps.agreements.load_active(tx, id, at).await })
-    })
-    .await?;
-    let is_own = in_force.is_some_and(|in_force| {
-        let terms = in_force.terms();
-        terms.population.rule == PopulationRule::EveryStudent
-            && terms.access.systems.iter().any(|system| caller.is_system(system))
-    });
-    if is_own { Ok(caller) } else { Err(Failure::Withheld) }
+    let in_force = shared.standing(&caller).await.map_err(|failure| match failure {
+        Failure::Denied(_) => Failure::Withheld,
+        other => other,
+    })?;
+    if in_force.terms().population.rule == PopulationRule::EveryStudent { Ok(caller) } else { Err(Failure::Withheld) }
 }
 
 /// A registered steward, by the name in the request.

@@ -7,7 +7,7 @@ use proto::roster::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{caller::Caller, convert, shared::Shared, status::Failure};
+use crate::{admission::RosterPlace, caller::Caller, convert, shared::Shared, status::Failure};
 
 /// The service.
 pub(crate) struct Roster(pub(crate) Arc<Shared>);
@@ -20,8 +20,10 @@ impl RosterService for Roster {
         request: Request<SubmitRosterRequest>,
     ) -> Result<Response<SubmitRosterResponse>, Status> {
         let shared = &*self.0;
+        let place = request.extensions().get::<RosterPlace>().cloned();
         shared
             .answer(shared.limits.roster_timeout_ms, async move {
+                let _place = place;
                 let caller = shared.caller(&request)?;
                 submit(shared, &caller, request.into_inner()).await
             })
@@ -39,6 +41,8 @@ async fn submit(
         reason: "NO_ROSTER_LAYOUT",
         what: "it is not agreed how this consumer's rosters read",
     })?;
+    // Who may be told nothing tells nothing either: the exchange keeps no personal data that no agreement covers.
+    shared.standing(caller).await?;
     convert::uuid("request_id", &request.request_id)?;
     let date = convert::day("roster_date", request.roster_date)?;
     if request.content.is_empty() {

@@ -10,11 +10,20 @@ use proto::{
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::server::Router;
+use tonic::{service::interceptor::InterceptedService, transport::server::Router};
 
 use crate::{
-    Deps, Error, Server, Tls, feed::Feed, health, history::History, incoming, ledger::Ledger, review::Review,
-    roster::Roster, shared::Shared, summary::Summaries,
+    Deps, Error, Server, Tls,
+    admission::{Admission, RosterAdmission},
+    feed::Feed,
+    health,
+    history::History,
+    incoming,
+    ledger::Ledger,
+    review::Review,
+    roster::Roster,
+    shared::Shared,
+    summary::Summaries,
 };
 
 /// What a message may measure beyond its content.
@@ -38,7 +47,7 @@ pub async fn serve(
     // Whatever ends this function, a failure or its caller, ends its tasks.
     let _guard = stop.clone().drop_guard();
     let shared = Arc::new(Shared::new(deps, config.limits.clone(), tasks.clone(), stop.clone()));
-    let incoming = incoming::accept(listener, (gate, tls), &config.limits, &tasks, stop.clone());
+    let incoming = incoming::accept(listener, (gate, tls), &shared, &tasks, stop.clone());
     let (reporter, health_service) = tonic_health::server::health_reporter();
     health::close(&reporter).await;
     tasks.spawn(health::watch(Arc::clone(&shared), reporter));
@@ -91,6 +100,7 @@ fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router, Error> {
     } else {
         None
     };
+    let admission = Admission::new(shared);
     let keepalive = Duration::from_millis(limits.keepalive_ms);
     Ok(tonic::transport::Server::builder()
         .max_concurrent_streams(limits.calls_per_connection_max)
@@ -102,10 +112,10 @@ fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router, Error> {
         // For the whole of a call that is answered at once, its arrival included; answers have their own, shorter limits.
         .timeout(Duration::from_millis(limits.roster_timeout_ms))
         .add_optional_service(reflection)
-        .add_service(history)
-        .add_service(feed)
-        .add_service(ledger)
-        .add_service(review)
-        .add_service(roster)
-        .add_service(summaries))
+        .add_service(InterceptedService::new(history, admission.clone()))
+        .add_service(InterceptedService::new(feed, admission.clone()))
+        .add_service(InterceptedService::new(ledger, admission.clone()))
+        .add_service(InterceptedService::new(review, admission.clone()))
+        .add_service(InterceptedService::new(roster, RosterAdmission::new(shared)))
+        .add_service(InterceptedService::new(summaries, admission)))
 }

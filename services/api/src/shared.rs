@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use agreements::{InForce, Reason};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use model::ConsumerId;
+use pg::Role;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
@@ -21,25 +24,54 @@ pub(crate) struct Shared {
     /// Cancelled when the server stops.
     pub(crate) stop: CancellationToken,
     consumers: Vec<Arc<Consumer>>,
-    feeds: BTreeMap<ConsumerId, Arc<Semaphore>>,
+    callers: BTreeMap<ConsumerId, Places>,
     organizations: disclosure::OrganizationCache,
+}
+
+/// What a consumer may have under way at once.
+struct Places {
+    calls: DefaultDirectRateLimiter,
+    feeds: Arc<Semaphore>,
+    rosters: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            calls: RateLimiter::direct(Quota::per_second(limits.calls_per_second_max)),
+            feeds: Arc::new(Semaphore::new(limits.feeds_per_consumer_max)),
+            rosters: Arc::new(Semaphore::new(limits.rosters_per_consumer_max)),
+        }
+    }
 }
 
 impl Shared {
     pub(crate) fn new(deps: Deps, limits: Limits, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        let feeds = deps
-            .consumers
-            .iter()
-            .map(|consumer| (consumer.id.clone(), Arc::new(Semaphore::new(limits.feeds_per_consumer_max))))
-            .collect();
+        let callers = deps.consumers.iter().map(|consumer| (consumer.id.clone(), Places::new(&limits))).collect();
         let consumers = deps.consumers.iter().cloned().map(Arc::new).collect();
-        Self { deps, limits, tasks, stop, consumers, feeds, organizations: disclosure::OrganizationCache::default() }
+        Self { deps, limits, tasks, stop, consumers, callers, organizations: disclosure::OrganizationCache::default() }
     }
 
     /// Who calls. Asked first, before anything of the request is looked at.
     pub(crate) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Failure> {
         let peer = request.extensions().get::<Arc<Peer>>().ok_or(Failure::Unauthenticated)?;
         Caller::resolve(&self.consumers, peer).ok_or(Failure::Unauthenticated)
+    }
+
+    /// The agreement under which a caller may act now: in force, and naming this system. What is to be disclosed is decided elsewhere, anew.
+    pub(crate) async fn standing(&self, caller: &Caller) -> Result<Arc<InForce>, Failure> {
+        let at = self.deps.clock.now();
+        let in_force = pg::run_tx(&self.deps.pool, "api.standing", Role::Agreements, |tx| {
+            let id = caller.id();
+            Box::pin(async move { self.deps.agreements.load_active(tx, id, at).await })
+        })
+        .await?
+        .ok_or(Failure::Denied(Reason::NoAgreement))?;
+        agreements::runs(&in_force, at).map_err(Failure::Denied)?;
+        if !in_force.terms().access.systems.iter().any(|system| caller.is_system(system)) {
+            return Err(Failure::Denied(Reason::SystemNotAgreed));
+        }
+        Ok(in_force)
     }
 
     /// What disclosures need.
@@ -53,11 +85,34 @@ impl Shared {
         }
     }
 
+    /// The consumer for which a certificate speaks, if it speaks for one.
+    pub(crate) fn consumer_of(&self, peer: &Arc<Peer>) -> Option<ConsumerId> {
+        Caller::resolve(&self.consumers, peer).map(|caller| caller.id().clone())
+    }
+
+    /// Counts a call of a consumer; refused where it calls more often than it may.
+    pub(crate) fn count_call(&self, consumer: &ConsumerId) -> Result<(), Failure> {
+        const OFTEN: Failure =
+            Failure::Busy { reason: "TOO_MANY_CALLS", what: "this consumer calls more often than it may" };
+        self.places(consumer)?.calls.check().map_err(|_| OFTEN)
+    }
+
     /// A place among the feeds a consumer may have open.
     pub(crate) fn take_feed(&self, consumer: &ConsumerId) -> Result<OwnedSemaphorePermit, Failure> {
-        const FULL: Failure = Failure::Busy("this consumer has as many feeds open as it may");
-        let places = self.feeds.get(consumer).ok_or(Failure::Unauthenticated)?;
-        Arc::clone(places).try_acquire_owned().map_err(|_| FULL)
+        const FULL: Failure =
+            Failure::Busy { reason: "TOO_MANY_FEEDS", what: "this consumer has as many feeds open as it may" };
+        Arc::clone(&self.places(consumer)?.feeds).try_acquire_owned().map_err(|_| FULL)
+    }
+
+    /// A place among the rosters a consumer may send at once.
+    pub(crate) fn take_roster(&self, consumer: &ConsumerId) -> Result<OwnedSemaphorePermit, Failure> {
+        const FULL: Failure =
+            Failure::Busy { reason: "TOO_MANY_ROSTERS", what: "a roster of this consumer is still being taken" };
+        Arc::clone(&self.places(consumer)?.rosters).try_acquire_owned().map_err(|_| FULL)
+    }
+
+    fn places(&self, consumer: &ConsumerId) -> Result<&Places, Failure> {
+        self.callers.get(consumer).ok_or(Failure::Unauthenticated)
     }
 
     /// Gives an answer within a time, or says why there is none.

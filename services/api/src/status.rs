@@ -46,8 +46,13 @@ pub(crate) enum Failure {
         /// For people.
         what: &'static str,
     },
-    /// Too much at once.
-    Busy(&'static str),
+    /// Too much at once, or too often.
+    Busy {
+        /// For programs.
+        reason: &'static str,
+        /// For people.
+        what: &'static str,
+    },
     /// The server stops.
     Stopping,
     /// It took too long.
@@ -87,7 +92,7 @@ impl Failure {
             Self::NotFound(what) => status(Code::NotFound, "NOT_FOUND", &format!("there is no such {what}")),
             Self::Conflict(what) => status(Code::Aborted, "CONFLICT", what),
             Self::Precondition { reason, what } => status(Code::FailedPrecondition, reason, what),
-            Self::Busy(what) => again("TOO_MANY_FEEDS", what),
+            Self::Busy { reason, what } => again(reason, what),
             Self::Stopping => again("STOPPING", "the server stops; go on with the last token in a moment"),
             Self::TooLate => status(Code::DeadlineExceeded, "TOO_LATE", "it took too long"),
             Self::Unavailable(source) => {

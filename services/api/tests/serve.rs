@@ -12,7 +12,7 @@ use proto::{
     feed::v1::{AckFeedRequest, StreamFeedRequest, feed_service_client::FeedServiceClient},
     history::v1::{GetHistoryRequest, history_service_client::HistoryServiceClient},
     ledger::v1::{GetCheckpointRequest, GetInclusionProofRequest, ledger_service_client::LedgerServiceClient},
-    roster::v1::{SubmitRosterRequest, roster_service_client::RosterServiceClient},
+    roster::v1::{SubmitRosterRequest, SubmitRosterResponse, roster_service_client::RosterServiceClient},
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, ExtendedKeyUsagePurpose,
@@ -27,13 +27,16 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::timeout,
 };
 use tokio_rustls::TlsConnector;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     Code, Status,
+    client::Grpc,
     transport::{Certificate, Channel, ClientTlsConfig, Identity},
 };
+use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -150,7 +153,7 @@ impl World {
 
     async fn end(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(20), self.tasks.wait()).await.expect("the server ends");
+        timeout(Duration::from_secs(20), self.tasks.wait()).await.expect("the server ends");
     }
 }
 
@@ -439,7 +442,7 @@ async fn health_is_red_without_a_database_and_reflection_is_off_unless_asked_for
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), red).await.expect("it turns red");
+        timeout(Duration::from_secs(10), red).await.expect("it turns red");
         let request = ServerReflectionRequest {
             host: String::new(),
             message_request: Some(MessageRequest::ListServices(String::new())),
@@ -456,4 +459,76 @@ async fn health_is_red_without_a_database_and_reflection_is_off_unless_asked_for
         drop(watch);
         world.end().await;
     }
+}
+
+/// A roster whose bytes never come.
+async fn unsent_roster(channel: Channel) -> Status {
+    let mut client = Grpc::new(channel);
+    client.ready().await.unwrap();
+    let path = "/throughline.roster.v1.RosterService/SubmitRoster".parse().unwrap();
+    let codec = ProstCodec::<SubmitRosterRequest, SubmitRosterResponse>::default();
+    let called = client.streaming(tonic::Request::new(futures::stream::pending()), path, codec).await;
+    called.map(|_| ()).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_before_what_it_sends_is_read() {
+    let world = World::start(Limits::default(), false).await;
+    let channel = world.connect(Some(&world.unlisted)).await.unwrap();
+    let refused = timeout(Duration::from_secs(20), unsent_roster(channel)).await.expect("no byte is waited for");
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unauthenticated, "UNKNOWN_CERTIFICATE"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_consumer_sends_one_roster_at_a_time_and_calls_no_oftener_than_it_may() {
+    let rare = Limits { calls_per_second_max: 40.try_into().unwrap(), ..Limits::default() };
+    let world = World::start(rare, false).await;
+    let channel = world.connect(Some(&world.known)).await.unwrap();
+    let sending = TaskTracker::new().spawn(unsent_roster(channel.clone()));
+    let mut client = RosterServiceClient::new(channel);
+    let mut told = Vec::new();
+    while !told.iter().any(|reason| reason == "TOO_MANY_ROSTERS") {
+        tokio::task::yield_now().await;
+        told.push(reason(&client.submit_roster(SubmitRosterRequest::default()).await.unwrap_err()));
+    }
+    sending.abort();
+    while reason(&client.submit_roster(SubmitRosterRequest::default()).await.unwrap_err()) != "NO_ROSTER_LAYOUT" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut calls = Vec::new();
+    while calls.last().is_none_or(|reason| reason != "TOO_MANY_CALLS") {
+        let status = client.submit_roster(SubmitRosterRequest::default()).await.unwrap_err();
+        assert_eq!(reason(&status) == "TOO_MANY_CALLS", status.code() == Code::Unavailable);
+        calls.push(reason(&status));
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_consumer_holds_its_own_connections_only_and_an_address_its_own_handshakes() {
+    let limits = Limits {
+        connections_per_consumer_max: 1,
+        handshakes_per_address_max: 2,
+        handshake_timeout_ms: 60_000,
+        ..Limits::default()
+    };
+    let world = World::start(limits, false).await;
+    let first = world.connect(Some(&world.known)).await.unwrap();
+    let mut second = world.handshake(&version::TLS13).await.unwrap();
+    let closed = second.read(&mut [0; 16]).await;
+    assert!(closed.is_err() || closed.is_ok_and(|read| read == 0), "the consumer has its connection");
+    // Another's place is its own.
+    let other = world.connect(Some(&world.unlisted)).await.unwrap();
+    let status = LedgerServiceClient::new(other).get_checkpoint(GetCheckpointRequest {}).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    let status = LedgerServiceClient::new(first).get_checkpoint(GetCheckpointRequest {}).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    // Two that keep silent: a third from there is closed at once.
+    let silent = [TcpStream::connect(world.at).await.unwrap(), TcpStream::connect(world.at).await.unwrap()];
+    let mut third = TcpStream::connect(world.at).await.unwrap();
+    let closed = timeout(Duration::from_secs(20), third.read(&mut [0; 16])).await.expect("it is not waited for");
+    assert!(closed.is_err() || closed.is_ok_and(|read| read == 0));
+    drop(silent);
+    world.end().await;
 }

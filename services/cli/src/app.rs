@@ -105,6 +105,7 @@ impl App {
         if app.settings.sandbox {
             app.activate_shipped().await?;
         }
+        crate::scratch::sweep(&app.data)?;
         crate::control::journal::refuse_former(&app.data)?;
         crate::control::resume(&app, set_back).await?;
         crate::commands::erase::resume(&app).await.context("an erasure could not be finished")?;

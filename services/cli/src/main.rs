@@ -10,6 +10,7 @@ mod console;
 mod control;
 mod generate;
 mod keys;
+mod scratch;
 mod settings;
 mod signing;
 mod system;

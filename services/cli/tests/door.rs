@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::BufRead as _,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -308,4 +309,40 @@ fn an_agreement_that_cannot_hold_is_refused_with_line_and_clause() {
     fs::create_dir_all(&other).expect("a folder");
     let said = place.run("other", &["--sandbox", "agreement", "activate", text(&path)], 1);
     assert!(said.contains("another party"), "{said}");
+}
+
+/// The number of the database server's first process, once the server is ready.
+fn postmaster(data: &Path) -> Option<String> {
+    let text = fs::read_to_string(data.join("pg/postmaster.pid")).ok()?;
+    let lines: Vec<&str> = text.lines().collect();
+    (lines.get(7)?.trim() == "ready").then(|| lines[0].to_owned())
+}
+
+fn signal(name: &str, pid: &str) {
+    assert!(Command::new("kill").args([name, pid]).status().expect("kill runs").success());
+}
+
+#[test]
+fn a_served_database_that_is_killed_comes_back() {
+    let place = Place::new();
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_throughline"));
+    serve.args(["--sandbox", "--data"]).arg(place.path("data")).args(["serve", "--listen", "127.0.0.1:0", "--json"]);
+    let mut serve = serve.stdout(std::process::Stdio::piped()).spawn().expect("the program runs");
+    let mut line = String::new();
+    std::io::BufReader::new(serve.stdout.take().expect("its words")).read_line(&mut line).expect("a line");
+    assert!(line.contains("serving"), "{line}");
+    let data = place.path("data");
+    let first = postmaster(&data).expect("a server");
+    signal("-9", &first);
+    let second = std::iter::repeat_with(|| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        postmaster(&data).filter(|pid| *pid != first)
+    })
+    .take(1_200)
+    .flatten()
+    .next();
+    assert!(second.is_some(), "nobody started the database again");
+    place.run("data", &["--sandbox", "db", "status"], 0);
+    signal("-TERM", &serve.id().to_string());
+    assert!(serve.wait().expect("its end").success());
 }

@@ -213,8 +213,6 @@ pub enum ReportedOn {
 pub struct Meaning {
     /// The field of the state's identifier, for a record about a person.
     pub person: Option<usize>,
-    /// Whether the record only refers to a person whom another record must have made known.
-    pub refers_only: bool,
     /// The field of a birth date given for checking only.
     pub claimed_birth_date: Option<usize>,
     /// The day the source gives for its report.

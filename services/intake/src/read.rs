@@ -84,7 +84,7 @@ pub fn read_from(
             Event::Bad { line, record_type, raw, findings } => rejected(line, record_type, raw, findings),
             Event::Good { record, raw, findings } => {
                 let line = record.line;
-                let item = item_of(&record, raw, findings)
+                let item = item_of(&record, findings)
                     .unwrap_or_else(|findings| rejected(line, record.plan.type_of(record.cells), raw, findings));
                 rejected_late += u64::from(matches!(item, Item::Rejected { .. }));
                 item
@@ -100,7 +100,7 @@ fn rejected(line: u32, record_type: RecordType, raw: &[u8], findings: Vec<Findin
     Item::Rejected { line, record_type, raw: Masked::new(raw.to_vec()), findings }
 }
 
-fn item_of(record: &Checkpoint<'_>, raw: &[u8], mut findings: Vec<Finding>) -> Result<Item, Vec<Finding>> {
+fn item_of(record: &Checkpoint<'_>, mut findings: Vec<Finding>) -> Result<Item, Vec<Finding>> {
     let meaning = &record.plan.record.meaning;
     let (line, record_type) = (record.line, record.plan.type_of(record.cells));
     if let Some(rule) = &meaning.organization {
@@ -122,8 +122,8 @@ fn item_of(record: &Checkpoint<'_>, raw: &[u8], mut findings: Vec<Finding>) -> R
             state_id: Masked::new(person.to_owned()),
             claimed_birth_date: record.claimed_birth_date(),
             facts,
-            introduces: !meaning.refers_only,
-            raw: Masked::new(if meaning.refers_only { raw.to_vec() } else { Vec::new() }),
+            introduces: true,
+            raw: Masked::new(Vec::new()),
             findings,
         }),
         Err(finding) => {

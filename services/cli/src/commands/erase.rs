@@ -447,6 +447,7 @@ async fn clear_files(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
     let subject = subject(app, erasure).await?;
     let domain = erasure.order.fact.as_ref().map(|fact| fact.domain);
     let disclosures = disclosure::erase::list_disclosures(app.pool(), &subject.students, domain).await?;
+    crate::scratch::sweep(&app.data)?;
     let cleared = files::clear(&app.data, &disclosures, &subject, erasure.is_whole())?;
     console::line(true, format!("{cleared} files of deliveries cleared"));
     step(app, erasure.order.id, Step::Files, Step::Records).await?;

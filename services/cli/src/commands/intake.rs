@@ -151,7 +151,7 @@ pub async fn load_told(
     tell: &mut (dyn FnMut(&Receipt) -> anyhow::Result<()> + Send),
 ) -> anyhow::Result<Totals> {
     let sea = asked.sea;
-    let mut collected = Collected::new(asked)?;
+    let mut collected = Collected::new(asked, &app.data)?;
     for path in paths {
         collected.collect(path)?;
     }

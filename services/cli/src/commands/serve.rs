@@ -67,6 +67,8 @@ pub struct Serving {
     server: JoinHandle<Result<(), api::Error>>,
     sequencer: JoinHandle<()>,
     control: JoinHandle<()>,
+    /// Looks after the server that is brought along.
+    database: Option<JoinHandle<Result<(), pg::Problem>>>,
     log: Option<ServedLog>,
 }
 
@@ -89,17 +91,26 @@ impl Serving {
         };
         let sequencer = app.sequence_in_background(stop.clone())?;
         let control = crate::app::spawn(settle_until(Arc::clone(app), stop.clone()));
+        let database = app.database.cluster().map(|cluster| {
+            let looked_after = Arc::clone(cluster).supervise(stop.clone());
+            crate::app::spawn(looked_after)
+        });
         let (deps, config, until) = (deps(app)?, app.settings.server.clone(), stop.clone());
         let server = crate::app::spawn(async move { api::serve(deps, &config, tls, listener, until).await });
         let every = Duration::from_millis(app.settings.server.limits.certificates_interval_ms);
         let (folder, until) = (certificates.clone(), stop.clone());
         crate::app::spawn(async move { watch_tls(&folder, &changed, every, until).await });
-        Ok(Self { address, certificates, stop, server, sequencer, control, log })
+        Ok(Self { address, certificates, stop, server, sequencer, control, database, log })
     }
 
     /// Waits until the server has stopped by itself, which it does only when it cannot go on.
     async fn failed(&mut self) {
-        while !self.server.is_finished() && !self.log.as_ref().is_some_and(|log| log.server.is_finished()) {
+        let has_ended = |this: &Self| {
+            this.server.is_finished()
+                || this.log.as_ref().is_some_and(|log| log.server.is_finished())
+                || this.database.as_ref().is_some_and(JoinHandle::is_finished)
+        };
+        while !has_ended(self) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
@@ -113,6 +124,9 @@ impl Serving {
             log.server.await.map_err(|_| anyhow!("the server of the log stopped"))??;
         }
         self.server.await.map_err(|_| anyhow!("the server stopped"))??;
+        if let Some(database) = self.database {
+            database.await.map_err(|_| anyhow!("the database was looked after no more"))??;
+        }
         Ok(())
     }
 }

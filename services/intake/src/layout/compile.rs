@@ -129,7 +129,6 @@ fn record(spec: RecordSpec, is_fixed: bool, status: Status) -> Result<Record, St
     let rules = spec.rules.into_iter().map(|rule_spec| rule(rule_spec, &names)).collect::<Result<_, _>>()?;
     let meaning = Meaning {
         person: place_some(&names, spec.person.as_ref())?,
-        refers_only: spec.refers_only,
         claimed_birth_date: place_some(&names, spec.claimed_birth_date.as_ref())?,
         reported_on: spec
             .reported_on

@@ -62,9 +62,6 @@ pub(super) struct RecordSpec {
     pub notes: Vec<String>,
     /// The field that holds the state's identifier of the person.
     pub person: Option<String>,
-    /// The record only refers to a person whom another must have made known.
-    #[serde(default)]
-    pub refers_only: bool,
     /// A birth date given for checking only.
     pub claimed_birth_date: Option<String>,
     /// The day the source gives for its report.

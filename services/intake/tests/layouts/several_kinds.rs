@@ -41,7 +41,6 @@ last_surname = "surname"
 code = "050"
 name = "program"
 person = "id"
-refers_only = true
 school_year = [{ text = "year" }]
 fields = [
   { name = "kind", at = 1, length = 3, type = "constant 050", require = "M" },

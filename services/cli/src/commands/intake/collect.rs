@@ -17,13 +17,13 @@ use intake::{
     read::{self, Sender},
 };
 use model::Sea;
-use tempfile::TempDir;
 
 use super::{
     Asked,
     edfi::{Deliveries, Named},
     find_layout, sif, tables,
 };
+use crate::scratch::Scratch;
 
 /// What is to be loaded, in order.
 pub struct Collected<'a> {
@@ -38,7 +38,7 @@ pub struct Collected<'a> {
     sea: &'a Sea,
     layout: Option<Chosen>,
     district: Option<&'a str>,
-    unpacked: TempDir,
+    unpacked: Scratch,
 }
 
 /// The layout that somebody named.
@@ -53,8 +53,8 @@ enum Chosen {
 const NESTED_MAX: usize = 3;
 
 impl<'a> Collected<'a> {
-    /// Nothing yet. `Err`: there is no such layout.
-    pub fn new(asked: Asked<'a>) -> anyhow::Result<Self> {
+    /// Nothing yet; archives are unpacked below the data folder. `Err`: there is no such layout.
+    pub fn new(asked: Asked<'a>, data: &Path) -> anyhow::Result<Self> {
         let layout = match asked.layout {
             None => None,
             Some(id) => Some(match Named::parse(id)? {
@@ -71,7 +71,7 @@ impl<'a> Collected<'a> {
             sea: asked.sea,
             layout,
             district: asked.district,
-            unpacked: tempfile::tempdir().context("cannot make a temporary folder")?,
+            unpacked: Scratch::new(data)?,
         })
     }
 
