@@ -36,6 +36,11 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
+    /// Says whether these can be served with: they read, the key is the certificate's, there is an authority.
+    pub fn check(&self) -> Result<(), Error> {
+        self.gate().map(|_| ())
+    }
+
     /// What callers are let in by.
     pub(crate) fn gate(&self) -> Result<Gate, Error> {
         // Its first group for key exchange is X25519MLKEM768: the workspace asks for `prefer-post-quantum`.

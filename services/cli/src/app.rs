@@ -124,6 +124,16 @@ impl App {
             write_new(&data.join("config.toml"), SANDBOX.as_bytes())?;
         }
         let settings = Settings::load(place.config.as_deref(), &data)?;
+        Self::assemble(settings, data, access, clock).await
+    }
+
+    /// Keys, documents and database of a configuration that was read.
+    pub async fn assemble(
+        settings: Settings,
+        data: PathBuf,
+        access: Access,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> anyhow::Result<Self> {
         let clock = match clock {
             Some(clock) => clock,
             None if settings.sandbox => sandbox_clock(&data)?,

@@ -99,6 +99,8 @@ pub enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(Config),
+    /// Look at everything the exchange rests on, change nothing, and say what is wrong and what to do.
+    Doctor,
     /// Measure, each figure beside its limit in the same run. For a sandbox: what it reads is entered in the ledger like any disclosure.
     Bench(Bench),
 }

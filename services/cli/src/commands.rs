@@ -7,6 +7,7 @@ mod break_glass;
 mod config;
 mod db;
 mod demo;
+mod doctor;
 pub mod erase;
 pub mod exchange;
 mod feed;
@@ -67,6 +68,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Erase(command) => erase::run(&place, command).await,
         Command::Ledger(command) => ledger::run(&place, command).await,
         Command::Db(command) => db::run(&place, command).await,
+        Command::Doctor => doctor::run(&place).await,
         Command::Config(command) => config::run(&place, &command),
         Command::Bench(options) => bench::run(&place, &options).await,
     }

@@ -466,6 +466,14 @@ async fn read_for_reference(produce: Produce) -> Result<Vec<Finding>, LoadError>
     reader.await.map_err(|_| LoadError::Stopped)?.map_err(|error: crate::Error| LoadError::Read(Box::new(error)))
 }
 
+/// Bytes of all files that were recorded, and of those recorded since a moment: what the database grows with.
+pub async fn received(pool: &pg::Pool, since: chrono::DateTime<chrono::Utc>) -> Result<(u64, u64), LoadError> {
+    pg::run_tx(pool, "intake.received", Role::Intake, |tx| {
+        Box::pin(async move { Ok(store::sum_received(tx, since).await?) })
+    })
+    .await
+}
+
 /// What earlier deliveries of this SEA described, contacts and incidents apart: those are looked up when a record asks for them.
 ///
 /// `Err`: the database did not answer, or `config.index_bytes_max` is too small for what was described.

@@ -67,6 +67,24 @@ pub(crate) async fn find_loaded(
     }))
 }
 
+/// Bytes of all recorded files, and of those recorded since a moment.
+pub(crate) async fn sum_received(
+    conn: &mut PgConnection,
+    since: chrono::DateTime<chrono::Utc>,
+) -> Result<(u64, u64), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"-- intake.sum_received
+        SELECT COALESCE(sum(b.size_bytes), 0)::bigint AS "whole!",
+            COALESCE(sum(b.size_bytes) FILTER (WHERE b.recorded_at >= $1), 0)::bigint AS "lately!"
+        FROM intake.batch AS b
+        WHERE b.recorded_at IS NOT NULL"#,
+        since,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((u64::try_from(row.whole).unwrap_or_default(), u64::try_from(row.lately).unwrap_or_default()))
+}
+
 pub(crate) async fn insert_batch(conn: &mut PgConnection, received: &Received<'_>) -> Result<BatchId, sqlx::Error> {
     let id = sqlx::query_scalar!(
         "-- intake.insert_batch

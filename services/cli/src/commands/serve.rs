@@ -33,6 +33,7 @@ pub async fn run(place: &Place, options: &Serve) -> anyhow::Result<Outcome> {
 }
 
 async fn serve(app: &Arc<App>, options: &Serve, as_json: bool) -> anyhow::Result<Outcome> {
+    super::doctor::before_serving(&app.settings, &app.data);
     let listen = options.listen.unwrap_or(app.settings.server.listen);
     let mut serving = Serving::begin(app, listen, options.tiles.or(app.settings.tiles.listen)).await?;
     let (address, folder) = (serving.address, &serving.certificates);
@@ -136,7 +137,7 @@ const REVOCATIONS: &str = "client-crl.pem";
 
 /// What TLS needs, from the folder of certificates. A list of revocations that was there is needed from then on: without the file nobody is taken
 /// off it.
-fn read_tls(folder: &Path, before: Option<&api::Tls>) -> anyhow::Result<api::Tls> {
+pub(super) fn read_tls(folder: &Path, before: Option<&api::Tls>) -> anyhow::Result<api::Tls> {
     let read = |name: &str| {
         std::fs::read(folder.join(name))
             .with_context(|| format!("cannot read the certificate file {name} in {}", folder.display()))
