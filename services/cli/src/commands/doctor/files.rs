@@ -23,6 +23,8 @@ const AGREEMENT_DAYS: i64 = 60;
 const FREE_BYTES_MIN: u64 = 2 * 1024 * 1024 * 1024;
 /// What others may not do to what only the exchange reads.
 const OTHERS: u32 = 0o077;
+/// The same of what its group may read too: what an operator puts where the configuration says.
+const BEYOND_THE_GROUP: u32 = 0o037;
 
 /// The configuration, if it reads.
 pub(super) fn settings(place: &Place, data: &Path, report: &mut Report) -> Option<Settings> {
@@ -243,10 +245,10 @@ fn named_files(settings: &Settings, report: &mut Report) {
                     "the configuration names it: put it there",
                 );
             }
-            Ok(of) if of.mode() & OTHERS != 0 => {
-                report.problem(AREA, format!("others may read {}", file.display()), "chmod go= it");
+            Ok(of) if of.mode() & BEYOND_THE_GROUP != 0 => {
+                report.problem(AREA, format!("others may read {}", file.display()), "chmod o= it");
             }
-            Ok(_) => report.ok(AREA, format!("{} is for its owner only", file.display())),
+            Ok(_) => report.ok(AREA, format!("{} is for its owner and group only", file.display())),
         }
     }
     let modules = token.map(|token| token.module_file.clone()).into_iter().chain(settings.summary.fonts.clone());
