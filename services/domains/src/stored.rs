@@ -56,6 +56,14 @@ impl StoredFact {
         self.find(element).and_then(Value::as_text)
     }
 
+    /// The day the source gives for its report, else the day it was recorded.
+    pub const fn told_on(&self) -> Option<NaiveDate> {
+        match self.source.reported_on {
+            Some(day) => Some(day),
+            None => self.source.recorded_on,
+        }
+    }
+
     /// The order in which we learned things: batch, then line.
     pub const fn learned(&self) -> (BatchId, u32) {
         (self.source.batch, self.source.line)

@@ -31,7 +31,7 @@ use self::{
     collect::{Collected, file_name, open},
     report::Report,
 };
-use super::{Outcome, with_app};
+use super::{Outcome, Usage, with_app};
 use crate::{
     app::App,
     args::{ConvertTo, Intake, Place},
@@ -49,6 +49,10 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             })
             .await
         }
+        Intake::Check { layout, .. } | Intake::Describe { id: layout } if sif::is_objects(&layout) => Err(Usage(format!(
+            "{layout} is read by intake load, where its objects find each other; it has no page and no check of its own"
+        ))
+        .into()),
         Intake::Check { path, layout, district, findings } => {
             let mut report = Report::new(place, &path, findings)?;
             let sender = Sender { district: district.as_deref() };
@@ -65,6 +69,9 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             place,
             &sif::Conversion { path: &path, to, out: &out, since: since.as_deref(), state: state.as_deref(), date },
         ),
+        Intake::Convert { layout, .. } if edfi::Named::parse(&layout)?.is_some() || sif::is_objects(&layout) => {
+            Err(Usage(format!("{layout} is read (intake load, intake check) and not converted")).into())
+        }
         Intake::Convert { path, layout, to, out, .. } => convert_file(&path, find_layout(&layout)?, to, &out),
         Intake::Lineage { student, domain, batch, line, by } => {
             let what = match (student, batch, line) {

@@ -73,23 +73,31 @@ pub(super) fn place(layout: &Layout, record: &Record, text: &str, cells: &Cells)
         if let Some(flag) = found.and_then(|column| used.get_mut(column)) {
             *flag = true;
         }
-        if found.is_none() && !field.optional_column {
-            missing.push(field.column.as_str());
+        if found.is_none() {
+            missing.push(field);
         }
         of_field.push(found);
     }
+    // An optional column that nobody sends is no fault; one that stands there by another name would lose its values.
+    let absent: Vec<Finding> = missing
+        .iter()
+        .filter_map(|field| {
+            renamed(&field.column, &header, &used)
+                .or_else(|| (!field.optional_column).then(|| is_missing(&field.column)))
+        })
+        .collect();
     for (column, name) in header.iter().enumerate() {
         let number = column as u32 + 1;
         let is_repeated = simple.iter().take(column).any(|earlier| Some(earlier) == simple.get(column));
         if is_repeated && !name.is_empty() {
             let message = format!("the column {} stands twice in the header", quoted(name));
             findings.push(Finding::new(1, "header.repeated_column", Severity::Fatal, message).at_column(number));
-        } else if used.get(column) == Some(&false) && missing.is_empty() {
+        } else if used.get(column) == Some(&false) && absent.is_empty() {
             let message = format!("the column {} is not part of {}; it is passed over", quoted(name), layout.title);
             findings.push(Finding::new(1, "header.unknown_column", Severity::Warning, message).at_column(number));
         }
     }
-    findings.extend(missing.iter().map(|wanted| missing_column(wanted, &header, &used)));
+    findings.extend(absent);
     let is_fatal = findings.iter().any(|finding| finding.severity == Severity::Fatal);
     let columns = (!is_fatal).then_some(Columns { count: header.len(), of_field });
     (columns, findings)
@@ -115,17 +123,27 @@ fn nothing_known(layout: &Layout, line: &str) -> Finding {
     Finding::new(1, "header.missing", Severity::Fatal, message)
 }
 
-fn missing_column(wanted: &str, header: &[&str], used: &[bool]) -> Finding {
+/// The column that stands where a missing one is expected, under a name that is nearly its own.
+fn renamed(wanted: &str, header: &[&str], used: &[bool]) -> Option<Finding> {
     let free = header.iter().enumerate().filter(|(column, name)| used.get(*column) == Some(&false) && !name.is_empty());
-    let nearest = free
+    let (_, column, name) = free
+        .filter(|(_, name)| !differ_in_number(wanted, name))
         .map(|(column, name)| (distance(&simplified(wanted), &simplified(name)), column, *name))
         .min()
-        .filter(|(distance, ..)| *distance <= 3.max(wanted.len() / 3));
-    if let Some((_, column, name)) = nearest {
-        let (found, expected) = (quoted(name), quoted(wanted));
-        let message = format!("the column is called {found} where {expected} is expected: it has been renamed");
-        return Finding::new(1, "header.renamed", Severity::Fatal, message).at_column(column as u32 + 1);
-    }
+        .filter(|(distance, ..)| *distance <= 3.max(wanted.len() / 3))?;
+    let (found, expected) = (quoted(name), quoted(wanted));
+    let message = format!("the column is called {found} where {expected} is expected: it has been renamed");
+    Some(Finding::new(1, "header.renamed", Severity::Fatal, message).at_column(column as u32 + 1))
+}
+
+/// Whether two names are those of the first and the second of something, say.
+fn differ_in_number(a: &str, b: &str) -> bool {
+    let parts = |name: &str| simplified(name).chars().partition::<String, _>(char::is_ascii_digit);
+    let ((digits, letters), (other_digits, other_letters)) = (parts(a), parts(b));
+    letters == other_letters && digits != other_digits
+}
+
+fn is_missing(wanted: &str) -> Finding {
     let message = format!("the column {} is missing from the header", quoted(wanted));
     Finding::new(1, "header.missing_column", Severity::Fatal, message)
 }
@@ -152,7 +170,13 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::distance;
+    use super::{differ_in_number, distance};
+
+    #[test]
+    fn the_second_facility_is_not_the_first_renamed() {
+        assert!(differ_in_number("Fac1OrgCode", "Fac2OrgCode") && differ_in_number("Town", "Town2"));
+        assert!(!differ_in_number("Fac1OrgCode", "Fac1Org") && !differ_in_number("Town", "town"));
+    }
 
     #[test]
     fn words_are_as_far_apart_as_their_edits() {

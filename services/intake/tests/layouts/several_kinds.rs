@@ -114,21 +114,6 @@ fn each_record_is_read_as_its_own_kind() {
 }
 
 #[test]
-fn a_record_that_only_refers_to_a_person_keeps_its_bytes() {
-    let (layout, tables) = layout();
-    let mut kept = Vec::new();
-    let mut sink = |item: Item| {
-        if let Item::Person { introduces, raw, .. } = item {
-            kept.push((introduces, String::from_utf8_lossy(raw.expose()).into_owned()));
-        }
-        ControlFlow::Continue(())
-    };
-    read::read(&mut FILE.as_bytes(), &layout, &tables, &mut sink).expect("memory can be read");
-    let expect = [(true, ""), (false, "05000012011-12AA   09012011"), (false, "05000012013-14BB           ")];
-    assert_eq!(kept, expect.map(|(introduces, raw)| (introduces, raw.to_owned())));
-}
-
-#[test]
 fn codes_are_read_by_the_edition_of_their_school_year() {
     check(&FILE.replace("2013-14BB", "2013-14AA"), 2, &["3 code.unknown Error"]);
     // No edition holds: said once, and the nearest one is used.

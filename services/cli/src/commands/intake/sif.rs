@@ -44,6 +44,11 @@ pub fn is_delivered(id: &str) -> bool {
     id == sif::LAYOUT || is_layout(id)
 }
 
+/// Whether a layout id is that of SIF's objects of students and schools.
+pub fn is_objects(id: &str) -> bool {
+    id == sif::LAYOUT
+}
+
 /// Whether a layout id is that of StudentContact.
 pub fn is_layout(id: &str) -> bool {
     id == sif::STUDENT_CONTACT
