@@ -327,10 +327,11 @@ async fn an_expunged_record_never_appears_again() {
 async fn twins(layout: &str, stay: &[Record<'_>], ordinary: &[Record<'_>]) {
     let world = World::new(&["dcf", "cssd"]).await;
     let both = |a: Record<'static>, b: Record<'static>| [a, b];
-    world.load("sasid-2.1x", &both(registration(STUDENT), registration(OTHER)), loaded_at()).await;
-    // Before the snapshots, so that what was learned last of the student is the same of both.
+    // Before the day of the snapshots, so that what was reported last of the student is the same of both.
+    let earlier = "2024-09-30T15:00:00Z".parse().unwrap();
+    world.load("sasid-2.1x", &both(registration(STUDENT), registration(OTHER)), earlier).await;
     let records: Vec<Record<'_>> = stay.iter().chain(ordinary).cloned().collect();
-    world.load(layout, &records, loaded_at()).await;
+    world.load(layout, &records, earlier).await;
     world.load("ct-student", &both(snapshot(STUDENT), snapshot(OTHER)), loaded_at()).await;
     let care = ["D1", "D2"].map(|person| in_care(person, "2026-10-01", ""));
     world.roster("dcf", "2026-11-19", &care, loaded_at()).await;
