@@ -169,6 +169,9 @@ async fn no_role_reaches_further_than_its_context() {
                 "SELECT count(*) FROM history.fact_enrollment",
                 "SELECT count(*) FROM identity.person_fact",
                 "SELECT count(*) FROM identity.person_fact_row",
+                "SELECT count(*) FROM history.pack_row",
+                "SELECT count(*) FROM identity.person_pack",
+                "DELETE FROM history.pack RETURNING 1::bigint",
                 "SELECT count(*) FROM identity.source_person",
                 "SELECT count(*) FROM identity.client",
                 "SELECT count(*) FROM intake.raw_block",
@@ -186,6 +189,8 @@ async fn no_role_reaches_further_than_its_context() {
                 "SELECT count(*) FROM identity.person_fact_row",
                 "SELECT count(*) FROM identity.source_person",
                 "SELECT count(*) FROM history.fact_contact",
+                "SELECT count(*) FROM history.pack",
+                "SELECT count(*) FROM identity.person_pack",
             ],
         ),
         (
@@ -232,6 +237,7 @@ async fn no_role_reaches_further_than_its_context() {
             "throughline_steward",
             &[
                 "UPDATE history.fact SET restriction = 0 RETURNING 1::bigint",
+                "DELETE FROM history.pack RETURNING 1::bigint",
                 "INSERT INTO identity.restriction DEFAULT VALUES RETURNING 1::bigint",
                 "SELECT count(*) FROM intake.raw_block",
             ],

@@ -12,6 +12,7 @@ mod intake;
 mod ledger;
 mod oracle;
 mod orders;
+mod packs;
 mod receipts;
 mod tidy;
 mod twin;

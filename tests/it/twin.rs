@@ -1,8 +1,8 @@
 //! One answer from three: the pure decision, the one static statement, and row-level security.
 //!
 //! Random agreements are brought into force in a real database, with random clients, intervals, papers, certifications and
-//! restrictions; random requests are put to the decision and, as the disclosing role, to the very statement of
-//! `services/disclosure/src/store.rs`. A case is one client asked about once.
+//! restrictions; random requests are put to the decision and, as the disclosing role, with packed facts and without, to the very statement of
+//! `services/disclosure/src/store/permitted.rs`. A case is one client asked about once.
 //!
 //! The quick run is part of every test run. A long one is a matter of the environment at build time:
 //! `THROUGHLINE_TWIN_CASES=200000 cargo test -p tests --test it twin`.
@@ -10,6 +10,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use agreements::{
@@ -17,8 +18,8 @@ use agreements::{
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domains::definition;
-use model::{Domain, SchoolYear, Sensitivity};
-use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
+use model::{Domain, SchoolYear, Sensitivity, SourcePersonId};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _, postgres::PgRow};
 use tests::{moment, project_file};
 use uuid::Uuid;
 
@@ -376,10 +377,17 @@ impl Client {
 
 /// The statement as the program has it.
 fn statement() -> String {
-    let source = project_file("services/disclosure/src/store.rs");
+    let source = project_file("services/disclosure/src/store/permitted.rs");
     let begin = source.find("-- disclosure.list_permitted_facts").expect("the statement");
     let end = source[begin..].find("\"#").expect("its end");
     source[begin..begin + end].to_owned()
+}
+
+/// Whether the statement finds packed facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packs {
+    Used,
+    Dropped,
 }
 
 struct Round<'a> {
@@ -388,6 +396,8 @@ struct Round<'a> {
     clients: Vec<Client>,
     facts: &'a BTreeMap<i64, Vec<Fact>>,
     certifications: usize,
+    /// How many packs were read.
+    packed: AtomicU64,
 }
 
 /// One request, at one moment.
@@ -460,8 +470,12 @@ impl Round<'_> {
         conn: &mut PgConnection,
         who: &str,
         asked: Asked,
+        packs: Packs,
     ) -> (BTreeMap<String, Vec<Said>>, BTreeSet<i64>) {
         conn.execute("BEGIN").await.unwrap();
+        if packs == Packs::Dropped {
+            conn.execute("DELETE FROM history.pack").await.unwrap();
+        }
         conn.execute(AssertSqlSafe(format!(
             "SET LOCAL ROLE throughline_disclosure; SET LOCAL throughline.consumer = '{who}';
             SET LOCAL throughline.at = '{0}'; SET LOCAL throughline.as_of = '{1}'",
@@ -486,27 +500,43 @@ impl Round<'_> {
         // Each client is another student, so a row names its client by the student.
         let mut said: BTreeMap<String, Vec<Said>> =
             self.clients.iter().map(|client| (client.key.clone(), Vec::new())).collect();
-        for row in conn.fetch_all(AssertSqlSafe(sql)).await.unwrap() {
-            let student: Uuid = row.get("student_id!");
+        let rows = conn.fetch_all(AssertSqlSafe(sql)).await.unwrap();
+        let is_fact = |row: &&PgRow| row.get::<Option<String>, _>("kind").is_some();
+        let clauses: BTreeMap<i64, &PgRow> =
+            rows.iter().filter(|row| !is_fact(row)).map(|row| (row.get("place!"), row)).collect();
+        let mut add = |clause: &PgRow, (person, batch, line, kind): (i64, i64, i32, String)| {
+            let student: Uuid = clause.get("student_id");
             let client = self.clients.iter().find(|client| client.student == student).expect("nobody else's facts");
-            let mut elements: Vec<String> = row.get("elements!");
+            let mut elements: Vec<String> = clause.get("elements");
             elements.sort();
-            said.get_mut(&client.key).expect("a client").push((
-                row.get("source_person_id!"),
-                row.get("domain!"),
-                row.get("recorded_batch!"),
-                row.get("line!"),
-                row.get("kind!"),
-                row.get("clause!"),
-                row.get("legal_basis!"),
-                elements,
-            ));
+            let (domain, name, basis) = (clause.get("domain!"), clause.get("clause"), clause.get("legal_basis"));
+            let facts = said.get_mut(&client.key).expect("a client");
+            facts.push((person, domain, batch, line, kind, name, basis, elements));
+        };
+        for row in rows.iter().filter(is_fact) {
+            let fact = (row.get("source_person_id"), row.get("recorded_batch"), row.get("line"), row.get("kind"));
+            add(clauses[&row.get::<i64, _>("place!")], fact);
+        }
+        for clause in clauses.values() {
+            let Some(packed) = clause.get::<Option<String>, _>("packed") else { continue };
+            assert!(packs == Packs::Used, "there are no packs");
+            let domain = Domain::from_code(clause.get("domain!")).unwrap();
+            let person = SourcePersonId(clause.get("source_person_id"));
+            for fact in domains::read_pack(person, domain, &packed, &mut domains::Names::default()).unwrap() {
+                let line = i32::try_from(fact.source.line).unwrap();
+                add(clause, (person.0, fact.source.batch.0, line, fact.kind));
+            }
+            self.packed.fetch_add(1, Ordering::Relaxed);
         }
         for facts in said.values_mut() {
             facts.sort();
         }
         let rows = conn.fetch_all("SELECT DISTINCT f.source_person_id FROM history.fact AS f").await.unwrap();
-        let visible = rows.iter().map(|row| row.get(0)).collect();
+        let visible: BTreeSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+        let rows = conn.fetch_all("SELECT DISTINCT p.source_person_id FROM history.pack AS p").await.unwrap();
+        let packed: BTreeSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+        let expect = if packs == Packs::Used { visible.clone() } else { BTreeSet::new() };
+        assert_eq!(packed, expect, "{asked:?}: packs are fenced as facts are");
         conn.execute("ROLLBACK").await.unwrap();
         (said, visible)
     }
@@ -590,7 +620,7 @@ async fn activate(world: &World, document: &str) -> bool {
 async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_gives_no_more() {
     let (world, students, facts) = state().await;
     let (statement, mut conn) = (statement(), world.db.superuser().await);
-    let (mut done, mut granted, mut round) = (0, 0, 0_u64);
+    let (mut done, mut granted, mut packed, mut round) = (0, 0, 0, 0_u64);
     while done < cases() {
         round += 1;
         let mut dice = Dice(round);
@@ -645,11 +675,15 @@ async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_giv
             }
         }
         world.force(&sql).await;
-        let round_of = Round { world: &world, statement: &statement, clients, facts: &facts, certifications };
+        intake::packs::refresh(&world.db.pool).await.unwrap();
+        let round_of =
+            Round { world: &world, statement: &statement, clients, facts: &facts, certifications, packed: 0.into() };
         for _ in 0..REQUESTS {
             let asked = Asked::random(&mut dice);
             let (decided, yes) = round_of.decided(&mut conn, &who, asked).await;
-            let (read, visible) = round_of.read(&mut conn, &who, asked).await;
+            let (read, visible) = round_of.read(&mut conn, &who, asked, Packs::Used).await;
+            let (plainly, _) = round_of.read(&mut conn, &who, asked, Packs::Dropped).await;
+            assert_eq!(plainly, read, "round {round}, {asked:?}: packs say what facts say");
             assert_eq!(
                 decided, read,
                 "round {round}, {asked:?}, {} certifications\n{document}",
@@ -665,7 +699,7 @@ async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_giv
                 visible, population,
                 "round {round}, {asked:?}: row security shows the population and nobody else"
             );
-            let (fewer, _) = round_of.read(&mut conn, &less, asked).await;
+            let (fewer, _) = round_of.read(&mut conn, &less, asked, Packs::Used).await;
             for (key, facts) in &fewer {
                 for fact in facts {
                     let more = read[key].iter().find(|other| {
@@ -681,8 +715,10 @@ async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_giv
             done += CLIENTS;
             granted += yes;
         }
+        packed += round_of.packed.into_inner();
         // What one round restricts is not another's.
         world.force("SET session_replication_role = replica; DELETE FROM identity.restriction").await;
     }
     assert!(granted * 15 > done, "{granted} of {done} cases were granted: too few to mean anything");
+    assert!(packed > granted, "{packed} packs were read in {granted} cases: too few to mean anything");
 }

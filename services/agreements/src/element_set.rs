@@ -32,7 +32,7 @@ const fn slot(domain: Domain) -> usize {
 }
 
 fn bit(domain: Domain, name: &str) -> Option<u64> {
-    definition(domain).elements.iter().position(|element| element.name == name).map(|at| 1 << at)
+    definition(domain).find_place(name).map(|at| 1 << at)
 }
 
 impl ElementSet {

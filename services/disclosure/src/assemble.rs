@@ -6,26 +6,29 @@ use agreements::Grant;
 use domains::{Organizations, StoredFact, conceal_other_agency, definition, derive_mobility, discipline, fold};
 use model::{Domain, Row, Section, SectionState, Sensitivity};
 
-use crate::{Error, store::PermittedFact};
+use crate::{Error, store::Permitted};
 
 /// Holds what the database permitted against the decision: clause, basis, elements and bounds must be the same for every fact. Whatever differs
 /// discloses nothing.
-pub(crate) fn check_twin(grant: &Grant, facts: &[PermittedFact]) -> Result<(), Error> {
-    let differs = |what: &str, fact: &StoredFact| Err(Error::Corrupt(format!("{what} of a {} fact", fact.domain)));
-    for permitted in facts {
-        let fact = &permitted.fact;
-        let Some(permit) = grant.permit(fact.domain) else { return differs("the domain", fact) };
+pub(crate) fn check_twin(grant: &Grant, permitted: &[Permitted]) -> Result<(), Error> {
+    for permitted in permitted.iter().filter(|permitted| !permitted.facts.is_empty()) {
+        let differs = |what: &str| Err(Error::Corrupt(format!("{what} of a {} fact", permitted.domain)));
+        let Some(permit) = grant.permit(permitted.domain) else { return differs("the domain") };
         if permit.clause() != permitted.clause {
-            return differs("the clause", fact);
+            return differs("the clause");
         }
         if grant.legal_basis().as_str() != permitted.legal_basis {
-            return differs("the legal basis", fact);
+            return differs("the legal basis");
         }
         if !permitted.elements.iter().all(|name| permit.allows(name)) {
-            return differs("the elements", fact);
+            return differs("the elements");
         }
-        if !permit.admits(&fact.kind, fact.school_year, fact.valid.to().or(fact.valid.from())) {
-            return differs("the bounds", fact);
+        let admits = |fact: &StoredFact| {
+            fact.domain == permitted.domain
+                && permit.admits(&fact.kind, fact.school_year, fact.valid.to().or(fact.valid.from()))
+        };
+        if !permitted.facts.iter().all(admits) {
+            return differs("the bounds");
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ use pg::{Role, Tx, crash::CrashPoint};
 use crate::{
     Ask, Context, DisclosedHistory, Error, assemble, decision_time,
     disclosed::digest_sections,
-    store::{self, MemberRow, PermittedFact, Reading},
+    store::{self, MemberRow, Permitted, Reading},
 };
 
 /// A grant with the history it gives, or why there is none.
@@ -48,8 +48,7 @@ pub(crate) async fn set_moment(
     let at = decision_time(tx, context.clock).await?;
     tx.act_as(role).await?;
     let as_of = ask.as_of.map_or(at, |as_of| as_of.max(DateTime::UNIX_EPOCH).min(at));
-    tx.set("at", &at.to_rfc3339()).await?;
-    tx.set("as_of", &as_of.to_rfc3339()).await?;
+    tx.set_all(&[("at", at.to_rfc3339()), ("as_of", as_of.to_rfc3339())]).await?;
     Ok(at)
 }
 
@@ -113,7 +112,7 @@ pub(crate) async fn granted(
             Ok((grant, student)) => {
                 let permitted = facts.remove(&student).unwrap_or_default();
                 assemble::check_twin(&grant, &permitted)?;
-                Ok(GrantedFacts { grant, student, facts: permitted.into_iter().map(|p| p.fact).collect() })
+                Ok(GrantedFacts { grant, student, facts: permitted.into_iter().flat_map(|p| p.facts).collect() })
             }
         };
         clients.push((key, outcome));
@@ -126,9 +125,9 @@ async fn permitted(
     ask: &Ask<'_>,
     decisions: &[(String, Decision)],
     at: DateTime<Utc>,
-) -> Result<HashMap<StudentId, Vec<PermittedFact>>, Error> {
+) -> Result<HashMap<StudentId, Vec<Permitted>>, Error> {
     let granted: Vec<String> = decisions.iter().filter(|(_, d)| d.is_ok()).map(|(key, _)| key.clone()).collect();
-    let mut facts: HashMap<StudentId, Vec<PermittedFact>> = HashMap::new();
+    let mut facts: HashMap<StudentId, Vec<Permitted>> = HashMap::new();
     let purpose = decisions.iter().find_map(|(_, d)| d.as_ref().ok().map(|(grant, _)| grant.purpose().to_owned()));
     if let Some(purpose) = purpose {
         let reading = Reading {

@@ -1,7 +1,7 @@
 //! What a recipient gets of one student.
 
 use chrono::{DateTime, Utc};
-use model::{ConsumerId, DisclosureId, Domain, Masked, Section, StudentId};
+use model::{ConsumerId, DisclosureId, Domain, Masked, Section, StudentId, Value};
 use sha2::{Digest, Sha256};
 
 /// A history with everything taken out that the grant does not cover. Only this crate makes one, and it can only be read.
@@ -102,7 +102,7 @@ impl DisclosedHistory {
 
 /// The digest of contents: domains, states, values and withheld elements, in canonical JSON, length-prefixed.
 pub(crate) fn digest_sections(sections: &[Section]) -> [u8; 32] {
-    let mut hash = Sha256::new();
+    let (mut hash, mut json) = (Sha256::new(), String::new());
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
@@ -116,9 +116,9 @@ pub(crate) fn digest_sections(sections: &[Section]) -> [u8; 32] {
         });
         section.withheld.iter().for_each(|name| add(name));
         for row in &section.rows {
-            let values: serde_json::Map<_, _> =
-                row.values.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect();
-            add(&serde_json::Value::Object(values).to_string());
+            json.clear();
+            Value::write_object(row.values.iter().map(|(name, value)| (*name, value)), &mut json);
+            add(&json);
         }
     }
     hash.finalize().into()

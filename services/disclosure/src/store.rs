@@ -1,23 +1,20 @@
-//! The one statement that reads what an agreement permits, and the few that go with it.
+//! The one statement that reads what an agreement permits (`permitted`), and the few that go with it.
 //!
 //! This file and those beside it read the published views `identity.population`, `agreements.rule`, `history.disclosable`, `history.stated`,
 //! `intake.kept_file` and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
 
 pub(crate) mod erase;
 pub(crate) mod holding;
+mod permitted;
 pub(crate) mod recall;
 pub(crate) mod retention;
 pub(crate) mod seal;
 pub(crate) mod trace;
 
-use std::sync::Arc;
-
 use agreements::Interval;
 use chrono::{DateTime, NaiveDate, Utc};
-use domains::{StoredFact, definition};
-use model::{
-    BatchId, Certification, ConsumerId, Domain, Lineage, Payload, Period, SchoolYear, SourcePersonId, StudentId, Value,
-};
+use model::{ConsumerId, StudentId};
+pub(crate) use permitted::{Permitted, Reading, list_permitted_facts};
 use sqlx::{PgConnection, postgres::types::PgRange};
 use std::ops::Bound;
 use uuid::Uuid;
@@ -115,149 +112,6 @@ pub(crate) async fn list_population(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.person_key, row.student_id, row.office)).collect())
-}
-
-/// What the statement needs beside the population.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading<'a> {
-    pub(crate) consumer: &'a ConsumerId,
-    pub(crate) person_keys: &'a [String],
-    pub(crate) purpose: &'a str,
-    pub(crate) delivery: &'a str,
-    pub(crate) office: Option<&'a str>,
-    pub(crate) at: DateTime<Utc>,
-}
-
-/// A fact that the terms permit, and the clause they permit it by.
-pub(crate) struct PermittedFact {
-    pub(crate) student: StudentId,
-    pub(crate) clause: String,
-    pub(crate) legal_basis: String,
-    pub(crate) elements: Vec<String>,
-    pub(crate) fact: StoredFact,
-}
-
-/// A row of `history.disclosable` as a fact.
-macro_rules! stored_fact {
-    ($row:ident, $files:ident) => {{
-        let domain = Domain::from_code($row.domain).ok_or_else(|| Error::Corrupt(format!("domain {}", $row.domain)))?;
-        StoredFact {
-            source_person: SourcePersonId($row.source_person_id),
-            sea: $files.shared(&$row.sea),
-            domain,
-            kind: $row.kind,
-            school_year: $row.school_year.map(SchoolYear),
-            valid: Period::new($row.valid_from, $row.valid_to).map_err(|error| Error::Corrupt(error.to_string()))?,
-            lea: $row.lea,
-            facility: $row.facility,
-            certification: if $row.certification == 0 { Certification::Preliminary } else { Certification::Certified },
-            source: Lineage {
-                batch: BatchId($row.recorded_batch),
-                file: $files.shared(&$row.file_name),
-                line: $row.line.unsigned_abs(),
-                recorded_on: Some($row.recorded_at.date_naive()),
-                reported_on: $row.reported_on,
-                sea: $files.shared(&$row.sea),
-                person: Some(SourcePersonId($row.source_person_id)),
-            },
-            concealed: false,
-            payload: payload(domain, &$row.payload)?,
-        }
-    }};
-}
-
-/// Everything the activated terms permit of these clients, at one moment. The twin of `agreements::decide`: of the bases that hold for a student
-/// the first in the agreement's order decides, and each fact comes by exactly one clause.
-pub(crate) async fn list_permitted_facts(
-    conn: &mut PgConnection,
-    reading: Reading<'_>,
-) -> Result<Vec<PermittedFact>, Error> {
-    let rows = sqlx::query!(
-        r#"-- disclosure.list_permitted_facts
-        WITH holding AS (
-            SELECT DISTINCT p.student_id, p.source_person_id, r.basis_rank, r.legal_basis, r.clause, r.domain, r.elements, r.school_year_from,
-                r.school_year_to, r.exclude_kinds,
-                ($6 AT TIME ZONE r.time_zone)::date - make_interval(years => r.max_age_years) AS not_before
-            FROM identity.population AS p
-            JOIN agreements.rule AS r ON r.consumer = p.consumer
-            WHERE p.consumer = $1 AND p.person_key = ANY($2)
-                AND $3 = ANY(r.purposes) AND $4 = ANY(r.deliveries)
-                AND ($5::text IS NULL OR p.office = $5)
-                AND r.valid_from <= $6 AND (r.valid_to IS NULL OR $6 < r.valid_to)
-                AND (r.person_key IS NULL OR r.person_key = p.person_key) AND (r.person_key IS NULL OR r.person_key = ANY($2))
-                AND (NOT r.requires_authority OR p.legal_basis = r.legal_basis)
-                AND (NOT r.requires_pre_adjudication OR p.phase = 'pre_adjudication')
-                AND (NOT r.ends_at_majority OR $6 < ((p.birth_date + interval '18 years') AT TIME ZONE r.time_zone))
-                AND (NOT r.begins_at_majority OR ((p.birth_date + interval '18 years') AT TIME ZONE r.time_zone) <= $6)
-        ), chosen AS (
-            SELECT h.student_id, min(h.basis_rank) AS basis_rank FROM holding AS h GROUP BY h.student_id
-        )
-        SELECT h.student_id AS "student_id!", h.clause AS "clause!", h.legal_basis AS "legal_basis!", h.elements AS "elements!",
-            f.source_person_id AS "source_person_id!", f.domain AS "domain!", f.kind AS "kind!", f.school_year, f.valid_from, f.valid_to,
-            f.lea, f.facility, f.certification AS "certification!", f.line AS "line!", f.payload AS "payload!",
-            f.recorded_batch AS "recorded_batch!", f.sea AS "sea!", f.file_name AS "file_name!", f.recorded_at AS "recorded_at!",
-            f.reported_on
-        FROM holding AS h
-        JOIN chosen AS c ON c.student_id = h.student_id AND c.basis_rank = h.basis_rank
-        JOIN history.disclosable AS f ON f.source_person_id = h.source_person_id AND f.domain = h.domain
-        WHERE (h.school_year_from IS NULL OR h.school_year_from <= f.school_year)
-            AND (h.school_year_to IS NULL OR f.school_year <= h.school_year_to)
-            AND (h.not_before IS NULL OR h.not_before <= COALESCE(f.valid_to, f.valid_from))
-            AND NOT f.kind = ANY(h.exclude_kinds)"#,
-        reading.consumer.as_str(),
-        reading.person_keys,
-        reading.purpose,
-        reading.delivery,
-        reading.office,
-        reading.at,
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut files = Files::default();
-    rows.into_iter()
-        .map(|row| {
-            let fact = stored_fact!(row, files);
-            Ok(PermittedFact {
-                student: StudentId(row.student_id),
-                clause: row.clause,
-                legal_basis: row.legal_basis,
-                elements: row.elements,
-                fact,
-            })
-        })
-        .collect()
-}
-
-/// Names that many rows share, kept once.
-#[derive(Default)]
-struct Files(std::collections::HashMap<String, Arc<str>>);
-
-impl Files {
-    fn shared(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(name) {
-            return Arc::clone(known);
-        }
-        let shared: Arc<str> = name.into();
-        self.0.insert(name.to_owned(), Arc::clone(&shared));
-        shared
-    }
-}
-
-/// Reads a stored payload by the domain's definition: what the definition does not know cannot have been stored.
-fn payload(domain: Domain, json: &serde_json::Value) -> Result<Payload, Error> {
-    let corrupt = |what: &str| Error::Corrupt(format!("a stored {domain} fact {what}"));
-    let object = json.as_object().ok_or_else(|| corrupt("is no object"))?;
-    object
-        .iter()
-        .map(|(name, value)| {
-            let element = definition(domain)
-                .find_element(name)
-                .ok_or_else(|| corrupt("has an element that the domain does not know"))?;
-            let value =
-                Value::from_json(value, element.kind).ok_or_else(|| corrupt("has a value of the wrong kind"))?;
-            Ok((name.clone(), value))
-        })
-        .collect()
 }
 
 /// The content digests of what these clients' records were when delivered last.

@@ -174,6 +174,9 @@ fn rewrite(fact: &mut StoredFact, lea: Option<String>, facility: Option<String>)
 
 /// What the home district and the facility both reported is one report; what only facilities reported, one of theirs.
 fn drop_doubles(facts: &mut Vec<StoredFact>) {
+    if !facts.iter().any(|fact| fact.concealed) {
+        return;
+    }
     let key = |fact: &StoredFact| {
         let kind = definition(fact.domain).find_kind(&fact.kind)?;
         let parts = kind.key.iter().map(|element| match *element {

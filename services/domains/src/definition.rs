@@ -1,6 +1,27 @@
 //! What a domain is made of: its elements, the kinds of fact it knows, and what tells two facts apart.
 
+use std::sync::LazyLock;
+
 use model::{Domain, Element};
+
+/// The places of a domain's elements by name, in the order that [`by_length`] gives them.
+type Places = Vec<(&'static str, usize)>;
+
+/// The places of the elements of every domain: a history looks thousands of names up.
+static PLACES: LazyLock<Vec<(Domain, Places)>> = LazyLock::new(|| {
+    let places = |domain| {
+        let elements = crate::definition(domain).elements.iter().enumerate();
+        let mut places: Places = elements.map(|(place, element)| (element.name, place)).collect();
+        places.sort_by_key(|(name, _)| by_length(name));
+        (domain, places)
+    };
+    Domain::ALL.into_iter().map(places).collect()
+});
+
+/// Names of one length are compared, and few others.
+const fn by_length(name: &str) -> (usize, &str) {
+    (name.len(), name)
+}
 
 /// A kind of fact within a domain.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +48,14 @@ pub struct Definition {
 impl Definition {
     /// The element of this name.
     pub fn find_element(&self, name: &str) -> Option<&'static Element> {
-        self.elements.iter().find(|element| element.name == name)
+        self.elements.get(self.find_place(name)?)
+    }
+
+    /// The place among the elements of the one of this name.
+    pub fn find_place(&self, name: &str) -> Option<usize> {
+        let (_, places) = PLACES.iter().find(|(domain, _)| *domain == self.domain)?;
+        let found = places.binary_search_by(|(other, _)| by_length(other).cmp(&by_length(name))).ok()?;
+        places.get(found).map(|(_, place)| *place)
     }
 
     /// The kind of this name.

@@ -19,6 +19,7 @@ mod fact_builder;
 mod fold;
 pub mod literacy;
 pub mod mobility;
+mod payload;
 pub mod program;
 pub mod special_education;
 mod stored;
@@ -32,6 +33,7 @@ pub use definition::{Definition, Kind};
 pub use fact_builder::{FactBuilder, FactError, check};
 pub use fold::{derive_mobility, fold};
 use model::{Domain, Element};
+pub use payload::{Names, ReadError, read_pack, read_payload};
 pub use stored::{Organization, Organizations, OtherAgencyRule, StoredFact};
 
 /// The definition of a domain.

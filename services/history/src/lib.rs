@@ -8,6 +8,7 @@
 mod encoded;
 pub mod erase;
 mod error;
+pub mod pack;
 mod recording;
 mod store;
 pub mod supersede;

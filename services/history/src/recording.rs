@@ -50,7 +50,8 @@ impl Recording {
                 if let Some(slot) = outcomes.get_mut(*place) {
                     *slot = *outcome;
                 }
-                if matches!(outcome, Outcome::New | Outcome::Superseding) {
+                // One that never becomes current can still bear the mark that takes the others with it.
+                if matches!(outcome, Outcome::New | Outcome::Superseding | Outcome::PreliminaryAfterCertified) {
                     touched.push(*person);
                 }
             }

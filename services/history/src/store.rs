@@ -2,12 +2,13 @@
 
 mod copy;
 pub(crate) mod erase;
+pub(crate) mod pack;
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 pub(crate) use copy::{copy_facts, copy_touched};
-use model::{BatchId, Certification, Domain, Fact, NaturalKey, Payload, SourcePersonId, Value};
+use model::{BatchId, Certification, Domain, Fact, NaturalKey, SourcePersonId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -29,45 +30,6 @@ pub(crate) async fn insert_batch(conn: &mut PgConnection, info: &BatchInfo) -> R
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// The canonical JSON of a payload, written as it is walked: a load writes millions.
-pub(crate) fn payload_json(payload: &Payload) -> String {
-    let mut json = String::with_capacity(payload.len() * 32);
-    json.push('{');
-    for (place, (name, value)) in payload.iter().enumerate() {
-        if place > 0 {
-            json.push(',');
-        }
-        push_text(&mut json, name);
-        json.push(':');
-        // Cannot fail: writing to a String.
-        let _written = match value {
-            Value::Text(content) => {
-                push_text(&mut json, content);
-                Ok(())
-            }
-            Value::Integer(number) => write!(json, "{number}"),
-            Value::Boolean(flag) => write!(json, "{flag}"),
-            Value::Date(day) => write!(json, "\"{day}\""),
-            other => write!(json, "{}", other.to_json()),
-        };
-    }
-    json.push('}');
-    json
-}
-
-/// Appends a JSON string.
-fn push_text(json: &mut String, text: &str) {
-    // Element names, codes, labels and numbers need no escape.
-    if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    } else {
-        // Cannot fail: writing to a String.
-        let _written = write!(json, "{}", serde_json::Value::String(text.to_owned()));
-    }
 }
 
 /// The columns of facts that are compared, as the arrays that UNNEST takes.
@@ -407,27 +369,4 @@ pub(crate) async fn carry_restrictions(
     .execute(conn)
     .await?;
     Ok(result.rows_affected())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn payloads_are_written_as_canonical_json() {
-        let values = [
-            ("b_text", Value::Text("plain é".to_owned())),
-            ("a_text", Value::Text("quote \" back \\ line \n end \u{1}".to_owned())),
-            ("count", Value::Integer(-12)),
-            ("share", Value::Decimal(model::Decimal(12_500))),
-            ("day", Value::Date(NaiveDate::from_ymd_opt(2018, 8, 9).unwrap_or_default())),
-            ("flag", Value::Boolean(true)),
-            ("list", Value::TextList(vec!["a".to_owned(), "b\"".to_owned()])),
-            ("withheld", Value::Suppressed),
-        ];
-        let payload: Payload = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let whole: serde_json::Map<_, _> =
-            payload.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
-        assert_eq!(payload_json(&payload), serde_json::Value::Object(whole).to_string());
-    }
 }

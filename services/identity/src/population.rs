@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Days, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
-use model::{ConsumerId, Masked};
+use model::{ConsumerId, Masked, SourcePersonId};
 use serde::Serialize;
 use sqlx::{PgConnection, postgres::types::PgRange};
 
@@ -176,6 +176,15 @@ pub async fn list_offices(conn: &mut PgConnection, consumer: &ConsumerId) -> Res
 pub async fn rebuild(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<u64, sqlx::Error> {
     store::lock_consumer(conn, consumer).await?;
     store::rebuild_released(conn, consumer).await
+}
+
+/// A page of the source persons whose students are anybody's clients, now or at another time, behind `after`.
+pub async fn list_released(
+    conn: &mut PgConnection,
+    after: SourcePersonId,
+    limit: u32,
+) -> Result<Vec<SourcePersonId>, sqlx::Error> {
+    store::list_released(conn, after, limit).await
 }
 
 /// The largest share of bad rows a full roster may have: beyond it, absence could end authority over children who are still clients.

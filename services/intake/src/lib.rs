@@ -21,6 +21,7 @@ mod layout;
 pub mod layouts;
 pub mod lineage;
 pub mod load;
+pub mod packs;
 pub mod produce;
 pub mod read;
 pub mod restriction;

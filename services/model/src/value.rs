@@ -1,6 +1,9 @@
 //! Element values and their canonical JSON.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+};
 
 use chrono::NaiveDate;
 use serde_json::{Number, Value as Json};
@@ -132,6 +135,35 @@ impl Value {
         }
     }
 
+    /// Appends the canonical JSON.
+    pub fn write_json(&self, json: &mut String) {
+        // Cannot fail: writing to a String.
+        let _written = match self {
+            Self::Text(text) => {
+                write_text(text, json);
+                Ok(())
+            }
+            Self::Integer(number) => write!(json, "{number}"),
+            Self::Boolean(flag) => write!(json, "{flag}"),
+            Self::Date(day) => write!(json, "\"{day}\""),
+            Self::Decimal(_) | Self::TextList(_) | Self::Suppressed => write!(json, "{}", self.to_json()),
+        };
+    }
+
+    /// Appends the canonical JSON object of values by name, in the order given.
+    pub fn write_object<'v>(values: impl IntoIterator<Item = (&'v str, &'v Self)>, json: &mut String) {
+        json.push('{');
+        for (place, (name, value)) in values.into_iter().enumerate() {
+            if place > 0 {
+                json.push(',');
+            }
+            write_text(name, json);
+            json.push(':');
+            value.write_json(json);
+        }
+        json.push('}');
+    }
+
     /// Reads the canonical JSON of an element of this kind; `None` if it is something else.
     pub fn from_json(json: &Json, kind: ValueKind) -> Option<Self> {
         match (json, kind) {
@@ -189,9 +221,41 @@ impl Value {
     }
 }
 
+/// Appends a JSON string.
+fn write_text(text: &str, json: &mut String) {
+    // Element names, codes, labels and numbers need no escape.
+    if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        // Cannot fail: writing to a String.
+        let _written = write!(json, "{}", Json::String(text.to_owned()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn objects_are_written_as_canonical_json() {
+        let values = [
+            ("a_text", Value::Text("quote \" back \\ line \n end \u{1}".to_owned())),
+            ("b_text", Value::Text("plain \u{e9}".to_owned())),
+            ("count", Value::Integer(-12)),
+            ("day", Value::Date(NaiveDate::from_ymd_opt(2018, 8, 9).unwrap_or_default())),
+            ("flag", Value::Boolean(true)),
+            ("list", Value::TextList(vec!["a".to_owned(), "b\"".to_owned()])),
+            ("share", Value::Decimal(Decimal(12_500))),
+            ("withheld", Value::Suppressed),
+        ];
+        let whole: serde_json::Map<_, _> =
+            values.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect();
+        let mut json = String::new();
+        Value::write_object(values.iter().map(|(name, value)| (*name, value)), &mut json);
+        assert_eq!(json, Json::Object(whole).to_string());
+    }
 
     #[test]
     fn decimals_read_and_print() {

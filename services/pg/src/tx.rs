@@ -73,7 +73,8 @@ impl Tx<'_, '_> {
         self.set_all(&[(name, value.to_owned())]).await
     }
 
-    async fn set_all(&mut self, settings: &[(&'static str, String)]) -> Result<(), Error> {
+    /// The same for several, together with one round trip.
+    pub async fn set_all(&mut self, settings: &[(&'static str, String)]) -> Result<(), Error> {
         if settings.is_empty() {
             return Ok(());
         }

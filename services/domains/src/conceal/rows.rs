@@ -52,6 +52,9 @@ fn kind(fact: &StoredFact) -> (SourcePersonId, Domain, String) {
 /// Drops the rows of facilities that would stand out. Who the student is and where they are enrolled is folded into what home says, and
 /// has no row here.
 pub(super) fn drop_outstanding(facts: &mut Vec<StoredFact>) {
+    if !facts.iter().any(|fact| fact.concealed) {
+        return;
+    }
     let mut run: BTreeSet<Place> = facts.iter().filter(|fact| !fact.concealed).map(place).collect();
     loop {
         let length = run.len();

@@ -1,7 +1,7 @@
 //! Rosters, clients, authorities and the population that follows from them.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use model::ConsumerId;
+use model::{ConsumerId, SourcePersonId};
 use sqlx::{PgConnection, postgres::types::PgRange};
 use std::ops::Bound;
 
@@ -265,6 +265,23 @@ pub(crate) fn bound(bound: &Bound<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         Bound::Included(at) | Bound::Excluded(at) => Some(*at),
         Bound::Unbounded => None,
     }
+}
+
+pub(crate) async fn list_released(
+    conn: &mut PgConnection,
+    after: SourcePersonId,
+    limit: u32,
+) -> Result<Vec<SourcePersonId>, sqlx::Error> {
+    let persons = sqlx::query_scalar!(
+        "-- identity.list_released_persons
+        SELECT DISTINCT r.source_person_id FROM identity.released AS r WHERE r.source_person_id > $1
+        ORDER BY r.source_person_id LIMIT $2",
+        after.0,
+        i64::from(limit),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(persons.into_iter().map(SourcePersonId).collect())
 }
 
 /// Rebuilds the population intervals of a consumer's clients from current matches and authorities.
