@@ -135,7 +135,7 @@ pub struct Bench {
 pub enum BenchWhat {
     /// An agency's clients with a state's students, two files, without a database.
     Link,
-    /// One student's history: cold, warm.
+    /// One student's history: cold, and warm by 1, 8 and 64 readers at once.
     History,
     /// The roster stream.
     Feed,

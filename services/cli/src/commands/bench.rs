@@ -7,6 +7,7 @@ mod history;
 mod intake;
 mod ledger;
 mod link;
+mod process;
 mod summary;
 
 use std::sync::Arc;
@@ -81,6 +82,7 @@ pub async fn run(place: &Place, options: &Bench) -> anyhow::Result<Outcome> {
         figures.extend(history::cold(place, options).await?);
     }
     let app = Arc::new(open(place).await?);
+    ::intake::packs::refresh(app.pool()).await?;
     let measured = async {
         if options.what != BenchWhat::Feed {
             figures.extend(history::warm(&app, options).await?);

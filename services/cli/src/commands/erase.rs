@@ -43,6 +43,7 @@ const STATE_ID_BYTES_MAX: u64 = 256;
 /// What holds rows about people: written anew when some were deleted, so that the server's files hold no trace.
 const TABLES: &[&str] = &[
     "history.fact",
+    "history.pack",
     "history.touched",
     "history.restriction",
     "intake.raw_block",

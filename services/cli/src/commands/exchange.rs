@@ -222,6 +222,9 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
         return Ok(report);
     }
     let (matching, intervals) = match_clients(app, consumer).await?;
+    if let Err(error) = intake::packs::refresh(app.pool()).await {
+        tracing::warn!(%error, "facts could not be packed: what has no pack is read from the facts, which takes longer");
+    }
     let folder = out.join(today.to_string());
     let first_run = first_run(&folder);
     let (mut histories, mut refused, mut withdrawals) = (None, None, None);

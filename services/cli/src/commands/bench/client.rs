@@ -12,7 +12,8 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 /// The largest message taken.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
-/// A recipient of histories.
+/// A recipient of histories; copies share its one connection.
+#[derive(Clone)]
 pub struct Client {
     channel: Channel,
 }

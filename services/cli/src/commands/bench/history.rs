@@ -7,11 +7,11 @@ use std::{
 };
 
 use agreements::{Actor, Delivery};
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use disclosure::{Ask, Asker, Repeat};
 use prost::Message as _;
 
-use super::{Figure, client::Client, median, open};
+use super::{Figure, client::Client, median, open, process};
 use crate::{
     app::App,
     args::{Bench, Place},
@@ -23,6 +23,8 @@ use crate::{
 const ONE_BARE: &str = "the same bytes by key from a bare table";
 /// What a stream is held against.
 const MANY_BARE: &str = "the same bytes, 500 keys at a time, from a bare table";
+/// What the processor time of a stream is held against.
+const BARE_CPU: &str = "both for the same bytes by key and by 500 keys, filling included";
 /// Keys in one round trip of the limit.
 const BARE_KEYS: usize = 500;
 /// Reads of students never read before, behind an emptied cache.
@@ -70,39 +72,109 @@ pub async fn cold(place: &Place, options: &Bench) -> anyhow::Result<Vec<Figure>>
     ])
 }
 
-/// Reads of students read before, one after the other.
+/// How many ask at once, and what the figures are called.
+const AT_ONCE: [(usize, [&str; 3]); 3] = [
+    (1, ["history, 1 at once: median", "history, 1 at once: 99th percentile", "history, 1 at once: rate"]),
+    (8, ["history, 8 at once: median", "history, 8 at once: 99th percentile", "history, 8 at once: rate"]),
+    (64, ["history, 64 at once: median", "history, 64 at once: 99th percentile", "history, 64 at once: rate"]),
+];
+
+/// Reads of students read before, by one reader and by several at once.
 pub async fn warm(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figure>> {
     let serving = Serving::begin(app, ANY_PORT, None).await?;
     let client = Client::connect(serving.address.port(), &serving.certificates, options.consumer.as_str()).await?;
-    let keys = spread(population(app, options).await?, options.reads);
-    let mut contents = Vec::new();
-    for key in &keys {
-        if let Ok(history) = client.history(key).await {
+    let mut contents: Vec<(String, Vec<u8>)> = Vec::new();
+    for key in spread(population(app, options).await?, options.reads) {
+        if let Ok(history) = client.history(&key).await {
             contents.push((key, history.encode_to_vec()));
         }
     }
     ensure!(!contents.is_empty(), "no client of {} may be disclosed: nothing to measure", options.consumer);
-    let mut medians = Vec::new();
-    let mut tails = Vec::new();
-    for _ in 0..options.rounds {
-        let mut times = Vec::new();
-        for (key, _) in &contents {
-            let started = Instant::now();
-            client.history(key).await?;
-            times.push(ms(started.elapsed()));
+    let (keys, bytes): (Vec<String>, Vec<Vec<u8>>) = contents.into_iter().unzip();
+    let (keys, reads) = (Arc::new(keys), options.reads);
+    let mut figures = Vec::new();
+    for (at_once, [middle, tail, rate]) in AT_ONCE {
+        let (mut rounds, mut bare_rounds) = (Vec::new(), Vec::new());
+        let bare = bare_readers(app, &bytes, at_once).await?;
+        let bare: Vec<_> = bare.into_iter().map(|bare| Arc::new(tokio::sync::Mutex::new(bare))).collect();
+        for _ in 0..options.rounds {
+            let read = |reader: usize| {
+                let (client, keys) = (client.clone(), Arc::clone(&keys));
+                async move {
+                    let key = keys.get(reader % keys.len()).context("a key")?;
+                    client.history(key).await.map(drop)
+                }
+            };
+            rounds.push(readings(at_once, reads, read).await?);
+            let count = bytes.len();
+            let read = |reader: usize| {
+                let bare = bare.get(reader % at_once).map(Arc::clone);
+                async move {
+                    bare.context("a reader")?.lock().await.read(&[(reader / at_once % count) as i64]).await?;
+                    Ok(())
+                }
+            };
+            bare_rounds.push(readings(at_once, reads, read).await?);
         }
-        times.sort_by(f64::total_cmp);
-        medians.push(times.get(times.len() / 2).copied().unwrap_or(f64::NAN));
-        tails.push(times.get(times.len() * 99 / 100).copied().unwrap_or(f64::NAN));
+        let of = |rounds: &[Readings], what: fn(&Readings) -> f64| median(rounds.iter().map(what).collect());
+        let both = |what: fn(&Readings) -> f64| (of(&rounds, what), of(&bare_rounds, what));
+        let (medians, tails, rates) = (both(|of| of.median_ms), both(|of| of.tail_ms), both(|of| of.rate));
+        figures.push(Figure::time(middle, medians.0, ONE_BARE, medians.1));
+        figures.push(Figure::time(tail, tails.0, ONE_BARE, tails.1));
+        figures.push(Figure::rate(rate, (rates.0, "histories/s"), ONE_BARE, rates.1));
     }
     drop(client);
     serving.end().await?;
-    let sizes: Vec<Vec<u8>> = contents.into_iter().map(|(_, bytes)| bytes).collect();
-    let (_, bare) = bare_reads(app, &sizes, options.rounds).await?;
-    Ok(vec![
-        Figure::time("history, warm: median", median(medians), ONE_BARE, bare),
-        Figure::time("history, warm: 99th percentile", median(tails), ONE_BARE, bare),
-    ])
+    Ok(figures)
+}
+
+/// What one round of reads came to.
+struct Readings {
+    median_ms: f64,
+    tail_ms: f64,
+    rate: f64,
+}
+
+/// Reads so often, so many at once, each reader one after the other. `read` is given the number of the read; reads of one reader have the same rest.
+async fn readings<R, F>(at_once: usize, reads: usize, read: R) -> anyhow::Result<Readings>
+where
+    R: Fn(usize) -> F,
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let started = Instant::now();
+    let mut readers = Vec::new();
+    for reader in 0..at_once {
+        let turns: Vec<F> = (reader..reads.max(at_once)).step_by(at_once).map(&read).collect();
+        readers.push(crate::app::spawn(async move {
+            let mut times = Vec::with_capacity(turns.len());
+            for turn in turns {
+                let started = Instant::now();
+                turn.await?;
+                times.push(ms(started.elapsed()));
+            }
+            anyhow::Ok(times)
+        }));
+    }
+    let mut times = Vec::new();
+    for reader in readers {
+        times.extend(reader.await??);
+    }
+    let rate = times.len() as f64 / started.elapsed().as_secs_f64();
+    times.sort_by(f64::total_cmp);
+    let at = |place: usize| times.get(place).copied().unwrap_or(f64::NAN);
+    Ok(Readings { median_ms: at(times.len() / 2), tail_ms: at(times.len() * 99 / 100), rate })
+}
+
+/// Bare tables of the same bytes, each on a connection of its own.
+async fn bare_readers(app: &App, contents: &[Vec<u8>], count: usize) -> anyhow::Result<Vec<pg::Bare>> {
+    let mut readers = Vec::new();
+    for _ in 0..count {
+        let mut bare = pg::Bare::open(&app.database).await?;
+        bare.fill(0, contents).await?;
+        bare.settle().await?;
+        readers.push(bare);
+    }
+    Ok(readers)
 }
 
 /// The whole population as a stream, recorded and committed chunk by chunk.
@@ -111,22 +183,41 @@ pub async fn stream(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figur
     let client = Client::connect(serving.address.port(), &serving.certificates, options.consumer.as_str()).await?;
     let mut rates = Vec::new();
     let mut contents: Vec<Vec<u8>> = Vec::new();
+    let (mut program, mut server) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         contents.clear();
+        let before = (process::cpu_ms(), process::server_cpu_ms(&app.data));
         let started = Instant::now();
         let claimed = client.feed(|history| contents.push(history.encode_to_vec())).await?;
         let elapsed = started.elapsed().as_secs_f64();
         ensure!(claimed == contents.len() as i64, "the run's end claims {claimed} histories, {} came", contents.len());
-        rates.push(contents.len() as f64 / elapsed);
+        let histories = contents.len() as f64;
+        rates.push(histories / elapsed);
+        program.push((process::cpu_ms() - before.0) / histories);
+        server.push((process::server_cpu_ms(&app.data) - before.1) / histories);
     }
     drop(client);
     serving.end().await?;
     ensure!(!contents.is_empty(), "no client of {} may be disclosed: nothing to measure", options.consumer);
     let bytes: usize = contents.iter().map(Vec::len).sum();
+    let peak = process::peak_mb();
+    let before = process::cpu_ms() + process::server_cpu_ms(&app.data);
     let (bare, _) = bare_reads(app, &contents, options.rounds).await?;
+    let reads = (contents.len() + contents.len().min(BARE_KEYS)) * options.rounds.max(3);
+    let bare_cpu = (process::cpu_ms() + process::server_cpu_ms(&app.data) - before) / reads as f64;
     let rate = median(rates);
     let megabytes = bytes as f64 / contents.len() as f64 / 1e6;
     Ok(vec![
+        Figure::time("feed: processor time a history, program and client", median(program), BARE_CPU, bare_cpu),
+        Figure::time("feed: processor time a history, database", median(server), BARE_CPU, bare_cpu),
+        Figure {
+            what: "feed: most memory of program and client",
+            value: peak,
+            unit: "MB",
+            limit: "the bytes received",
+            limit_value: bytes as f64 / 1e6,
+            ratio: bytes as f64 / 1e6 / peak,
+        },
         Figure::rate("feed: histories of a roster stream", (rate, "histories/s"), MANY_BARE, bare),
         Figure::rate("feed: the same as bytes", (rate * megabytes, "MB/s"), MANY_BARE, bare * megabytes),
     ])

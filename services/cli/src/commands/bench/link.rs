@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs, path::Path, time::Instant};
 
 use anyhow::Context as _;
 
-use super::{Figure, median};
+use super::{Figure, median, process};
 use crate::{
     args::{Bench, Place},
     console,
@@ -83,9 +83,10 @@ pub fn run(place: &Place, options: &Bench) -> anyhow::Result<Vec<Figure>> {
 pub fn cost(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Cost> {
     // From here on the highest is that of the work. Where that is not permitted it is the process's own so far.
     let _ = fs::write("/proc/self/clear_refs", "5");
-    let (started, cpu) = (Instant::now(), cpu_ms());
+    let (started, cpu) = (Instant::now(), process::cpu_ms());
     work()?;
-    Ok(Cost { wall_ms: started.elapsed().as_secs_f64() * 1e3, cpu_ms: cpu_ms() - cpu, peak_mb: peak_mb() })
+    let wall_ms = started.elapsed().as_secs_f64() * 1e3;
+    Ok(Cost { wall_ms, cpu_ms: process::cpu_ms() - cpu, peak_mb: process::peak_mb() })
 }
 
 /// The least that any linkage of two files does.
@@ -113,18 +114,4 @@ fn count_right(pairs: &Path) -> anyhow::Result<(u64, u64)> {
     }
     let of = |is_right| links.get(&is_right).copied().unwrap_or(0);
     Ok((of(true) + of(false), of(true)))
-}
-
-/// User and system time of this process so far, as Linux counts it, in hundredths of a second.
-fn cpu_ms() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-    fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() * 10.0
-}
-
-/// The most memory this process has held.
-fn peak_mb() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0)
 }
