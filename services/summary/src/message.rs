@@ -102,6 +102,7 @@ fn client(c: &Client) -> pb::Client {
         sasid: text(&c.sasid),
         gender: text(&c.gender),
         race_ethnicity: text(&c.race_ethnicity),
+        language_code: c.lang.clone().unwrap_or_default(),
     }
 }
 

@@ -49,7 +49,9 @@ pub(crate) fn paint(
         .with_accessibility_validator(Accessibility::UA1)
         .finish()
         .map_err(|error| Error::Corrupt(format!("{error:?}")))?;
-    let mut document = Document::new_with(SerializeSettings { configuration, ..SerializeSettings::default() });
+    // Packing deflates them.
+    let settings = SerializeSettings { configuration, compress_content_streams: false, ..SerializeSettings::default() };
+    let mut document = Document::new_with(settings);
     let mut painted = vec![Painted::default(); composition.tags.leaf_count()];
     let Pages { sheets, starts } = &composition.pages;
     for (index, sheet) in sheets.iter().enumerate() {

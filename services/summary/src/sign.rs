@@ -48,7 +48,8 @@ pub fn sign(pdf: &[u8], signer: &dyn Signer, at: DateTime<Utc>) -> Result<Vec<u8
     changed.sort_unstable_by_key(|(number, _)| *number);
     let stream_at = out.len();
     let objects: Vec<(usize, &[u8])> = changed.iter().map(|(number, body)| (*number, body.as_slice())).collect();
-    pack::write_object_stream(&mut out, stream, &objects)?;
+    let mut deflater = pack::Deflater::new();
+    pack::write_object_stream(&mut out, stream, &objects, &mut deflater)?;
     let mut entries: Vec<(usize, pack::Entry)> = objects
         .iter()
         .enumerate()
@@ -56,7 +57,7 @@ pub fn sign(pdf: &[u8], signer: &dyn Signer, at: DateTime<Utc>) -> Result<Vec<u8
         .collect();
     entries.push((signature, pack::Entry::At(signature_at)));
     entries.push((stream, pack::Entry::At(stream_at)));
-    pack::write_update(&mut out, table, entries, &file)?;
+    pack::write_update(&mut out, table, entries, &file, &mut deflater)?;
     fill(&mut out, (range_at, contents_at, room), signer)?;
     Ok(out)
 }

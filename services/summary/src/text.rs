@@ -41,7 +41,7 @@ pub(crate) struct Style {
 }
 
 /// The direction a paragraph starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Base {
     /// As its first strong character says: a value of the record.
     Auto,
@@ -79,23 +79,62 @@ struct Atom {
     breaks: bool,
 }
 
-/// Shapes words and remembers them. One for each thread.
+/// A text as it stands on one line, for whoever has the room.
+struct Fitted {
+    line: Rc<Line>,
+    /// The room, in ems.
+    needs: f32,
+}
+
+/// What a line depends on beside its text: weight, size, leading and base.
+type Look = (Weight, u32, u32, Base);
+
+/// Shapes words and remembers them, and the lines of texts that fitted on one. One for each thread.
 pub(crate) struct Typesetter<'f> {
     fonts: &'f FontSet,
     /// By weight and direction.
     words: [HashMap<Box<str>, Rc<Word>>; 4],
+    lines: HashMap<Look, HashMap<Box<str>, Fitted>>,
+    /// The widest word of a text, in ems, by weight.
+    widest: HashMap<Weight, HashMap<Box<str>, f32>>,
 }
 
 impl<'f> Typesetter<'f> {
     pub(crate) fn new(fonts: &'f FontSet) -> Self {
-        Self { fonts, words: Default::default() }
+        Self { fonts, words: Default::default(), lines: HashMap::new(), widest: HashMap::new() }
     }
 
     /// Breaks a text into lines no wider than `width` points, as far as single grapheme clusters allow. No text, no lines.
     pub(crate) fn wrap(&mut self, text: &str, style: Style, base: Base, width: f32) -> Vec<Rc<Line>> {
         let text = Self::printable(text);
         let em_width = (width / style.size).max(0.0);
-        let atoms = self.atoms(&text, style.weight, base);
+        let look = (style.weight, style.size.to_bits(), style.leading.to_bits(), base);
+        if let Some(fitted) = self.lines.get(&look).and_then(|of| of.get(&*text))
+            && fitted.needs <= em_width
+        {
+            return vec![Rc::clone(&fitted.line)];
+        }
+        let (lines, needs) = self.break_into_lines(&text, style, base, em_width);
+        if let ([line], Some(needs)) = (&lines[..], needs) {
+            let of = self.lines.entry(look).or_default();
+            if of.len() >= WORDS_MAX {
+                of.clear();
+            }
+            of.insert(Box::from(&*text), Fitted { line: Rc::clone(line), needs });
+        }
+        lines
+    }
+
+    /// The lines, and the room that the widest of them needed, in ems, unless a word had to be cut.
+    fn break_into_lines(
+        &mut self,
+        text: &str,
+        style: Style,
+        base: Base,
+        em_width: f32,
+    ) -> (Vec<Rc<Line>>, Option<f32>) {
+        let atoms = self.atoms(text, style.weight, base);
+        let mut needs = Some(0.0_f32);
         let mut lines = Vec::new();
         let mut current: Vec<Atom> = Vec::new();
         let mut used = 0.0;
@@ -110,11 +149,13 @@ impl<'f> Typesetter<'f> {
                 used = 0.0;
             }
             if ink <= em_width {
+                needs = needs.map(|needs| needs.max(used + ink));
                 current.extend_from_slice(chunk);
                 used += full;
                 continue;
             }
-            for piece in self.force(&text, chunk, style.weight, em_width) {
+            needs = None;
+            for piece in self.force(text, chunk, style.weight, em_width) {
                 if used + piece.word.ink > em_width && !current.is_empty() {
                     lines.push(self.line(&std::mem::take(&mut current), style));
                     used = 0.0;
@@ -126,7 +167,7 @@ impl<'f> Typesetter<'f> {
         if !current.is_empty() {
             lines.push(self.line(&current, style));
         }
-        lines
+        (lines, needs)
     }
 
     /// The text on one line, however wide.
@@ -152,11 +193,17 @@ impl<'f> Typesetter<'f> {
     /// The width of the widest word, in points: what a column needs so that no word is broken.
     pub(crate) fn widest_word(&mut self, text: &str, style: Style) -> f32 {
         let text = Self::printable(text);
-        let atoms = self.atoms(&text, style.weight, Base::Auto);
-        let mut widest: f32 = 0.0;
-        for chunk in atoms.chunk_by(|a, _| !a.breaks) {
-            widest = widest.max(chunk_widths(chunk).1);
-        }
+        let known = self.widest.get(&style.weight).and_then(|of| of.get(&*text));
+        let widest = known.copied().unwrap_or_else(|| {
+            let atoms = self.atoms(&text, style.weight, Base::Auto);
+            let widest = atoms.chunk_by(|a, _| !a.breaks).map(|chunk| chunk_widths(chunk).1).fold(0.0, f32::max);
+            let of = self.widest.entry(style.weight).or_default();
+            if of.len() >= WORDS_MAX {
+                of.clear();
+            }
+            of.insert(Box::from(&*text), widest);
+            widest
+        });
         widest * style.size
     }
 

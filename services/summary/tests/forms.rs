@@ -1,5 +1,9 @@
 //! The forms of one summary, held equal by what can be read back out of them; and records of every troublesome kind.
 
+#[path = "forms/font.rs"]
+mod font;
+#[path = "forms/message.rs"]
+mod message;
 #[path = "forms/paper.rs"]
 mod paper;
 #[path = "forms/piece.rs"]
@@ -64,6 +68,16 @@ fn paper_web_and_record_say_the_same_block_by_block() {
 }
 
 #[test]
+fn the_message_says_what_the_record_says_field_by_field() {
+    let renderer = renderer();
+    for (name, summary) in all() {
+        let encoded = renderer.render(&summary, options(Form::Message, Language::English)).expect("a message");
+        let record = serde_json::to_value(&summary).expect("JSON");
+        assert_eq!(message::read(&encoded), message::of_record(&record), "{name}");
+    }
+}
+
+#[test]
 fn headings_in_spanish_and_portuguese_stand_above_the_same_values() {
     let renderer = renderer();
     let (name, summary) = all().swap_remove(2);
@@ -96,6 +110,35 @@ fn the_one_page_is_one_page_whatever_the_record_holds() {
             assert!(pieces.iter().any(|piece| matches!(piece, Piece::Heading(1, _))));
         }
     }
+}
+
+#[test]
+fn names_that_only_a_configured_font_has_are_set_in_it() {
+    const NAMES: &str = "王小明例花子예시김지민";
+    let hebrew =
+        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fonts/NotoSansHebrew-Regular.ttf")).expect("a font");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("further-fonts");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("ours.ttf"), font::under_other_characters(&hebrew, NAMES)).expect("a file");
+    fs::write(folder.join("readme.txt"), "no font").expect("a file");
+    let (plain, further) =
+        (renderer(), Renderer::new(&RendererOptions { extra_fonts: Some(folder.clone()) }).expect("fonts"));
+    let mut replaced = 0;
+    for (name, summary) in all().into_iter().filter(|(name, _)| name.starts_with("scripts")) {
+        let read = |renderer: &Renderer| {
+            let pdf = renderer.render(&summary, options(Form::Pdf, Language::English)).expect("a PDF");
+            (paper::read(&pdf), paper::replaced(&pdf))
+        };
+        let ((without, stood_for), (with, left)) = (read(&plain), read(&further));
+        hold_equal(&name, &without, &with);
+        let of_the_font = |text: &String| text.chars().any(|c| NAMES.contains(c));
+        replaced += stood_for.iter().filter(|text| of_the_font(text)).count();
+        assert!(!left.iter().any(of_the_font), "{name}: {left:?} were replaced although a font has them");
+    }
+    assert!(replaced > 0, "without the font some were replaced, and the report was made");
+    fs::write(folder.join("broken.ttf"), [0; 40]).expect("a file");
+    assert!(Renderer::new(&RendererOptions { extra_fonts: Some(folder.clone()) }).is_err(), "said when it starts");
+    fs::remove_file(folder.join("broken.ttf")).expect("it goes");
 }
 
 #[test]

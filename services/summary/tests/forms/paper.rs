@@ -33,6 +33,11 @@ pub fn artifacts(pdf: &[u8]) -> String {
     plain(&texts(&Document::load_mem(pdf).expect("a PDF")).1)
 }
 
+/// What stands behind marks of replacement.
+pub fn replaced(pdf: &[u8]) -> Vec<String> {
+    texts(&Document::load_mem(pdf).expect("a PDF")).2
+}
+
 /// The one file inside.
 pub fn attachment(pdf: &[u8]) -> Vec<u8> {
     let document = Document::load_mem(pdf).expect("a PDF");
@@ -130,9 +135,10 @@ impl<'d> Walk<'d> {
     }
 }
 
-/// The text of all marked content, and that of artifacts.
-fn texts(document: &Document) -> (Marked, String) {
-    let (mut marked, mut artifacts) = (Marked::new(), String::new());
+/// The text of all marked content, that of artifacts, and what marks of replacement stand for.
+fn texts(document: &Document) -> (Marked, String, Vec<String>) {
+    let (mut marked, mut artifacts, mut replaced) = (Marked::new(), String::new(), Vec::new());
+    let mut said = String::new();
     for page in document.get_pages().into_values() {
         let fonts: HashMap<Vec<u8>, HashMap<u16, String>> = document
             .get_page_fonts(page)
@@ -154,6 +160,9 @@ fn texts(document: &Document) -> (Marked, String) {
                         .and_then(|p| p.get(b"ActualText").ok())
                         .map(|text| lopdf::decode_text_string(text).expect("text"));
                     open.push((number, actual.is_some() || open.last().is_some_and(|(_, said)| *said)));
+                    if let Some(actual) = &actual {
+                        said.clone_from(actual);
+                    }
                     if let Some(number) = number {
                         marked.entry((page, number)).or_default().push_str(&actual.unwrap_or_default());
                     }
@@ -164,6 +173,7 @@ fn texts(document: &Document) -> (Marked, String) {
                     let (number, is_said) = open.last().copied().expect("text is marked");
                     let text = shown(&operation.operands[0], &fonts[&font]);
                     match number {
+                        _ if is_said && text.contains(char::REPLACEMENT_CHARACTER) => replaced.push(said.clone()),
                         _ if is_said => {}
                         Some(number) => marked.entry((page, number)).or_default().push_str(&text),
                         None => artifacts.push_str(&text),
@@ -173,7 +183,7 @@ fn texts(document: &Document) -> (Marked, String) {
             }
         }
     }
-    (marked, artifacts)
+    (marked, artifacts, replaced)
 }
 
 fn shown(operand: &Object, font: &HashMap<u16, String>) -> String {
