@@ -4,9 +4,22 @@ use std::collections::BTreeSet;
 
 use agreements::Grant;
 use domains::{Organizations, StoredFact, conceal_other_agency, definition, derive_mobility, discipline, fold};
-use model::{Domain, Row, Section, SectionState, Sensitivity};
+use model::{Domain, Row, Section, SectionState, Sensitivity, Value};
 
 use crate::{Error, store::Permitted};
+
+/// Facts in an order of their own, in whatever order the database gives them: several of one line too, so that the same content has the same bytes and
+/// the same digest.
+pub(crate) fn in_order(mut facts: Vec<StoredFact>) -> Vec<StoredFact> {
+    let place = |fact: &StoredFact| (fact.domain.code(), fact.source_person, fact.learned());
+    let content = |fact: &StoredFact| {
+        let mut json = fact.kind.clone();
+        Value::write_object(fact.payload.iter().map(|(name, value)| (name.as_str(), value)), &mut json);
+        json
+    };
+    facts.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| content(a).cmp(&content(b))));
+    facts
+}
 
 /// Holds what the database permitted against the decision: clause, basis, elements and bounds must be the same for every fact. Whatever differs
 /// discloses nothing.

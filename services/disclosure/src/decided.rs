@@ -112,7 +112,11 @@ pub(crate) async fn granted(
             Ok((grant, student)) => {
                 let permitted = facts.remove(&student).unwrap_or_default();
                 assemble::check_twin(&grant, &permitted)?;
-                Ok(GrantedFacts { grant, student, facts: permitted.into_iter().flat_map(|p| p.facts).collect() })
+                Ok(GrantedFacts {
+                    grant,
+                    student,
+                    facts: assemble::in_order(permitted.into_iter().flat_map(|p| p.facts).collect()),
+                })
             }
         };
         clients.push((key, outcome));
