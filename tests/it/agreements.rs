@@ -8,7 +8,7 @@ use agreements::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
-use model::{ConsumerId, Domain, Entropy as _, Masked, SeededEntropy};
+use model::{ConsumerId, Domain, Entropy as _, FixedClock, Masked, SeededEntropy};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tests::{TestDatabase, project_file};
 
@@ -67,7 +67,7 @@ async fn activate(
         let approval = signed(agreements, who, seed, (Act::Activate, proposal.digest), when);
         agreements.approve(conn, Act::Activate, proposal.digest, &approval).await?;
     }
-    agreements.activate(conn, &proposal.agreement_id, proposal.version, when).await
+    agreements.activate(conn, &proposal.agreement_id, proposal.version, &FixedClock(when)).await
 }
 
 fn second_version(document: &str, valid_from: &str) -> String {
@@ -115,7 +115,7 @@ async fn two_stewards_bring_a_version_into_force() {
     agreements.approve(&mut conn, Act::Activate, proposal.digest, &alone).await.unwrap();
     let again = signed(&agreements, "ann", 1, (Act::Activate, proposal.digest), now() - TimeDelta::hours(1));
     agreements.approve(&mut conn, Act::Activate, proposal.digest, &again).await.unwrap();
-    let refused = agreements.activate(&mut conn, "dcf_mou", 1, now()).await;
+    let refused = agreements.activate(&mut conn, "dcf_mou", 1, &FixedClock(now())).await;
     assert!(matches!(refused, Err(Error::Precondition(_))), "one person twice is one person");
 
     assert_eq!(activate(&agreements, &mut conn, &shipped("dcf"), now()).await.unwrap(), now());
@@ -139,14 +139,17 @@ async fn a_suspended_agreement_comes_back_only_with_new_approvals() {
     let dcf = consumer("dcf");
     activate(&agreements, &mut conn, &shipped("dcf"), now()).await.unwrap();
     let stopped = now() + TimeDelta::hours(1);
-    agreements.suspend(&mut conn, "dcf_mou", ("cat", "a complaint is looked into"), stopped).await.unwrap();
+    agreements
+        .suspend(&mut conn, "dcf_mou", ("cat", "a complaint is looked into"), &FixedClock(stopped))
+        .await
+        .unwrap();
     let active = agreements.load_active(&mut conn, &dcf, stopped).await.unwrap().unwrap();
     assert_eq!(active.ended(), Some((stopped, Ended::Suspended)));
-    let again = agreements.suspend(&mut conn, "dcf_mou", ("cat", "twice"), stopped).await;
+    let again = agreements.suspend(&mut conn, "dcf_mou", ("cat", "twice"), &FixedClock(stopped)).await;
     assert!(matches!(again, Err(Error::NotFound(_))));
 
     let later = stopped + TimeDelta::hours(1);
-    let stale = agreements.activate(&mut conn, "dcf_mou", 1, later).await;
+    let stale = agreements.activate(&mut conn, "dcf_mou", 1, &FixedClock(later)).await;
     assert!(matches!(stale, Err(Error::Precondition(_))), "{stale:?}");
     let back = conn.execute("UPDATE agreements.activation SET ended_at = NULL, ended_because = NULL").await;
     assert!(back.is_err(), "a suspension is never taken back");
@@ -177,11 +180,11 @@ async fn an_amendment_takes_over_when_its_validity_begins() {
         };
     assert_eq!(retention(&mut conn, begins - TimeDelta::microseconds(1)).await, Some((365, false)));
     assert_eq!(retention(&mut conn, begins).await, Some((180, false)));
-    let first = agreements.activate(&mut conn, "dcf_mou", 1, begins).await;
+    let first = agreements.activate(&mut conn, "dcf_mou", 1, &FixedClock(begins)).await;
     assert!(matches!(first, Err(Error::Conflict(_))), "the first version does not come back");
 
     // Stopping the agreement stops both, the one to come included.
-    agreements.suspend(&mut conn, "dcf_mou", ("cat", "stop"), now() + TimeDelta::hours(2)).await.unwrap();
+    agreements.suspend(&mut conn, "dcf_mou", ("cat", "stop"), &FixedClock(now() + TimeDelta::hours(2))).await.unwrap();
     assert_eq!(retention(&mut conn, now() + TimeDelta::hours(2)).await, Some((365, true)));
     assert_eq!(retention(&mut conn, begins).await, Some((180, true)));
 }
@@ -272,7 +275,7 @@ async fn papers_open_a_clients_records_and_only_theirs() {
     assert_eq!(held["C1"], [Instrument { kind: InstrumentKind::CourtOrder, in_force: month }]);
     assert!(agreements.load_instruments(&mut conn, &consumer("dcf"), &keys).await.unwrap().is_empty());
     let revoked = now() + TimeDelta::days(1);
-    agreements.revoke_instrument(&mut conn, releases[0].digest().unwrap(), revoked).await.unwrap();
+    agreements.revoke_instrument(&mut conn, releases[0].digest().unwrap(), &FixedClock(revoked)).await.unwrap();
     let held = agreements.load_instruments(&mut conn, &cssd, &keys).await.unwrap();
     assert_eq!(held["C2"][0].in_force.to, Some(revoked));
 
@@ -334,7 +337,7 @@ async fn the_view_and_the_decision_give_one_answer() {
     for (party, _) in parties {
         activate(&agreements, &mut conn, &shipped(party), now() - TimeDelta::days(25)).await.unwrap();
     }
-    agreements.suspend(&mut conn, "dcf_mou", ("cat", "stop"), now() + TimeDelta::days(10)).await.unwrap();
+    agreements.suspend(&mut conn, "dcf_mou", ("cat", "stop"), &FixedClock(now() + TimeDelta::days(10))).await.unwrap();
     let (mut granted, mut denied) = (0, 0);
     for round in 0..600 {
         let (party, purpose) = *dice.pick(&parties);
@@ -347,9 +350,12 @@ async fn the_view_and_the_decision_give_one_answer() {
                 reference: person.clone(),
                 in_force: Interval { to: Some(now() + TimeDelta::days(41)), ..dice.interval() },
             };
-            let id = agreements.record_certification(&mut conn, &certification, "ann", now()).await.unwrap();
+            let what = (Act::Certify, certification.digest().unwrap());
+            let approvals = [("ann", 1), ("ben", 2)].map(|(who, seed)| signed(&agreements, who, seed, what, now()));
+            let id =
+                agreements.record_certification(&mut conn, &certification, &approvals, "ann", now()).await.unwrap();
             if dice.below(3) == 0 {
-                agreements.revoke_certification(&mut conn, id, dice.instant()).await.unwrap();
+                agreements.revoke_certification(&mut conn, id, &FixedClock(dice.instant())).await.unwrap();
             }
         }
         for _ in 0..dice.below(4) {
@@ -424,7 +430,7 @@ async fn file_paper(agreements: &Agreements, conn: &mut PgConnection, dice: &Dic
     }
     if dice.below(4) == 0 {
         // The same paper twice is one paper, and may be revoked already.
-        let _ = agreements.revoke_instrument(conn, digest, dice.instant()).await;
+        let _ = agreements.revoke_instrument(conn, digest, &FixedClock(dice.instant())).await;
     }
 }
 
@@ -482,4 +488,49 @@ fn agreements_are_shared_between_tasks() {
     fn check<T: Send + Sync>() {}
     check::<Agreements>();
     check::<Arc<agreements::InForce>>();
+}
+
+#[tokio::test]
+async fn a_certification_counts_on_the_word_of_two_stewards_and_a_row_alone_counts_for_nothing() {
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
+    let agreements = agreements();
+    let cssd = consumer("cssd");
+    activate(&agreements, &mut conn, &shipped("cssd"), now() - TimeDelta::days(3)).await.unwrap();
+    let certification = NewCertification {
+        consumer: cssd.clone(),
+        holder: "director".to_owned(),
+        reference: "paper 1".to_owned(),
+        in_force: Interval { from: now() - TimeDelta::days(1), to: None },
+    };
+    let digest = agreements.file_certification(&mut conn, &certification, now()).await.unwrap();
+    assert_eq!(digest, certification.digest().unwrap());
+    let used_for = uuid::Uuid::from_u128(1);
+    assert!(agreements.certify(&mut conn, digest, (used_for, "ann"), now()).await.is_err(), "nobody has signed");
+    let first = signed(&agreements, "ann", 1, (Act::Certify, digest), now());
+    agreements.approve(&mut conn, Act::Certify, digest, &first).await.unwrap();
+    assert!(agreements.certify(&mut conn, digest, (used_for, "ann"), now()).await.is_err(), "one has");
+    assert!(!agreements.load_active(&mut conn, &cssd, now()).await.unwrap().unwrap().is_certified(now()));
+    // As a superuser writes it: it counts for nothing, and the audit names it.
+    conn.execute(
+        "INSERT INTO agreements.certification (consumer, holder, reference, valid_from, recorded_by, recorded_at)
+        VALUES ('cssd', 'director', 'paper 2', '2026-01-01', 'ann', '2026-01-01')",
+    )
+    .await
+    .unwrap();
+    assert!(!agreements.load_active(&mut conn, &cssd, now()).await.unwrap().unwrap().is_certified(now()));
+    let audit = agreements.audit(&mut conn).await.unwrap();
+    assert!(audit.altered.iter().any(|one| one.what.starts_with("certification 1 of cssd")), "{:?}", audit.altered);
+    let second = signed(&agreements, "ben", 2, (Act::Certify, digest), now());
+    agreements.approve(&mut conn, Act::Certify, digest, &second).await.unwrap();
+    let (id, _) = agreements.certify(&mut conn, digest, (used_for, "ann"), now()).await.unwrap();
+    assert!(agreements.load_active(&mut conn, &cssd, now()).await.unwrap().unwrap().is_certified(now()));
+    // It serves once, and what it says cannot be stretched.
+    assert!(agreements.certify(&mut conn, digest, (uuid::Uuid::from_u128(2), "ann"), now()).await.is_err());
+    let stretch = format!(
+        "UPDATE agreements.certification SET valid_from = valid_from - interval '1 year' WHERE certification_id = {id}"
+    );
+    conn.execute("SET session_replication_role = replica").await.unwrap();
+    conn.execute(AssertSqlSafe(stretch)).await.unwrap();
+    assert!(!agreements.load_active(&mut conn, &cssd, now()).await.unwrap().unwrap().is_certified(now()));
 }

@@ -139,8 +139,9 @@ fn deps(world: &World) -> Deps {
         consumers: consumers.to_vec(),
         tokens: TokenSeal::new([5; 32]),
         tombstones: crate::world::tombstones(),
+        vouch: None,
         renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),
-        signer: Some(Arc::new(signing_key())),
+        seals: summary::sign::Seals { signer: Some(Arc::new(signing_key())), stamping: None },
     }
 }
 
@@ -246,7 +247,8 @@ async fn a_summary_in_any_form_is_one_disclosure_of_exactly_its_bytes() {
             }
             _ => {
                 let trusted = [summary::sign::Signer::identity(&signing_key()).clone()];
-                assert!(summary::sign::verify(&answer.document, &trusted).unwrap().is_trusted);
+                let authorities = summary::sign::Authorities::default();
+                assert!(summary::sign::verify(&answer.document, &trusted, &authorities).unwrap().is_trusted);
             }
         }
     }
@@ -374,7 +376,7 @@ async fn amend(world: &World) {
     for approval in world.approvals(Act::Activate, proposal.digest, moment()) {
         agreements.approve(&mut conn, Act::Activate, proposal.digest, &approval).await.unwrap();
     }
-    agreements.activate(&mut conn, &proposal.agreement_id, proposal.version, moment()).await.unwrap();
+    agreements.activate(&mut conn, &proposal.agreement_id, proposal.version, &FixedClock(moment())).await.unwrap();
 }
 
 #[tokio::test]
@@ -413,7 +415,12 @@ async fn a_receiver_that_does_not_read_holds_disclosure_up_and_authority_that_en
 async fn a_suspended_agreement_ends_a_feed_with_a_refusal() {
     let served = served(2, Limits::default()).await;
     let mut conn = served.world.db.superuser().await;
-    served.world.agreements.suspend(&mut conn, "dcf_mou", ("ann", "a question is open"), moment()).await.unwrap();
+    served
+        .world
+        .agreements
+        .suspend(&mut conn, "dcf_mou", ("ann", "a question is open"), &FixedClock(moment()))
+        .await
+        .unwrap();
     let mut client = FeedServiceClient::new(served.connect("dcf").await);
     let refused = client.stream_feed(from(&[])).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
@@ -452,6 +459,18 @@ async fn acknowledged_positions_only_move_forward() {
         acknowledged.push(client.ack_feed(request).await.unwrap().into_inner().position);
     }
     assert_eq!(acknowledged, [1, 3, 3, 3]);
+    // What was never sent has no token: one that is altered, made up, or another's moves nothing.
+    let mut altered = messages[0].resume_token.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    for resume_token in [altered, vec![9; 64], Vec::new()] {
+        let refused = client.ack_feed(AckFeedRequest { resume_token, request_id: String::new() }).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+    }
+    let stolen = AckFeedRequest { resume_token: messages[2].resume_token.clone(), request_id: String::new() };
+    let mut other = FeedServiceClient::new(served.connect("cssd").await);
+    assert_eq!(other.ack_feed(stolen).await.unwrap_err().code(), Code::InvalidArgument);
+    let kept = "SELECT COALESCE(sum(position), 0)::bigint FROM disclosure.acknowledged";
+    assert_eq!(served.world.count(kept).await, 3);
     served.end().await;
 }
 
@@ -542,7 +561,7 @@ SupervisionStartDate,SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBas
     let request = SubmitRosterRequest {
         content: format!("{header}\n{}\n{bad}\n", good.join("\n")).into_bytes(),
         roster_date: Some(proto::google::r#type::Date { year: 2026, month: 11, day: 20 }),
-        request_id: uuid::Uuid::nil().to_string(),
+        request_id: String::new(),
     };
     let receipt = client.submit_roster(request.clone()).await.unwrap().into_inner();
     assert_eq!((receipt.rows_in, receipt.accepted, receipt.refused), (10, 9, 1));
@@ -550,6 +569,13 @@ SupervisionStartDate,SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBas
     assert_eq!((receipt.findings.len(), receipt.findings[0].line), (1, 11));
     let again = client.submit_roster(request.clone()).await.unwrap().into_inner();
     assert!(again.seen_before);
+    // Under an id it is done once: the same again gives the same answer, and another request under it none.
+    let named = SubmitRosterRequest { request_id: uuid::Uuid::from_u128(7).to_string(), ..request.clone() };
+    let first = client.submit_roster(named.clone()).await.unwrap().into_inner();
+    assert_eq!(client.submit_roster(named.clone()).await.unwrap().into_inner(), first);
+    let other = SubmitRosterRequest { content: b"ClientPIN\n".to_vec(), ..named };
+    let refused = client.submit_roster(other).await.unwrap_err();
+    assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::FailedPrecondition, "REQUEST_ID_USED"));
     let undated = SubmitRosterRequest { roster_date: None, ..request };
     assert_eq!(client.submit_roster(undated.clone()).await.unwrap_err().code(), Code::InvalidArgument);
     // Under suspension nobody's records are taken.
@@ -557,11 +583,24 @@ SupervisionStartDate,SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBas
     served
         .world
         .agreements
-        .suspend(&mut conn, "cssd_agreement", ("ann", "a question is open"), moment())
+        .suspend(&mut conn, "cssd_agreement", ("ann", "a question is open"), &FixedClock(moment()))
         .await
         .unwrap();
     let refused = client.submit_roster(undated).await.unwrap_err();
     assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::PermissionDenied, "AGREEMENT_SUSPENDED"));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_history_asked_for_again_under_its_id_is_not_disclosed_again() {
+    let served = served(1, Limits::default()).await;
+    let mut client = HistoryServiceClient::new(served.connect("dcf").await);
+    let request = GetHistoryRequest { request_id: uuid::Uuid::from_u128(7).to_string(), ..person("D10") };
+    client.get_history(request.clone()).await.unwrap();
+    let refused = client.get_history(request).await.unwrap_err();
+    assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::FailedPrecondition, "REQUEST_ID_USED"));
+    let disclosed = "SELECT count(*) FROM ledger.entry WHERE kind = 'disclosure'";
+    assert_eq!(served.world.count(disclosed).await, 1);
     served.end().await;
 }
 
@@ -612,7 +651,12 @@ async fn doubtful_matches_are_shown_to_the_states_own_system_and_to_nobody_else(
     assert_eq!(own.undo_review(undo).await.unwrap().into_inner().recalled.len(), 1);
     // The state's own people stop too when its own agreement is suspended.
     let mut conn = served.world.db.superuser().await;
-    served.world.agreements.suspend(&mut conn, "sea_access", ("ann", "a question is open"), moment()).await.unwrap();
+    served
+        .world
+        .agreements
+        .suspend(&mut conn, "sea_access", ("ann", "a question is open"), &FixedClock(moment()))
+        .await
+        .unwrap();
     let refused = own.list_reviews(ListReviewsRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
     served.end().await;

@@ -1,5 +1,7 @@
 //! What leaves, and what must not: each test is an attempt to get something that the agreement does not give.
 
+mod prepared;
+
 use std::collections::BTreeSet;
 
 use agreements::{Act, InstrumentKind, Interval, NewInstrument, Reason};
@@ -77,6 +79,42 @@ async fn nothing_is_disclosed_before_or_after_custody() {
     // Nor does asking for what was known then.
     let earlier = world.ask_as_of("dcf", "D1", end + TimeDelta::days(1), Some(moment())).await;
     assert!(reason(earlier).is_about_the_student());
+}
+
+/// A client goes over to another office: from that roster on the first office is told nothing, and the second what the first was.
+#[tokio::test]
+async fn whoever_goes_to_another_office_is_told_to_that_office_alone() {
+    let world = one_in_care(&["dcf"]).await;
+    let dcf = consumer("dcf");
+    let told = async |office, when| {
+        let (clock, ask) = (FixedClock(when), Ask { office: Some(office), ..ask_of(&dcf) });
+        let person = Masked::new("D1".to_owned());
+        disclosure::disclose_one(world.context(&clock), &ask, &person, &encode).await.map(|told| told.bytes)
+    };
+    let before = told("Hartford", moment()).await.unwrap();
+    assert!(matches!(told("Bridgeport", moment()).await, Err(Error::Denied(Reason::AnotherOffice))));
+    let moved = in_care("D1", "2026-10-01", "2026-12-01").replace(",,Hartford,1,W1", ",,Bridgeport,1,W2");
+    world.roster("dcf", "2026-11-20", &[moved], moment()).await;
+    let after = moment() + TimeDelta::hours(1);
+    assert!(matches!(told("Hartford", after).await, Err(Error::Denied(Reason::AnotherOffice))));
+    assert_eq!(told("Bridgeport", after).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn what_was_made_leaves_only_while_everybody_in_it_is_a_client() {
+    let world = one_in_care(&["dcf"]).await;
+    let dcf = consumer("dcf");
+    let student = world.ask("dcf", "D1", moment()).await.unwrap().history.student();
+    let may = async |clients: &[(&str, StudentId)], when| {
+        let clock = FixedClock(when);
+        let clients: Vec<(String, StudentId)> = clients.iter().map(|(key, one)| ((*key).to_owned(), *one)).collect();
+        disclosure::may_still_leave(world.context(&clock), &ask_of(&dcf), &clients).await.unwrap()
+    };
+    assert!(may(&[], moment()).await && may(&[("D1", student)], moment()).await);
+    assert!(!may(&[("D1", student), ("D2", student)], moment()).await, "one of them is nobody's client");
+    assert!(!may(&[("D1", StudentId(Uuid::nil()))], moment()).await, "the client proved to be another child");
+    assert!(!may(&[("D1", student)], at("2026-12-02T05:00:00Z")).await, "custody has ended");
+    assert_eq!(world.entries().await.len(), 1, "asking discloses nothing, and enters nothing");
 }
 
 #[tokio::test]
@@ -247,7 +285,11 @@ async fn an_agreement_that_ended_discloses_nothing() {
     let mut conn = world.db.superuser().await;
     assert!(world.ask("dcf", "D1", moment()).await.is_ok());
     let stopped = moment() + TimeDelta::hours(1);
-    world.agreements.suspend(&mut conn, "dcf_mou", ("ann", "a complaint is looked into"), stopped).await.unwrap();
+    world
+        .agreements
+        .suspend(&mut conn, "dcf_mou", ("ann", "a complaint is looked into"), &FixedClock(stopped))
+        .await
+        .unwrap();
     assert_eq!(reason(world.ask("dcf", "D1", stopped).await), Reason::AgreementSuspended);
     let expired = at("2031-07-01T04:00:00Z");
     assert_eq!(reason(world.ask("cssd", "D1", expired).await), Reason::AgreementExpired);

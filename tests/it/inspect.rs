@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use agreements::{Act, Actor, Delivery, Digest, ExportRequest};
+use agreements::{Act, Actor, Delivery, Digest, ExportRequest, UnsealRequest};
 use chrono::TimeDelta;
 use disclosure::{About, Ask, Error, Item, Occasion};
 use model::{ConsumerId, FixedClock, Masked, StudentId};
@@ -159,7 +159,7 @@ async fn the_seas_own_export_asks_its_own_agreement() {
     // Suspended in the middle of a run: the next chunk gives nothing.
     let stopped = moment() + TimeDelta::minutes(1);
     let mut conn = world.db.superuser().await;
-    world.agreements.suspend(&mut conn, "sea_access", ("ann", "a complaint"), stopped).await.unwrap();
+    world.agreements.suspend(&mut conn, "sea_access", ("ann", "a complaint"), &FixedClock(stopped)).await.unwrap();
     let later = FixedClock(stopped);
     let all: Vec<StudentId> = access.students().iter().copied().collect();
     let rest = disclosure::access_chunk(world.context(&later), &ask_of(&sea), &access, &all).await.unwrap();
@@ -174,7 +174,7 @@ async fn a_suspension_holds_from_the_next_chunk_of_a_run_in_flight() {
     let first = disclosure::disclose_chunk(world.context(&clock), &ask_of(&dcf), &keys, &encode).await.unwrap();
     assert!(matches!(first.as_slice(), [Item::Disclosed(_)]));
     let mut conn = world.db.superuser().await;
-    world.agreements.suspend(&mut conn, "dcf_mou", ("ann", "a complaint"), moment()).await.unwrap();
+    world.agreements.suspend(&mut conn, "dcf_mou", ("ann", "a complaint"), &FixedClock(moment())).await.unwrap();
     let next = disclosure::disclose_chunk(world.context(&clock), &ask_of(&dcf), &keys, &encode).await.unwrap();
     let [Item::Refused { reason, .. }] = next.as_slice() else { panic!("{next:?}") };
     assert_eq!(*reason, agreements::Reason::AgreementSuspended);
@@ -254,4 +254,52 @@ async fn a_draft_is_rehearsed_on_real_clients_and_requests() {
     assert!(mistaken.is_err());
     let of_another = rehearse(&project_file("deploy/consumers/cssd/agreement.toml")).await;
     assert!(matches!(of_another, Err(Error::Invalid(_))));
+}
+
+#[tokio::test]
+async fn disclosures_go_on_after_a_restore_on_the_word_of_two_stewards() {
+    let world = world().await;
+    let (dcf, sea, clock) = (consumer("dcf"), consumer("sea"), FixedClock(moment()));
+    let context = world.context(&clock);
+    let since = moment() - TimeDelta::days(1);
+    let file = async |since| {
+        let request = UnsealRequest {
+            checkpoint: None,
+            consumer: sea.clone(),
+            expires_at: moment() + TimeDelta::days(7),
+            reason: "the disk was lost".to_owned(),
+            requested_at: moment() - TimeDelta::hours(2),
+            requested_by: "ann".to_owned(),
+            since,
+        };
+        world.agreements.file_unsealing(&mut world.db.superuser().await, &request).await.unwrap()
+    };
+    let sign = async |digest, by: usize| {
+        let approvals = world.approvals(Act::Unseal, digest, moment() - TimeDelta::hours(1));
+        disclosure::approve(context, &ask_of(&sea), (Act::Unseal, digest), &approvals[by]).await.unwrap();
+    };
+    let own = steward(&sea);
+    let compare = async |digest| {
+        let used = (digest, Uuid::from_u128(9));
+        disclosure::seal::compared(context, &own, ("ann", "held against nothing"), used, None).await
+    };
+    disclosure::seal::close(context, std::slice::from_ref(&dcf), since).await.unwrap();
+    assert!(matches!(world.ask("dcf", "D1", moment()).await, Err(Error::Sealed)));
+    let request = file(since).await;
+    assert!(compare(request).await.is_err(), "nobody has signed");
+    sign(request, 0).await;
+    assert!(compare(request).await.is_err(), "one has");
+    assert!(!disclosure::seal::lift(context, &dcf).await.unwrap(), "and nothing is lifted");
+    sign(request, 1).await;
+    compare(request).await.unwrap();
+    assert!(disclosure::seal::lift(context, &dcf).await.unwrap());
+    world.ask("dcf", "D1", moment()).await.unwrap();
+    // Set back once more: neither that request nor one about the earlier time serves.
+    disclosure::seal::close(context, std::slice::from_ref(&dcf), since + TimeDelta::hours(6)).await.unwrap();
+    assert!(compare(request).await.is_err(), "it has served");
+    let of_earlier = file(since - TimeDelta::days(9)).await;
+    sign(of_earlier, 0).await;
+    sign(of_earlier, 1).await;
+    assert!(compare(of_earlier).await.is_err(), "it is about another time");
+    assert!(matches!(world.ask("dcf", "D1", moment()).await, Err(Error::Sealed)));
 }

@@ -7,8 +7,9 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use ledger::{
-    Audience, Clause, Delivery, Detail, Details, Entry, Error, Finding, Hash, InclusionProof, KeyUse, Kind,
-    OnwardParty, Report, Salts, Search, Showing, SignedCheckpoint, Signer, Terms, TermsParts, VerifierKey,
+    Audience, Clause, Delivery, Detail, Details, Entry, Error, Finding, Hash, InclusionProof, KeyUse, Kind, OfRequest,
+    OnwardParty, RecordScope, Report, Salts, Search, Showing, SignedCheckpoint, Signer, Since, Terms, TermsParts,
+    VerifierKey,
     verify::{Keeper, Part},
 };
 use model::{DisclosureId, FixedClock, Masked, SeededEntropy, StudentId};
@@ -563,7 +564,29 @@ async fn a_record_of_disclosures_shows_each_audience_its_own() {
     let rest =
         ledger::disclosures_of(&mut conn, student, Audience::Auditor, Some(first[0].cursor()), 100).await.unwrap();
     assert_eq!([first, rest].concat(), auditor);
-    let csv = ledger::to_csv(&parent);
+    // Of several students, each from a moment on; of a request; and what a family is never asked about.
+    let since =
+        |student: u128, since: Option<DateTime<Utc>>| Since { student: StudentId(Uuid::from_u128(student)), since };
+    let of = |students| RecordScope { students: Some(students), ..RecordScope::default() };
+    let both = of(vec![since(3, None), since(4, Some(at(9)))]);
+    let rows = ledger::record_of(&mut conn, &both, Audience::Auditor, None, 100).await.unwrap();
+    let of_both: Vec<_> = rows.iter().map(|row| (row.decided_at, row.student.unwrap().0.as_u128())).collect();
+    assert_eq!(of_both, [(at(2), 3), (at(9), 3), (at(10), 4), (at(16), 3), (at(17), 4)]);
+    let later = RecordScope { from: Some(at(10)), to: Some(at(17)), ..both.clone() };
+    assert_eq!(ledger::record_of(&mut conn, &later, Audience::Auditor, None, 100).await.unwrap().len(), 2);
+    assert!(ledger::record_of(&mut conn, &both, Audience::District, None, 100).await.unwrap().is_empty());
+    let request = OfRequest { ids: vec![entry(2).id.0, entry(5).id.0], authorities: vec!["nothing".to_owned()] };
+    let of_request = RecordScope { request: Some(request.clone()), ..RecordScope::default() };
+    let rows = ledger::record_of(&mut conn, &of_request, Audience::Auditor, None, 100).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [entry(2).id, entry(5).id]);
+    for audience in [Audience::Parent, Audience::EligibleStudent, Audience::District] {
+        let refused = ledger::record_of(&mut conn, &of_request, audience, None, 100).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "a request may be about anybody's child");
+    }
+    let of_child = RecordScope { request: Some(request), ..of(vec![since(3, None)]) };
+    let rows = ledger::record_of(&mut conn, &of_child, Audience::Parent, None, 100).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [entry(2).id]);
+    let csv = ledger::to_csv(&parent, ledger::Students::One);
     assert_eq!(csv.lines().count(), 4);
     assert!(csv.contains("Agency dcf") && !csv.contains("Worker"));
     assert!(ledger::to_json(&auditor).unwrap().contains("Worker Zero"));

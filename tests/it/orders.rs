@@ -72,13 +72,15 @@ async fn load(world: &World, folder: &tempfile::TempDir, sent: &Sent, day: i64) 
     assert_eq!(receipt.refused, None, "{}: {:?}", sent.name, receipt.findings);
 }
 
-/// Loads the files in several orders and holds what is current against what the order given leaves. `at_least` facts must remain.
-async fn hold(files: &[Sent], at_least: usize) {
+/// Loads the files in several orders and holds what is current against what the order given leaves. `at_least` facts must remain. Gives the last state.
+async fn hold(files: &[Sent], at_least: usize) -> World {
     let mut expect = None;
-    for seed in 0..=cases() {
+    let mut seed = 0;
+    loop {
         let order = if seed == 0 { files.to_vec() } else { shuffled(files, seed) };
         let world = World::new(&[]).await;
         let folder = tempfile::tempdir().unwrap();
+        seed += 1;
         for (day, sent) in (0..).zip(&order) {
             load(&world, &folder, sent, day).await;
         }
@@ -92,6 +94,9 @@ async fn hold(files: &[Sent], at_least: usize) {
         let missing: Vec<&String> = expect.iter().filter(|fact| !found.contains(fact)).collect();
         let more: Vec<&String> = found.iter().filter(|fact| !expect.contains(fact)).collect();
         assert!(missing.is_empty() && more.is_empty(), "{names:?}: missing {missing:#?}, too many {more:#?}");
+        if seed > cases() {
+            return world;
+        }
     }
 }
 
@@ -148,6 +153,68 @@ async fn registrations_changes_and_exits_come_in_any_order() {
         file("preliminary", "ct-student", &[preliminary]),
     ];
     hold(&files, 6).await;
+}
+
+#[tokio::test]
+async fn freezes_of_a_collection_come_in_any_order() {
+    let of = |sasid, more: &[(&'static str, &'static str)]| with(&snapshot(sasid), more);
+    let (first, second) = (
+        [("freeze_number", "1"), ("certification_date", "2024-11-15")],
+        [("freeze_number", "2"), ("certification_date", "2024-12-15")],
+    );
+    let days = |attended| [("membership_days", "20"), ("attendance_days", attended)];
+    let june = [
+        ("instance_name", "June"),
+        ("snapshot_date", "2025-06-30"),
+        ("membership_days", "180"),
+        ("attendance_days", "171"),
+    ];
+    let files = [
+        file("freeze-1", "ct-student", &[of(STUDENT, &[&first[..], &days("18")].concat()), of(OTHER, &first)]),
+        // The one has changed at the second freeze, the other has not.
+        file(
+            "freeze-2",
+            "ct-student",
+            &[of(STUDENT, &[&second[..], &days("19"), &[("meal_type", "P")]].concat()), of(OTHER, &second)],
+        ),
+        file(
+            "certified-again",
+            "ct-student",
+            &[of(OTHER, &[("freeze_number", "1"), ("certification_date", "2024-11-20"), ("meal_type", "P")])],
+        ),
+        file("no-freeze", "ct-student", &[of(OTHER, &[("meal_type", "R")])]),
+        file(
+            "preliminary",
+            "ct-student",
+            &[of(STUDENT, &[("freeze_number", "2"), ("certification_flag", "0"), ("meal_type", "R")])],
+        ),
+        file("june", "ct-student", &[of(STUDENT, &[&first[..], &june].concat())]),
+    ];
+    let world = hold(&files, 7).await;
+    let facts = current(&world).await;
+    let of_october: Vec<&String> = facts.iter().filter(|fact| fact.contains("\"collection\": \"October\"")).collect();
+    let meals = |sasid| of_october.iter().find(|fact| fact.starts_with(sasid)).unwrap().contains("Free");
+    assert!(!meals(STUDENT) && meals(OTHER), "{of_october:#?}");
+    assert!(facts.iter().any(|fact| fact.contains("\"days_attended\": 171")), "June's days, not October's: {facts:#?}");
+}
+
+#[tokio::test]
+async fn a_correction_of_the_same_freeze_stands_and_an_older_freeze_is_told() {
+    let world = World::new(&[]).await;
+    let frozen = |number, meal| with(&snapshot(STUDENT), &[("freeze_number", number), ("meal_type", meal)]);
+    let meals = async || current(&world).await.into_iter().find(|fact| fact.contains("\"October\"")).unwrap();
+    for (day, (name, record, expect)) in (0..).zip([
+        ("second", frozen("2", "F"), "Free"),
+        ("corrected", frozen("2", "R"), "Reduced"),
+        ("first", frozen("1", "F"), "Reduced"),
+    ]) {
+        let receipt =
+            world.load_bytes("ct-student", &file_of("ct-student", &[record]), loaded_at() + TimeDelta::days(day)).await;
+        assert!(meals().await.contains(expect), "{name}");
+        let told: Vec<&str> = receipt.findings.iter().map(|finding| finding.rule.as_str()).collect();
+        let expect: &[&str] = if name == "first" { &["record.older_edition"] } else { &[] };
+        assert_eq!(told, expect, "{name}");
+    }
 }
 
 /// The text of the first element of a name.

@@ -83,6 +83,10 @@ async fn whatever_comes_after_a_pack_is_told_at_once() {
     assert_eq!(grade.as_deref(), Some("10"), "a new fact");
     assert_eq!(pack(&world).await, 1, "the other student's packs are fresh");
     told(&world, "dcf", "D1", None).await;
+    // A later freeze that says the same changes nothing that a pack holds.
+    pack(&world).await;
+    world.load("ct-student", &[with(&snapshot(OTHER), &[("freeze_number", "2")])], day(1)).await;
+    assert_eq!((pack(&world).await, world.count(PACKS).await), (0, 6));
     let longer = with(&offense(STUDENT), &[("days_sanctioned_primary", "9")]);
     world.load("ct-discipline", &[longer], day(2)).await;
     assert_eq!(world.count(&format!("{PACKS} WHERE domain = 6")).await, 1, "what it supersedes is packed no longer");
@@ -152,8 +156,19 @@ async fn packed_at_any_time_the_same_is_told() {
         for day in 1..9 {
             let sasid = if below(3) == 0 { OTHER } else { STUDENT };
             let flag = if below(3) == 0 { "0" } else { "1" };
+            let freeze = ["0", "1", "2"][below(3) as usize];
             let (layout, record): (&str, Record<'_>) = match below(4) {
-                0 => ("ct-student", with(&snapshot(sasid), &[("meal_type", "P"), ("certification_flag", flag)])),
+                0 => (
+                    "ct-student",
+                    with(
+                        &snapshot(sasid),
+                        &[
+                            ("meal_type", if below(2) == 0 { "P" } else { "F" }),
+                            ("certification_flag", flag),
+                            ("freeze_number", freeze),
+                        ],
+                    ),
+                ),
                 1 => {
                     ("ct-student", with(&snapshot(sasid), &[("fall_of_year", "2025"), ("snapshot_date", "2025-10-01")]))
                 }
@@ -180,6 +195,9 @@ async fn packed_at_any_time_the_same_is_told() {
 #[tokio::test]
 async fn as_of_a_time_a_state_says_what_one_would_that_was_sent_no_more() {
     let later = [("fall_of_year", "2025"), ("snapshot_date", "2025-10-01"), ("grade_code", "10")];
+    let frozen = |number| {
+        [("fall_of_year", "2025"), ("snapshot_date", "2025-10-01"), ("grade_code", "10"), ("freeze_number", number)]
+    };
     let moved = [("fall_of_year", "2025"), ("snapshot_date", "2025-10-01"), ("facility_1_code", "0646411")];
     let files: Vec<(&str, Record<'_>)> = vec![
         ("ct-student", with(&snapshot(STUDENT), &later)),
@@ -187,6 +205,9 @@ async fn as_of_a_time_a_state_says_what_one_would_that_was_sent_no_more() {
         ("ct-student", with(&snapshot(STUDENT), &moved)),
         ("ct-discipline", with(&offense(STUDENT), &[("days_sanctioned_primary", "7")])),
         ("ct-student", with(&snapshot(OTHER), &later)),
+        ("ct-student", with(&with(&snapshot(STUDENT), &frozen("2")), &[("meal_type", "P")])),
+        ("ct-student", with(&with(&snapshot(STUDENT), &frozen("1")), &[("meal_type", "R")])),
+        ("ct-student", with(&snapshot(OTHER), &frozen("1"))),
     ];
     let day = |place: usize| loaded_at() + TimeDelta::days(place as i64);
     let whole = clients().await;

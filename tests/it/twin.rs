@@ -14,11 +14,12 @@ use std::{
 };
 
 use agreements::{
-    Actor, Authority, Delivery, ElementSet, Instrument, InstrumentKind, Interval, Request, Subject, decide, majority_at,
+    Act, Actor, Authority, Delivery, ElementSet, Instrument, InstrumentKind, Interval, NewCertification, Request,
+    Subject, decide, majority_at,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domains::definition;
-use model::{Domain, SchoolYear, Sensitivity, SourcePersonId};
+use model::{Domain, FixedClock, SchoolYear, Sensitivity, SourcePersonId};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _, postgres::PgRow};
 use tests::{moment, project_file};
 use uuid::Uuid;
@@ -613,7 +614,7 @@ async fn activate(world: &World, document: &str) -> bool {
     for approval in world.approvals(agreements::Act::Activate, proposal.digest, when) {
         world.agreements.approve(&mut conn, agreements::Act::Activate, proposal.digest, &approval).await.unwrap();
     }
-    world.agreements.activate(&mut conn, &proposal.agreement_id, proposal.version, when).await.is_ok()
+    world.agreements.activate(&mut conn, &proposal.agreement_id, proposal.version, &FixedClock(when)).await.is_ok()
 }
 
 #[tokio::test]
@@ -648,15 +649,18 @@ async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_giv
             for (number, client) in (round * 100..).zip(&clients) {
                 client.rows(name, number, &mut sql);
             }
-            for (at, one) in certified.iter().enumerate() {
-                let to = one.to.map_or_else(|| "NULL".to_owned(), instant_sql);
-                writeln!(
-                    sql,
-                    "INSERT INTO agreements.certification (consumer, holder, reference, valid_from, valid_to, recorded_by, recorded_at)
-                    VALUES ('{name}', 'head', 'paper {at}', {from}, {to}, 'ann', {from});",
-                    from = instant_sql(one.from)
-                )
-                .unwrap();
+            for (number, one) in certified.iter().enumerate() {
+                let certification = NewCertification {
+                    consumer: consumer(name),
+                    holder: "head".to_owned(),
+                    reference: format!("paper {number}"),
+                    in_force: *one,
+                };
+                let approvals = world.approvals(Act::Certify, certification.digest().unwrap(), one.from);
+                let mut conn = world.db.superuser().await;
+                let recorded =
+                    world.agreements.record_certification(&mut conn, &certification, &approvals, "ann", one.from);
+                recorded.await.unwrap();
             }
         }
         if let Some((persons, interval)) = &restricted {

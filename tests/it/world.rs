@@ -12,7 +12,7 @@ use intake::{
     load::{Limits, LoadFile, Produce, Receipt},
     roster::Taken,
 };
-use model::{ConsumerId, FixedClock, Masked, Sea, SeededEntropy};
+use model::{Clock, ConsumerId, FixedClock, Masked, Sea, SeededEntropy};
 use pg::Role;
 use reference::tables::Tables;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
@@ -212,7 +212,7 @@ impl World {
         for approval in self.approvals(Act::Activate, proposal.digest, when) {
             self.agreements.approve(&mut conn, Act::Activate, proposal.digest, &approval).await.unwrap();
         }
-        self.agreements.activate(&mut conn, &proposal.agreement_id, proposal.version, when).await.unwrap();
+        self.agreements.activate(&mut conn, &proposal.agreement_id, proposal.version, &FixedClock(when)).await.unwrap();
         let terms = agreements::parse(document).unwrap();
         let certification = NewCertification {
             consumer: terms.consumer,
@@ -220,7 +220,8 @@ impl World {
             reference: "paper 1".to_owned(),
             in_force: Interval { from: when, to: None },
         };
-        self.agreements.record_certification(&mut conn, &certification, "ann", when).await.unwrap();
+        let approvals = self.approvals(Act::Certify, certification.digest().unwrap(), when);
+        self.agreements.record_certification(&mut conn, &certification, &approvals, "ann", when).await.unwrap();
     }
 
     /// Loads a file's bytes.
@@ -340,13 +341,14 @@ impl World {
     }
 
     /// What disclosing needs, at a time.
-    pub fn context<'a>(&'a self, clock: &'a FixedClock) -> disclosure::Context<'a> {
+    pub fn context<'a>(&'a self, clock: &'a dyn Clock) -> disclosure::Context<'a> {
         disclosure::Context {
             pool: &self.db.pool,
             agreements: &self.agreements,
             organizations: &self.organizations,
             clock,
             entropy: &self.entropy,
+            vouch: None,
         }
     }
 

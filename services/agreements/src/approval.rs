@@ -25,6 +25,10 @@ named! {
         Erase = "record.erase",
         /// Records of children whom the state reports as different become one child's.
         Join = "record.join",
+        /// A recipient's certification goes on file.
+        Certify = "certification.record",
+        /// Disclosures go on after the database was set back.
+        Unseal = "exchange.unseal",
     }
 }
 

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use crate::{
     Act, Digest, Error, InstrumentKind, Interval, NewInstrument,
     canonical::{canonical, read},
+    certifying::certifying_expires_at,
     document,
     registry::Agreements,
     request::{Asked, opening_expires_at},
@@ -94,6 +95,11 @@ impl Agreements {
                 open.extend(Digest::from_slice(&paper.digest).filter(|_| !paper.is_revoked));
             }
         }
+        for certification in store::list_certifications(conn, None).await? {
+            let what = format!("certification {} of {}", certification.id, certification.said.consumer);
+            let holds = self.is_certified(conn, &certification).await?;
+            find(what, (!holds).then_some("it does not bear two valid approvals"));
+        }
         let mut unused = Vec::new();
         for request in store::audit::list_requests(conn).await? {
             let what = format!("request {}", hex::encode(&request.digest));
@@ -174,6 +180,8 @@ fn request_differs(row: &RequestOnFile) -> Option<&'static str> {
         Asked::Export(request) => request.expires_at,
         Asked::Erase(request) => request.expires_at,
         Asked::Join(request) => request.expires_at,
+        Asked::Unseal(request) => request.expires_at,
+        Asked::Certify(_) => certifying_expires_at(row.requested_at),
         Asked::Open(request) => opening_expires_at(&request.paper, row.requested_at).unwrap_or(row.expires_at),
     };
     if asked.consumer().as_str() != row.consumer || expires_at != row.expires_at {

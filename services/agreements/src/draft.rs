@@ -12,7 +12,6 @@ use crate::{
     document,
     element_set::ElementSet,
     in_force::{InForce, Plan},
-    store,
     terms::{Delivery, Terms},
 };
 
@@ -70,7 +69,7 @@ impl Agreements {
     pub async fn draft(&self, conn: &mut PgConnection, document: &str) -> Result<Draft, Error> {
         let terms = document::parse(document)?;
         let digest = Digest::of(canonical(&terms)?.as_bytes());
-        let certifications = store::list_certifications(conn, &terms.consumer).await?;
+        let certifications = self.certifications(conn, &terms.consumer).await?;
         Ok(Draft(Arc::new(InForce {
             plan: Arc::new(Plan::new(terms, digest)),
             activated_at: DateTime::<Utc>::MIN_UTC,

@@ -160,7 +160,49 @@ pub struct NewCertification {
     pub in_force: Interval,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CertificationForm {
+    consumer: ConsumerId,
+    from: DateTime<Utc>,
+    holder: String,
+    reference: String,
+    to: Option<DateTime<Utc>>,
+}
+
 impl NewCertification {
+    /// What stewards sign.
+    pub fn digest(&self) -> Result<Digest, Error> {
+        Ok(Digest::of(self.statement()?.as_bytes()))
+    }
+
+    /// What it says, as canonical JSON.
+    pub(crate) fn statement(&self) -> Result<String, Error> {
+        canonical(&CertificationForm {
+            consumer: self.consumer.clone(),
+            from: self.in_force.from.trunc_subsecs(6),
+            holder: self.holder.clone(),
+            reference: self.reference.clone(),
+            to: self.in_force.to.map(|to| to.trunc_subsecs(6)),
+        })
+    }
+
+    /// The certification that a statement is of.
+    pub(crate) fn read(statement: &str) -> Result<Self, Error> {
+        let form: CertificationForm = read(statement)?;
+        let in_force = Interval { from: form.from, to: form.to };
+        Ok(Self { consumer: form.consumer, holder: form.holder, reference: form.reference, in_force })
+    }
+
+    /// The same in one sentence, for the person who approves.
+    pub fn describe(&self) -> String {
+        let to = self.in_force.to.map_or_else(|| "until it is taken back".to_owned(), |to| format!("until {to}"));
+        format!(
+            "{} of {} certifies that nothing is disclosed further ({}), from {} {to}",
+            self.holder, self.consumer, self.reference, self.in_force.from
+        )
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.holder.trim().is_empty() || self.reference.trim().is_empty() {
             return Err(Error::Invalid("a certification names its holder and where the paper is"));

@@ -146,4 +146,9 @@ impl InForce {
     pub const fn has_sandbox_approval(&self) -> bool {
         self.sandbox_approval
     }
+
+    /// Whether a certification of the recipient's is in force at an instant, approved by two.
+    pub fn is_certified(&self, at: DateTime<Utc>) -> bool {
+        self.certifications.iter().any(|one| one.contains(at))
+    }
 }

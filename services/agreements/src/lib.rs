@@ -22,6 +22,7 @@
 mod approval;
 mod audit;
 mod canonical;
+mod certifying;
 mod closings;
 mod decide;
 mod diff;
@@ -44,6 +45,7 @@ mod request;
 mod rule;
 mod store;
 mod terms;
+mod unsealing;
 
 pub use approval::{Act, Approval, ApprovalError, Steward, Stewards};
 pub use audit::{Altered, Audit, Unused};
@@ -72,3 +74,4 @@ pub use terms::{
     OnwardParty, Party, PartyKind, PartyRole, Population, PopulationRule, Purpose, REACH, Reach, Records, Redisclosure,
     Retention, Role, SchoolYears, Scope, Showing, System, Terms,
 };
+pub use unsealing::UnsealRequest;

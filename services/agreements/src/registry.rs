@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use model::{ConsumerId, Masked};
+use model::{Clock, ConsumerId, Masked};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::{
     approval::{Act, Approval, ApprovalError, Stewards},
     canonical::{Digest, canonical, read},
     document,
-    evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument},
+    evidence::{Instrument, InstrumentKind, NewInstrument},
     finding::Severity,
     in_force::{Ended, InForce, Plan},
     interval::Interval,
@@ -128,15 +128,17 @@ impl Agreements {
     }
 
     /// Brings a version into force, if two stewards approved it since the agreement was last suspended: at once, or when its
-    /// validity begins. The version before it ends at that instant. Returns the instant. A version in force stays so.
+    /// validity begins. The version before it ends at that instant, behind whatever was being disclosed under it. Returns the instant. A
+    /// version in force stays so.
     pub async fn activate(
         &self,
         conn: &mut PgConnection,
         agreement_id: &str,
         version: i32,
-        at: DateTime<Utc>,
+        clock: &dyn Clock,
     ) -> Result<DateTime<Utc>, Error> {
-        let at = at.trunc_subsecs(6);
+        store::stop(conn, store::Ending::Agreement(agreement_id)).await?;
+        let at = clock.now().trunc_subsecs(6);
         let stored = store::find_version(conn, agreement_id, version)
             .await?
             .ok_or(Error::NotFound("version of an agreement"))?;
@@ -210,18 +212,20 @@ impl Agreements {
         Err(refusal)
     }
 
-    /// Stops every version of an agreement at once. One person may: stopping discloses nothing. It comes back only by a new
-    /// activation with new approvals.
+    /// Stops every version of an agreement at once: it waits for what is being disclosed, and nothing is disclosed from the instant that it then takes.
+    /// One person may: stopping discloses nothing. It comes back only by a new activation with new approvals.
     pub async fn suspend(
         &self,
         conn: &mut PgConnection,
         agreement_id: &str,
         (by, reason): (&str, &str),
-        at: DateTime<Utc>,
+        clock: &dyn Clock,
     ) -> Result<(), Error> {
         if by.trim().is_empty() || reason.trim().is_empty() {
             return Err(Error::Invalid("a suspension names who and why"));
         }
+        store::stop(conn, store::Ending::Agreement(agreement_id)).await?;
+        let at = clock.now().trunc_subsecs(6);
         store::lock_activations(conn, agreement_id).await?;
         if store::end_activations(conn, agreement_id, at, ("suspended", by, reason, at)).await? == 0 {
             return Err(Error::NotFound("agreement in force"));
@@ -261,7 +265,7 @@ impl Agreements {
             ended,
             approved_by: stewards.map(|steward| steward.id.clone()),
             sandbox_approval: stewards.iter().any(|steward| steward.sandbox),
-            certifications: store::list_certifications(conn, consumer).await?,
+            certifications: self.certifications(conn, consumer).await?,
             plan,
         })))
     }
@@ -305,21 +309,10 @@ impl Agreements {
         store::list_versions(conn).await
     }
 
-    /// Puts a recipient's certification on file, or finds it there. Returns its id.
-    pub async fn record_certification(
-        &self,
-        conn: &mut PgConnection,
-        certification: &NewCertification,
-        by: &str,
-        at: DateTime<Utc>,
-    ) -> Result<i64, Error> {
-        certification.check()?;
-        store::insert_certification(conn, certification, by, at).await
-    }
-
-    /// Ends a certification.
-    pub async fn revoke_certification(&self, conn: &mut PgConnection, id: i64, at: DateTime<Utc>) -> Result<(), Error> {
-        found(store::revoke_certification(conn, id, at).await?, "certification in force")
+    /// Ends a certification, behind whatever is being disclosed on it.
+    pub async fn revoke_certification(&self, conn: &mut PgConnection, id: i64, clock: &dyn Clock) -> Result<(), Error> {
+        store::stop(conn, store::Ending::Certification(id)).await?;
+        found(store::revoke_certification(conn, id, clock.now()).await?, "certification in force")
     }
 
     /// Settles what a roster reports: what it no longer reports is in force no longer, nor is anything about a child who had an id before; releases
@@ -433,14 +426,15 @@ impl Agreements {
         Ok(())
     }
 
-    /// Ends a release, order or emergency, named by its digest.
+    /// Ends a release, order or emergency, named by its digest, behind whatever is being disclosed on it.
     pub async fn revoke_instrument(
         &self,
         conn: &mut PgConnection,
         digest: Digest,
-        at: DateTime<Utc>,
+        clock: &dyn Clock,
     ) -> Result<(), Error> {
-        found(store::revoke_instrument(conn, digest, at).await?, "release or order in force")
+        store::stop(conn, store::Ending::Paper(digest)).await?;
+        found(store::revoke_instrument(conn, digest, clock.now()).await?, "release or order in force")
     }
 
     /// The papers about clients of a consumer, by the consumer's own person id; a client without papers is absent. An order

@@ -11,10 +11,11 @@ use crate::{
     Agreements, Error,
     approval::{Act, Approval},
     canonical::{Digest, canonical, read},
-    evidence::NewInstrument,
+    evidence::{NewCertification, NewInstrument},
     joining::JoinRequest,
     reported::REPORTED,
     store,
+    unsealing::UnsealRequest,
 };
 
 /// What somebody asks for: a consumer's whole feed as files, outside the schedule. Stewards sign the digest of exactly this.
@@ -129,6 +130,10 @@ pub enum Asked {
     Open(OpenRequest),
     /// Records of children whom the state reports as different become one child's.
     Join(JoinRequest),
+    /// A recipient's certification goes on file.
+    Certify(NewCertification),
+    /// Disclosures go on after the database was set back.
+    Unseal(UnsealRequest),
 }
 
 /// What somebody asks for: that a court order or a declared emergency open one client's records, until it expires.
@@ -146,16 +151,20 @@ impl Asked {
             Self::Erase(_) => Act::Erase,
             Self::Open(_) => Act::RecordInstrument,
             Self::Join(_) => Act::Join,
+            Self::Certify(_) => Act::Certify,
+            Self::Unseal(_) => Act::Unseal,
         }
     }
 
-    /// The consumer it is about; of an erasure or a joining the SEA's own.
+    /// The consumer it is about; of an erasure, a joining or an unsealing the SEA's own.
     pub const fn consumer(&self) -> &ConsumerId {
         match self {
             Self::Export(request) => &request.consumer,
             Self::Erase(request) => &request.consumer,
             Self::Open(request) => &request.paper.consumer,
             Self::Join(request) => &request.consumer,
+            Self::Certify(certification) => &certification.consumer,
+            Self::Unseal(request) => &request.consumer,
         }
     }
 
@@ -166,6 +175,8 @@ impl Asked {
             Self::Erase(request) => request.describe(),
             Self::Open(request) => request.paper.describe(),
             Self::Join(request) => request.describe(),
+            Self::Certify(certification) => certification.describe(),
+            Self::Unseal(request) => request.describe(),
         }
     }
 
@@ -174,6 +185,8 @@ impl Asked {
             Ok(Act::Export) => Ok(Self::Export(read(statement)?)),
             Ok(Act::Erase) => Ok(Self::Erase(read(statement)?)),
             Ok(Act::Join) => Ok(Self::Join(read(statement)?)),
+            Ok(Act::Certify) => Ok(Self::Certify(NewCertification::read(statement)?)),
+            Ok(Act::Unseal) => Ok(Self::Unseal(read(statement)?)),
             Ok(Act::RecordInstrument) => Ok(Self::Open(OpenRequest { paper: NewInstrument::read(statement)? })),
             _ => Err(Error::Corrupt("a request is for an unknown act")),
         }
@@ -189,6 +202,8 @@ pub struct FiledRequest {
     pub asked: Asked,
     /// When it was used, if it was.
     pub used_at: Option<DateTime<Utc>>,
+    /// What it was used for: a run, an erasure, a paper.
+    pub used_for: Option<Uuid>,
     /// From when it counts no longer.
     pub expires_at: DateTime<Utc>,
     /// The stewards who approved so far.
@@ -290,7 +305,8 @@ impl Agreements {
                 approved_by.push(approval.steward.clone());
             }
         }
-        Ok(FiledRequest { digest, asked, used_at: stored.used_at, expires_at: stored.expires_at, approved_by })
+        let (used_at, used_for) = (stored.used_at, stored.used_for);
+        Ok(FiledRequest { digest, asked, used_at, used_for, expires_at: stored.expires_at, approved_by })
     }
 
     /// Orders reported by rosters that wait for two stewards, of one recipient or of all, the oldest first.

@@ -23,6 +23,45 @@ use crate::{
 
 type Instant = DateTime<Utc>;
 
+/// What is about to end.
+#[derive(Clone, Copy)]
+pub(crate) enum Ending<'a> {
+    /// An agreement, or the version of it that is in force.
+    Agreement(&'a str),
+    /// A recipient's certification.
+    Certification(i64),
+    /// A release, order or emergency.
+    Paper(Digest),
+}
+
+/// Waits until nothing is being disclosed to the recipient, and keeps anything from being disclosed to it until the transaction ends: what ends in it
+/// is looked at by every disclosure that commits later. Disclosures hold the same lock, shared.
+pub(crate) async fn stop(conn: &mut PgConnection, ending: Ending<'_>) -> Result<(), Error> {
+    let (agreement, certification, paper) = match ending {
+        Ending::Agreement(id) => (Some(id), None, None),
+        Ending::Certification(id) => (None, Some(id), None),
+        Ending::Paper(digest) => (None, None, Some(digest.0)),
+    };
+    sqlx::query!(
+        r#"-- agreements.stop
+        SELECT pg_advisory_xact_lock(hashtextextended('agreements.' || w.consumer, 0)) AS "held!: ()"
+        FROM (
+            SELECT v.consumer FROM agreements.version AS v WHERE v.agreement_id = $1
+            UNION
+            SELECT c.consumer FROM agreements.certification AS c WHERE c.certification_id = $2
+            UNION
+            SELECT i.consumer FROM agreements.instrument AS i WHERE i.digest = $3
+            ORDER BY consumer
+        ) AS w"#,
+        agreement,
+        certification,
+        paper.as_ref().map(<[u8; 32]>::as_slice)
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(())
+}
+
 fn digest(bytes: &[u8]) -> Result<Digest, Error> {
     Digest::from_slice(bytes).ok_or(Error::Corrupt("a digest has not 32 bytes"))
 }
@@ -374,24 +413,44 @@ pub(crate) async fn list_versions(conn: &mut PgConnection) -> Result<Vec<crate::
     .collect()
 }
 
-/// While the recipient's certifications are, or were, in force.
+/// A certification on file.
+pub(crate) struct CertificationRow {
+    pub(crate) id: i64,
+    pub(crate) said: NewCertification,
+    pub(crate) revoked_at: Option<Instant>,
+    pub(crate) recorded_at: Instant,
+}
+
+/// The certifications of a recipient, or of all.
 pub(crate) async fn list_certifications(
     conn: &mut PgConnection,
-    consumer: &ConsumerId,
-) -> Result<Vec<Interval>, Error> {
-    Ok(sqlx::query!(
+    consumer: Option<&ConsumerId>,
+) -> Result<Vec<CertificationRow>, Error> {
+    sqlx::query!(
         "-- agreements.list_certifications
-        SELECT valid_from, LEAST(valid_to, revoked_at) AS valid_to
-        FROM agreements.certification
-        WHERE consumer = $1
-        ORDER BY certification_id",
-        consumer.as_str()
+        SELECT c.certification_id, c.consumer, c.holder, c.reference, c.valid_from, c.valid_to, c.revoked_at, c.recorded_at
+        FROM agreements.certification AS c
+        WHERE $1::text IS NULL OR c.consumer = $1
+        ORDER BY c.certification_id",
+        consumer.map(ConsumerId::as_str)
     )
     .fetch_all(conn)
     .await?
     .into_iter()
-    .map(|row| Interval { from: row.valid_from, to: row.valid_to })
-    .collect())
+    .map(|row| {
+        Ok(CertificationRow {
+            id: row.certification_id,
+            said: NewCertification {
+                consumer: row.consumer.parse().map_err(|_| Error::Corrupt("a certification is nobody's"))?,
+                holder: row.holder,
+                reference: row.reference,
+                in_force: Interval { from: row.valid_from, to: row.valid_to },
+            },
+            revoked_at: row.revoked_at,
+            recorded_at: row.recorded_at,
+        })
+    })
+    .collect()
 }
 
 /// Puts a certification on file, or finds it there. Returns its id.

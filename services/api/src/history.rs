@@ -8,7 +8,7 @@ use prost::Message as _;
 use proto::history::v1::{GetHistoryRequest, GetHistoryResponse, history_service_server::HistoryService};
 use tonic::{Request, Response, Status};
 
-use crate::{caller::Caller, convert, shared::Shared, status::Failure};
+use crate::{caller::Caller, convert, replay::Answer, shared::Shared, status::Failure};
 
 /// The service.
 pub(crate) struct History(pub(crate) Arc<Shared>);
@@ -21,14 +21,17 @@ impl HistoryService for History {
         shared
             .answer(shared.limits.request_timeout_ms, async move {
                 let caller = shared.caller(&request)?;
-                get(shared, &caller, &request.into_inner()).await
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                shared
+                    .once((&caller, "GetHistory"), asked, Answer::NotKept, Box::pin(get(shared, &caller, &request)))
+                    .await
             })
             .await
     }
 }
 
 async fn get(shared: &Shared, caller: &Caller, request: &GetHistoryRequest) -> Result<GetHistoryResponse, Failure> {
-    convert::uuid("request_id", &request.request_id)?;
     let person = convert::person("person_id", &request.person_id)?
         .ok_or(Failure::Invalid { field: "person_id", what: "the caller's own person id of the client" })?;
     let ask = Ask {

@@ -21,6 +21,7 @@ mod health;
 mod history;
 mod incoming;
 mod ledger;
+mod replay;
 mod review;
 mod roster;
 mod server;
@@ -58,10 +59,12 @@ pub struct Deps {
     pub tokens: feeds::token::TokenSeal,
     /// The secret of tombstones, for rosters.
     pub tombstones: intake::TombstoneKey,
+    /// The key by which matches are vouched for; none: nobody decides on matches here.
+    pub vouch: Option<identity::vouch::VouchKey>,
     /// Makes summaries.
     pub renderer: Arc<::summary::Renderer>,
-    /// The key that signs summaries, if there is one.
-    pub signer: Option<Arc<dyn ::summary::sign::Signer>>,
+    /// What seals summaries.
+    pub seals: ::summary::sign::Seals,
 }
 
 /// A party that may call.

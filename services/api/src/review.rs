@@ -21,7 +21,7 @@ use proto::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{caller::Caller, convert, shared::Shared, status::Failure};
+use crate::{caller::Caller, convert, replay::Answer, shared::Shared, status::Failure};
 
 /// Clients of a page, if the caller does not say.
 const PAGE: u32 = 50;
@@ -71,8 +71,12 @@ impl ReviewService for Review {
         let shared = &*self.0;
         shared
             .answer(shared.limits.request_timeout_ms, async move {
-                own(shared, &request).await?;
-                decide(shared, request.into_inner()).await
+                let caller = own(shared, &request).await?;
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                shared
+                    .once((&caller, "DecideReview"), asked, Answer::Kept, Box::pin(decide(shared, request.clone())))
+                    .await
             })
             .await
     }
@@ -85,8 +89,10 @@ impl ReviewService for Review {
         let shared = &*self.0;
         shared
             .answer(shared.limits.request_timeout_ms, async move {
-                own(shared, &request).await?;
-                undo(shared, request.into_inner()).await
+                let caller = own(shared, &request).await?;
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                shared.once((&caller, "UndoReview"), asked, Answer::Kept, Box::pin(undo(shared, request.clone()))).await
             })
             .await
     }
@@ -99,8 +105,17 @@ impl ReviewService for Review {
         let shared = &*self.0;
         shared
             .answer(shared.limits.request_timeout_ms, async move {
-                own(shared, &request).await?;
-                ask_override(shared, request.into_inner()).await
+                let caller = own(shared, &request).await?;
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                shared
+                    .once(
+                        (&caller, "RequestOverride"),
+                        asked,
+                        Answer::Kept,
+                        Box::pin(ask_override(shared, request.clone())),
+                    )
+                    .await
             })
             .await
     }
@@ -152,8 +167,12 @@ impl ReviewService for Review {
         let shared = &*self.0;
         shared
             .answer(shared.limits.request_timeout_ms, async move {
-                own(shared, &request).await?;
-                bulk::draw(shared, request.into_inner()).await
+                let caller = own(shared, &request).await?;
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                shared
+                    .once((&caller, "DrawBulk"), asked, Answer::Kept, Box::pin(bulk::draw(shared, request.clone())))
+                    .await
             })
             .await
     }
@@ -177,8 +196,12 @@ impl ReviewService for Review {
         let shared = &*self.0;
         shared
             .answer(shared.limits.request_timeout_ms, async move {
-                own(shared, &request).await?;
-                bulk::apply(shared, request.into_inner()).await
+                let caller = own(shared, &request).await?;
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                shared
+                    .once((&caller, "ApplyBulk"), asked, Answer::Kept, Box::pin(bulk::apply(shared, request.clone())))
+                    .await
             })
             .await
     }
@@ -188,8 +211,12 @@ impl ReviewService for Review {
         let shared = &*self.0;
         shared
             .answer(shared.limits.request_timeout_ms, async move {
-                own(shared, &request).await?;
-                bulk::undo(shared, request.into_inner()).await
+                let caller = own(shared, &request).await?;
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                shared
+                    .once((&caller, "UndoBulk"), asked, Answer::Kept, Box::pin(bulk::undo(shared, request.clone())))
+                    .await
             })
             .await
     }

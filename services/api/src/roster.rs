@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use identity::roster::RosterLayout;
 use proto::roster::v1::{
     RosterFinding, SubmitRosterRequest, SubmitRosterResponse, roster_service_server::RosterService,
 };
 use tonic::{Request, Response, Status};
 
-use crate::{admission::RosterPlace, caller::Caller, convert, shared::Shared, status::Failure};
+use crate::{admission::RosterPlace, caller::Caller, convert, replay::Answer, shared::Shared, status::Failure};
 
 /// The service.
 pub(crate) struct Roster(pub(crate) Arc<Shared>);
@@ -43,7 +44,17 @@ async fn submit(
     })?;
     // Who may be told nothing tells nothing either: the exchange keeps no personal data that no agreement covers.
     shared.standing(caller).await?;
-    convert::uuid("request_id", &request.request_id)?;
+    let asked = (&*request.request_id, &request);
+    shared.once((caller, "SubmitRoster"), asked, Answer::Kept, Box::pin(take(shared, caller, layout, &request))).await
+}
+
+async fn take(
+    shared: &Shared,
+    caller: &Caller,
+    layout: &RosterLayout,
+    request: &SubmitRosterRequest,
+) -> Result<SubmitRosterResponse, Failure> {
+    let consumer = caller.consumer();
     let date = convert::day("roster_date", request.roster_date)?;
     if request.content.is_empty() {
         return Err(Failure::Invalid { field: "content", what: "a CSV file with a header line" });

@@ -3,17 +3,26 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use agreements::{InForce, Reason};
+use futures::future::BoxFuture;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use model::ConsumerId;
 use pg::Role;
+use prost::Message;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout},
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 
-use crate::{Consumer, Deps, Limits, caller::Caller, status::Failure, tls::Peer};
+use crate::{
+    Consumer, Deps, Limits,
+    caller::Caller,
+    convert,
+    replay::{Answer, Requests},
+    status::Failure,
+    tls::Peer,
+};
 
 /// What all services share.
 pub(crate) struct Shared {
@@ -26,6 +35,7 @@ pub(crate) struct Shared {
     consumers: Vec<Arc<Consumer>>,
     callers: BTreeMap<ConsumerId, Places>,
     organizations: disclosure::OrganizationCache,
+    requests: Requests,
 }
 
 /// What a consumer may have under way at once.
@@ -49,7 +59,16 @@ impl Shared {
     pub(crate) fn new(deps: Deps, limits: Limits, tasks: TaskTracker, stop: CancellationToken) -> Self {
         let callers = deps.consumers.iter().map(|consumer| (consumer.id.clone(), Places::new(&limits))).collect();
         let consumers = deps.consumers.iter().cloned().map(Arc::new).collect();
-        Self { deps, limits, tasks, stop, consumers, callers, organizations: disclosure::OrganizationCache::default() }
+        Self {
+            deps,
+            limits,
+            tasks,
+            stop,
+            consumers,
+            callers,
+            organizations: disclosure::OrganizationCache::default(),
+            requests: Requests::default(),
+        }
     }
 
     /// Who calls. Asked first, before anything of the request is looked at.
@@ -82,6 +101,7 @@ impl Shared {
             organizations: &self.organizations,
             clock: &*self.deps.clock,
             entropy: &*self.deps.entropy,
+            vouch: self.deps.vouch.as_ref(),
         }
     }
 
@@ -111,6 +131,18 @@ impl Shared {
         Arc::clone(&self.places(consumer)?.rosters).try_acquire_owned().map_err(|_| FULL)
     }
 
+    /// Does what is asked, once for each request id of a caller who may ask it.
+    pub(crate) async fn once<A: Message, T: Message + Default>(
+        &self,
+        (caller, method): (&Caller, &str),
+        (request_id, asked): (&str, &A),
+        keep: Answer,
+        work: BoxFuture<'_, Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let id = convert::uuid("request_id", request_id)?;
+        self.requests.once((caller.id(), method), id, asked, keep, work).await
+    }
+
     fn places(&self, consumer: &ConsumerId) -> Result<&Places, Failure> {
         self.callers.get(consumer).ok_or(Failure::Unauthenticated)
     }
@@ -121,45 +153,15 @@ impl Shared {
         limit_ms: u64,
         work: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<Response<T>, Status> {
-        let begun = Instant::now();
-        let answer = match timeout(Duration::from_millis(limit_ms), work).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::TooLate),
-        };
-        if matches!(answer, Err(Failure::Denied(_) | Failure::Withheld)) {
-            sleep(until_release(begun.elapsed())).await;
-        }
+        let work = timeout(Duration::from_millis(limit_ms), Box::pin(work));
+        let work = async { work.await.unwrap_or(Err(Failure::TooLate)) };
+        let is_refusal = |failure: &Failure| matches!(failure, Failure::Denied(_) | Failure::Withheld);
+        let answer = disclosure::on_the_grid(work, is_refusal).await;
         answer.map(Response::new).map_err(|failure| self.status(failure))
     }
 
     /// The status of a failure.
     pub(crate) fn status(&self, failure: Failure) -> Status {
         failure.into_status(&*self.deps.entropy)
-    }
-}
-
-/// The grid on which refusals are released: how long one took tells nothing of whether the person is known.
-const REFUSAL_GRID: Duration = Duration::from_millis(25);
-
-/// How long a refusal that took so long so far is still held.
-fn until_release(took: Duration) -> Duration {
-    let grid = REFUSAL_GRID.as_micros();
-    let over = took.as_micros() % grid;
-    let rest = u64::try_from(grid - over).unwrap_or_default();
-    Duration::from_micros(rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_is_released_on_the_grid_whatever_it_took() {
-        for (took_us, released_ms) in
-            [(0, 25), (1, 25), (3_700, 25), (24_999, 25), (25_000, 50), (25_001, 50), (49_000, 50), (130_000, 150)]
-        {
-            let took = Duration::from_micros(took_us);
-            assert_eq!(took + until_release(took), Duration::from_millis(released_ms), "{took_us}");
-        }
     }
 }

@@ -133,8 +133,9 @@ impl From<disclosure::Error> for Failure {
         match error {
             disclosure::Error::Denied(reason) => Self::Denied(reason),
             disclosure::Error::Identity(error) => error.into(),
+            disclosure::Error::Changed => Self::Conflict("the record changed each time that its document was made"),
             // That the database was set back is nobody's matter outside.
-            disclosure::Error::Sealed => Self::Unavailable(Box::new(error)),
+            disclosure::Error::Sealed | disclosure::Error::Ended => Self::Unavailable(Box::new(error)),
             disclosure::Error::TooLarge { bytes, bytes_max } => {
                 tracing::error!(
                     bytes,
@@ -150,6 +151,15 @@ impl From<disclosure::Error> for Failure {
                 Self::Invalid { field: "signature", what: "the signature of a registered steward over this" }
             }
             other => Self::of(other),
+        }
+    }
+}
+
+impl From<summary::stamped::Undisclosed> for Failure {
+    fn from(error: summary::stamped::Undisclosed) -> Self {
+        match error {
+            summary::stamped::Undisclosed::Disclosure(error) => error.into(),
+            waits @ summary::stamped::Undisclosed::Waits(_) => Self::Unavailable(Box::new(waits)),
         }
     }
 }

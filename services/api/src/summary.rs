@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::summary::{Form, Language, Origin, RenderOptions};
+use ::summary::{Form, Language, Origin, RenderOptions, stamped};
 use agreements::Delivery;
 use chrono::{Datelike as _, NaiveDate};
 use disclosure::{Ask, DisclosedHistory, Repeat};
@@ -13,7 +13,7 @@ use proto::{
 use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 
-use crate::{caller::Caller, convert, history::within, shared::Shared, status::Failure};
+use crate::{caller::Caller, convert, history::within, replay::Answer, shared::Shared, status::Failure};
 
 /// The service.
 pub(crate) struct Summaries(pub(crate) Arc<Shared>);
@@ -26,14 +26,17 @@ impl SummaryService for Summaries {
         shared
             .answer(shared.limits.request_timeout_ms, async move {
                 let caller = shared.caller(&request)?;
-                get(shared, &caller, &request.into_inner()).await
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                shared
+                    .once((&caller, "GetSummary"), asked, Answer::NotKept, Box::pin(get(shared, &caller, &request)))
+                    .await
             })
             .await
     }
 }
 
 async fn get(shared: &Shared, caller: &Caller, request: &GetSummaryRequest) -> Result<GetSummaryResponse, Failure> {
-    convert::uuid("request_id", &request.request_id)?;
     let person = convert::person("person_id", &request.person_id)?
         .ok_or(Failure::Invalid { field: "person_id", what: "the caller's own person id of the client" })?;
     let (form, delivery) = form(request.format)?;
@@ -55,11 +58,12 @@ async fn get(shared: &Shared, caller: &Caller, request: &GetSummaryRequest) -> R
         let today = day(caller, history);
         *printed.lock().unwrap_or_else(PoisonError::into_inner) = today;
         let summary = ::summary::from_disclosure(history, today);
-        let signer = shared.deps.signer.as_deref();
-        let document = ::summary::issue(&shared.deps.renderer, &summary, options, signer, history.decided_at());
+        let seal = shared.deps.seals.of(history.decided_at());
+        let document = ::summary::issue(&shared.deps.renderer, &summary, options, seal);
         within(document.map_err(|error| error.to_string())?, shared.limits.history_bytes_max)
     };
-    let disclosed = disclosure::disclose_one(shared.disclosure(), &ask, &person, &encode).await?;
+    let stamping = shared.deps.seals.stamping(form);
+    let disclosed = stamped::disclose_one(shared.disclosure(), &ask, &person, &encode, stamping).await?;
     let day = printed.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(GetSummaryResponse {
         sha256: Sha256::digest(&disclosed.bytes).to_vec(),

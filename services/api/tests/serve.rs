@@ -169,8 +169,9 @@ fn deps() -> Deps {
         consumers: vec![Consumer { id: "one".parse().unwrap(), systems: vec![system], roster: None }],
         tokens: seal(),
         tombstones: intake::TombstoneKey::new([9; 32]),
+        vouch: None,
         renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),
-        signer: None,
+        seals: summary::sign::Seals::default(),
     }
 }
 

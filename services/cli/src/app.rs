@@ -14,7 +14,10 @@ use agreements::{Act, Agreements, Approval, Digest, Interval, NewCertification, 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
-use identity::roster::RosterLayout;
+use identity::{
+    roster::RosterLayout,
+    vouch::{VouchKey, Which},
+};
 use ledger::{KeyUse, Signer, VerifierKey};
 use model::{Clock, ConsumerId, Entropy};
 use pg::{Access, Database, Role, crash::CrashPoint};
@@ -35,21 +38,41 @@ pub struct Consumer {
     pub agreement: String,
     /// Its roster layout; the SEA has none.
     pub roster: Option<RosterLayout>,
+    /// What its nights bring, and where they go.
+    pub delivery: feeds::Plan,
 }
 
-macro_rules! shipped {
-    ($($id:literal: $roster:expr),*) => {
-        &[$(($id, include_str!(concat!("../../../deploy/consumers/", $id, "/agreement.toml")), $roster)),*]
+macro_rules! document {
+    ($id:literal, $name:literal) => {
+        include_str!(concat!("../../../deploy/consumers/", $id, "/", $name))
     };
 }
 
-/// The shipped consumers: agreement and roster layout.
-const SHIPPED: &[(&str, &str, Option<&str>)] = shipped! {
-    "cssd": Some(include_str!("../../../deploy/consumers/cssd/roster.toml")),
-    "dcf": Some(include_str!("../../../deploy/consumers/dcf/roster.toml")),
-    "education_unit": Some(include_str!("../../../deploy/consumers/education_unit/roster.toml")),
-    "sea": None
-};
+/// A shipped consumer: its id, its agreement, and its roster layout and deliveries.
+type Shipped = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+
+/// The shipped consumers.
+const SHIPPED: &[Shipped] = &[
+    (
+        "cssd",
+        document!("cssd", "agreement.toml"),
+        Some((document!("cssd", "roster.toml"), document!("cssd", "delivery.toml"))),
+    ),
+    (
+        "dcf",
+        document!("dcf", "agreement.toml"),
+        Some((document!("dcf", "roster.toml"), document!("dcf", "delivery.toml"))),
+    ),
+    (
+        "education_unit",
+        document!("education_unit", "agreement.toml"),
+        Some((document!("education_unit", "roster.toml"), document!("education_unit", "delivery.toml"))),
+    ),
+    ("sea", document!("sea", "agreement.toml"), None),
+];
+
+/// The secret by which matches are vouched for.
+const VOUCH: &str = "matches";
 
 /// The two stewards of the sandbox.
 const SANDBOX_STEWARDS: [&str; 2] = ["sandbox_steward_1", "sandbox_steward_2"];
@@ -72,6 +95,8 @@ pub struct App {
     pub consumers: BTreeMap<ConsumerId, Consumer>,
     /// The secret of tombstones.
     pub tombstones: TombstoneKey,
+    /// The key by which matches are vouched for; none before the database was first opened to work with.
+    pub vouch: Option<VouchKey>,
     clock: Arc<dyn Clock>,
     sandbox_keys: Vec<(String, SigningKey)>,
 }
@@ -97,11 +122,12 @@ impl App {
         clock: Option<Arc<dyn Clock>>,
         set_back: Option<DateTime<Utc>>,
     ) -> anyhow::Result<Self> {
-        let app = Self::open_as_it_is(place, access, clock).await?;
+        let mut app = Self::open_as_it_is(place, access, clock).await?;
         if !app.settings.sandbox {
             check_clock(&app.database, app.clock()).await?;
         }
         app.prepare_reference().await?;
+        app.begin_vouching().await?;
         if app.settings.sandbox {
             app.activate_shipped().await?;
         }
@@ -141,6 +167,7 @@ impl App {
         };
         let keys = Keys::open(&data)?;
         let tombstones = TombstoneKey::new(keys.secret("tombstones", &SystemEntropy)?);
+        let vouch = keys.find_secret(VOUCH)?.map(VouchKey::new);
         let consumers = consumers(settings.consumers.folder.as_deref())?;
         let (stewards, sandbox_keys) = stewards(&settings, &keys)?;
         let database = Database::open(&settings.database, &data, &environment(), access, &SystemClock).await?;
@@ -153,6 +180,7 @@ impl App {
             organizations: disclosure::OrganizationCache::default(),
             consumers,
             tombstones,
+            vouch,
             clock,
             sandbox_keys,
         })
@@ -197,6 +225,7 @@ impl App {
             organizations: &self.organizations,
             clock: self.clock(),
             entropy: self.entropy(),
+            vouch: self.vouch.as_ref(),
         }
     }
 
@@ -249,6 +278,14 @@ impl App {
     pub fn summary_signer(&self) -> anyhow::Result<Option<Box<dyn summary::sign::Signer>>> {
         crate::signing::signer(&self.settings.summary, &self.keys, self.settings.sandbox, self.clock().now())
             .context("the key that signs summaries cannot be used")
+    }
+
+    /// What seals summaries: the key, and the authority that stamps its signatures with the time, where they are configured.
+    pub async fn summary_seals(&self) -> anyhow::Result<summary::sign::Seals> {
+        let stamping = crate::stamping::stamping(&self.settings.summary, self.shared_clock())
+            .await
+            .context("the time-stamp authority cannot be used")?;
+        Ok(summary::sign::Seals { signer: self.summary_signer()?.map(Arc::from), stamping })
     }
 
     /// Gives committed ledger entries their place and signs a checkpoint, until nothing waits.
@@ -351,8 +388,8 @@ impl App {
             }
         }
         let activated = pg::run_tx(self.pool(), "cli.activate", Role::Agreements, |tx| {
-            let proposal = &proposal;
-            Box::pin(async move { agreements.activate(tx, &proposal.agreement_id, proposal.version, at).await })
+            let (proposal, clock) = (&proposal, self.clock());
+            Box::pin(async move { agreements.activate(tx, &proposal.agreement_id, proposal.version, clock).await })
         })
         .await;
         match activated {
@@ -391,6 +428,38 @@ impl App {
             }
         }
         Ok((filed, 0))
+    }
+
+    /// Draws the key by which matches are vouched for, once, and vouches for those that were decided before there was one: from then on a match that the
+    /// program did not decide is found out.
+    async fn begin_vouching(&mut self) -> anyhow::Result<()> {
+        const PAUSE: Duration = Duration::from_millis(50);
+        while self.vouch.is_none() {
+            // Two programs that open the same folder for the first time draw one key.
+            let Some(lease) = pg::Lease::take(self.pool(), VOUCH).await? else {
+                tokio::time::sleep(PAUSE).await;
+                self.vouch = self.keys.find_secret(VOUCH)?.map(VouchKey::new);
+                continue;
+            };
+            if let Some(secret) = self.keys.find_secret(VOUCH)? {
+                self.vouch = Some(VouchKey::new(secret));
+            } else {
+                let mut secret = [0; 32];
+                SystemEntropy.fill(&mut secret);
+                let key = VouchKey::new(secret);
+                pg::run_tx(self.pool(), "cli.vouch", Role::Identity, |tx| {
+                    let key = &key;
+                    Box::pin(
+                        async move { identity::vouch::vouch(tx, key, Which::All).await.map_err(PrepareError::from) },
+                    )
+                })
+                .await?;
+                self.keys.keep_secret(VOUCH, &secret)?;
+                self.vouch = Some(key);
+            }
+            lease.give_back().await?;
+        }
+        Ok(())
     }
 
     /// The shipped organizations of Connecticut, once.
@@ -443,14 +512,19 @@ impl App {
             let certification = NewCertification {
                 consumer: id.clone(),
                 holder: "sandbox: the agency's head".to_owned(),
-                reference: "sandbox certification".to_owned(),
+                reference: "sandbox certification, signed by the built-in stewards".to_owned(),
                 in_force: Interval { from: DateTime::UNIX_EPOCH, to: None },
             };
+            let approvals = self.sandbox_approvals(Act::Certify, certification.digest()?, at)?;
             pg::run_tx(self.pool(), "cli.certification", Role::Agreements, |tx| {
-                let certification = &certification;
-                Box::pin(
-                    async move { agreements.record_certification(tx, certification, SANDBOX_STEWARDS[0], at).await },
-                )
+                let (certification, approvals) = (&certification, &approvals);
+                Box::pin(async move {
+                    if !agreements.is_on_file(tx, certification).await? {
+                        let by = SANDBOX_STEWARDS[0];
+                        agreements.record_certification(tx, certification, approvals, by, at).await?;
+                    }
+                    Ok::<_, agreements::Error>(())
+                })
             })
             .await?;
         }
@@ -465,6 +539,8 @@ enum PrepareError {
     Database(#[from] pg::Error),
     #[error(transparent)]
     Reference(#[from] reference::Error),
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
 }
 
 /// What is wrong with a document, every mistake on a line of its own.
@@ -555,17 +631,24 @@ fn sandbox_clock(data: &Path) -> anyhow::Result<Arc<dyn Clock>> {
 /// The consumers' documents: a folder's, or those shipped.
 pub fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, Consumer>> {
     let mut consumers = BTreeMap::new();
-    let mut add = |id: &str, agreement: String, roster: Option<&str>| -> anyhow::Result<()> {
+    let mut add = |id: &str, agreement: String, roster: Option<&str>, delivery: Option<&str>| -> anyhow::Result<()> {
         let roster = roster
             .map(RosterLayout::parse)
             .transpose()
             .map_err(|error| anyhow!("the roster layout of {id}: {error}"))?;
-        consumers.insert(id.parse()?, Consumer { agreement, roster });
+        let delivery = delivery.map(feeds::Plan::parse).transpose();
+        let delivery = delivery.map_err(|mistakes| anyhow!("the deliveries of {id} have mistakes:\n  {mistakes}"))?;
+        consumers.insert(id.parse()?, Consumer { agreement, roster, delivery: delivery.unwrap_or_default() });
         Ok(())
     };
     let Some(folder) = folder else {
-        for (id, agreement, roster) in SHIPPED {
-            add(id, (*agreement).to_owned(), *roster)?;
+        for (id, agreement, documents) in SHIPPED {
+            add(
+                id,
+                (*agreement).to_owned(),
+                documents.map(|(roster, _)| roster),
+                documents.map(|(_, delivery)| delivery),
+            )?;
         }
         return Ok(consumers);
     };
@@ -576,8 +659,14 @@ pub fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, C
         let (Some(id), true) = (path.file_name().and_then(|name| name.to_str()), path.is_dir()) else { continue };
         let agreement =
             fs::read_to_string(path.join("agreement.toml")).with_context(|| format!("the agreement of {id}"))?;
-        let roster = fs::read_to_string(path.join("roster.toml")).ok();
-        add(id, agreement, roster.as_deref())?;
+        let find = |name: &str| match fs::read_to_string(path.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot read {}", path.join(name).display()))
+            }
+            found => Ok(found.ok()),
+        };
+        let (roster, delivery) = (find("roster.toml")?, find("delivery.toml")?);
+        add(id, agreement, roster.as_deref(), delivery.as_deref())?;
     }
     Ok(consumers)
 }

@@ -6,12 +6,16 @@ use chrono::NaiveDate;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use model::ConsumerId;
 
+mod exchange;
 mod feed;
 mod order;
+mod record;
 mod summary;
 
+pub use exchange::Exchange;
 pub use feed::{Feed, Pull, Report};
 pub use order::{BreakGlass, Erase, EraseRequest as EraseOptions, OpeningRequest, Retention, Unseal, Whose, Witness};
+pub use record::{Certify, Disclosures};
 pub use summary::{Summary, SummaryForm, SummaryLanguage, VerifySummary};
 
 /// Interagency exchange of longitudinal student histories.
@@ -120,6 +124,9 @@ pub struct Bench {
     /// Rounds; figures are medians.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
+    /// Entries of the ledger whose record of disclosures is asked for.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub entries: u64,
     /// Students of the invented state: those whose files are loaded (default 20000), or to link clients with (default 1000000).
     #[arg(long)]
     pub students: Option<u64>,
@@ -143,6 +150,8 @@ pub enum BenchWhat {
     Intake,
     /// Recording disclosures in the ledger, in a database of its own.
     Ledger,
+    /// Records of disclosures of a student, a school and a request, in a database of its own with `--entries` invented entries.
+    Records,
     /// Decisions about clients whose terms are loaded.
     Decide,
     /// Rendering and signing summaries, without a database; `--students` says how many.
@@ -184,6 +193,9 @@ pub struct Serve {
     /// Address of the published log (checkpoint and tiles by HTTPS GET); default: `tiles.listen` of the configuration.
     #[arg(long, value_name = "ADDRESS")]
     pub tiles: Option<std::net::SocketAddr>,
+    /// Address of the portal (HTTPS, for browsers); default: `portal.listen` of the configuration.
+    #[arg(long, value_name = "ADDRESS")]
+    pub portal: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -551,22 +563,6 @@ pub enum Roster {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Exchange {
-    /// Match, build the population, deliver files and summaries.
-    Run {
-        /// The agency.
-        #[arg(long)]
-        consumer: ConsumerId,
-        /// The day of the run; default: today.
-        #[arg(long)]
-        date: Option<NaiveDate>,
-        /// Where deliveries go; default: `out/<consumer>` beside the data folder.
-        #[arg(long)]
-        out: Option<PathBuf>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub enum Agreement {
     /// Say every mistake of documents.
     Check {
@@ -644,27 +640,9 @@ pub enum Agreement {
         #[arg(long)]
         consumer: Option<ConsumerId>,
     },
-    /// Put an agency's written certification on file, which the juvenile-justice basis asks for (34 CFR 99.38(b)).
-    Certify {
-        /// The agency.
-        #[arg(long)]
-        consumer: ConsumerId,
-        /// Who signed for it, by office.
-        #[arg(long)]
-        holder: String,
-        /// Where the paper is.
-        #[arg(long)]
-        reference: String,
-        /// The first day it holds.
-        #[arg(long)]
-        from: chrono::NaiveDate,
-        /// The last day it holds; default: until it is taken back.
-        #[arg(long)]
-        to: Option<chrono::NaiveDate>,
-        /// Who puts it on file.
-        #[arg(long)]
-        by: String,
-    },
+    /// Put an agency's written certification on file, which the juvenile-justice basis asks for (34 CFR 99.38(b)): first a request, which two stewards
+    /// approve; then, with `--request`, the certification.
+    Certify(Certify),
     /// End a certification now.
     RevokeCertification {
         /// Its number, as `certify` printed it.
@@ -705,33 +683,8 @@ pub enum Ledger {
     /// Change the log's signing key. The old key and the new one sign the entry and the note by which partners come to the new one. A server that
     /// runs meanwhile is started again.
     RotateKey(Author),
-    /// A student's record of disclosures.
-    Disclosures {
-        /// The student, by the exchange's own id.
-        #[arg(long)]
-        student: uuid::Uuid,
-        /// `csv`, `json` or `pdf` (which needs `--out`).
-        #[arg(long, default_value = "csv")]
-        format: String,
-        /// `parent`, `eligible_student`, `district` or `auditor`.
-        #[arg(long, default_value = "auditor")]
-        audience: String,
-        /// A file; default: standard output.
-        #[arg(long)]
-        out: Option<PathBuf>,
-        /// A steward has looked at this copy and releases it; outside the sandbox with `--key`.
-        #[arg(long)]
-        release: bool,
-        /// The releasing steward's private key.
-        #[arg(long, requires = "release", value_name = "FILE")]
-        key: Option<PathBuf>,
-        /// An entry that the steward holds back from this copy.
-        #[arg(long = "hold", requires = "release", value_name = "ENTRY")]
-        holds: Vec<uuid::Uuid>,
-        /// Who asks, for the record.
-        #[arg(long, default_value = "operator")]
-        by: String,
-    },
+    /// The record of disclosures of a student, of a school or of a request, as one audience may have it. Each asking is entered in the ledger.
+    Disclosures(Disclosures),
 }
 
 #[derive(Debug, Subcommand)]
@@ -757,7 +710,8 @@ pub enum Db {
         journal: Option<PathBuf>,
     },
     /// After a restore: hold the ledger against the last checkpoint that others keep, so that disclosures go on, to each agency with its next
-    /// roster. Ends with 3 while anything is sealed. Entered in the ledger.
+    /// roster. First a request, which two stewards approve; then, with `--request`, the act. Ends with 3 while anything is sealed. Entered in the
+    /// ledger.
     Unseal(Unseal),
 }
 

@@ -18,6 +18,7 @@ mod ledger;
 mod retention;
 pub mod serve;
 mod summary;
+mod two;
 
 use pg::Access;
 

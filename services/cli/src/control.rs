@@ -6,6 +6,7 @@
 
 pub mod erasure;
 pub mod journal;
+pub mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +14,14 @@ use agreements::Digest;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use disclosure::{Deed, Done, seal::Lost};
-use identity::closings::{self, Case};
+use identity::{
+    closings::{self, Case},
+    review::Decided,
+};
+use intake::restriction::{self, RestrictionError};
 use journal::{CaseLine, Journal, Lines, What};
 use ledger::SignedCheckpoint;
+use model::StudentId;
 use pg::Role;
 
 use crate::{app::App, commands::own_ask, console};
@@ -40,6 +46,8 @@ enum Failure {
     Disclosure(#[from] disclosure::Error),
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
+    #[error(transparent)]
+    Restriction(#[from] RestrictionError),
 }
 
 /// How far each case goes, by agency and the case's keyed hash: by the last line that speaks of it.
@@ -116,7 +124,7 @@ async fn list(app: &App, lines: &Lines) -> anyhow::Result<Vec<What>> {
         }
     }
     let marks: Vec<(String, i64)> = marks.into_iter().collect();
-    let agreements = &*app.agreements;
+    let (agreements, since) = (&*app.agreements, kept::since(lines));
     let (rosters, mut ended) = pg::run_tx(app.pool(), "control.list", Role::Identity, |tx| {
         let marks = &marks;
         Box::pin(async move {
@@ -128,6 +136,7 @@ async fn list(app: &App, lines: &Lines) -> anyhow::Result<Vec<What>> {
                 revoked.into_iter().map(|(paper, at)| What::Revoked { paper: paper.to_string(), revoked_at: at }),
             );
             ended.extend(agreements.list_uncertified(tx).await?.into_iter().map(What::Uncertified));
+            ended.extend(kept::lines(restriction::kept::list(tx, &app.tombstones, since).await?));
             Ok::<_, Failure>((rosters, ended))
         })
     })
@@ -211,8 +220,9 @@ async fn again(app: &App, lines: &[What]) -> anyhow::Result<u64> {
     let at = app.moment().await?;
     let agreements = &*app.agreements;
     let known = cases(lines);
+    let kept = kept::read(lines)?;
     Ok(pg::run_tx(app.pool(), "control.again", Role::Identity, |tx| {
-        let known = &known;
+        let (known, kept) = (&known, &kept);
         Box::pin(async move {
             let mut cut = Vec::new();
             for case in closings::list_cases(tx, &[]).await? {
@@ -235,11 +245,48 @@ async fn again(app: &App, lines: &[What]) -> anyhow::Result<u64> {
                         None => false,
                     },
                     What::Uncertified(gone) => agreements.uncertify_again(tx, gone).await?,
-                    What::Erasure(_) | What::Roster { .. } | What::SetBack { .. } => false,
+                    What::Erasure(_)
+                    | What::Roster { .. }
+                    | What::Ordered(_)
+                    | What::Undone(_)
+                    | What::Parted(_)
+                    | What::SetBack { .. } => false,
                 };
                 changed += u64::from(is_new);
             }
+            let new_student = || StudentId(app.entropy().uuid());
+            let brought = restriction::kept::bring_back(tx, &app.tombstones, kept, (&new_student, at)).await?;
+            changed += brought.changed();
+            disclosure::review::vouch(tx, app.disclosure()).await?;
+            call_back(tx, &brought.ended, at).await?;
+            for moved in &brought.moved {
+                disclosure::recall::queue_move(tx, moved, (JOURNAL, at)).await?;
+            }
             Ok::<_, Failure>(changed)
+        })
+    })
+    .await?)
+}
+
+/// Who calls back what had left on a match that was undone.
+const JOURNAL: &str = "the control journal";
+
+/// Queues what was disclosed on these matches to be called back.
+async fn call_back(tx: &mut pg::Tx<'_, '_>, ended: &[Decided], at: DateTime<Utc>) -> Result<(), Failure> {
+    for link in ended.iter().filter_map(|decided| decided.ended.as_ref()) {
+        disclosure::recall::queue_match(tx, link, (JOURNAL, at)).await?;
+    }
+    Ok(())
+}
+
+/// Ends, or keeps from being made, the matches that people undid before the database was set back and whose client or student it did not know then. To
+/// be called before clients are matched.
+pub async fn bring_undoings(app: &App) -> anyhow::Result<()> {
+    let at = app.moment().await?;
+    Ok(pg::run_tx(app.pool(), "control.bring_undoings", Role::Identity, |tx| {
+        Box::pin(async move {
+            let settled = restriction::kept::bring_undoings(tx, &app.tombstones, at).await?;
+            call_back(tx, &settled.ended, at).await
         })
     })
     .await?)
@@ -324,13 +371,14 @@ pub async fn differences(app: &App) -> anyhow::Result<Vec<String>> {
         .iter()
         .filter_map(|line| if let What::Revoked { paper, .. } = line { digest(paper) } else { None })
         .collect();
-    let (rosters, ended, standing) = pg::run_tx(app.pool(), "control.compare", Role::Identity, |tx| {
+    let (rosters, ended, standing, uncertified) = pg::run_tx(app.pool(), "control.compare", Role::Identity, |tx| {
         let papers = &papers;
         Box::pin(async move {
             let rosters = closings::list_cases(tx, &[]).await?;
             tx.act_as(Role::Agreements).await?;
             let ended = agreements.list_ended(tx).await?;
-            Ok::<_, Failure>((rosters, ended, agreements.list_standing(tx, papers).await?))
+            let uncertified = agreements.list_uncertified(tx).await?;
+            Ok::<_, Failure>((rosters, ended, agreements.list_standing(tx, papers).await?, uncertified))
         })
     })
     .await
@@ -369,8 +417,67 @@ pub async fn differences(app: &App) -> anyhow::Result<Vec<String>> {
                     ));
                 }
             }
+            What::Uncertified(gone) => {
+                let same = |one: &&agreements::RevokedCertification| {
+                    (&one.consumer, &one.reference, one.valid_from)
+                        == (&gone.consumer, &gone.reference, gone.valid_from)
+                };
+                if uncertified.iter().find(same).is_none_or(|one| one.revoked_at > gone.revoked_at) {
+                    let (consumer, at) = (&gone.consumer, gone.revoked_at);
+                    found.push(format!(
+                        "a certification of {consumer} was altered: the control journal has it revoked at {at}"
+                    ));
+                }
+            }
             _ => {}
         }
     }
+    found.extend(kept_differences(app, lines).await?);
     Ok(found)
+}
+
+/// Orders of the journal that this database does not have in force, and matches that it had undone and that stand: what bringing them back would change, in a transaction that is
+/// given up.
+async fn kept_differences(app: &App, lines: &[What]) -> anyhow::Result<Vec<String>> {
+    let kept = kept::read(lines)?;
+    let at = app.moment().await?;
+    let tried = pg::run_tx(app.pool(), "control.try", Role::Identity, |tx| {
+        let kept = &kept;
+        Box::pin(async move {
+            let new_student = || StudentId(app.entropy().uuid());
+            let brought = restriction::kept::bring_back(tx, &app.tombstones, kept, (&new_student, at)).await?;
+            // A word on a client may have been withdrawn since, and students who parted may be one again: what must not be there is a match that had ended.
+            let standing = brought.ended.iter().filter(|decided| decided.ended.is_some()).count() as u64;
+            Err::<(), Tried>(Tried::GivenUp(brought.orders, standing))
+        })
+    })
+    .await;
+    match tried {
+        Ok(()) => Ok(Vec::new()),
+        Err(Tried::GivenUp(orders, standing)) => {
+            let lost = (orders > 0).then(|| format!("{orders} order(s) that the control journal holds were removed from identity.restriction or history.restriction"));
+            let back = (standing > 0).then(|| {
+                format!(
+                    "{standing} match(es) that the control journal has undone stand again in identity.match_decision"
+                )
+            });
+            Ok(lost.into_iter().chain(back).collect())
+        }
+        Err(Tried::Failed(error)) => Err(error).context("the journal could not be held against the database"),
+    }
+}
+
+/// A transaction that is never committed.
+#[derive(Debug, thiserror::Error)]
+enum Tried {
+    #[error("given up on purpose")]
+    GivenUp(u64, u64),
+    #[error(transparent)]
+    Failed(#[from] RestrictionError),
+}
+
+impl From<pg::Error> for Tried {
+    fn from(error: pg::Error) -> Self {
+        Self::Failed(error.into())
+    }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -32,8 +32,7 @@ pub struct Keys {
 impl Keys {
     /// Keys below a data folder, made if needed.
     pub fn open(data: &Path) -> anyhow::Result<Self> {
-        let folder = data.join("keys");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("cannot make the folder of keys")?;
+        let folder = crate::private::owners(data, "keys")?;
         Ok(Self { folder, is_in_use: crate::control::journal::exists(data) })
     }
 
@@ -56,15 +55,28 @@ impl Keys {
 
     /// 32 secret bytes by name, drawn at first need.
     pub fn secret(&self, name: &str, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
-        let path = self.path(&format!("{name}.hex"));
-        if self.is_to_be_drawn(&path, name)? {
+        if self.is_to_be_drawn(&self.path(&format!("{name}.hex")), name)? {
             let mut secret = [0; 32];
             entropy.fill(&mut secret);
-            write_new(&path, hex::encode(secret).as_bytes())?;
+            self.keep_secret(name, &secret)?;
+        }
+        self.find_secret(name)?.with_context(|| format!("cannot read the secret {name}"))
+    }
+
+    /// Keeps 32 secret bytes under a name.
+    pub fn keep_secret(&self, name: &str, secret: &[u8; 32]) -> anyhow::Result<()> {
+        write_new(&self.path(&format!("{name}.hex")), hex::encode(secret).as_bytes())
+    }
+
+    /// 32 secret bytes by name, if they are there.
+    pub fn find_secret(&self, name: &str) -> anyhow::Result<Option<[u8; 32]>> {
+        let path = self.path(&format!("{name}.hex"));
+        if !path.exists() {
+            return Ok(None);
         }
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read the secret {name}"))?;
         let bytes = hex::decode(text.trim()).map_err(|_| anyhow!("the secret {name} is damaged"))?;
-        bytes.try_into().map_err(|_| anyhow!("the secret {name} is damaged"))
+        bytes.try_into().map(Some).map_err(|_| anyhow!("the secret {name} is damaged"))
     }
 
     /// The public key that the log signed with first, kept when it is changed.

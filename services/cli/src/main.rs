@@ -10,10 +10,13 @@ mod console;
 mod control;
 mod generate;
 mod keys;
+mod private;
 mod scratch;
 mod settings;
 mod signing;
+mod stamping;
 mod system;
+mod web;
 
 use std::process::ExitCode;
 

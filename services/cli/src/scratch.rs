@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -49,8 +49,7 @@ pub fn sweep(data: &Path) -> anyhow::Result<()> {
 
 /// Locks the folder of folders: none is removed between its making and its own lock.
 fn begin_change(data: &Path) -> anyhow::Result<(PathBuf, File)> {
-    let all = data.join(FOLDER);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&all).context("cannot make a folder to unpack in")?;
+    let all = crate::private::owners(data, FOLDER)?;
     let change = lock_file(&all.join(LOCK))?;
     change.lock().context("cannot lock the folder to unpack in")?;
     Ok((all, change))

@@ -1,10 +1,14 @@
 //! The configuration: one TOML file, read and checked as a whole before anything starts.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use agreements::{Interval, Steward};
 use anyhow::{Context as _, bail};
 use chrono::DateTime;
+use model::ConsumerId;
 use serde::Deserialize;
 
 use crate::keys::public_key;
@@ -23,6 +27,8 @@ pub struct Settings {
     pub matching: identity::Config,
     /// Agreements and rosters of consumers.
     pub consumers: Consumers,
+    /// When `serve` runs the nights of a consumer; whoever is not named is run by other means.
+    pub nights: BTreeMap<ConsumerId, scheduler::Calendar>,
     /// Stewards whose approvals count.
     pub steward: Vec<StewardSetting>,
     /// The ledger.
@@ -31,6 +37,8 @@ pub struct Settings {
     pub server: api::Server,
     /// The published log.
     pub tiles: api::Tiles,
+    /// The portal.
+    pub portal: portal::Config,
     /// Summaries: further fonts, the key that signs.
     pub summary: summary::Config,
 }
@@ -129,6 +137,7 @@ impl Settings {
         if let Err(error) = self.tiles.check() {
             wrong.push(format!("tiles: {error}"));
         }
+        wrong.extend(self.portal.mistakes(self.sandbox));
         wrong.extend(self.database.mistakes());
         wrong.extend(self.summary.mistakes());
         if self.sandbox && !self.steward.is_empty() {
@@ -153,4 +162,8 @@ reflection = true
 # The log by HTTPS GET, for partners who verify or witness it:
 # [tiles]
 # listen = \"127.0.0.1:50052\"
+
+# The portal, for browsers; in the sandbox whoever opens it chooses who they are:
+# [portal]
+# listen = \"127.0.0.1:50053\"
 ";

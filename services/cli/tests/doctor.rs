@@ -158,7 +158,12 @@ fn a_sound_set_up_is_content_and_each_broken_one_is_named() {
     set_up.says("PROBLEM", "others may read");
     fs::create_dir_all(set_up.data().join("keys")).expect("a folder");
     fs::set_permissions(set_up.data().join("keys"), fs::Permissions::from_mode(0o700)).expect("a mode");
-    set_up.says("PROBLEM", "database");
+    set_up.says("PROBLEM", "no key of tombstones");
+    let key = set_up.data().join("keys/tombstones.hex");
+    assert!(!key.exists(), "looking draws no key");
+    fs::write(&key, "11".repeat(32)).expect("a file");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
+    set_up.says("PROBLEM", "database: ");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::{
     decided::{self, set_moment},
     entry, file_run,
     store::{self, list_population},
+    until::{ATTEMPTS_MAX, Until},
 };
 
 /// The most students of one chunk.
@@ -176,17 +177,34 @@ pub async fn access_chunk(
 ) -> Result<Vec<DisclosedHistory>, Error> {
     access.covers(ask, students)?;
     let keys: Vec<String> = students.iter().map(ToString::to_string).collect();
-    pg::transaction("disclosure.access", Role::Steward)
+    let mut attempts = 1;
+    loop {
+        match attempt(context, ask, &keys).await {
+            Err(Error::Ended) if attempts < ATTEMPTS_MAX => attempts += 1,
+            histories => return histories,
+        }
+    }
+}
+
+/// Decides and reads; what has ended by then is not given out.
+async fn attempt(context: Context<'_>, ask: &Ask<'_>, keys: &[String]) -> Result<Vec<DisclosedHistory>, Error> {
+    let (histories, until) = pg::transaction("disclosure.access", Role::Steward)
         .keep_plans()
         .run(context.pool, |tx| {
-            let keys = &keys;
             Box::pin(async move {
                 tx.act_as(Role::Disclosure).await?;
                 store::hold_population(tx, ask.consumer).await?;
                 let read = decided::read(tx, context, ask, Role::Steward, keys).await?;
                 let granted = read.clients.into_iter().filter_map(|(_, decision)| decision.ok());
-                Ok::<_, Error>(granted.map(|(_, history)| *history).collect())
+                let (mut histories, mut until) = (Vec::new(), Until::default());
+                for (grant, history) in granted {
+                    until = until.and(&grant);
+                    histories.push(*history);
+                }
+                Ok::<_, Error>((histories, until))
             })
         })
-        .await
+        .await?;
+    until.holds(context.clock)?;
+    Ok(histories)
 }

@@ -62,9 +62,13 @@ impl Done {
 pub fn named(act: Act, request: Digest) -> String {
     match act {
         Act::Export => format!("export request {request}"),
-        Act::Activate | Act::RecordInstrument | Act::OverrideMatch | Act::Erase | Act::Join => {
-            format!("{act} {request}")
-        }
+        Act::Activate
+        | Act::RecordInstrument
+        | Act::OverrideMatch
+        | Act::Erase
+        | Act::Join
+        | Act::Certify
+        | Act::Unseal => format!("{act} {request}"),
     }
 }
 

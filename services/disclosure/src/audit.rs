@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use agreements::{Altered, Digest, Unused};
 use chrono_tz::Tz;
-use identity::audit::Difference;
+use identity::{audit::Difference, vouch::Forged};
 use model::{ConsumerId, DisclosureId};
 use pg::Role;
 
@@ -27,6 +27,8 @@ pub enum Discrepancy {
     OnFile(Altered),
     /// An interval of authority does not follow from what is on file.
     Population(Difference),
+    /// A match, or a place in the crosswalk, is not as the program decided it.
+    Identity(Forged),
     /// A request is on file as unused, and something was done on it.
     Used {
         /// The request.
@@ -48,6 +50,7 @@ impl fmt::Display for Discrepancy {
         match self {
             Self::OnFile(altered) => altered.fmt(f),
             Self::Population(difference) => difference.fmt(f),
+            Self::Identity(forged) => forged.fmt(f),
             Self::Reopened { what, entry } => {
                 write!(f, "{what} was altered: entry {entry} ended it, and it is on file as if it had not")
             }
@@ -69,6 +72,10 @@ pub async fn audit(context: Context<'_>, zones: &BTreeMap<ConsumerId, Tz>) -> Re
                 tx.act_as(Role::Identity).await?;
                 let population = identity::audit::audit(tx, zones, DIFFERENCES_MAX).await?;
                 found.extend(population.into_iter().map(Discrepancy::Population));
+                if let Some(key) = context.vouch {
+                    let forged = identity::vouch::audit(tx, key, DIFFERENCES_MAX).await?;
+                    found.extend(forged.into_iter().map(Discrepancy::Identity));
+                }
                 tx.act_as(Role::Ledger).await?;
                 let named: BTreeMap<String, Digest> = agreements
                     .unused

@@ -13,10 +13,13 @@ use model::{DisclosureId, Masked, StudentId};
 use pg::{Role, Tx, crash::CrashPoint};
 
 use crate::{
-    Ask, Context, Disclosed, DisclosedHistory, Encode, Error, Repeat, Unencoded,
+    Ask, Context, Disclosed, DisclosedHistory, Encode, Error, Prepared, Repeat, Unencoded,
     decided::{self, set_moment},
     entry, file_run,
+    prepare::Made,
     store::{self, holding},
+    touched,
+    until::{ATTEMPTS_MAX, Until},
     withdraw::{self, Feed, Withdrawn, carries_notices},
 };
 
@@ -27,6 +30,11 @@ pub enum Item {
     Disclosed(Box<Disclosed>),
     /// The same content as was delivered last: neither recorded nor sent again.
     Unchanged {
+        /// The client by the recipient's own person id.
+        person_key: Masked<String>,
+    },
+    /// Nothing that it rests on has changed since it was delivered last: it was not so much as read.
+    Untouched {
         /// The client by the recipient's own person id.
         person_key: Masked<String>,
     },
@@ -105,12 +113,48 @@ pub async fn disclose_chunk(
     person_keys: &[String],
     encode: &Encode<'_>,
 ) -> Result<Vec<Item>, Error> {
-    let items = pg::transaction("disclosure.chunk", Role::Disclosure)
+    disclose_made(context, ask, person_keys, Make::Encode(encode)).await
+}
+
+/// Discloses what was prepared, where the decision now permits the very same; else [`Error::Changed`], and nothing of the chunk.
+pub async fn disclose_prepared(
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    person_keys: &[String],
+    prepared: &Prepared,
+) -> Result<Vec<Item>, Error> {
+    disclose_made(context, ask, person_keys, Make::Prepared(prepared)).await
+}
+
+async fn disclose_made(
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    person_keys: &[String],
+    make: Make<'_>,
+) -> Result<Vec<Item>, Error> {
+    let mut attempts = 1;
+    loop {
+        match attempt(context, ask, person_keys, make).await {
+            Err(Error::Ended) if attempts < ATTEMPTS_MAX => attempts += 1,
+            items => return items,
+        }
+    }
+}
+
+/// Decides, records and commits; if any of it has ended by then, nothing of the chunk is given out.
+async fn attempt(
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    person_keys: &[String],
+    make: Make<'_>,
+) -> Result<Vec<Item>, Error> {
+    let (items, until) = pg::transaction("disclosure.chunk", Role::Disclosure)
         .keep_plans()
         .setting("consumer", ask.consumer.as_str())
-        .run(context.pool, |tx| chunk_in(tx, context, ask, person_keys, encode))
+        .run(context.pool, |tx| chunk_in(tx, context, ask, person_keys, make))
         .await?;
     pg::crash::hit(CrashPoint::DiscloseAfterRecord);
+    until.holds(context.clock)?;
     Ok(items)
 }
 
@@ -119,19 +163,23 @@ fn chunk_in<'t>(
     context: Context<'t>,
     ask: &'t Ask<'t>,
     person_keys: &'t [String],
-    encode: &'t Encode<'t>,
-) -> BoxFuture<'t, Result<Vec<Item>, Error>> {
+    make: Make<'t>,
+) -> BoxFuture<'t, Result<(Vec<Item>, Until), Error>> {
     Box::pin(async move {
-        let Decided { at, grant, items, entries } = decide_and_read(tx, context, ask, person_keys, encode).await?;
+        let stamps = touched::take(tx, context, ask, person_keys).await?;
+        let keys = stamps.touched(person_keys);
+        let Decided { at, grant, items, entries, until } = decide_and_read(tx, context, ask, &keys, make).await?;
         pg::crash::hit(CrashPoint::DiscloseBeforeRecord);
         let delivered: Vec<&Disclosed> = items.iter().filter_map(Item::disclosed).collect();
         let withdrawn: Vec<&Withdrawn> = items.iter().filter_map(Item::withdrawn).collect();
         store::record_delivered(tx, ask.consumer, Feed::of(ask), (ask.run, grant), &delivered).await?;
         withdraw::keep(tx, ask, at, &withdrawn).await?;
+        stamps.keep(tx, ask, &items).await?;
         tx.act_as(Role::Ledger).await?;
         ledger::record_chunk(tx, &entries).await?;
         pg::crash::hit(CrashPoint::DiscloseBeforeCommit);
-        Ok(items)
+        until.holds(context.clock)?;
+        Ok((stamps.complete(person_keys, items), until))
     })
 }
 
@@ -145,9 +193,10 @@ impl Item {
         match self {
             Self::Disclosed(disclosed) => disclosed.history.person_key(),
             Self::Withdrawn(withdrawn) => &withdrawn.person_key,
-            Self::Unchanged { person_key } | Self::TooLarge { person_key, .. } | Self::Refused { person_key, .. } => {
-                person_key
-            }
+            Self::Unchanged { person_key }
+            | Self::Untouched { person_key }
+            | Self::TooLarge { person_key, .. }
+            | Self::Refused { person_key, .. } => person_key,
         }
     }
 
@@ -236,6 +285,17 @@ pub(crate) struct Decided {
     pub(crate) items: Vec<Item>,
     /// Their entries.
     pub(crate) entries: Vec<Entry>,
+    /// Until when all that is disclosed may be.
+    pub(crate) until: Until,
+}
+
+/// How a history becomes the bytes that leave.
+#[derive(Clone, Copy)]
+pub(crate) enum Make<'a> {
+    /// Here and now.
+    Encode(&'a Encode<'a>),
+    /// They are made already.
+    Prepared(&'a Prepared),
 }
 
 /// Decides about each client, reads what is permitted with one statement, and prepares answers and entries in the order of the keys.
@@ -244,7 +304,7 @@ pub(crate) async fn decide_and_read(
     context: Context<'_>,
     ask: &Ask<'_>,
     person_keys: &[String],
-    encode: &Encode<'_>,
+    make: Make<'_>,
 ) -> Result<Decided, Error> {
     store::hold_population(tx, ask.consumer).await?;
     let authority = match ask.delivery {
@@ -264,12 +324,13 @@ pub(crate) async fn decide_and_read(
         context,
         ask,
         at: read.at,
-        encode,
+        make,
         authority,
         refused_terms: entry::terms_of_ask(ask.consumer, read.in_force.as_deref())?,
         terms_by_basis: BTreeMap::new(),
         items: Vec::with_capacity(read.clients.len()),
         entries: Vec::with_capacity(read.clients.len()),
+        until: Until::default(),
     };
     for (person_key, decision) in read.clients {
         let notice = notices.remove(&person_key);
@@ -290,7 +351,7 @@ pub(crate) async fn decide_and_read(
             Ok((grant, history)) => preparing.disclose(person_key, &grant, history)?,
         }
     }
-    Ok(Decided { at: read.at, grant, items: preparing.items, entries: preparing.entries })
+    Ok(Decided { at: read.at, grant, items: preparing.items, entries: preparing.entries, until: preparing.until })
 }
 
 /// The notices of a chunk: about whoever was sent something and may not be told of now, or was taken for another child, or is called back.
@@ -327,12 +388,13 @@ struct Preparing<'a> {
     context: Context<'a>,
     ask: &'a Ask<'a>,
     at: DateTime<Utc>,
-    encode: &'a Encode<'a>,
+    make: Make<'a>,
     authority: Option<Masked<String>>,
     refused_terms: Arc<Terms>,
     terms_by_basis: BTreeMap<&'static str, Arc<Terms>>,
     items: Vec<Item>,
     entries: Vec<Entry>,
+    until: Until,
 }
 
 impl Preparing<'_> {
@@ -351,13 +413,29 @@ impl Preparing<'_> {
         self.items.push(Item::Refused { person_key, reason });
     }
 
+    /// The bytes of a history. Those that were prepared bear the id they were made with: the entry takes it over.
+    fn make(&self, history: &mut DisclosedHistory) -> Result<Result<Vec<u8>, Unencoded>, Error> {
+        match self.make {
+            Make::Encode(encode) => Ok(encode(history)),
+            Make::Prepared(prepared) => Ok(match prepared.find(history)? {
+                Made::Document { history: before, bytes } => {
+                    history.disclosure = before.disclosure;
+                    Ok(bytes.clone())
+                }
+                Made::TooLarge { bytes, bytes_max } => {
+                    Err(Unencoded::TooLarge { bytes: *bytes, bytes_max: *bytes_max })
+                }
+            }),
+        }
+    }
+
     fn disclose(
         &mut self,
         person_key: Masked<String>,
         grant: &Grant,
-        history: Box<DisclosedHistory>,
+        mut history: Box<DisclosedHistory>,
     ) -> Result<(), Error> {
-        let bytes: Arc<[u8]> = match (self.encode)(&history) {
+        let bytes: Arc<[u8]> = match self.make(&mut history)? {
             Ok(bytes) => bytes.into(),
             Err(Unencoded::Failed(why)) => return Err(Error::Encode(why)),
             Err(Unencoded::TooLarge { bytes, bytes_max }) => {
@@ -376,6 +454,7 @@ impl Preparing<'_> {
         };
         let mut entry = entry::disclosure(self.ask, terms, &history, &bytes, self.context.entropy);
         entry.detail.authority.clone_from(&self.authority);
+        self.until = self.until.and(grant);
         self.entries.push(entry);
         self.items.push(Item::Disclosed(Box::new(Disclosed { history: *history, bytes })));
         Ok(())

@@ -149,7 +149,7 @@ async fn permitted(
     Ok(facts)
 }
 
-type Decision = Result<(Box<Grant>, StudentId), Denial>;
+pub(crate) type Decision = Result<(Box<Grant>, StudentId), Denial>;
 
 /// What is known of clients at the transaction's moment.
 pub(crate) struct Subjects {
@@ -190,7 +190,13 @@ impl Subjects {
         }
     }
 
-    fn decide(&self, ask: &Ask<'_>, in_force: Option<&Arc<InForce>>, key: &str, at: DateTime<Utc>) -> Decision {
+    pub(crate) fn decide(
+        &self,
+        ask: &Ask<'_>,
+        in_force: Option<&Arc<InForce>>,
+        key: &str,
+        at: DateTime<Utc>,
+    ) -> Decision {
         let in_force = in_force.ok_or_else(|| Denial::no_agreement(at))?;
         let grant = decide(&request(ask, in_force), &self.subject(key, in_force), in_force, at)?;
         let student = self.student(key).ok_or(Denial { reason: Reason::NotAClient, at })?;

@@ -94,6 +94,16 @@ impl DisclosedHistory {
         self.sections.iter().find(|section| section.domain == domain)
     }
 
+    /// Whether the same is disclosed of the same student, on the same terms: all but the disclosure's id and its time.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let terms = |one: &Self| {
+            let recipient = (one.consumer.clone(), one.recipient.clone(), one.person_key.expose().clone(), one.student);
+            let agreement = (one.agreement_title.clone(), one.agreement_version, one.notice.clone());
+            (recipient, agreement, one.legal_basis.clone(), one.retention_days)
+        };
+        terms(self) == terms(other) && self.sections == other.sections
+    }
+
     /// SHA-256 of what is disclosed, disclosure id, times and lineage apart: equal contents have equal digests.
     pub const fn content_digest(&self) -> &[u8; 32] {
         &self.content_digest

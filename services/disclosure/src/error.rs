@@ -40,12 +40,18 @@ pub enum Error {
     /// The content could not be encoded.
     #[error("the content could not be put into its format: {0}")]
     Encode(String),
+    /// Authorities kept ending while it was being disclosed: nothing of it has left, and asked again it is decided on anew.
+    #[error("what was to be disclosed has ended meanwhile, so nothing is disclosed")]
+    Ended,
     /// The database was set back, and has not caught up with what ended since.
     #[error(
         "nothing is disclosed to this recipient until the exchange has caught up with what ended since its database was set \
          back; `db status` says what is missing"
     )]
     Sealed,
+    /// What was prepared is no longer what is permitted, or what is there: begin anew.
+    #[error("the record, or what may be disclosed of it, changed while a document was made")]
+    Changed,
     /// What the database permits and what was decided differ, or stored data do not read: nothing is disclosed.
     #[error("stored data contradict the decision: {0}")]
     Corrupt(String),

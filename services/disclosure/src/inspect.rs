@@ -262,11 +262,12 @@ fn words(interval: &AuthorityInterval, in_force: Option<&InForce>) -> String {
     format!("Authority on the basis {}{phase}{office}: from {from} {to}.", interval.legal_basis)
 }
 
-/// Enters that a steward has looked at a copy of a student's record of disclosures and releases it. Only auditors are shown the entry.
+/// Enters that a steward has looked at a copy of a record of disclosures and releases it: of one student, or of several. Only auditors are shown the
+/// entry.
 pub async fn record_release(
     context: Context<'_>,
     own: &Ask<'_>,
-    student: StudentId,
+    student: Option<StudentId>,
     steward: &str,
     what: &str,
 ) -> Result<(), Error> {
@@ -277,7 +278,7 @@ pub async fn record_release(
                 let in_force = context.agreements.load_active(tx, own.consumer, at).await?;
                 let grant = decide_own(own, in_force.as_ref(), at).map_err(|denial| Error::Denied(denial.reason))?;
                 let mut entry = entry::act(own, Kind::Approval, entry::terms_of(&grant)?, at, context.entropy);
-                entry.detail.student = Some(student);
+                entry.detail.student = student;
                 entry.detail.person = Some(Masked::new(steward.to_owned()));
                 entry.detail.authority = Some(Masked::new(what.to_owned()));
                 tx.act_as(Role::Ledger).await?;

@@ -6,10 +6,10 @@
 //!    against the decision once more, and a difference discloses nothing.
 //! 3. Nothing downstream can put anything back: a [`DisclosedHistory`] can be made in this crate only.
 //!
-//! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file). A file belongs to a run that
+//! Start with [`disclose_one`] (a call, a document) and [`disclose_chunk`] (a stream, a file); what needs something from outside first is [`prepare`]d. A file belongs to a run that
 //! [`begin_file_run`] began. The SEA's own people go through [`record_access`], whose [`Access`] opens [`access_chunk`];
 //! their questions about decisions are [`explain`] and [`rehearse`], and [`trace`] leads back to the bytes of a file, each an
-//! access entry of its own; who decides on doubtful matches goes through [`review`]. What was disclosed on a match that proved
+//! access entry of its own, as is each asking for a record of disclosures ([`record_asking`]); who decides on doubtful matches goes through [`review`]. What was disclosed on a match that proved
 //! wrong is queued to be called back by [`recall`]; what is left of a student who is erased goes by [`mod@erase`]. A
 //! receiver that may not hold something any longer is sent a [`Withdrawn`] notice; when recipients must destroy what they hold says [`retention`].
 //!
@@ -19,8 +19,10 @@
 mod access;
 mod acknowledge;
 mod act;
+mod asked;
 mod assemble;
 mod audit;
+mod caseload;
 mod chunk;
 mod decided;
 mod disclosed;
@@ -28,8 +30,10 @@ mod entry;
 pub mod erase;
 mod error;
 mod file_run;
+mod grid;
 mod inspect;
 mod one;
+mod prepare;
 pub mod recall;
 mod rehearse;
 pub mod retention;
@@ -38,7 +42,9 @@ mod scope;
 pub mod seal;
 mod standing;
 mod store;
+mod touched;
 mod trace;
+mod until;
 mod withdraw;
 
 use std::sync::Arc;
@@ -47,23 +53,28 @@ pub use access::{ACCESS_CHUNK_MAX, Access, access_chunk, list_students, record_a
 pub use acknowledge::{Stored, acknowledge, is_last_run};
 pub use act::{Deed, Done, named, record_act};
 use agreements::{Actor, Agreements, Delivery};
+pub use asked::{School, list_students_of, record_asking};
 pub use audit::{Discrepancy, audit};
+pub use caseload::{CASELOAD_MAX, Caseload, list_caseload};
 use chrono::{DateTime, Utc};
 pub use chunk::{
-    Delivered, Item, Member, RunTotals, complete_run, confirm_delivered, disclose_chunk, list_delivered,
-    list_population,
+    Delivered, Item, Member, RunTotals, complete_run, confirm_delivered, disclose_chunk, disclose_prepared,
+    list_delivered, list_population,
 };
 pub use disclosed::DisclosedHistory;
 pub use error::Error;
 pub use file_run::{Occasion, approve, begin_file_run};
+pub use grid::on_the_grid;
+use identity::vouch::VouchKey;
 pub use inspect::{About, Explained, explain, record_release};
 use model::{Clock, ConsumerId, Entropy, Masked};
-pub use one::disclose_one;
+pub use one::{disclose_one, disclose_one_prepared};
+pub use prepare::{Prepared, Question, prepare};
 /// Read once for many disclosures, by whoever wires them.
 pub use reference::OrganizationCache;
 pub use rehearse::{Change, Rehearsal, rehearse};
 pub use scope::{Scope, scope};
-pub use standing::refuse_run;
+pub use standing::{may_still_leave, refuse_run};
 pub use trace::{Find, KeptFile, Trace, TracedFact, TracedFile, trace};
 use uuid::Uuid;
 pub use withdraw::{Withdrawn, confirm_files, list_due};
@@ -81,6 +92,8 @@ pub struct Context<'a> {
     pub clock: &'a dyn Clock,
     /// Chance: disclosure ids and salts.
     pub entropy: &'a dyn Entropy,
+    /// The key by which the program vouches for matches; none where nothing is decided.
+    pub vouch: Option<&'a VouchKey>,
 }
 
 /// What is asked, whoever it is about.

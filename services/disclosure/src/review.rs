@@ -13,6 +13,7 @@ use identity::{
         self, Case, Override, Place, Queue, Reliability, Signature, Verdict, Waiting,
         bulk::{self, Alike, Bulk, BulkVerdict},
     },
+    vouch::Which,
 };
 use model::{ConsumerId, Masked, StudentId};
 use pg::Role;
@@ -101,6 +102,7 @@ pub async fn decide(
     pg::run_tx(context.pool, "review.decide", Role::Identity, |tx| {
         Box::pin(async move {
             let decided = review::decide(tx, client, verdict, author).await?;
+            vouch(tx, context).await?;
             finish(tx, decided, author).await
         })
     })
@@ -113,10 +115,20 @@ pub async fn undo(context: Context<'_>, client: i64, (by, reason): (&str, &str))
     pg::run_tx(context.pool, "review.undo", Role::Identity, |tx| {
         Box::pin(async move {
             let decided = review::undo(tx, client, author).await?;
+            vouch(tx, context).await?;
             finish(tx, decided, author).await
         })
     })
     .await
+}
+
+/// Vouches for what this transaction has matched or moved. It acts as identity.
+pub async fn vouch(tx: &mut pg::Tx<'_, '_>, context: Context<'_>) -> Result<(), Error> {
+    if let Some(key) = context.vouch {
+        tx.act_as(Role::Identity).await?;
+        identity::vouch::vouch(tx, key, Which::Own).await?;
+    }
+    Ok(())
 }
 
 async fn finish(tx: &mut pg::Tx<'_, '_>, decided: review::Decided, author: Author<'_>) -> Result<Decided, Error> {
@@ -176,6 +188,7 @@ pub async fn approve_override(context: Context<'_>, id: Uuid, approval: &Approva
             let by = pair.join(" and ");
             let author = Author { by: &by, reason: "two stewards signed", at };
             let decided = review::link_by_override(tx, id, author).await?;
+            vouch(tx, context).await?;
             finish(tx, decided, author).await.map(Some)
         })
     })
@@ -238,7 +251,11 @@ pub async fn apply_bulk(context: Context<'_>, id: i64, (by, reason): (&str, &str
     let author = Author { by, reason, at: context.clock.now() };
     let seed = chance(context);
     pg::run_tx(context.pool, "review.apply_bulk", Role::Identity, |tx| {
-        Box::pin(async move { Ok(bulk::apply(tx, id, seed, author).await?) })
+        Box::pin(async move {
+            let applied = bulk::apply(tx, id, seed, author).await?;
+            vouch(tx, context).await?;
+            Ok(applied)
+        })
     })
     .await
 }
@@ -253,6 +270,7 @@ pub async fn undo_bulk(
     pg::run_tx(context.pool, "review.undo_bulk", Role::Identity, |tx| {
         Box::pin(async move {
             let undone = bulk::undo(tx, id, author).await?;
+            vouch(tx, context).await?;
             let mut recalled = Vec::new();
             for link in &undone.ended {
                 recalled.extend(recall::queue_match(tx, link, (author.by, author.at)).await?);

@@ -2,14 +2,16 @@
 //!
 //! Whoever is about to disclose asks in the statement that holds the population still ([`Error::Sealed`]), so that no road leads around it.
 
+use agreements::{Act, Asked, Digest};
 use chrono::{DateTime, Utc};
 use ledger::Kind;
 use model::{ConsumerId, Masked};
 use pg::Role;
+use uuid::Uuid;
 
 use crate::{
     Ask, Context, Error,
-    act::{Deed, Done, record_act},
+    act::{Deed, Done, named, record_act},
     decided::set_moment,
     entry,
     store::seal as store,
@@ -52,19 +54,34 @@ pub async fn list(context: Context<'_>) -> Result<Vec<Seal>, Error> {
         .await
 }
 
-/// Enters that a steward has held the ledger against what others keep, with the entries that were lost: a gap, named for ever.
+/// Enters that two stewards have held the ledger against what others keep, with the entries that were lost: a gap, named for ever. The request they
+/// approved is used up; it must be about this very occasion.
 pub async fn compared(
     context: Context<'_>,
     own: &Ask<'_>,
     (by, why): (&str, &str),
+    (request, used_for): (Digest, Uuid),
     lost: Option<Lost>,
 ) -> Result<(), Error> {
     let done =
         Done { why: Some(why.to_owned()), ..Done::new(Deed::Unseal, "ledger compared after a restore".to_owned()) };
+    let use_up = Done::new(Deed::UseRequest, named(Act::Unseal, request));
     pg::run_tx(context.pool, "disclosure.compared", Role::Agreements, |tx| {
-        let done = &done;
+        let (done, use_up) = (&done, &use_up);
         Box::pin(async move {
             let at = set_moment(tx, context, own, Role::Agreements).await?;
+            let used = context.agreements.use_request(tx, request, used_for, at).await?;
+            let Asked::Unseal(asked) = used.asked else {
+                return Err(Error::Invalid("the request approved is for another act"));
+            };
+            tx.act_as(Role::Disclosure).await?;
+            if store::list(tx).await?.iter().any(|seal| seal.compared_at.is_none() && seal.since != asked.since) {
+                return Err(Error::Invalid(
+                    "the request approved is about another time at which the database was set back",
+                ));
+            }
+            record_act(tx, context, own, use_up).await?;
+            tx.act_as(Role::Agreements).await?;
             if let Some(lost) = lost {
                 let in_force = context.agreements.load_active(tx, own.consumer, at).await?;
                 let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;

@@ -9,6 +9,7 @@ mod permitted;
 pub(crate) mod recall;
 pub(crate) mod retention;
 pub(crate) mod seal;
+pub(crate) mod stamp;
 pub(crate) mod trace;
 
 use agreements::Interval;
@@ -21,12 +22,15 @@ use uuid::Uuid;
 
 use crate::{Error, withdraw::Feed};
 
-/// Holds the consumer's population still until the transaction ends: an interval that closes waits for what is being
-/// disclosed, and what comes after sees it closed. Refuses where the recipient is under seal.
+/// Holds still until the transaction ends whatever a disclosure to the consumer rests on and somebody may end: its population, its agreement with
+/// certifications and papers, restrictions. What ends waits for what is being disclosed, and what comes after sees it ended. Refuses where the
+/// recipient is under seal.
 pub(crate) async fn hold_population(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<(), Error> {
     let held = sqlx::query!(
         r#"-- disclosure.hold_population
         SELECT pg_advisory_xact_lock_shared(hashtextextended('identity.' || $1, 0)) AS "held!: ()",
+            pg_advisory_xact_lock_shared(hashtextextended('agreements.' || $1, 0)) AS "in_force!: ()",
+            pg_advisory_xact_lock_shared(hashtextextended('restriction', 0)) AS "unrestricted!: ()",
             EXISTS (SELECT FROM disclosure.seal AS s WHERE s.consumer = $1) AS "is_sealed!""#,
         consumer.as_str(),
     )
@@ -114,6 +118,41 @@ pub(crate) async fn list_population(
     Ok(rows.into_iter().map(|row| (row.person_key, row.student_id, row.office)).collect())
 }
 
+/// Whoever was reported as enrolled in a school or district, with the time of the first report. Each is looked up by key: a school is a small part of a
+/// state, and a source person is one student of the SEA's own population.
+pub(crate) async fn list_students_of(
+    conn: &mut PgConnection,
+    own: &ConsumerId,
+    school: &crate::School,
+) -> Result<Vec<ledger::Since>, Error> {
+    let rows = sqlx::query!(
+        r#"-- disclosure.list_students_of
+        SELECT w.student_id AS "student_id!", min(r.since) AS "since!"
+        FROM (
+            SELECT f.source_person_id, min(f.recorded_at) AS since
+            FROM history.disclosable AS f
+            WHERE f.domain = 2 AND f.sea = $2 AND (f.lea = $3 OR f.facility = $3)
+            GROUP BY f.source_person_id
+        ) AS r
+        CROSS JOIN LATERAL (
+            SELECT p.student_id FROM identity.population AS p
+            WHERE p.consumer = $1 AND p.source_person_id = r.source_person_id
+            LIMIT 1
+        ) AS w
+        GROUP BY w.student_id
+        ORDER BY w.student_id"#,
+        own.as_str(),
+        school.sea.as_str(),
+        school.code,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ledger::Since { student: StudentId(row.student_id), since: Some(row.since) })
+        .collect())
+}
+
 /// The content digests of what these clients' records were when delivered last.
 pub(crate) async fn list_delivered(
     conn: &mut PgConnection,
@@ -189,7 +228,8 @@ pub(crate) async fn record_delivered(
             AS u (person_key, student_id, disclosure_id, content_digest, recorded_at)
         ON CONFLICT (consumer, delivery, office, purpose, person_key) DO UPDATE SET student_id = EXCLUDED.student_id,
             disclosure_id = EXCLUDED.disclosure_id, content_digest = EXCLUDED.content_digest, run_id = EXCLUDED.run_id,
-            grant_digest = EXCLUDED.grant_digest, recorded_at = EXCLUDED.recorded_at, delivered_at = NULL",
+            grant_digest = EXCLUDED.grant_digest, recorded_at = EXCLUDED.recorded_at, delivered_at = NULL,
+            stamp = NULL",
         consumer.as_str(),
         feed.delivery,
         feed.office,

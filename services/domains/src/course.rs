@@ -21,6 +21,7 @@ pub const DEFINITION: Definition = Definition {
             key: &["course_code", "local_course_code", "section_code", "school_id", "session_begin_date"],
         },
         Kind { name: "transcript", key: &["course_code", "school_id", "school_year", "session_begin_date"] },
+        Kind { name: "grade", key: &["section_code", "school_id", "school_year", "grade_type", "grading_period"] },
         Kind { name: EXCLUSION, key: &["school_id", "local_course_code", "school_year"] },
     ],
 };

@@ -2,6 +2,8 @@
 
 mod elements;
 
+use std::collections::HashMap;
+
 pub(crate) use elements::to_message;
 use model::{Domain, Row, SchoolYear, Value};
 
@@ -68,22 +70,38 @@ pub fn keep_own(facts: &mut Vec<StoredFact>) {
     for fact in facts.iter_mut().filter(|fact| is_of_bystander(fact)) {
         fact.payload.retain(|name, _| OF_THE_INCIDENT.contains(&name.as_str()));
     }
-    let (incidents, number) =
-        (facts.clone(), |fact: &StoredFact| fact.find_text("incident_identifier").map(str::to_owned));
+    let mut incidents: HashMap<String, Vec<Incident>> = HashMap::new();
+    for fact in facts.iter().filter(|fact| fact.domain == Domain::Discipline && fact.kind == "incident") {
+        if let Some(number) = fact.find_text("incident_identifier") {
+            incidents.entry(number.to_owned()).or_default().push(Incident {
+                is_own: !is_of_bystander(fact),
+                school_year: fact.school_year,
+                lea: fact.lea.clone(),
+            });
+        }
+    }
     facts.retain(|fact| {
+        if fact.domain != Domain::Discipline || fact.kind != "action" {
+            return true;
+        }
+        let same_number = fact.find_text("incident_identifier").and_then(|number| incidents.get(number));
         let answered = |own: bool| {
-            incidents.iter().any(|incident| {
-                incident.domain == Domain::Discipline
-                    && incident.kind == "incident"
-                    && is_of_bystander(incident) != own
-                    && number(fact).is_some()
-                    && number(incident) == number(fact)
+            same_number.into_iter().flatten().any(|incident| {
+                incident.is_own == own
                     && distance(incident.school_year, fact.school_year).is_some()
                     && !reported_apart(incident.lea.as_deref(), fact.lea.as_deref())
             })
         };
-        fact.domain != Domain::Discipline || fact.kind != "action" || answered(true) || !answered(false)
+        answered(true) || !answered(false)
     });
+}
+
+/// What tells of an incident whether an action answers it, its number apart.
+struct Incident {
+    /// Whether the student answers for it.
+    is_own: bool,
+    school_year: Option<SchoolYear>,
+    lea: Option<String>,
 }
 
 /// One row an action, joined with the incident it answers; an incident without action has a row of its own. A source that
@@ -94,20 +112,24 @@ pub(crate) fn fold(facts: &[&StoredFact], organizations: &crate::Organizations) 
     let of_kind = |kind: &str| own.iter().filter(|fact| fact.kind == kind).collect::<Vec<_>>();
     let mut rows = crate::fold::plain(&of_kind("offense"), organizations);
     let mut incidents = crate::fold::plain(&of_kind("incident"), organizations);
+    let mut by_number: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, incident) in incidents.iter().enumerate() {
+        if let Some(number) = incident.find_text("incident_identifier") {
+            by_number.entry(number.to_owned()).or_default().push(index);
+        }
+    }
     let mut answered = vec![false; incidents.len()];
     for mut action in crate::fold::plain(&of_kind("action"), organizations) {
-        let number = action.find_text("incident_identifier").map(str::to_owned);
-        let answers = |incident: &Row| {
-            number.is_some()
-                && incident.find_text("incident_identifier") == number.as_deref()
-                && !reported_apart(
-                    incident.find_text("local_education_agency_id"),
-                    action.find_text("local_education_agency_id"),
-                )
-        };
-        let nearest = incidents.iter().enumerate().filter(|(_, incident)| answers(incident));
-        let nearest =
-            nearest.filter_map(|(i, incident)| Some((distance(incident.school_year, action.school_year)?, i)));
+        let same_number = action.find_text("incident_identifier").and_then(|number| by_number.get(number));
+        let nearest = same_number.into_iter().flatten().filter_map(|&index| {
+            let incident: &Row = incidents.get(index)?;
+            let is_apart = reported_apart(
+                incident.find_text("local_education_agency_id"),
+                action.find_text("local_education_agency_id"),
+            );
+            let years = distance(incident.school_year, action.school_year).filter(|_| !is_apart)?;
+            Some((years, index))
+        });
         let found = nearest.min().map(|(_, index)| index);
         if let Some(index) = found {
             if let Some(flag) = answered.get_mut(index) {

@@ -1,6 +1,6 @@
 //! From element values to a checked fact.
 
-use model::{Certification, Domain, Fact, NaturalKey, Payload, Period, Restriction, SchoolYear, Value};
+use model::{Certification, Domain, Edition, Fact, NaturalKey, Payload, Period, Restriction, SchoolYear, Value};
 
 use crate::definition;
 
@@ -48,6 +48,7 @@ pub struct FactBuilder {
     facility: Option<String>,
     certification: Certification,
     restriction: Restriction,
+    edition: Option<Edition>,
     extra_key: Vec<String>,
     payload: Payload,
 }
@@ -66,6 +67,7 @@ impl FactBuilder {
             facility: None,
             certification: Certification::Certified,
             restriction: Restriction::None,
+            edition: None,
             extra_key: Vec::new(),
             payload: Payload::new(),
         }
@@ -132,6 +134,12 @@ impl FactBuilder {
         self
     }
 
+    /// Sets the edition of its report.
+    pub fn edition(&mut self, edition: Option<Edition>) -> &mut Self {
+        self.edition = edition;
+        self
+    }
+
     /// Adds a part to the natural key that is no element (a source's own record id, for example).
     pub fn key_part(&mut self, part: &str) -> &mut Self {
         self.extra_key.push(part.to_owned());
@@ -174,6 +182,7 @@ impl FactBuilder {
             facility: self.facility,
             certification: self.certification,
             restriction: self.restriction,
+            edition: self.edition,
             line: self.line,
             reported_on: self.reported_on,
             payload: self.payload,

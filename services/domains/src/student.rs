@@ -17,6 +17,7 @@ pub const DEFINITION: Definition = Definition {
         Kind { name: "registration", key: &["local_education_agency_id"] },
         Kind { name: "collection", key: &["collection", "school_year", "local_education_agency_id"] },
         Kind { name: EXCLUSION, key: &[] },
+        Kind { name: "partial_file", key: &[] },
     ],
 };
 

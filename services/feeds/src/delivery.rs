@@ -8,6 +8,7 @@ use std::{
 };
 
 use disclosure::{DisclosedHistory, RunTotals, Scope, Withdrawn};
+use model::{Masked, StudentId};
 use pg::crash::{CrashPoint, hit};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -19,6 +20,11 @@ use crate::{
 
 /// The manifest's name. A delivery without it is not complete.
 pub const MANIFEST: &str = "manifest.json";
+
+/// Makes a file, or empties the one that is there: whom the folder's group holds may read it, and nobody else.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o640).open(path)
+}
 
 /// A file under its temporary name, hashed as it is written. Dropped unfinished, it never gets its own name.
 pub struct PartFile {
@@ -35,10 +41,7 @@ impl PartFile {
     pub fn create(folder: &Path, name: &str) -> Result<Self, Error> {
         let path = folder.join(name);
         let part = folder.join(format!("{name}.part"));
-        // Whom the folder's group holds may read it, and nobody else.
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o640);
-        let file = options.open(&part).map_err(|source| Error::File { path: part.clone(), source })?;
+        let file = create_private(&part).map_err(|source| Error::File { path: part.clone(), source })?;
         Ok(Self { path, part, out: BufWriter::with_capacity(1 << 18, file), hash: Sha256::new(), bytes: 0, rows: 0 })
     }
 
@@ -124,6 +127,9 @@ pub struct Manifest {
     /// knows somebody of whom nothing may be told.
     #[serde(skip)]
     pub refused: u64,
+    /// The clients it tells of, by the recipient's own person ids, and the students they are: all of them must still be so when it leaves.
+    #[serde(skip)]
+    pub clients: Masked<Vec<(String, StudentId)>>,
     /// The chain over the content digests in order ([`RunDigest`]), hex: the run's completion entry in the ledger holds the same.
     pub digest: String,
     /// The files.
@@ -154,6 +160,7 @@ pub struct Delivery {
     format: Box<dyn Format>,
     digest: RunDigest,
     histories: u64,
+    clients: Vec<(String, StudentId)>,
     withdrawals: Vec<Withdrawn>,
 }
 
@@ -184,6 +191,7 @@ impl Delivery {
             format: format()?,
             digest: RunDigest::default(),
             histories: 0,
+            clients: Vec::new(),
             withdrawals: Vec::new(),
         })
     }
@@ -193,6 +201,7 @@ impl Delivery {
         self.format.write(history)?;
         self.digest.add(history.content_digest());
         self.histories += 1;
+        self.clients.push((history.person_key().expose().clone(), history.student()));
         Ok(())
     }
 
@@ -227,8 +236,9 @@ impl Delivery {
     }
 
     /// Completes the files, then writes the manifest, last.
-    pub fn finish(self, mut manifest: Manifest) -> Result<Manifest, Error> {
+    pub fn finish(mut self, mut manifest: Manifest) -> Result<Manifest, Error> {
         manifest.histories = self.histories;
+        manifest.clients = Masked::new(std::mem::take(&mut self.clients));
         manifest.digest = hex::encode(self.digest.finish());
         manifest.withdrawals = self.withdrawals.len() as u64;
         let withdrawals = self.write_withdrawals()?;

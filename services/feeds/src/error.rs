@@ -26,6 +26,29 @@ pub enum Error {
     /// The manifest could not be made.
     #[error("the manifest cannot be written")]
     Manifest(#[source] serde_json::Error),
+    /// Something could not be encrypted or opened: a key that is none, or a file that is not what was encrypted.
+    #[error("it cannot be encrypted or opened")]
+    Encrypt(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What was written does not read back as it was meant.
+    #[error("{} does not read back as it was written", path.display())]
+    NotWhole {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file could not be taken to its target, however often it was tried.
+    #[error("{file} could not be delivered in {attempts} attempts")]
+    Target {
+        /// Its name at the target.
+        file: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why the last attempt failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Authority over somebody in it has ended: it must not leave.
+    #[error("authority over a client has ended meanwhile: what was made for the night does not leave")]
+    Withheld,
     /// There is no such format.
     #[error("there is no format {0:?}; there are: {names}", names = crate::formats::NAMES.join(", "))]
     UnknownFormat(String),

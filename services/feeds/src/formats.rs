@@ -28,7 +28,7 @@ pub trait Format: Send {
 /// The names of all formats.
 pub const NAMES: &[&str] = &["ndjson", "csv", "xlsx", "parquet", "cmis"];
 
-/// Those that every night is delivered in.
+/// Those that a night is delivered in where the consumer's document names none.
 pub const NIGHTLY: &[&str] = &["ndjson", "csv"];
 
 /// Begins a format by name in a folder.
@@ -43,9 +43,9 @@ pub fn begin(name: &str, folder: &Path, scope: &Scope) -> Result<Box<dyn Format>
     }
 }
 
-/// Whether a workbook or a Parquet file of ours has a row of one of these clients or disclosures.
+/// Whether a workbook, a Parquet file or a bundle of ours has a row of one of these clients or disclosures.
 pub fn mentions(path: &Path, ids: &[String]) -> Result<bool, Error> {
-    if path.extension().is_some_and(|extension| extension == "xlsx") {
+    if path.extension().is_some_and(|extension| extension == "xlsx" || extension == "zip") {
         xlsx::mentions(path, ids)
     } else {
         parquet::mentions(path, ids)

@@ -107,7 +107,44 @@ impl std::fmt::Debug for TombstoneKey {
 /// order again changes nothing. Says whether it is new.
 pub async fn restrict(
     conn: &mut PgConnection,
-    whose: (SourcePersonId, Domain),
+    (person, domain): (SourcePersonId, Domain),
+    order: (&str, &str, &str),
+    from: DateTime<Utc>,
+    at: DateTime<Utc>,
+) -> Result<bool, Error> {
+    Ok(store::insert_restriction(conn, (person, domain, None), order, from, at).await? > 0)
+}
+
+/// A restriction of a domain, or of one fact of it, as it was entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restriction {
+    /// Whose.
+    pub person: SourcePersonId,
+    /// The domain, by its code.
+    pub domain: i16,
+    /// The fact; none: the whole domain.
+    pub natural_key: Option<uuid::Uuid>,
+    /// What kind of order.
+    pub kind: String,
+    /// From when on it holds.
+    pub from: DateTime<Utc>,
+    /// The number of the order.
+    pub order_number: String,
+    /// Who entered it.
+    pub decided_by: String,
+    /// When.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// The restrictions without an end that were entered since.
+pub async fn list_restrictions(conn: &mut PgConnection, since: DateTime<Utc>) -> Result<Vec<Restriction>, Error> {
+    Ok(store::list_restrictions(conn, since).await?)
+}
+
+/// Enters a restriction again of a domain, or of one fact of it, that this database may not know. Says whether it is new.
+pub async fn restrict_again(
+    conn: &mut PgConnection,
+    whose: (SourcePersonId, Domain, Option<model::NaturalKey>),
     order: (&str, &str, &str),
     from: DateTime<Utc>,
     at: DateTime<Utc>,

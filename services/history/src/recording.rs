@@ -15,6 +15,7 @@ use crate::{
 pub struct Recording {
     batch: BatchId,
     touched: BTreeSet<SourcePersonId>,
+    restricts: bool,
 }
 
 /// A fact and whose it is.
@@ -22,13 +23,18 @@ type Told<'f> = (SourcePersonId, &'f Encoded);
 
 impl Recording {
     pub(crate) const fn new(batch: BatchId) -> Self {
-        Self { batch, touched: BTreeSet::new() }
+        Self { batch, touched: BTreeSet::new(), restricts: false }
+    }
+
+    /// Whether the batch brought anything that its source has expunged: what could be disclosed before may be no longer.
+    pub const fn restricts(&self) -> bool {
+        self.restricts
     }
 
     /// Records facts in the order of their file and says of each what became of it.
     ///
     /// A fact whose key is new is inserted; one that says what the current fact says is left; one that says something else supersedes it; a
-    /// preliminary one never supersedes a certified one (it is kept, superseded from the start); one whose key bears a tombstone
+    /// preliminary one never supersedes a certified one, nor one of an earlier edition of its report one of a later (it is kept, superseded from the start); one whose key bears a tombstone
     /// is not stored. One that the source marks expunged takes every earlier version with it, so that no as-of reading brings one back, and none without the
     /// mark is stored after it.
     ///
@@ -51,7 +57,10 @@ impl Recording {
                     *slot = *outcome;
                 }
                 // One that never becomes current can still bear the mark that takes the others with it.
-                if matches!(outcome, Outcome::New | Outcome::Superseding | Outcome::PreliminaryAfterCertified) {
+                if matches!(
+                    outcome,
+                    Outcome::New | Outcome::Superseding | Outcome::PreliminaryAfterCertified | Outcome::OlderEdition
+                ) {
                     touched.push(*person);
                 }
             }
@@ -61,7 +70,7 @@ impl Recording {
     }
 
     async fn record_domain(
-        &self,
+        &mut self,
         conn: &mut PgConnection,
         domain: Domain,
         facts: &[Told<'_>],
@@ -74,12 +83,14 @@ impl Recording {
         let expunged = store::list_expunged(conn, domain, facts, &known).await?;
         let mut plan = plan(facts, &current, self.batch, erased, expunged);
         store::mark_superseded(conn, domain, self.batch, &plan.superseded).await?;
+        store::raise_editions(conn, domain, &plan.raised).await?;
         // Neighbours in the order of the key go to the same pages of the index.
         plan.inserted
             .sort_by_key(|insert| facts.get(insert.place).map(|(person, told)| (*person, told.fact.natural_key)));
         store::copy_facts(conn, domain, self.batch, facts, &plan.inserted).await?;
         let inserted = plan.inserted.iter().filter_map(|insert| facts.get(insert.place).copied());
         let expunged: Vec<_> = inserted.filter(|(_, told)| told.fact.restriction != Restriction::None).collect();
+        self.restricts |= !expunged.is_empty();
         store::restrict_versions(conn, domain, &expunged).await?;
         Ok(plan)
     }

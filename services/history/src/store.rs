@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 pub(crate) use copy::{copy_facts, copy_touched};
-use model::{BatchId, Certification, Domain, Fact, NaturalKey, SourcePersonId};
+use model::{BatchId, Certification, Domain, Edition, Fact, NaturalKey, SourcePersonId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -144,7 +144,7 @@ pub(crate) async fn list_current(
     }
     let rows = sqlx::query!(
         r#"-- history.list_current
-        SELECT u.place AS "place!", f.source_person_id, f.natural_key, f.recorded_batch, f.line, f.certification,
+        SELECT u.place AS "place!", f.source_person_id, f.natural_key, f.recorded_batch, f.line, f.certification, f.edition,
             (f.kind = u.kind AND f.school_year IS NOT DISTINCT FROM u.school_year
                 AND f.valid_from IS NOT DISTINCT FROM u.valid_from AND f.valid_to IS NOT DISTINCT FROM u.valid_to
                 AND f.lea IS NOT DISTINCT FROM u.lea AND f.facility IS NOT DISTINCT FROM u.facility
@@ -184,6 +184,7 @@ pub(crate) async fn list_current(
                 } else {
                     Certification::Certified
                 },
+                edition: row.edition.map(Edition::from_stored),
             };
             Ok(((place, Compared { same: row.same }), stored))
         })
@@ -226,6 +227,41 @@ pub(crate) async fn mark_superseded(
         )));
     }
     Ok(result.rows_affected())
+}
+
+/// Says of current facts that a later edition has said them again. Nothing else of them changes.
+pub(crate) async fn raise_editions(
+    conn: &mut PgConnection,
+    domain: Domain,
+    raised: &[(Stored, Edition)],
+) -> Result<(), Error> {
+    if raised.is_empty() {
+        return Ok(());
+    }
+    let persons: Vec<i64> = raised.iter().map(|(s, _)| s.person.0).collect();
+    let keys: Vec<Uuid> = raised.iter().map(|(s, _)| Uuid::from_bytes(s.key.0)).collect();
+    let batches: Vec<i64> = raised.iter().map(|(s, _)| s.batch.0).collect();
+    let lines: Vec<i32> = raised.iter().map(|(s, _)| i32::try_from(s.line).unwrap_or(i32::MAX)).collect();
+    let editions: Vec<String> = raised.iter().map(|(_, edition)| edition.as_str().to_owned()).collect();
+    let result = sqlx::query!(
+        "-- history.raise_editions
+        UPDATE history.fact AS f SET edition = u.edition
+        FROM UNNEST($2::bigint[], $3::uuid[], $4::bigint[], $5::integer[], $6::text[]) AS u (person, key, batch, line, edition)
+        WHERE f.source_person_id = u.person AND f.domain = $1 AND f.natural_key = u.key AND f.recorded_batch = u.batch AND f.line = u.line
+            AND f.superseded_batch IS NULL",
+        domain.code(),
+        &persons,
+        &keys,
+        &batches,
+        &lines,
+        &editions,
+    )
+    .execute(conn)
+    .await?;
+    if result.rows_affected() != raised.len() as u64 {
+        return Err(Error::Corrupt(format!("{} current facts, {} found", raised.len(), result.rows_affected())));
+    }
+    Ok(())
 }
 
 /// Of the keys of those `facts` that are at `known` places, those of which any version, current or not, is marked expunged.
@@ -316,21 +352,52 @@ pub(crate) async fn list_tombstones(
     Ok(erased.map(|((person, told), _)| (*person, told.fact.domain, told.fact.natural_key)).collect())
 }
 
-/// Puts a domain of a person under a restriction, once per order.
+/// Restrictions without an end, entered since.
+pub(crate) async fn list_restrictions(
+    conn: &mut PgConnection,
+    since: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<crate::Restriction>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- history.list_restrictions
+        SELECT r.source_person_id, r.domain, r.natural_key, r.kind, lower(r.in_force) AS "from_at!", r.order_number, r.decided_by, r.recorded_at
+        FROM history.restriction AS r
+        WHERE upper_inf(r.in_force) AND r.recorded_at >= $1
+        ORDER BY r.restriction_id"#,
+        since,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| crate::Restriction {
+            person: SourcePersonId(row.source_person_id),
+            domain: row.domain,
+            natural_key: row.natural_key,
+            kind: row.kind,
+            from: row.from_at,
+            order_number: row.order_number,
+            decided_by: row.decided_by,
+            recorded_at: row.recorded_at,
+        })
+        .collect())
+}
+
+/// Puts a domain of a person, or one fact of it, under a restriction, once per order.
 pub(crate) async fn insert_restriction(
     conn: &mut PgConnection,
-    (person, domain): (SourcePersonId, Domain),
+    (person, domain, fact): (SourcePersonId, Domain, Option<model::NaturalKey>),
     (kind, order_number, decided_by): (&str, &str, &str),
     from: chrono::DateTime<chrono::Utc>,
     at: chrono::DateTime<chrono::Utc>,
 ) -> Result<u64, Error> {
     let result = sqlx::query!(
         "-- history.insert_restriction
-        INSERT INTO history.restriction (source_person_id, domain, kind, in_force, order_number, decided_by, recorded_at)
-        SELECT $1, $2, $3, tstzrange($4, NULL), $5, $6, $7
+        INSERT INTO history.restriction (source_person_id, domain, kind, in_force, order_number, decided_by, recorded_at, natural_key)
+        SELECT $1, $2, $3, tstzrange($4, NULL), $5, $6, $7, $8
         WHERE NOT EXISTS (
             SELECT FROM history.restriction AS r
             WHERE r.source_person_id = $1 AND r.domain = $2 AND r.kind = $3 AND r.order_number = $5
+                AND r.natural_key IS NOT DISTINCT FROM $8
         )",
         person.0,
         domain.code(),
@@ -339,6 +406,7 @@ pub(crate) async fn insert_restriction(
         order_number,
         decided_by,
         at,
+        fact.map(|fact| Uuid::from_bytes(fact.0)),
     )
     .execute(conn)
     .await?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use model::{BatchId, Certification, Domain, NaturalKey, Restriction, SourcePersonId};
+use model::{BatchId, Certification, Domain, Edition, NaturalKey, Restriction, SourcePersonId};
 
 use crate::Encoded;
 
@@ -17,6 +17,8 @@ pub enum Outcome {
     Superseding,
     /// It is preliminary and differs from a certified fact: kept, but never current.
     PreliminaryAfterCertified,
+    /// It is of an earlier edition of its report than what is known, and differs from it: kept, but never current.
+    OlderEdition,
     /// Its key was erased by order: not stored.
     Erased,
     /// The source had expunged what its key names, and it bears no such mark: not stored, or it would be disclosed again.
@@ -24,7 +26,7 @@ pub enum Outcome {
 }
 
 /// A stored fact by its primary key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Whose it is.
     pub person: SourcePersonId,
@@ -36,6 +38,8 @@ pub struct Stored {
     pub line: u32,
     /// Certified or preliminary.
     pub certification: Certification,
+    /// The latest edition that has said so.
+    pub edition: Option<Edition>,
 }
 
 /// A current fact in the store, compared with the fact at the same place of the batch.
@@ -46,12 +50,14 @@ pub struct Compared {
 }
 
 /// A fact to insert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Insert {
     /// Its place among the facts given.
     pub place: usize,
     /// The batch that superseded it from the start, if it never becomes current.
     pub superseded_by: Option<BatchId>,
+    /// The latest edition of the batch that says so.
+    pub edition: Option<Edition>,
 }
 
 /// What to do to the store.
@@ -63,18 +69,37 @@ pub struct Plan {
     pub inserted: Vec<Insert>,
     /// Stored facts to mark superseded.
     pub superseded: Vec<Stored>,
+    /// Stored facts that a later edition says again, which it has to be from now on.
+    pub raised: Vec<(Stored, Edition)>,
 }
 
-enum Known<'a> {
-    /// In the store already; `same` tells of the first fact of the batch with this key only.
-    Stored(Stored),
+/// What stands under a key.
+struct Known<'a> {
+    place: Place<'a>,
+    certification: Certification,
+    edition: Option<Edition>,
+}
+
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// In the store already.
+    Stored(&'a Stored),
     /// Inserted by this very plan: index into `inserted`.
     Planned(usize, &'a Encoded),
+}
+
+impl<'a> Known<'a> {
+    fn new(place: Place<'a>, certification: Certification, edition: Option<&Edition>) -> Self {
+        Self { place, certification, edition: edition.cloned() }
+    }
 }
 
 /// Plans the facts of one domain, in file order, against what is current: `current` names, for a place in `facts`, the stored fact
 /// with the same person and key, and whether it says the same. `erased` holds the keys that bear a tombstone, `expunged` those of which any version
 /// is marked expunged: the mark stays, in whatever order the files come.
+///
+/// Of two facts with one key that differ the certified one stands, then the one of the later edition, then the one that came later; but one that is
+/// marked expunged before one that is not.
 pub fn plan(
     facts: &[(SourcePersonId, &Encoded)],
     current: &[((usize, Compared), Stored)],
@@ -84,8 +109,13 @@ pub fn plan(
 ) -> Plan {
     let mut plan = Plan::default();
     let same: HashMap<usize, bool> = current.iter().map(|((place, compared), _)| (*place, compared.same)).collect();
-    let mut known: HashMap<(SourcePersonId, NaturalKey), Known<'_>> =
-        current.iter().map(|(_, stored)| ((stored.person, stored.key), Known::Stored(*stored))).collect();
+    let mut known: HashMap<(SourcePersonId, NaturalKey), Known<'_>> = current
+        .iter()
+        .map(|(_, stored)| {
+            let known = Known::new(Place::Stored(stored), stored.certification, stored.edition.as_ref());
+            ((stored.person, stored.key), known)
+        })
+        .collect();
     for (place, (person, told)) in facts.iter().enumerate() {
         let fact = &told.fact;
         let key = (*person, fact.natural_key);
@@ -93,48 +123,90 @@ pub fn plan(
             plan.outcomes.push(Outcome::Erased);
             continue;
         }
+        // The first mark takes the place of what stands, whatever that is: nothing of the key is disclosed from then on.
+        let mut is_first_mark = false;
         if fact.restriction != Restriction::None {
-            expunged.insert(key);
+            is_first_mark = expunged.insert(key);
         } else if expunged.contains(&key) {
             plan.outcomes.push(Outcome::Expunged);
             continue;
         }
-        let (says_same, certified) = match known.get(&key) {
-            None => {
-                plan.insert(place, None);
-                known.insert(key, Known::Planned(plan.inserted.len() - 1, told));
-                plan.outcomes.push(Outcome::New);
-                continue;
+        let standing = known.get_mut(&key);
+        let says_same = standing.as_ref().is_some_and(|standing| match standing.place {
+            Place::Stored(_) => same.get(&place).copied().unwrap_or(false),
+            Place::Planned(_, earlier) => told.says_the_same(earlier),
+        });
+        let outcome = match standing {
+            Some(standing) if says_same => {
+                plan.raise(standing, fact.edition.as_ref());
+                Outcome::Unchanged
             }
-            Some(Known::Stored(stored)) => (same.get(&place).copied().unwrap_or(false), stored.certification),
-            Some(Known::Planned(_, earlier)) => (told.says_the_same(earlier), earlier.fact.certification),
-        };
-        if says_same {
-            plan.outcomes.push(Outcome::Unchanged);
-        } else if certified == Certification::Certified && fact.certification == Certification::Preliminary {
-            plan.insert(place, Some(batch));
-            plan.outcomes.push(Outcome::PreliminaryAfterCertified);
-        } else {
-            match known.get(&key) {
-                Some(Known::Stored(stored)) => plan.superseded.push(*stored),
-                Some(Known::Planned(index, _)) => {
-                    if let Some(insert) = plan.inserted.get_mut(*index) {
-                        insert.superseded_by = Some(batch);
-                    }
+            Some(standing) if !is_first_mark && fact.certification < standing.certification => {
+                plan.insert(place, told, Some(batch));
+                Outcome::PreliminaryAfterCertified
+            }
+            Some(standing)
+                if !is_first_mark
+                    && fact.certification == standing.certification
+                    && fact.edition < standing.edition =>
+            {
+                plan.insert(place, told, Some(batch));
+                Outcome::OlderEdition
+            }
+            standing => {
+                let is_new = standing.is_none();
+                if let Some(standing) = standing {
+                    plan.supersede(standing.place, batch);
                 }
-                None => {}
+                let at = plan.insert(place, told, None);
+                known.insert(key, Known::new(Place::Planned(at, told), fact.certification, fact.edition.as_ref()));
+                if is_new { Outcome::New } else { Outcome::Superseding }
             }
-            plan.insert(place, None);
-            known.insert(key, Known::Planned(plan.inserted.len() - 1, told));
-            plan.outcomes.push(Outcome::Superseding);
-        }
+        };
+        plan.outcomes.push(outcome);
     }
+    plan.raised = known.into_values().filter_map(raised).collect();
     plan
 }
 
+/// A stored fact that stands, if a later edition has said it again.
+fn raised(known: Known<'_>) -> Option<(Stored, Edition)> {
+    match known.place {
+        Place::Stored(stored) if known.edition != stored.edition => Some((stored.clone(), known.edition?)),
+        _ => None,
+    }
+}
+
 impl Plan {
-    fn insert(&mut self, place: usize, superseded_by: Option<BatchId>) {
-        self.inserted.push(Insert { place, superseded_by });
+    /// Plans to insert a fact. Says where in `inserted`.
+    fn insert(&mut self, place: usize, told: &Encoded, superseded_by: Option<BatchId>) -> usize {
+        self.inserted.push(Insert { place, superseded_by, edition: told.fact.edition.clone() });
+        self.inserted.len() - 1
+    }
+
+    /// What stands gives way to something else of the batch.
+    fn supersede(&mut self, standing: Place<'_>, batch: BatchId) {
+        match standing {
+            Place::Stored(stored) => self.superseded.push(stored.clone()),
+            Place::Planned(at, _) => {
+                if let Some(insert) = self.inserted.get_mut(at) {
+                    insert.superseded_by = Some(batch);
+                }
+            }
+        }
+    }
+
+    /// What stands is said again: if by a later edition, an earlier one than that does not take its place any more.
+    fn raise(&mut self, standing: &mut Known<'_>, edition: Option<&Edition>) {
+        if edition <= standing.edition.as_ref() {
+            return;
+        }
+        standing.edition = edition.cloned();
+        if let Place::Planned(at, _) = standing.place
+            && let Some(insert) = self.inserted.get_mut(at)
+        {
+            insert.edition = edition.cloned();
+        }
     }
 }
 
@@ -155,6 +227,7 @@ mod tests {
             facility: None,
             certification,
             restriction: Restriction::None,
+            edition: None,
             line,
             reported_on: None,
             payload: Payload::from([("program_name".to_owned(), Value::Text(text.to_owned()))]),
@@ -168,7 +241,14 @@ mod tests {
             .map(|(same, certification)| {
                 (
                     (0, Compared { same }),
-                    Stored { person, key: NaturalKey([1; 16]), batch: BatchId(1), line: 1, certification },
+                    Stored {
+                        person,
+                        key: NaturalKey([1; 16]),
+                        batch: BatchId(1),
+                        line: 1,
+                        certification,
+                        edition: None,
+                    },
                 )
             })
             .into_iter()
@@ -217,5 +297,106 @@ mod tests {
         assert_eq!(outcomes(&[&marked, &plain, &plain], &[]), [Outcome::New, Outcome::Expunged, Outcome::Expunged]);
         assert_eq!(outcomes(&[&plain], &[plain.fact.natural_key]), [Outcome::Expunged], "in a later file");
         assert_eq!(outcomes(&[&marked], &[plain.fact.natural_key]), [Outcome::New]);
+        // A mark counts from a file that is preliminary or of an earlier edition too.
+        let told = |restriction, certification, number| {
+            let fact = fact(1, 1, "a", certification).fact;
+            Encoded::new(Fact { restriction, edition: Edition::of(&[Some(Value::Integer(number))]), ..fact })
+        };
+        let standing = told(Restriction::None, Certification::Certified, 2);
+        for marked in [
+            told(Restriction::Expunged, Certification::Preliminary, 2),
+            told(Restriction::Expunged, Certification::Certified, 1),
+        ] {
+            assert_eq!(outcomes(&[&standing, &marked], &[]), [Outcome::New, Outcome::Superseding]);
+            assert_eq!(outcomes(&[&marked, &standing], &[]), [Outcome::New, Outcome::Expunged]);
+        }
+    }
+
+    /// What stands after facts of these editions, saying these texts, each in a batch of its own.
+    fn standing_after(order: &[(Option<i64>, &str, Certification)]) -> (String, Option<Edition>) {
+        let person = SourcePersonId(1);
+        let mut stands: Option<(Stored, Encoded)> = None;
+        for (number, (edition, text, certification)) in (1..).zip(order) {
+            let edition = Edition::of(&[edition.map(Value::Integer)]);
+            let plain = fact(1, 1, text, *certification);
+            let told = Encoded { fact: Fact { edition, ..plain.fact }, json: plain.json };
+            let current: Vec<_> = stands
+                .iter()
+                .map(|(stored, known)| ((0, Compared { same: told.says_the_same(known) }), stored.clone()))
+                .collect();
+            let batch = BatchId(number);
+            let plan = plan(&[(person, &told)], &current, batch, &BTreeSet::new(), BTreeSet::new());
+            if let (Some((_, edition)), Some((stored, _))) = (plan.raised.first(), &mut stands) {
+                stored.edition = Some(edition.clone());
+            }
+            if let Some(insert) = plan.inserted.first().filter(|insert| insert.superseded_by.is_none()) {
+                let (key, certification) = (told.fact.natural_key, *certification);
+                let edition = insert.edition.clone();
+                stands = Some((Stored { person, key, batch, line: 1, certification, edition }, told));
+            }
+        }
+        let (stored, told) = stands.expect("something stands");
+        (told.json.expose().clone(), stored.edition)
+    }
+
+    #[test]
+    fn a_later_edition_stands_in_whatever_order_they_come() {
+        use Certification::{Certified, Preliminary};
+        fn check(facts: [(Option<i64>, &str, Certification); 4], expect: &str) {
+            let mut orders = Vec::new();
+            for a in 0..4 {
+                for b in (0..4).filter(|b| *b != a) {
+                    for c in (0..4).filter(|c| *c != a && *c != b) {
+                        orders.push([a, b, c, 6 - a - b - c]);
+                    }
+                }
+            }
+            let first = standing_after(&facts);
+            assert!(first.0.contains(expect), "{first:?}");
+            for order in orders {
+                assert_eq!(standing_after(&order.map(|place| facts[place])), first, "{order:?}");
+            }
+        }
+        // What the first edition said and the second said again, no other first edition takes away.
+        check(
+            [(Some(1), "a", Certified), (Some(2), "a", Certified), (Some(1), "a", Certified), (None, "b", Certified)],
+            "a",
+        );
+        check(
+            [(Some(1), "a", Certified), (Some(2), "b", Certified), (Some(0), "c", Certified), (None, "d", Certified)],
+            "b",
+        );
+        check(
+            [
+                (Some(3), "a", Preliminary),
+                (Some(1), "b", Certified),
+                (Some(2), "c", Certified),
+                (None, "d", Preliminary),
+            ],
+            "c",
+        );
+        // Within one edition the later one stands.
+        assert!(standing_after(&[(Some(1), "a", Certified), (Some(1), "b", Certified)]).0.contains('b'));
+        assert!(
+            standing_after(&[(Some(1), "b", Certified), (Some(2), "a", Certified), (Some(1), "c", Certified)])
+                .0
+                .contains('a')
+        );
+    }
+
+    #[test]
+    fn editions_of_one_file_are_compared_too() {
+        let of = |number, line, text| {
+            let told = fact(1, line, text, Certification::Certified);
+            let edition = Edition::of(&[Some(Value::Integer(number))]);
+            Encoded { fact: Fact { edition, ..told.fact }, json: told.json }
+        };
+        let (first, again, old, new) = (of(1, 1, "a"), of(3, 2, "a"), of(2, 3, "b"), of(3, 4, "c"));
+        let person = SourcePersonId(1);
+        let given: Vec<_> = [&first, &again, &old, &new].map(|fact| (person, fact)).to_vec();
+        let plan = plan(&given, &[], BatchId(2), &BTreeSet::new(), BTreeSet::new());
+        assert_eq!(plan.outcomes, [Outcome::New, Outcome::Unchanged, Outcome::OlderEdition, Outcome::Superseding]);
+        let editions: Vec<_> = plan.inserted.iter().map(|insert| (insert.place, insert.edition.clone())).collect();
+        assert_eq!(editions[0], (0, again.fact.edition), "what a later edition says again is of that edition");
     }
 }

@@ -22,6 +22,7 @@
 
 pub mod audit;
 mod block;
+pub mod brought_back;
 mod candidates;
 pub mod closings;
 mod compare;
@@ -52,6 +53,7 @@ pub mod review;
 pub mod roster;
 mod screen;
 mod store;
+pub mod vouch;
 mod weights;
 
 pub use self::model::{LevelModel, Model, Training};

@@ -110,8 +110,14 @@ pub async fn await_person(
     store::insert_awaiting_order(conn, (sea, state_id.expose()), domain.map(Domain::code), what, from, at).await
 }
 
+/// Waits until nothing is being disclosed to anybody, and keeps anything from being disclosed until the transaction ends: to be called, last, by whoever
+/// restricts, so that what was being disclosed is on record before the restriction, and nothing after it.
+pub async fn stop_disclosures(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    store::stop(conn).await
+}
+
 /// Puts a whole person under a restriction from a moment on: nothing of them is disclosed outside the SEA while it is in force. The same
-/// order again changes nothing. Says whether it is new.
+/// order again changes nothing. Says whether it is new. Waits for what is being disclosed.
 pub async fn restrict(
     conn: &mut PgConnection,
     person: SourcePersonId,
@@ -119,5 +125,6 @@ pub async fn restrict(
     from: DateTime<Utc>,
     at: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
+    stop_disclosures(conn).await?;
     Ok(store::insert_restriction(conn, person.0, (kind, order_number, decided_by), from, at).await? > 0)
 }

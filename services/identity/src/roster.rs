@@ -17,9 +17,11 @@ use crate::{
     normalise::{BirthDate, known_date},
 };
 
+mod caseload;
 mod details;
 mod quotes;
 
+pub use caseload::{Responsible, Supervised, list_responsible, list_supervised};
 pub use details::ClientDetails;
 
 /// The longest header, in bytes. A longer one is none: a quotation mark is missing, or the file is of another kind.

@@ -1,6 +1,7 @@
 //! All SQL of identity, by topic.
 
 pub(crate) mod audit;
+pub(crate) mod brought_back;
 pub(crate) mod closings;
 pub(crate) mod crosswalk;
 pub(crate) mod erase;
@@ -9,3 +10,4 @@ pub(crate) mod matches;
 pub(crate) mod persons;
 pub(crate) mod review;
 pub(crate) mod rosters;
+pub(crate) mod vouch;

@@ -148,6 +148,14 @@ fn holds(field: &Field) -> String {
         text.push_str(": ");
         text.push_str(field.characters.words());
     }
+    if field.is_exact {
+        text.push_str(", all positions filled");
+    }
+    if let Some(shape) = &field.shape {
+        text.push_str(", usually of the shape `");
+        text.push_str(shape);
+        text.push_str("` (`#` a digit, `@` a letter, `?` any)");
+    }
     let shown = |limit: i64| model::Decimal(limit).to_string();
     match (field.min, field.max) {
         (Some(min), Some(max)) => format!("{text}, {} to {}", shown(min), shown(max)),
@@ -223,6 +231,14 @@ fn write_fact(out: &mut String, record: &Record, fact: &FactRule) -> fmt::Result
             }
         };
         writeln!(out, "  - `{}.{element}`: {source}", fact.domain)?;
+    }
+    if !fact.edition.is_empty() {
+        let names: Vec<&str> = fact.edition.iter().map(|field| title(record, *field)).collect();
+        let order = names.join(", then ");
+        writeln!(
+            out,
+            "  - Of two that differ the later edition stands, by {order}, whichever file came first; of one edition the later file."
+        )?;
     }
     Ok(())
 }

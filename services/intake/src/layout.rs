@@ -189,6 +189,10 @@ pub struct Field {
     pub table: Option<String>,
     /// The characters it may hold.
     pub characters: Characters,
+    /// Text that fills its whole length, or is blank.
+    pub is_exact: bool,
+    /// The shape that its text usually has (see [`Test::Like`]); another is taken with a warning.
+    pub shape: Option<String>,
     /// The least value of a number.
     pub min: Option<i64>,
     /// The greatest value of a number.
@@ -268,6 +272,8 @@ pub struct FactRule {
     pub certified: Option<usize>,
     /// The field that says whether it is expunged.
     pub expunged: Option<usize>,
+    /// The days and numbers that tell editions of its report apart, the first that differs decides; none where the source tells none apart.
+    pub edition: Vec<usize>,
     /// Parts of its natural key that are no elements.
     pub key_parts: Vec<Setting>,
     /// Its elements.

@@ -102,7 +102,9 @@ mod tests {
         {
             let tables = Tables::builtin(&layout.sea).expect("its state has tables");
             let of_rules = record.rules.iter().flat_map(|rule| rule.kind.conditions());
-            for condition in of_rules.chain(record.meaning.facts.iter().flat_map(|fact| &fact.when)) {
+            let of_facts = record.meaning.facts.iter().flat_map(|fact| &fact.when);
+            let replaced = record.produce.iter().flat_map(|produce| &produce.replace).flat_map(|replace| &replace.when);
+            for condition in of_rules.chain(of_facts).chain(replaced) {
                 let (Test::Flag(flag) | Test::NotFlag(flag)) = &condition.test else { continue };
                 let field = record.fields.get(condition.field).expect("names are resolved");
                 let table = field.table.as_ref().and_then(|table| tables.find(table)).expect("a flag is a table's");

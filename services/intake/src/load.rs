@@ -200,6 +200,9 @@ pub enum LoadError {
     /// Reference data failed.
     #[error("the organizations could not be recorded")]
     Reference(#[from] reference::Error),
+    /// An order that waited for somebody whom the file introduces could not be brought into force.
+    #[error("an order that waited could not be brought into force")]
+    Order(#[from] crate::restriction::RestrictionError),
     /// The reading task died.
     #[error("the reading task stopped before the end of the file")]
     Stopped,
@@ -229,6 +232,8 @@ pub struct Tally {
     early: Early,
     /// Whom the file has named how.
     named: one_person::Named,
+    /// Whether anything may be disclosed no longer that could be before: somebody is in doubt.
+    restricts: bool,
     /// Lines that tombstones refused.
     erased: std::collections::BTreeSet<u32>,
     refused: Option<String>,
@@ -414,8 +419,15 @@ fn load_in<'t>(
             let lines = erase::Wanted::Lines(tally.erased.clone());
             erase::redact_refused(tx, batch, Some(&file.layout), &lines).await?;
         }
+        // Whoever this batch introduced may be under an order that a database set back to an earlier state knows by a hash alone.
+        crate::restriction::kept::bring_orders(tx, context.tombstones, batch).await?;
+        tx.act_as(Role::Intake).await?;
         store::insert_findings(tx, batch, &tally.findings).await?;
         store::close_batch(tx, batch, (&tally.counts, &tally.record_types), None, now).await?;
+        if tally.restricts || writing.recording.restricts() {
+            // Last, so that nobody waits for the file: what is being disclosed is recorded before it, and nothing after it rests on what was.
+            identity::persons::stop_disclosures(tx).await?;
+        }
         pg::crash::hit(CrashPoint::IntakeBeforeCommit);
         Ok((batch, tally, false))
     })
@@ -525,8 +537,9 @@ fn finish(tally: &mut Tally, limits: &Limits) {
     let is_many = bad >= limits.quarantined_rows_min;
     if tally.refused.is_none() && is_many && bad as f64 > limits.quarantined_share_max * rows as f64 {
         tally.refused = Some(format!(
-            "{bad} of {rows} rows are bad, more than {:.0} %: the file as a whole is not to be trusted",
-            limits.quarantined_share_max * 100.0
+            "{bad} of {rows} rows are bad, more than {:.0} %: the file as a whole is not to be trusted{}",
+            limits.quarantined_share_max * 100.0,
+            commonest(&tally.findings).map_or_else(String::new, |fault| format!(". {fault}"))
         ));
     }
     if tally.refused.is_some() {
@@ -535,6 +548,25 @@ fn finish(tally: &mut Tally, limits: &Limits) {
     } else {
         say_kinds(tally, limits);
     }
+}
+
+/// Rules whose findings quote what the layout wants, and nothing of the row.
+const QUOTES_THE_LAYOUT: [&str; 2] = ["record.end_marker", "field.constant"];
+
+/// What most of the bad rows have in common. A value of a row is never part of it: findings quote those.
+fn commonest(findings: &[Finding]) -> Option<String> {
+    let mut faults: BTreeMap<(&str, Option<&str>), (u64, &Finding)> = BTreeMap::new();
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let mut all = 0;
+    for finding in errors {
+        faults.entry((&finding.rule, finding.field.as_deref())).or_insert((0, finding)).0 += 1;
+        all += 1;
+    }
+    let (count, first) = faults.into_values().max_by_key(|(count, _)| *count).filter(|(count, _)| *count * 2 >= all)?;
+    let place = first.field.as_ref().map_or_else(String::new, |field| format!(" in {field}"));
+    let is_plain = QUOTES_THE_LAYOUT.contains(&first.rule.as_str()) || !first.message.contains('"');
+    let words = if is_plain { format!(", first in line {}: {}", first.line, first.message) } else { String::new() };
+    Some(format!("{count} times {}{place}{words}", first.rule))
 }
 
 /// Says once per kind what was passed over or kept for others.

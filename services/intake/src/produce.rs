@@ -13,15 +13,15 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use model::Section;
+use model::{Masked, Section};
 use reference::tables::Tables;
 use serde::Serialize;
 
 use self::selection::History;
-use crate::{Error, Layout, layouts, read::plan::Plan, write::encode};
+use crate::{Error, Layout, Record, layouts, read::plan::Plan, write::encode};
 
 /// What whoever asks for a report chooses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,38 @@ pub struct Options {
     pub promoted: Vec<String>,
     /// Codes of schools that are excluded from state reporting: what belongs to them is not reported.
     pub excluded_schools: Vec<String>,
+    /// The districts it is for, by their codes; none: all.
+    pub districts: Vec<String>,
+    /// The schools it is for, by their codes; none: all.
+    pub schools: Vec<String>,
+    /// The students it is for, by the state's identifier; `None`: all.
+    pub students: Option<Masked<BTreeSet<String>>>,
+    /// The kinds of record it has, by code or, where the layout has none, name; none: all.
+    pub records: Vec<String>,
+    /// Whether everybody is in it.
+    pub extent: Extent,
+}
+
+/// Whether a report is about everybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// It is.
+    #[default]
+    Whole,
+    /// It is about those alone whom the district has marked for a partial file.
+    Partial,
+}
+
+impl Options {
+    /// Whether a kind of record is asked for.
+    fn wants(&self, record: &Record) -> bool {
+        self.records.is_empty() || self.records.iter().any(|name| name == name_of(record))
+    }
+}
+
+/// What a kind of record is asked for by: its code, else its name.
+fn name_of(record: &Record) -> &str {
+    record.code.as_deref().unwrap_or(&record.name)
 }
 
 /// Something to say about records that were made, or left out: how often, in words, never a value.
@@ -60,6 +92,8 @@ pub struct Producer {
     plan: Plan<'static>,
     options: Options,
     remarks: BTreeMap<RemarkKey, u64>,
+    /// Districts and schools it is for of which nothing was found so far.
+    unseen: BTreeSet<String>,
 }
 
 /// A record: which kind it is of, in the order of the layout, and its bytes, line end included.
@@ -75,12 +109,20 @@ fn is_produced(layout: &Layout) -> bool {
 }
 
 impl Producer {
-    /// Begins to produce a layout; `None` if there is none of this id that can be produced.
+    /// Begins to produce a layout; `None` if there is none of this id that can be produced. `Err`: it has no such kind of record.
     pub fn begin(id: &str, options: Options) -> Result<Option<Self>, Error> {
         let Some(layout) = layouts::find(id).filter(|layout| is_produced(layout)) else { return Ok(None) };
+        let kinds: Vec<&str> = layout.records.iter().filter(|r| r.produce.is_some()).map(name_of).collect();
+        if let Some(unknown) = options.records.iter().find(|name| !kinds.contains(&name.as_str())) {
+            let kinds = kinds.join(", ");
+            return Err(Error::Invalid(format!(
+                "{id} has no kind of record {unknown:?} that can be produced: {kinds}"
+            )));
+        }
         let tables = Tables::builtin(&layout.sea)
             .ok_or_else(|| Error::Corrupt(format!("layout {id}: its state has no code tables")))?;
-        Ok(Some(Self { plan: Plan::new(layout, tables)?, options, remarks: BTreeMap::new() }))
+        let unseen = options.districts.iter().chain(&options.schools).cloned().collect();
+        Ok(Some(Self { plan: Plan::new(layout, tables)?, options, remarks: BTreeMap::new(), unseen }))
     }
 
     /// What stands before the first record.
@@ -102,8 +144,14 @@ impl Producer {
     pub fn produce(&mut self, sections: &[Section]) -> Vec<Produced> {
         let mut produced = Vec::new();
         let history = History::new(sections, &self.plan.layout.sea);
+        if !self.unseen.is_empty() {
+            let seen: BTreeSet<&str> = history.places().collect();
+            self.unseen.retain(|code| !seen.contains(code.as_str()));
+        }
         for (kind, plan) in self.plan.records.iter().enumerate() {
-            let Some(produce) = &plan.record.produce else { continue };
+            let Some(produce) = plan.record.produce.as_ref().filter(|_| self.options.wants(plan.record)) else {
+                continue;
+            };
             let mut remark = |field: Option<usize>, rule: &str, message: &str| {
                 *self.remarks.entry((kind, field, rule.to_owned(), message.to_owned())).or_default() += 1;
             };
@@ -128,12 +176,17 @@ impl Producer {
             let record = record.map(|record| record.code.clone().unwrap_or_else(|| record.name.clone()));
             (record.unwrap_or_default(), field)
         };
-        self.remarks
-            .iter()
-            .map(|((kind, field, rule, message), count)| {
-                let (record, field) = name(*kind, *field);
-                Remark { record, field, rule: rule.clone(), message: message.clone(), count: *count }
-            })
-            .collect()
+        let said = self.remarks.iter().map(|((kind, field, rule, message), count)| {
+            let (record, field) = name(*kind, *field);
+            Remark { record, field, rule: rule.clone(), message: message.clone(), count: *count }
+        });
+        let unseen = self.unseen.iter().map(|code| Remark {
+            record: self.plan.layout.id.clone(),
+            field: None,
+            rule: "selection.nobody".to_owned(),
+            message: format!("no enrollment is known at the district or school {code} that the report is for"),
+            count: 1,
+        });
+        said.chain(unseen).collect()
     }
 }

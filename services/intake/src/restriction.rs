@@ -1,6 +1,8 @@
 //! Restrictions: a sealed record, a protective order, a confidential address. What they name is disclosed to nobody outside the
 //! SEA from the day of the order on, whatever time is asked about.
 
+pub mod kept;
+
 use agreements::{Agreements, Asked, Digest, JoinKind, JoinRequest};
 use chrono::{DateTime, NaiveDate, Utc};
 use identity::{
@@ -62,7 +64,8 @@ impl From<sqlx::Error> for RestrictionError {
     }
 }
 
-/// Enters an order. It restricts only, so one person may enter it; taking it back is another matter.
+/// Enters an order, behind whatever is being disclosed: nothing that it restricts is recorded as disclosed after it. It restricts only, so one person may
+/// enter it; taking it back is another matter.
 pub async fn restrict(
     pool: &pg::Pool,
     order: &Order,
@@ -88,6 +91,7 @@ pub async fn restrict(
                 Some(domain) => {
                     // Of a domain: the fact store knows source persons only, so each of the student's gets it.
                     let together = crosswalk::list_together(tx, person).await?;
+                    identity::persons::stop_disclosures(tx).await?;
                     tx.act_as(Role::History).await?;
                     let mut is_new = false;
                     for one in together {
@@ -137,6 +141,7 @@ async fn shift_as(
         Move::Relink(persons, to) => crosswalk::relink(tx, persons, *to, author, sanction).await?,
         Move::Undo(id) => crosswalk::undo(tx, *id, author, sanction).await?,
     };
+    identity::persons::stop_disclosures(tx).await?;
     tx.act_as(Role::History).await?;
     let carried = history::carry_restrictions(tx, &moved.together, author.at).await?;
     Ok((moved, carried))

@@ -31,7 +31,7 @@ mod tests;
 
 use census::school_year as census_year;
 pub use census::{FILES as CENSUS_FILES, is_set as is_census_set};
-pub use describe::page;
+pub use describe::{objects_page, page};
 pub(crate) use elements::elements;
 pub use load::{CensusSet, Delivery, Open};
 pub use nightly::{Night, nightly};

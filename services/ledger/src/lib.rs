@@ -12,7 +12,7 @@
 //! [`verify`](mod@verify) (what can be found out), [`witness`] (what a partner cosigns). The functions below join it with the store.
 //!
 //! Writing, in the transaction of the disclosure: [`record_one`], [`record_chunk`]. In the background: [`sequence`],
-//! [`checkpoint()`]. For those who ask: [`disclosures_of`], [`list`], [`inclusion`], [`consistency`], [`verify()`],
+//! [`checkpoint()`]. For those who ask: [`disclosures_of`], [`record_of`], [`list`], [`inclusion`], [`consistency`], [`verify()`],
 //! [`export`], [`find_published`].
 
 pub mod checkpoint;
@@ -48,7 +48,9 @@ pub use folder::{Folder, verify_folder};
 pub use note::{KeyUse, Note, NoteError, Signer, VerifierKey};
 pub use opened::{OpenedDetail, OpenedEntry, OpenedTerms};
 pub use proof::{InclusionError, InclusionProof};
-pub use record::{Cursor, RecordedEntry, Search, to_csv, to_json};
+pub use record::{
+    Cursor, OfRequest, RecordScope, RecordedEntry, STUDENTS_MAX, Search, Since, Students, to_csv, to_json,
+};
 pub use sequencer::{Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence};
 pub use terms::{Audience, Clause, OnwardParty, Showing, Terms, TermsId, TermsParts};
 pub use tiles::Published;
@@ -155,7 +157,26 @@ pub async fn disclosures_of(
     after: Option<Cursor>,
     limit: u32,
 ) -> Result<Vec<RecordedEntry>, Error> {
-    store::read::list_of_student(conn, student, audience, after, limit.min(PAGE_ENTRIES_MAX)).await
+    record_of(conn, &RecordScope::of(student), audience, after, limit).await
+}
+
+/// The same of whatever a record of disclosures can be asked by. A copy for anybody but an auditor is refused without students.
+#[tracing::instrument(name = "ledger.record_of", skip_all, fields(audience = %audience))]
+pub async fn record_of(
+    conn: &mut PgConnection,
+    scope: &RecordScope,
+    audience: Audience,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<RecordedEntry>, Error> {
+    scope.check(audience)?;
+    let page = store::shown::Page { scope, audience, after, limit: limit.min(PAGE_ENTRIES_MAX) };
+    match (&scope.students, &scope.request) {
+        (Some(students), _) => store::shown::list_of_students(conn, students, page).await,
+        (None, Some(request)) => store::shown::list_of_request(conn, request, page).await,
+        // Cannot happen: the scope was checked.
+        (None, None) => Ok(Vec::new()),
+    }
 }
 
 /// A page of the auditor's search, newest first, before the position `before`. Go on from the last entry's `leaf_index`.
@@ -165,7 +186,7 @@ pub async fn list(
     before: Option<u64>,
     limit: u32,
 ) -> Result<Vec<RecordedEntry>, Error> {
-    store::read::list(conn, search, before, limit.min(PAGE_ENTRIES_MAX)).await
+    store::shown::list(conn, search, before, limit.min(PAGE_ENTRIES_MAX)).await
 }
 
 /// The students of whom a consumer was disclosed something, each with the last time: what it may still hold.

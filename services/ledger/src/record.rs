@@ -1,5 +1,7 @@
 //! The record of disclosures: entries as people read them back.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use model::{ConsumerId, DisclosureId, Masked, StudentId};
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     entry::{Delivery, Kind, instant},
     error::Error,
-    terms::{Clause, OnwardParty, Showing},
+    terms::{Audience, Clause, OnwardParty, Showing},
     tree::Hash,
 };
 
@@ -41,11 +43,11 @@ pub struct RecordedEntry {
     /// The clause.
     pub clause: Option<Clause>,
     /// The elements disclosed.
-    pub elements: Vec<String>,
+    pub elements: Arc<[String]>,
     /// The elements withheld.
-    pub withheld: Vec<String>,
+    pub withheld: Arc<[String]>,
     /// To whom the recipient may disclose further.
-    pub onward: Vec<OnwardParty>,
+    pub onward: Arc<[OnwardParty]>,
     /// Whether a steward looks at it before the audience does.
     pub showing: Showing,
     /// The student.
@@ -80,6 +82,62 @@ impl RecordedEntry {
     pub const fn cursor(&self) -> Cursor {
         Cursor { decided_at: self.decided_at, id: self.id }
     }
+}
+
+/// What a record of disclosures is of; what is absent does not matter, but one of students and request is needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordScope {
+    /// About these students.
+    pub students: Option<Vec<Since>>,
+    /// Of this request.
+    pub request: Option<OfRequest>,
+    /// Decided at or after.
+    pub from: Option<DateTime<Utc>>,
+    /// Decided before.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl RecordScope {
+    /// All that is recorded of one student.
+    pub fn of(student: StudentId) -> Self {
+        Self { students: Some(vec![Since { student, since: None }]), ..Self::default() }
+    }
+
+    /// Whether it may be asked for this audience: a copy for anybody but the SEA's auditors is about students who are known, or it could show one
+    /// family what was disclosed of another's child.
+    pub(crate) fn check(&self, audience: Audience) -> Result<(), Error> {
+        match (&self.students, &self.request) {
+            (None, None) => Err(Error::Invalid("a record of disclosures is of students or of a request")),
+            (None, Some(_)) if audience != Audience::Auditor => {
+                Err(Error::Invalid("a copy for anybody but an auditor is about named students"))
+            }
+            (Some(students), _) if students.len() > STUDENTS_MAX => {
+                Err(Error::Invalid("a page of a record of disclosures is of at most 1000 students"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The most students of one page.
+pub const STUDENTS_MAX: usize = 1_000;
+
+/// A student, and from when on entries about them count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The student.
+    pub student: StudentId,
+    /// The first instant; `None`: from the beginning.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// A request by what entries bear of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OfRequest {
+    /// Runs, or entries themselves.
+    pub ids: Vec<Uuid>,
+    /// What they rest on, in the words of entries.
+    pub authorities: Vec<String>,
 }
 
 /// What an auditor looks for; what is absent does not matter.
@@ -120,15 +178,31 @@ const CSV_HEADER: &[&str] = &[
     "leaf_index",
 ];
 
+/// Whether a record of disclosures names the student of each entry: one of a school or of a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Students {
+    /// It is about one, whom whoever asked knows.
+    One,
+    /// Each line names its own, by our own id, in a column behind the others.
+    Named,
+}
+
 /// A record of disclosures as CSV: RFC 4180, one line per entry, lists joined with semicolons.
 ///
 /// A cell that a spreadsheet would take for a formula is preceded by an apostrophe.
-pub fn to_csv(entries: &[RecordedEntry]) -> String {
+pub fn to_csv(entries: &[RecordedEntry], students: Students) -> String {
     let mut csv = CSV_HEADER.join(",");
+    if students == Students::Named {
+        csv.push_str(",student");
+    }
     csv.push_str("\r\n");
     for entry in entries {
         let cells = csv_cells(entry).map(|cell| quoted(&cell));
         csv.push_str(&cells.join(","));
+        if students == Students::Named {
+            csv.push(',');
+            csv.push_str(&entry.student.map(|student| student.to_string()).unwrap_or_default());
+        }
         csv.push_str("\r\n");
     }
     csv
@@ -196,8 +270,9 @@ fn json_of(entry: &RecordedEntry) -> serde_json::Value {
         "agreement": entry.clause.as_ref().map(|clause| &clause.agreement),
         "agreement_version": entry.clause.as_ref().map(|clause| clause.version),
         "clause": entry.clause.as_ref().map(|clause| &clause.clause),
-        "elements": entry.elements,
-        "withheld": entry.withheld,
+        "student": entry.student.map(|student| student.to_string()),
+        "elements": &*entry.elements,
+        "withheld": &*entry.withheld,
         "further_parties": further,
         "needs_review": entry.showing == Showing::AfterReview,
         "reason": entry.reason,

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod read;
 pub(crate) mod record;
 pub(crate) mod sequence;
+pub(crate) mod shown;
 
 use crate::{error::Error, tree::Hash};
 

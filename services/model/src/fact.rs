@@ -26,6 +26,43 @@ pub enum Restriction {
     Expunged = 1,
 }
 
+/// Which edition of its report a fact is from, by the source's own reckoning (a freeze, a day of certification): of two reports about the same thing
+/// the later edition stands, whichever came first. It compares as text, and what has none comes before what has one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Edition(String);
+
+impl Edition {
+    /// The greatest number that can be part of one; none is below 0.
+    pub const NUMBER_MAX: i64 = 999_999;
+
+    /// The edition of these days and numbers, the first that differs decides; a blank one comes before any other. `None` if all are blank.
+    pub fn of(parts: &[Option<Value>]) -> Option<Self> {
+        if parts.iter().all(Option::is_none) {
+            return None;
+        }
+        let written: Vec<String> =
+            parts.iter().map(|part| part.as_ref().map_or_else(String::new, Self::part)).collect();
+        Some(Self(written.join(" ")))
+    }
+
+    fn part(value: &Value) -> String {
+        match value {
+            Value::Integer(number) => format!("{:06}", (*number).clamp(0, Self::NUMBER_MAX)),
+            other => other.to_plain(),
+        }
+    }
+
+    /// One that was stored.
+    pub const fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// As it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// 128 bits that name what a fact is about within its source person: a later fact with the same key supersedes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NaturalKey(pub [u8; 16]);
@@ -73,10 +110,35 @@ pub struct Fact {
     pub certification: Certification,
     /// A restriction that came with it.
     pub restriction: Restriction,
+    /// The edition of its report, where its source tells editions apart.
+    pub edition: Option<Edition>,
     /// The line (or record) of the file, from 1.
     pub line: u32,
     /// The day the source gives for its report (a collection's day); `None` where the record names none.
     pub reported_on: Option<chrono::NaiveDate>,
     /// Everything else it says.
     pub payload: Payload,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editions_follow_their_parts_in_turn() {
+        let day = |text: &str| Some(Value::Date(text.parse().expect("a day")));
+        let number = |number| Some(Value::Integer(number));
+        let in_order = [
+            vec![None, None],
+            vec![None, day("2024-07-15")],
+            vec![number(0), day("2024-12-31")],
+            vec![number(2), None],
+            vec![number(2), day("2024-07-15")],
+            vec![number(2), day("2024-10-01")],
+            vec![number(10), day("2020-01-01")],
+        ];
+        let editions: Vec<Option<Edition>> = in_order.iter().map(|parts| Edition::of(parts)).collect();
+        assert!(editions.is_sorted_by(|a, b| a < b), "{editions:?}");
+        assert_eq!(editions.first(), Some(&None));
+    }
 }

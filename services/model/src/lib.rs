@@ -22,7 +22,7 @@ pub use clock::{Clock, FixedClock};
 pub use domain::Domain;
 pub use element::{Element, Sensitivity, ValueKind};
 pub use entropy::{Entropy, SeededEntropy, disclosure_id};
-pub use fact::{Certification, Fact, NaturalKey, Payload, Restriction};
+pub use fact::{Certification, Edition, Fact, NaturalKey, Payload, Restriction};
 pub use ids::{BatchId, ConsumerId, DisclosureId, ParseIdError, Sea, SourcePersonId, StudentId};
 pub use masked::Masked;
 pub use period::{Period, PeriodError};

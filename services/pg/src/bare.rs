@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt as _;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, postgres::PgConnectOptions};
 
-use crate::{Database, Error};
+use crate::{
+    Database, Error,
+    copy::{Rows, Writer},
+};
 
 /// Rows of a key and some bytes in a temporary table, on a connection of its own that is closed with it.
 pub struct Bare {
@@ -50,6 +53,34 @@ impl Bare {
         }
         Ok(bytes)
     }
+}
+
+/// Fills a table of a bench's own database by COPY, past every privilege: `next` adds rows of so many columns and says whether there are more. Says how
+/// many rows it stored.
+pub async fn fill(
+    database: &Database,
+    (statement, columns): (&'static str, u16),
+    mut next: impl FnMut(&mut Rows) -> bool,
+) -> Result<u64, Error> {
+    let mut connection = PgConnection::connect_with(database.admin_options()).await?;
+    let mut writer = Writer::begin(&mut connection, statement).await?;
+    let mut rows = Rows::new(columns);
+    loop {
+        let has_more = next(&mut rows);
+        if rows.is_full() || !has_more {
+            writer.send(&mut rows).await?;
+        }
+        if !has_more {
+            return writer.finish().await;
+        }
+    }
+}
+
+/// Lets the planner know tables that were filled. Names are the caller's own words.
+pub async fn analyze(database: &Database, tables: &'static str) -> Result<(), Error> {
+    let mut connection = PgConnection::connect_with(database.admin_options()).await?;
+    connection.execute(sqlx::AssertSqlSafe(format!("VACUUM (ANALYZE) {tables}"))).await?;
+    Ok(())
 }
 
 /// Rows of some tables as text, and empty tables with the same columns and indexes: the least that taking those rows in must cost.

@@ -31,7 +31,7 @@ mod role;
 mod testing;
 mod tx;
 
-pub use bare::{Bare, BareCopy, BareRows, BareWriter};
+pub use bare::{Bare, BareCopy, BareRows, BareWriter, analyze, fill};
 pub use cluster::{Access, Cluster, Environment};
 pub use config::{Config, Embedded, Migrate};
 pub use database::Database;

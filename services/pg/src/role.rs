@@ -24,13 +24,15 @@ pub enum Role {
     Scheduler,
     /// The state agency's own stewards, through `inspect`.
     Steward,
+    /// People signed in to the portal.
+    Portal,
     /// Owns every object. The application's login is not a member: this works on an administrator's connection only.
     Owner,
 }
 
 impl Role {
     /// Every role, the owner last.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Intake,
         Self::Identity,
         Self::History,
@@ -40,6 +42,7 @@ impl Role {
         Self::Ledger,
         Self::Scheduler,
         Self::Steward,
+        Self::Portal,
         Self::Owner,
     ];
 
@@ -55,6 +58,7 @@ impl Role {
             Self::Ledger => "throughline_ledger",
             Self::Scheduler => "throughline_scheduler",
             Self::Steward => "throughline_steward",
+            Self::Portal => "throughline_portal",
             Self::Owner => "throughline_owner",
         }
     }

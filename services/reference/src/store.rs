@@ -103,6 +103,12 @@ impl OrganizationCache {
         Ok(organizations)
     }
 
+    /// What changes whenever an organization does, for whoever wants to know whether to look again.
+    pub async fn version(&self, conn: &mut PgConnection) -> Result<String, Error> {
+        let (changed_at, count) = last_change(conn).await?;
+        Ok(format!("{changed_at:?} {count}"))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Version, Arc<Organizations>)>> {
         // What a panicking thread left behind is whole: a value is put in place at once.
         self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -13,22 +13,34 @@ use crate::{
     view::{SectionView, View},
 };
 
-/// How much is shown at each step: rows of a block, grapheme clusters of a value, and of a paragraph.
-const STEPS: [(usize, usize, usize); 9] = [
-    (12, 200, 2_000),
-    (8, 120, 2_000),
-    (6, 90, 1_200),
-    (4, 70, 900),
-    (3, 60, 700),
-    (2, 48, 500),
-    (1, 40, 400),
-    (1, 20, 200),
-    (1, SHORTEST, 160),
+/// How much is shown at each step: rows of a block, grapheme clusters of a value, and of a paragraph; and whether the trend stands beside them.
+const STEPS: [(usize, usize, usize, Trend); 10] = [
+    (12, 200, 2_000, Trend::Shown),
+    (8, 120, 2_000, Trend::Shown),
+    (6, 90, 1_200, Trend::Shown),
+    (4, 70, 900, Trend::Shown),
+    (3, 60, 700, Trend::Shown),
+    (3, 60, 700, Trend::LeftOut),
+    (2, 48, 500, Trend::LeftOut),
+    (1, 40, 400, Trend::LeftOut),
+    (1, 20, 200, Trend::LeftOut),
+    (1, SHORTEST, 160, Trend::LeftOut),
 ];
+/// What a block says of its age and source is cut shorter than this only where values are cut below [`VALUE_USUAL`].
+const PROVENANCE_USUAL: usize = 120;
+/// A value that holds most names.
+const VALUE_USUAL: usize = 40;
 /// Values are never cut shorter than this; where that is not enough, the last block goes.
 const SHORTEST: usize = 12;
-/// The timeline goes when fewer rows than this are shown, and the trend when fewer than two are.
+/// The timeline goes when fewer rows than this are shown.
 const TIMELINE_ROWS_MIN: usize = 3;
+
+/// Whether the trend of attendance is drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trend {
+    Shown,
+    LeftOut,
+}
 
 /// Sets a summary on one page; gives what is printed there too.
 pub(crate) fn compose_brief(
@@ -47,7 +59,7 @@ pub(crate) fn compose_brief(
     Err(Error::Corrupt("the record does not fit one page".to_owned()))
 }
 
-fn shorten(view: &View, layout: &Layout, (rows, value, paragraph): (usize, usize, usize)) -> View {
+fn shorten(view: &View, layout: &Layout, (rows, value, paragraph, trend): (usize, usize, usize, Trend)) -> View {
     let mut shown = view.clone();
     if let Some(withheld) = view.withheld.as_ref().filter(|withheld| !withheld.is_empty()) {
         let sentence = fill(&layout.words.brief_withheld, &[("count", &withheld.len().to_string())]);
@@ -64,7 +76,7 @@ fn shorten(view: &View, layout: &Layout, (rows, value, paragraph): (usize, usize
     if rows < TIMELINE_ROWS_MIN || shown.timeline.as_ref().is_some_and(|timeline| timeline.spells.len() > rows) {
         shown.timeline = None;
     }
-    if rows < 2 {
+    if trend == Trend::LeftOut {
         shown.trend = None;
     }
     if value == SHORTEST {
@@ -92,7 +104,7 @@ fn shorten_section(section: &Section, strings: &mut SectionView, layout: &Layout
         cut(&mut cell.text, value);
     }
     if let Some(provenance) = &mut strings.provenance {
-        cut(provenance, 2 * value);
+        cut(provenance, if value < VALUE_USUAL { 2 * value } else { PROVENANCE_USUAL });
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// No time stamp could be had: try again later.
+    #[error("there is no time stamp: {0}")]
+    Unstamped(String),
     /// A defect of ours, or of a font: the document was not made.
     #[error("the document could not be made: {0}")]
     Corrupt(String),

@@ -11,7 +11,8 @@ use crate::{
     view::{CellText, SectionView, Timeline, Trend, View, might_be_rtl},
 };
 
-const STYLE: &str = include_str!("html/style.css");
+/// The style of the page, and of its blocks wherever they stand.
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 /// Nothing is fetched, nothing runs, and no address of this page is told to another.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
@@ -19,18 +20,18 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 pub(crate) fn page(view: &View, layout: &Layout) -> String {
     let mut page = Page { view, layout, out: String::with_capacity(STYLE.len() + 32_768) };
     page.head();
-    page.opening();
-    let mut sections = layout.sections.iter().zip(&view.sections).peekable();
-    while let Some((section, strings)) = sections.next() {
-        page.section(section, strings);
-        let ends_group = section.beside_trend && sections.peek().is_none_or(|(next, _)| !next.beside_trend);
-        if let (true, Some(trend)) = (ends_group, &view.trend) {
-            page.trend(trend);
-        }
-    }
+    page.blocks();
     page.raw("</main>\n<footer>");
     page.element("p", "", &view.footer);
     page.raw("</footer>\n</body>\n</html>\n");
+    page.out
+}
+
+/// What the page says, without what makes it a page: to stand in the `main` of another one, which brings [`STYLE`].
+pub(crate) fn part(view: &View, layout: &Layout) -> String {
+    let mut page = Page { view, layout, out: String::with_capacity(32_768) };
+    page.blocks();
+    page.element("p", " class=\"note\"", &view.footer);
     page.out
 }
 
@@ -41,6 +42,19 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// Everything from the title to the last section.
+    fn blocks(&mut self) {
+        self.opening();
+        let (view, layout) = (self.view, self.layout);
+        let mut sections = layout.sections.iter().zip(&view.sections).peekable();
+        while let Some((section, strings)) = sections.next() {
+            self.section(section, strings);
+            let ends_group = section.beside_trend && sections.peek().is_none_or(|(next, _)| !next.beside_trend);
+            if let (true, Some(trend)) = (ends_group, &view.trend) {
+                self.trend(trend);
+            }
+        }
+    }
     fn raw(&mut self, markup: &str) {
         self.out.push_str(markup);
     }
@@ -265,9 +279,10 @@ impl Page<'_> {
         for bar in &trend.bars {
             self.raw(if bar.is_low { "<span class=\"low\">" } else { "<span>" });
             let height = bar.percent.clamp(0.0, 100.0);
-            self.raw(&format!("<i style=\"height:{height:.1}%\"></i><b style=\"bottom:{height:.1}%\">"));
+            let top = 100.0 - height;
+            self.raw(&format!("<svg><rect x=\"12%\" width=\"76%\" y=\"{top:.1}%\" height=\"{height:.1}%\"/><text x=\"50%\" y=\"{top:.1}%\" dy=\"-5\">"));
             self.text(&bar.figure);
-            self.raw("</b><small>");
+            self.raw("</text></svg><small>");
             self.text(&bar.label);
             self.raw("</small></span>");
         }
@@ -301,7 +316,7 @@ impl Page<'_> {
             self.raw("<span><span>");
             self.text(&spell.label);
             self.raw(&format!(
-                "</span><span class=\"track\"><i{class} style=\"left:{:.2}%;width:{:.2}%\"></i></span></span>",
+                "</span><span class=\"track\"><svg><rect{class} x=\"{:.2}%\" width=\"{:.2}%\" height=\"100%\"/></svg></span></span>",
                 share(spell.from),
                 share(to) - share(spell.from)
             ));

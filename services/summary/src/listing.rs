@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use crate::{
     Error, Renderer,
     compose::compose,
+    html,
     layout::{Align, Column, Kind, Layout, Section},
     paint::paint,
     text::Typesetter,
@@ -48,15 +49,27 @@ pub struct Listing {
 impl Renderer {
     /// Renders a list.
     pub fn render_listing(&self, listing: &Listing) -> Result<Vec<u8>, Error> {
-        if listing.columns.is_empty() || listing.rows.iter().any(|row| row.len() != listing.columns.len()) {
-            return Err(Error::Precondition("a list has columns, and each row a text a column"));
-        }
+        check(listing)?;
         let layout = layout(listing);
         let view = view(listing, &layout);
         let mut setter = Typesetter::new(self.fonts());
         let composition = compose(&view, &layout, &mut setter);
         paint(composition, &view, &layout, self.fonts(), None)
     }
+}
+
+/// The same as a web page of its own: no script, nothing to fetch.
+pub fn listing_page(listing: &Listing) -> Result<String, Error> {
+    check(listing)?;
+    let layout = layout(listing);
+    Ok(html::page(&view(listing, &layout), &layout))
+}
+
+fn check(listing: &Listing) -> Result<(), Error> {
+    if listing.columns.is_empty() || listing.rows.iter().any(|row| row.len() != listing.columns.len()) {
+        return Err(Error::Precondition("a list has columns, and each row a text a column"));
+    }
+    Ok(())
 }
 
 /// The shipped sheet, sizes and colours with the list's words and its one section.
@@ -150,6 +163,9 @@ mod tests {
             assert!(once.starts_with(b"%PDF-"));
             assert_eq!(once, renderer.render_listing(&listing(rows)).expect("a document"));
         }
+        let page = listing_page(&listing(2)).expect("a page");
+        assert!(page.contains("<td") && page.contains("An agency, 1") && page.contains("What left, for whom and why."));
+        assert!(listing_page(&listing(0)).expect("a page").contains("Nothing was disclosed."));
         let mut uneven = listing(1);
         uneven.rows[0].pop();
         assert!(renderer.render_listing(&uneven).is_err());

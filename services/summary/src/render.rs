@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, path::PathBuf, sync::OnceLock};
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::{
@@ -15,7 +14,7 @@ use crate::{
     message,
     model::Summary,
     paint::paint,
-    sign::{Signer, sign},
+    sign::{Seal, sign},
     text::Typesetter,
     view::View,
 };
@@ -150,6 +149,15 @@ impl Worker<'_> {
     }
 }
 
+/// The blocks of the web page as a part of another page, which brings [`WEB_STYLE`]. It has neither script nor style in it.
+pub fn web_part(summary: &Summary, origin: Origin, language: Language) -> Result<String, Error> {
+    let layout = shipped(language, Extent::Whole);
+    Ok(html::part(&View::new(summary, origin, layout)?, layout))
+}
+
+/// The style sheet of the web page and of its parts.
+pub const WEB_STYLE: &str = html::STYLE;
+
 /// What may be said of a summary: one that was not issued carries no code.
 fn issued(summary: &Summary, origin: Origin) -> Cow<'_, Summary> {
     match origin {
@@ -168,12 +176,11 @@ pub fn issue(
     renderer: &Renderer,
     summary: &Summary,
     options: RenderOptions,
-    signer: Option<&dyn Signer>,
-    at: DateTime<Utc>,
+    seal: Option<Seal<'_>>,
 ) -> Result<Vec<u8>, Error> {
     let document = renderer.render(summary, options)?;
-    match signer {
-        Some(signer) if options.form.is_signable() => sign(&document, signer, at),
+    match seal {
+        Some(seal) if options.form.is_signable() => sign(&document, seal),
         _ => Ok(document),
     }
 }

@@ -1,5 +1,5 @@
 //! Signing a document, and checking one that was signed: PAdES baseline B-B (ETSI EN 319 142-1), as the last step and an incremental
-//! update, so that the bytes before it are those of the unsigned document.
+//! update, so that the bytes before it are those of the unsigned document; with a time stamp over the signature ([`add_token`]), B-T.
 //!
 //! The same document, key, certificate and time give the same bytes: ECDSA is deterministic (RFC 6979), RSA is PKCS#1 v1.5. A token
 //! (PKCS#11) draws its own chance, and its documents differ in their signatures.
@@ -7,34 +7,70 @@
 mod cms;
 mod key;
 pub(crate) mod packed;
+mod stamp;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 pub use key::{Identity, KeyFile, Scheme, Signer, ecdsa_der};
-pub use verify::{Unverified, Verified, verify};
+pub use stamp::{ANSWER_BYTES_MAX, Authorities, BadStamp, Question, Stamped, Stamping, TimeStamps};
+pub use verify::{Unverified, Verified, add_token, imprint, verify};
 
-use crate::{Error, pack};
+use crate::{Error, Form, pack};
 use packed::Packed;
 
 /// Where the signature's place is told, before it is known: as wide as any file needs.
 const BYTE_RANGE: &str = "[0 0000000000 0000000000 0000000000]";
 
+/// What a document is signed with.
+#[derive(Clone, Copy)]
+pub struct Seal<'a> {
+    /// The key.
+    pub signer: &'a dyn Signer,
+    /// The caller's claim; it stands in the document. What proves when a document was there is its entry in the ledger, and a time stamp.
+    pub at: DateTime<Utc>,
+    /// Room for a time stamp of at most so many bytes, if one is to be added.
+    pub token_bytes_max: Option<usize>,
+}
+
+/// What seals documents, as it is configured: a key, and an authority that stamps its signatures with the time.
+#[derive(Clone, Default)]
+pub struct Seals {
+    /// The key, if there is one.
+    pub signer: Option<Arc<dyn Signer>>,
+    /// The authority, if there is one.
+    pub stamping: Option<Stamping>,
+}
+
+impl Seals {
+    /// What a document of this time is signed with.
+    pub fn of(&self, at: DateTime<Utc>) -> Option<Seal<'_>> {
+        let token_bytes_max = self.stamping.as_ref().map(|stamping| stamping.authority.token_bytes_max());
+        self.signer.as_deref().map(|signer| Seal { signer, at, token_bytes_max })
+    }
+
+    /// Who stamps documents of this form, if anybody does.
+    pub fn stamping(&self, form: Form) -> Option<&Stamping> {
+        self.stamping.as_ref().filter(|_| form.is_signable() && self.signer.is_some())
+    }
+}
+
 /// Signs a document of this crate. It must not be signed yet.
-///
-/// The time is the caller's claim; it stands in the document. What proves when a document was there is its entry in the ledger.
-pub fn sign(pdf: &[u8], signer: &dyn Signer, at: DateTime<Utc>) -> Result<Vec<u8>, Error> {
+pub fn sign(pdf: &[u8], seal: Seal<'_>) -> Result<Vec<u8>, Error> {
+    let Seal { signer, at, token_bytes_max } = seal;
     let file = Packed::read(pdf)?;
     let (page, catalog) = (file.first_page()?, file.root()?);
     let (signature, field, stream, table) = (file.size, file.size + 1, file.size + 2, file.size + 3);
     let mut out = Vec::with_capacity(pdf.len() + 16_384);
     out.extend_from_slice(pdf);
     out.push(b'\n');
-    let room = cms::bytes_max(signer.identity())?;
+    let room = cms::bytes_max(signer.identity(), token_bytes_max)?;
     let signature_at = out.len();
     let (range_at, contents_at) = write_signature(&mut out, signature, room, at);
     let field_body = format!(

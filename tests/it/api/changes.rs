@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use agreements::Delivery;
+use disclosure::{Ask, Item, Repeat};
 use identity::review::Verdict as Decides;
 
 use super::*;
@@ -212,10 +214,14 @@ fn nights() -> u64 {
 
 const PERSONS: usize = 5;
 
-/// A night's events: facts come, care ends and begins again, offices change, matches are undone and made again.
-async fn pass(world: &World, dice: &mut Dice, night: u64) {
+/// A night's events: facts come, care ends and begins again, offices change, matches are undone and made again. Gives whom they touched; `rows` is the
+/// roster as it was last.
+async fn pass(world: &World, dice: &mut Dice, night: u64, rows: &mut Vec<String>) -> BTreeSet<String> {
+    let mut touched = BTreeSet::new();
     if dice.one_in(2) {
-        let one = sasid(usize::try_from(dice.below(PERSONS as u64)).unwrap());
+        let n = usize::try_from(dice.below(PERSONS as u64)).unwrap();
+        touched.insert(format!("D{}", n + 10));
+        let one = sasid(n);
         let number = format!("H-N{night}");
         world
             .load(
@@ -226,18 +232,22 @@ async fn pass(world: &World, dice: &mut Dice, night: u64) {
             .await;
     }
     if dice.one_in(2) {
-        let rows: Vec<String> = (0..PERSONS)
+        let before = std::mem::take(rows);
+        *rows = (0..PERSONS)
             .map(|n| {
                 let end = if dice.one_in(3) { "2026-11-10" } else { "" };
                 let row = in_care(&format!("D{}", n + 10), "2026-10-01", end);
                 if dice.one_in(3) { row.replace("Hartford,1,", "Bridgeport,1,") } else { row }
             })
             .collect();
-        world.roster("dcf", "2026-11-20", &rows, later(night as i64)).await;
+        let differs = |n: &usize| before.get(*n) != rows.get(*n);
+        touched.extend((0..PERSONS).filter(differs).map(|n| format!("D{}", n + 10)));
+        world.roster("dcf", "2026-11-20", rows, later(night as i64)).await;
     }
     if dice.one_in(2) {
         let n = usize::try_from(dice.below(PERSONS as u64)).unwrap();
         let key = format!("D{}", n + 10);
+        touched.insert(key.clone());
         let client = world
             .count(&format!("SELECT client_id FROM identity.client WHERE consumer = 'dcf' AND person_key = '{key}'"))
             .await;
@@ -253,6 +263,28 @@ async fn pass(world: &World, dice: &mut Dice, night: u64) {
         }
     }
     world.rebuild("dcf").await;
+    touched
+}
+
+/// A run of documents, which are sent when they changed: whose records were read and put together for it.
+async fn assembled(world: &World) -> BTreeSet<String> {
+    let (clock, dcf) = (FixedClock(moment()), crate::world::consumer("dcf"));
+    let ask = Ask { delivery: Delivery::Pdf, repeat: Repeat::WhenChanged, ..crate::world::ask_of(&dcf) };
+    let keys: Vec<String> = (0..PERSONS).map(|n| format!("D{}", n + 10)).collect();
+    let items = disclosure::disclose_chunk(world.context(&clock), &ask, &keys, &crate::world::encode).await.unwrap();
+    let told: Vec<&str> = items.iter().map(|item| item.person_key().expose().as_str()).collect();
+    assert_eq!(told, keys, "one answer for each, in order");
+    let (mut read, mut arrived) = (BTreeSet::new(), Vec::new());
+    for item in items {
+        match &item {
+            Item::Disclosed(disclosed) => arrived.push(disclosed.history.disclosure()),
+            Item::Unchanged { .. } | Item::TooLarge { .. } => {}
+            Item::Untouched { .. } | Item::Refused { .. } | Item::Withdrawn(_) => continue,
+        }
+        read.insert(item.person_key().expose().clone());
+    }
+    disclosure::confirm_delivered(world.context(&clock), &ask, &arrived).await.unwrap();
+    read
 }
 
 #[tokio::test]
@@ -262,8 +294,19 @@ async fn the_sum_of_the_changes_is_the_whole_over_random_nights() {
         let mut dice = Dice(seed);
         let (mut receiver, mut offices) = (Receiver::default(), [Receiver::default(), Receiver::default()]);
         let mut ever: BTreeSet<String> = BTreeSet::new();
+        // Nobody has read anybody yet; whoever could not be read is touched until they are.
+        let mut waiting: BTreeSet<String> = (0..PERSONS).map(|n| format!("D{}", n + 10)).collect();
+        let mut rows = Vec::new();
         for night in 0..nights() {
-            pass(&served.world, &mut dice, night).await;
+            waiting.extend(pass(&served.world, &mut dice, night, &mut rows).await);
+            let read = assembled(&served.world).await;
+            assert!(read.is_subset(&waiting), "seed {seed}, night {night}: {read:?} were read, {waiting:?} touched");
+            waiting.retain(|person| !read.contains(person));
+            assert_eq!(
+                assembled(&served.world).await,
+                BTreeSet::new(),
+                "seed {seed}, night {night}: nothing happened since"
+            );
             let before = receiver.holds.clone();
             let (came, withdrawn) = receiver.pull(&served, "").await.unwrap();
             let expect = due(&served, PERSONS).await;

@@ -40,7 +40,7 @@ EPISODE_START_DATE,EPISODE_END_DATE,EPISODE_END_REASON,DCF_OFFICE,DCF_REGION,WOR
     let request = SubmitRosterRequest {
         content: format!("{header}\n{}\n", rows.join("\n")).into_bytes(),
         roster_date: Some(proto::google::r#type::Date { year: 2026, month: 11, day: 20 }),
-        request_id: uuid::Uuid::nil().to_string(),
+        request_id: String::new(),
     };
     let receipt = rosters.submit_roster(request.clone()).await.unwrap().into_inner().encode_to_vec();
     served.world.link("dcf", "D1", &sasids[0]).await;

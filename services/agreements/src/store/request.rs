@@ -14,6 +14,7 @@ pub(crate) struct Stored {
     pub(crate) statement: String,
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) used_at: Option<DateTime<Utc>>,
+    pub(crate) used_for: Option<Uuid>,
 }
 
 /// Puts a statement on file under its digest, for an act about a consumer, from when until when.
@@ -46,7 +47,7 @@ pub(crate) async fn list_by_prefix(conn: &mut PgConnection, prefix: &str) -> Res
     Ok(sqlx::query_as!(
         Stored,
         "-- agreements.list_requests_by_prefix
-        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at
+        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at, r.used_for
         FROM agreements.request AS r
         WHERE starts_with(encode(r.digest, 'hex'), $1)
         ORDER BY r.requested_at
@@ -67,7 +68,7 @@ pub(crate) async fn list_reported(
     Ok(sqlx::query_as!(
         Stored,
         "-- agreements.list_reported_requests
-        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at
+        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at, r.used_for
         FROM agreements.request AS r
         WHERE r.act = 'instrument.record' AND r.used_at IS NULL AND r.expires_at > $3
             AND r.statement::jsonb ->> 'reason' = $2 AND ($1::text IS NULL OR r.consumer = $1)
@@ -86,7 +87,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, digest: Digest) -> Result<Opti
     Ok(sqlx::query_as!(
         Stored,
         "-- agreements.lock_request
-        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at
+        SELECT r.digest, r.act, r.statement, r.expires_at, r.used_at, r.used_for
         FROM agreements.request AS r
         WHERE r.digest = $1
         FOR UPDATE",

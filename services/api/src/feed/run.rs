@@ -174,7 +174,7 @@ impl Run {
                 Item::TooLarge { person_key, bytes, bytes_max } => {
                     self.omit(person_key, (bytes, bytes_max)).await?;
                 }
-                Item::Refused { .. } | Item::Unchanged { .. } => {}
+                Item::Refused { .. } | Item::Unchanged { .. } | Item::Untouched { .. } => {}
             }
         }
         self.drained().await?;

@@ -40,6 +40,17 @@ pub enum Feed {
     },
     /// The receiving side: take the feed into a copy of your own, from where it was cut; needs nothing of the exchange but its address.
     Pull(Pull),
+    /// The receiving side: hold a delivered night against its manifest and, with the key it was encrypted to, open it.
+    Open {
+        /// The night's folder, as it was delivered: the one with `manifest.json`.
+        night: PathBuf,
+        /// The private key, as `age-keygen` writes it; needed for what is encrypted.
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+        /// The folder for what is opened; without it the night is only looked at.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Where the feed comes from, who asks, and where it is kept.
@@ -75,7 +86,7 @@ pub struct Pull {
 }
 
 /// What a report in a state's own layout takes in; it can only narrow what is disclosed.
-#[derive(Clone, Debug, ClapArgs)]
+#[derive(Clone, Debug, PartialEq, Eq, ClapArgs)]
 pub struct Report {
     /// A state's layout: the report's first day.
     #[arg(long = "report-from", value_name = "DATE")]
@@ -89,11 +100,36 @@ pub struct Report {
     /// A state's layout: codes of schools that are excluded from state reporting; what belongs to them is left out.
     #[arg(long = "exclude-school", value_name = "CODE")]
     pub excluded_schools: Vec<String>,
+    /// A state's layout: codes of the districts it is for; default: all.
+    #[arg(long = "district", value_name = "CODE")]
+    pub districts: Vec<String>,
+    /// A state's layout: codes of the schools it is for; default: all.
+    #[arg(long = "school", value_name = "CODE")]
+    pub schools: Vec<String>,
+    /// A state's layout: a file of the state identifiers of the students it is for, one a line; default: all.
+    #[arg(long = "students", value_name = "FILE")]
+    pub students: Option<PathBuf>,
+    /// A state's layout: the kinds of record it has, by code or, where there is none, name; default: all.
+    #[arg(long = "record", value_name = "CODE")]
+    pub records: Vec<String>,
+    /// A state's layout: only students who are marked for partial files.
+    #[arg(long = "partial-file")]
+    pub partial_file: bool,
 }
 
 impl Report {
     /// All there is.
     pub const fn whole() -> Self {
-        Self { from: None, to: None, promoted: Vec::new(), excluded_schools: Vec::new() }
+        Self {
+            from: None,
+            to: None,
+            promoted: Vec::new(),
+            excluded_schools: Vec::new(),
+            districts: Vec::new(),
+            schools: Vec::new(),
+            students: None,
+            records: Vec::new(),
+            partial_file: false,
+        }
     }
 }

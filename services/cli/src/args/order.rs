@@ -195,7 +195,7 @@ pub struct Witness {
 
 /// Lifting the seal after a restore.
 #[derive(Debug, ClapArgs)]
-#[command(group = clap::ArgGroup::new("kept").required(true).args(["checkpoint", "no_checkpoint"]))]
+#[command(group = clap::ArgGroup::new("kept").required(true).args(["checkpoint", "no_checkpoint", "request"]))]
 pub struct Unseal {
     /// The last checkpoint that a witness or recipient keeps.
     #[arg(long, value_name = "FILE")]
@@ -203,6 +203,13 @@ pub struct Unseal {
     /// Nobody keeps one: what was lost of the ledger cannot be named.
     #[arg(long)]
     pub no_checkpoint: bool,
-    #[command(flatten)]
-    pub author: super::Author,
+    /// Carry out a request that two stewards have approved: its digest, or at least its first eight digits.
+    #[arg(long, conflicts_with = "reason")]
+    pub request: Option<String>,
+    /// The steward who asks, or who carries it out; in the sandbox the first of the built-in ones.
+    #[arg(long)]
+    pub by: Option<String>,
+    /// Why, in words.
+    #[arg(long, required_unless_present = "request")]
+    pub reason: Option<String>,
 }

@@ -40,6 +40,9 @@ pub struct VerifySummary {
     /// A certificate that summaries are signed under, PEM; default: that of the data folder.
     #[arg(long = "certificate", value_name = "FILE")]
     pub certificates: Vec<PathBuf>,
+    /// Certificates, PEM, that vouch for the authority whose time stamp documents bear; default: those of the configuration.
+    #[arg(long, value_name = "FILE")]
+    pub authority: Option<PathBuf>,
     /// The log's public key, a file with one verifier key; default: that of the data folder.
     #[arg(long, value_name = "FILE")]
     pub log_key: Option<PathBuf>,

@@ -50,14 +50,13 @@ pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
         Agreement::Rehearse { draft, days, by } => inspect::rehearse(place, &read(&draft)?, days, &by).await,
         Agreement::Suspend { id, by, reason } => {
             with_app(place, |app| async move {
-                let at = app.clock().now();
-                let (agreements, context) = (&*app.agreements, app.disclosure());
+                let (agreements, context, clock) = (&*app.agreements, app.disclosure(), app.clock());
                 let own = super::own_ask(app.own_consumer()?, "steward", &by);
                 let done = Done { why: Some(reason.clone()), ..Done::new(Deed::Suspend, format!("agreement {id}")) };
                 pg::run_tx(app.pool(), "cli.suspend", Role::Agreements, |tx| {
                     let (id, by, reason, own, done) = (&id, &by, &reason, &own, &done);
                     Box::pin(async move {
-                        agreements.suspend(tx, id, (by, reason), at).await?;
+                        agreements.suspend(tx, id, (by, reason), clock).await?;
                         disclosure::record_act(tx, context, own, done).await
                     })
                 })
@@ -68,9 +67,7 @@ pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
             })
             .await
         }
-        Agreement::Certify { consumer, holder, reference, from, to, by } => {
-            certify::certify(place, certify::Paper { consumer, holder, reference, from, to, by }).await
-        }
+        Agreement::Certify(options) => certify::certify(place, options).await,
         Agreement::Orders { consumer } => orders(place, consumer).await,
         Agreement::RevokeCertification { id } => certify::revoke(place, id).await,
         Agreement::List => list(place).await,

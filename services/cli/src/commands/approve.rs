@@ -73,6 +73,8 @@ async fn find(app: &App, prefix: &str) -> anyhow::Result<Waiting> {
             }
             Asked::Open(_) => format!("throughline break-glass open {}", filed.digest),
             Asked::Join(_) => format!("throughline identity carry-out {}", filed.digest),
+            Asked::Certify(_) => format!("throughline agreement certify --request {}", filed.digest),
+            Asked::Unseal(_) => format!("throughline db unseal --request {}", filed.digest),
         };
         return Ok(Waiting {
             act: filed.asked.act(),

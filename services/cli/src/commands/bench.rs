@@ -8,6 +8,7 @@ mod intake;
 mod ledger;
 mod link;
 mod process;
+mod records;
 mod summary;
 
 use std::sync::Arc;
@@ -62,6 +63,9 @@ pub async fn run(place: &Place, options: &Bench) -> anyhow::Result<Outcome> {
     if matches!(options.what, BenchWhat::Ledger | BenchWhat::All) {
         figures.extend(ledger::record(place, options).await?);
     }
+    if options.what == BenchWhat::Records {
+        figures.extend(records::run(place, options).await?);
+    }
     if matches!(options.what, BenchWhat::Decide | BenchWhat::All) {
         figures.extend(decide::run(place, options).await?);
     }
@@ -73,7 +77,12 @@ pub async fn run(place: &Place, options: &Bench) -> anyhow::Result<Outcome> {
     }
     if matches!(
         options.what,
-        BenchWhat::Intake | BenchWhat::Ledger | BenchWhat::Decide | BenchWhat::Link | BenchWhat::Summary
+        BenchWhat::Intake
+            | BenchWhat::Ledger
+            | BenchWhat::Records
+            | BenchWhat::Decide
+            | BenchWhat::Link
+            | BenchWhat::Summary
     ) {
         say(place, options, &figures)?;
         return Ok(Outcome::Done);

@@ -140,11 +140,11 @@ async fn close(app: &App, digest: Digest, (by, reason): (&str, String)) -> anyho
     let own = own_ask(app.own_consumer()?, "steward", by);
     let to = disclosure::named(Act::RecordInstrument, digest);
     let done = Done { why: Some(reason), ..Done::new(Deed::Close, to) };
-    let (agreements, at) = (&*app.agreements, app.moment().await?);
+    let (agreements, clock) = (&*app.agreements, app.clock());
     pg::run_tx(app.pool(), "cli.close_opening", Role::Agreements, |tx| {
         let (own, done) = (&own, &done);
         Box::pin(async move {
-            agreements.revoke_instrument(tx, digest, at).await?;
+            agreements.revoke_instrument(tx, digest, clock).await?;
             disclosure::record_act(tx, app.disclosure(), own, done).await
         })
     })
@@ -156,8 +156,7 @@ async fn close(app: &App, digest: Digest, (by, reason): (&str, String)) -> anyho
 fn notify(app: &App, digest: Digest, paper: &NewInstrument, by: &str) -> anyhow::Result<()> {
     let closes_at = paper.in_force.to.map(|to| to.to_rfc3339()).unwrap_or_default();
     tracing::warn!(opening = %digest, consumer = %paper.consumer, closes_at, "records were opened by order");
-    let folder = app.data.join("notices");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let folder = crate::private::groups(&app.data, "notices")?;
     let name: String = digest.to_string().chars().take(12).collect();
     let notice = json!({
         "notice": "records of a client were opened by order, and wait for a review", "opening": digest.to_string(),

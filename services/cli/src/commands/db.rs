@@ -6,14 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, ensure};
+use agreements::{Act, Asked, Digest, UnsealRequest};
+use anyhow::{Context as _, bail, ensure};
+use chrono::TimeDelta;
 use pg::{Access, Database, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::Connection as _;
 
-use super::{Outcome, own_ask, with_app};
+use super::{Outcome, own_ask, two, with_app};
 use crate::{
     app::App,
     args::{Db, Place, Unseal},
@@ -40,7 +42,7 @@ pub async fn run(place: &Place, command: Db) -> anyhow::Result<Outcome> {
             })
             .await
         }
-        Db::Restore { from, journal } => restore(place, &from, journal.as_deref()).await,
+        Db::Restore { from, journal } => Box::pin(restore(place, &from, journal.as_deref())).await,
         Db::Unseal(options) => unseal(place, options).await,
     }
 }
@@ -233,13 +235,28 @@ async fn say_restored(place: &Place, app: &App, manifest: &Manifest) -> anyhow::
     Ok(Outcome::Done)
 }
 
-/// Holds the ledger against the last checkpoint that others keep, enters what was lost, and lifts the seals that wait for nothing else.
+/// How long a request to go on disclosing waits for two stewards.
+const UNSEALING: TimeDelta = TimeDelta::days(7);
+
+/// Holds the ledger against the last checkpoint that others keep, enters what was lost, and lifts the seals that wait for nothing else: on the word of two
+/// stewards. Without it a request is put on file.
 async fn unseal(place: &Place, options: Unseal) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
-        let by = super::identity::steward(&app, options.author.by)?;
-        let kept =
-            options.checkpoint.as_deref().map(fs::read_to_string).transpose().context("cannot read the checkpoint")?;
-        let lost = match &kept {
+        let by = super::identity::steward(&app, options.by.clone())?;
+        if disclosure::seal::list(app.disclosure()).await?.is_empty() {
+            console::line(place.json, "nothing is sealed");
+            return Ok(Outcome::Done);
+        }
+        let digest = match &options.request {
+            Some(named) => two::find(&app, named, Act::Unseal).await?.digest,
+            None => match ask_unseal(place, &app, &options, &by).await? {
+                Some(digest) => digest,
+                None => return Ok(two::WAITS),
+            },
+        };
+        let filed = two::find(&app, &digest.to_string(), Act::Unseal).await?;
+        let Asked::Unseal(asked) = filed.asked else { bail!("the request is for another act") };
+        let lost = match &asked.checkpoint {
             Some(text) => control::lost(&app, text).await?,
             None => None,
         };
@@ -248,9 +265,11 @@ async fn unseal(place: &Place, options: Unseal) -> anyhow::Result<Outcome> {
             console::line(false, format!("entries {from} to {to} of the log were lost: a gap entry names them"));
         }
         let own = own_ask(app.own_consumer()?, "steward", &by);
-        let held = if kept.is_some() { "held against a kept checkpoint" } else { "nobody keeps a checkpoint" };
-        let why = format!("{held}; {}", options.author.reason);
-        disclosure::seal::compared(app.disclosure(), &own, (&by, &why), lost).await?;
+        let held =
+            if asked.checkpoint.is_some() { "held against a kept checkpoint" } else { "nobody keeps a checkpoint" };
+        let why = format!("{held}; {}; approved by {}", asked.reason, filed.approved_by.join(" and "));
+        let used_for = app.entropy().uuid();
+        disclosure::seal::compared(app.disclosure(), &own, (&by, &why), (digest, used_for), lost).await?;
         app.sequence().await?;
         control::lift(&app).await?;
         let is_sealed = control::say_seals(&app, place.json).await?;
@@ -260,6 +279,42 @@ async fn unseal(place: &Place, options: Unseal) -> anyhow::Result<Outcome> {
         Ok(Outcome::of(is_sealed))
     })
     .await
+}
+
+/// Puts the request on file, after the checkpoint was held against this log; gives its digest if the sandbox's stewards have approved it.
+async fn ask_unseal(place: &Place, app: &App, options: &Unseal, by: &str) -> anyhow::Result<Option<Digest>> {
+    let checkpoint =
+        options.checkpoint.as_deref().map(fs::read_to_string).transpose().context("cannot read the checkpoint")?;
+    if let Some(text) = &checkpoint {
+        control::lost(app, text).await?;
+    }
+    let since = disclosure::seal::list(app.disclosure()).await?.iter().map(|seal| seal.since).max();
+    let since = since.context("nothing is sealed")?;
+    let requested_at = app.clock().now();
+    let request = UnsealRequest {
+        checkpoint,
+        consumer: app.own_consumer()?.clone(),
+        expires_at: requested_at + UNSEALING,
+        reason: options.reason.clone().context("a request says why")?,
+        requested_at,
+        requested_by: by.to_owned(),
+        since,
+    };
+    let agreements = &*app.agreements;
+    let digest = pg::run_tx(app.pool(), "cli.file_unsealing", Role::Agreements, |tx| {
+        let request = &request;
+        Box::pin(async move { agreements.file_unsealing(tx, request).await })
+    })
+    .await?;
+    let asked = two::Asked {
+        act: Act::Unseal,
+        digest,
+        consumer: &request.consumer,
+        says: request.describe(),
+        next: "throughline db unseal --request",
+    };
+    let approved = two::approved(place, app, &asked).await?;
+    Ok(approved.then_some(digest))
 }
 
 /// Transaction ids begin anew in a restored database: the ledger's order is told so.

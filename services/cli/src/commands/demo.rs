@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -25,6 +26,8 @@ use crate::{
 const ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
 /// Where certificates are found, below the demo's folder.
 const CERTIFICATES: &str = "certs";
+/// Where the portal is, once the demo serves.
+const PORTAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_053);
 /// More than a stage takes: one that is begun again after a kill is dated behind all that the first attempt dated.
 const AGAIN_MINUTES: i64 = 10;
 
@@ -57,7 +60,7 @@ pub async fn run(place: &Place, options: &Demo) -> anyhow::Result<Outcome> {
     if options.exit {
         return Ok(outcome);
     }
-    super::serve::run(&place, &crate::args::Serve { listen: None, tiles: None }).await
+    super::serve::run(&place, &crate::args::Serve { listen: None, tiles: None, portal: Some(PORTAL) }).await
 }
 
 /// The time in the invented state. It is kept in the data folder, so that it only moves forward, also over kills.
@@ -256,6 +259,14 @@ fn say_where(app: &App, dir: &Path, nights: &Nights, as_json: bool) -> anyhow::R
     say("logs", format!("standard error (--log info), {} (database)", app.data.join("pg.log").display()));
     say("certificates", certificates.display().to_string());
     say("API", format!("{} (gRPC, mutual TLS)", app.settings.server.listen));
+    say(
+        "portal",
+        format!(
+            "https://localhost:{} once it serves; its certificate is by the authority {}",
+            PORTAL.port(),
+            certificates.join("ca.pem").display()
+        ),
+    );
     let program = std::env::current_exe().map_or_else(|_| "throughline".into(), |path| quoted(&path));
     let common = format!("{program} --data {}", quoted(&app.data));
     console::line(false, "\ntry, also while it serves:");

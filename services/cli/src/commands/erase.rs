@@ -59,6 +59,8 @@ const TABLES: &[&str] = &[
     "identity.crosswalk_move",
     "identity.restriction",
     "identity.awaiting_order",
+    "identity.awaited_order",
+    "identity.awaited_undoing",
     "identity.client",
     "identity.authority",
     "identity.match_decision",
@@ -494,6 +496,7 @@ async fn records(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
                     }
                 }
                 erase::erase_records(tx, erasure, &subject).await?;
+                disclosure::review::vouch(tx, app.disclosure()).await?;
                 Ok::<_, EraseFailure>(())
             })
         })

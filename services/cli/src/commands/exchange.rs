@@ -1,5 +1,8 @@
 //! `throughline roster` and `throughline exchange`: an agency's night.
 
+mod leave;
+mod schedule;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -9,15 +12,17 @@ use std::{
 };
 
 use agreements::{Actor, Delivery};
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{Days, NaiveDate};
 use disclosure::{Ask, Asker, Item, Repeat, RunTotals, Unencoded};
 use identity::matching::{self, MatchReport};
 use intake::roster;
-use model::ConsumerId;
+use leave::{BUNDLE, Left, SUMMARIES, Staged};
+use model::{ConsumerId, StudentId};
 use pg::{Role, crash::CrashPoint};
+pub use schedule::run_nights;
 use serde_json::{Value as Json, json};
-use summary::{Origin, RenderOptions, Renderer};
+use summary::{Form, Origin, RenderOptions, Renderer, stamped};
 
 use super::{Outcome, erase::note_delivery, feed, with_app};
 use crate::{
@@ -126,6 +131,7 @@ async fn take_roster_as(
 
 /// Matches an agency's clients with students and rebuilds its population.
 pub async fn match_clients(app: &App, consumer: &ConsumerId) -> anyhow::Result<(MatchReport, u64)> {
+    crate::control::bring_undoings(app).await?;
     let config = app.settings.matching.clone();
     let at = app.clock().now();
     let input = pg::run_tx(app.pool(), "identity.load", Role::Identity, |tx| {
@@ -142,6 +148,9 @@ pub async fn match_clients(app: &App, consumer: &ConsumerId) -> anyhow::Result<(
         let plan = &plan;
         Box::pin(async move {
             let report = matching::store_plan(tx, consumer, plan, at).await?;
+            if let Some(key) = &app.vouch {
+                identity::vouch::vouch(tx, key, identity::vouch::Which::Own).await?;
+            }
             let intervals = identity::population::rebuild(tx, consumer).await?;
             Ok::<_, MatchError>((report, intervals))
         })
@@ -166,9 +175,17 @@ enum MatchError {
 
 /// An agency's night: match, population, files, summaries, report.
 pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
-    let Exchange::Run { consumer, date, out } = command;
+    let (consumer, date, out) = match command {
+        Exchange::Run { consumer, date, out } => (consumer, date, out),
+        Exchange::Plan { consumer, date } => return schedule::plan(place, consumer, date).await,
+        Exchange::Status => return schedule::status(place).await,
+        Exchange::Pause { consumer, by, reason } => return schedule::pause(place, consumer, Some((by, reason))).await,
+        Exchange::Resume { consumer } => return schedule::pause(place, consumer, None).await,
+        Exchange::Retry { consumer, date } => return schedule::retry(place, consumer, date).await,
+        Exchange::Explain { consumer, date } => return schedule::explain(place, consumer, date).await,
+    };
     with_app(place, |app| async move {
-        let out = out.unwrap_or_else(|| app.data.with_file_name("out").join(consumer.as_str()));
+        let out = out.unwrap_or_else(|| schedule::out_of(&app, &consumer));
         let report = night(&app, &consumer, date, &out).await?;
         let refused = report["state"] == "refused";
         if place.json {
@@ -196,9 +213,31 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
                     report["summaries"]["refused"]
                 ),
             );
+            if let Some(file) = report["bundle"]["file"].as_str() {
+                console::line(
+                    false,
+                    format!(
+                        "  in one file: {}",
+                        out.join(report["date"].as_str().unwrap_or_default()).join(BUNDLE).join(file).display()
+                    ),
+                );
+            }
+            if let Some(to) = report["carried"]["to"].as_str() {
+                let files = &report["carried"]["files"];
+                console::line(false, format!("  {files} files taken to {to}, read back whole"));
+            }
             console::line(false, format!("  delivered to {}", out.display()));
         }
-        Ok(Outcome::of(refused))
+        let withheld = report["summaries"]["withheld"].as_u64().unwrap_or(0);
+        if withheld > 0 && !place.json {
+            let again = if report["bundle"].is_null() && report["carried"].is_null() {
+                "run the night again when the authority answers"
+            } else {
+                "the next night brings them"
+            };
+            console::line(false, format!("  {withheld} summaries wait for a time stamp: {again}"));
+        }
+        Ok(Outcome::of(refused || withheld > 0))
     })
     .await
 }
@@ -221,52 +260,172 @@ pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, ou
         lease.give_back().await?;
         return Ok(report);
     }
+    let folder = out.join(today.to_string());
+    let plan = &app.consumer(consumer)?.delivery;
+    let work = Work { app, consumer, plan, today, folder: &folder };
+    let first_run = first_run(&folder, &plan.formats);
+    if work.leaves_whole() && first_run.is_some() {
+        // What left as a whole is not added to.
+        let report = json!({
+            "consumer": consumer, "date": today, "state": "already_delivered", "at": app.clock().now(), "first_run": first_run,
+        });
+        kept.add(&report)?;
+        lease.give_back().await?;
+        return Ok(report);
+    }
     let (matching, intervals) = match_clients(app, consumer).await?;
     if let Err(error) = intake::packs::refresh(app.pool()).await {
         tracing::warn!(%error, "facts could not be packed: what has no pack is read from the facts, which takes longer");
     }
-    let folder = out.join(today.to_string());
-    let first_run = first_run(&folder);
-    let (mut histories, mut refused, mut withdrawals) = (None, None, None);
-    for format in feeds::formats::NIGHTLY {
-        let target = folder.join(format);
-        if let Ok(text) = fs::read(target.join(feeds::MANIFEST)) {
-            // The same night again: what was delivered whole stays.
-            let delivered: Json = serde_json::from_slice(&text).unwrap_or_default();
-            histories = histories.or(delivered["histories"].as_u64());
-            withdrawals = withdrawals.or(delivered["withdrawals"].as_u64());
-            continue;
+    let made = match work.make().await {
+        Ok(made) => made,
+        Err(error) => {
+            kept.add(&json!({
+                "consumer": consumer, "date": today, "state": "failed", "at": app.clock().now(), "why": format!("{error:#}"),
+            }))?;
+            lease.give_back().await?;
+            return Err(error);
         }
-        let manifest = feed::export(app, &feed::Export::scheduled(consumer, format, &target)).await?;
-        (histories, refused) = (Some(manifest.histories), Some(manifest.refused));
-        withdrawals = Some(manifest.withdrawals);
-    }
-    // All formats stand: what they say is held, or to be destroyed, from here on.
-    disclosure::confirm_files(app.disclosure(), consumer).await?;
-    let summaries = summaries(app, consumer, today, &folder.join("summaries")).await?;
-    app.sequence().await?;
-    let proofs = write_proofs(app, &folder.join("summaries")).await?;
+    };
+    let summaries = &made.summaries;
     let is_new = first_run.is_none() || summaries["rendered"].as_u64() != Some(0);
     let report = json!({
         "consumer": consumer, "date": today, "state": if is_new { "delivered" } else { "already_delivered" }, "at": app.clock().now(),
         "first_run": first_run,
         "matching": matching, "population_intervals": intervals,
-        "files": { "histories": histories, "withdrawals": withdrawals, "refused": refused, "formats": feeds::formats::NIGHTLY },
-        "summaries": summaries, "proofs": proofs,
+        "files": {
+            "histories": made.histories, "withdrawals": made.withdrawals, "refused": made.refused, "formats": plan.formats,
+        },
+        "summaries": summaries, "proofs": made.proofs,
+        "bundle": made.left.bundle, "carried": made.left.carried,
         "waiting_for_a_person": matching.waiting + matching.contested,
     });
     kept.add(&report)?;
     if is_new {
         let delivered = json!({
             "consumer": consumer, "date": today, "at": report["at"],
-            "files": { "histories": histories, "withdrawals": withdrawals, "formats": feeds::formats::NIGHTLY },
-            "summaries": { "rendered": report["summaries"]["rendered"], "unchanged": report["summaries"]["unchanged"] },
-            "proofs": proofs,
+            "files": { "histories": made.histories, "withdrawals": made.withdrawals, "formats": plan.formats },
+            "summaries": { "rendered": summaries["rendered"], "unchanged": summaries["unchanged"] },
+            "proofs": made.proofs, "bundle": made.left.bundle, "carried": made.left.carried,
         });
         write_whole(&folder.join(REPORT), &serde_json::to_vec_pretty(&delivered)?)?;
     }
     lease.give_back().await?;
     Ok(report)
+}
+
+/// How often a night is made again because somebody in it left while it was made.
+const MAKINGS_MAX: u32 = 3;
+
+/// A night to be made.
+struct Work<'a> {
+    app: &'a App,
+    consumer: &'a ConsumerId,
+    plan: &'a feeds::Plan,
+    today: NaiveDate,
+    folder: &'a Path,
+}
+
+/// A night as it was made.
+struct Made {
+    histories: Option<u64>,
+    refused: Option<u64>,
+    withdrawals: Option<u64>,
+    summaries: Json,
+    proofs: u64,
+    left: Left,
+    /// Everybody it tells of.
+    clients: Vec<(String, StudentId)>,
+    /// The index of its documents.
+    index: Vec<[String; 4]>,
+    /// Its documents.
+    arrived: Vec<model::DisclosureId>,
+}
+
+impl Work<'_> {
+    /// Whether it leaves as a whole, in one file or for another place: it has arrived when it has left, and not before.
+    const fn leaves_whole(&self) -> bool {
+        self.plan.bundle.is_some() || self.plan.to.is_some()
+    }
+
+    async fn make(&self) -> anyhow::Result<Made> {
+        if !self.leaves_whole() {
+            return self.stage().await;
+        }
+        for _ in 0..MAKINGS_MAX {
+            self.clear()?;
+            let mut made = self.stage().await?;
+            let staged = Staged {
+                consumer: self.consumer,
+                plan: self.plan,
+                date: self.today,
+                folder: self.folder,
+                clients: &made.clients,
+                index: &made.index,
+            };
+            let Some(left) = leave::leave(self.app, &staged).await? else { continue };
+            made.left = left;
+            disclosure::confirm_files(self.app.disclosure(), self.consumer).await?;
+            disclosure::confirm_delivered(self.app.disclosure(), &leave::ask(self.consumer), &made.arrived).await?;
+            return Ok(made);
+        }
+        bail!("each time the night was made somebody in it left: nothing was delivered; run it again");
+    }
+
+    /// What a run that was broken off left lies here and left for nowhere: it is made anew, as things stand now.
+    fn clear(&self) -> anyhow::Result<()> {
+        for name in self.plan.formats.iter().map(String::as_str).chain([SUMMARIES, BUNDLE]) {
+            let folder = self.folder.join(name);
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", folder.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes data and documents in the night's folder.
+    async fn stage(&self) -> anyhow::Result<Made> {
+        let Self { app, consumer, folder, .. } = *self;
+        let (mut histories, mut refused, mut withdrawals) = (None, None, None);
+        let mut clients = BTreeMap::new();
+        for format in &self.plan.formats {
+            let target = folder.join(format);
+            if let Ok(text) = fs::read(target.join(feeds::MANIFEST)) {
+                // The same night again: what was delivered whole stays.
+                let delivered: Json = serde_json::from_slice(&text).unwrap_or_default();
+                histories = histories.or(delivered["histories"].as_u64());
+                withdrawals = withdrawals.or(delivered["withdrawals"].as_u64());
+                continue;
+            }
+            let manifest = feed::export(app, &feed::Export::scheduled(consumer, format, &target)).await?;
+            (histories, refused) = (Some(manifest.histories), Some(manifest.refused));
+            withdrawals = Some(manifest.withdrawals);
+            clients.extend(manifest.clients.into_exposed());
+        }
+        if !self.leaves_whole() {
+            // All formats stand: what they say is held, or to be destroyed, from here on.
+            disclosure::confirm_files(app.disclosure(), consumer).await?;
+        }
+        let arrives = if self.leaves_whole() { Arrives::WhenItHasLeft } else { Arrives::HereAtOnce };
+        let documents = summaries(app, consumer, (self.today, arrives), &folder.join(SUMMARIES)).await?;
+        app.sequence().await?;
+        let proofs = write_proofs(app, &folder.join(SUMMARIES)).await?;
+        clients.extend(documents.clients);
+        Ok(Made {
+            histories,
+            refused,
+            withdrawals,
+            summaries: documents.report,
+            proofs,
+            left: Left { bundle: None, carried: None },
+            clients: clients.into_iter().collect(),
+            index: documents.index,
+            arrived: documents.arrived,
+        })
+    }
 }
 
 /// The night's report as the SEA keeps it: of its first run, with what later runs of the same night came to.
@@ -277,7 +436,7 @@ struct Kept {
 
 impl Kept {
     fn open(app: &App, consumer: &ConsumerId, night: NaiveDate) -> anyhow::Result<Self> {
-        let folder = app.data.join("reports").join(consumer.as_str());
+        let folder = crate::private::groups(&app.data, "reports")?.join(consumer.as_str());
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let path = folder.join(format!("{night}.json"));
         let before = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -303,13 +462,13 @@ impl Kept {
 }
 
 /// When a night was delivered first, and under which runs, if it was delivered to its end.
-fn first_run(folder: &Path) -> Option<Json> {
+fn first_run(folder: &Path, formats: &[String]) -> Option<Json> {
     let report: Json = serde_json::from_slice(&fs::read(folder.join(REPORT)).ok()?).ok()?;
-    let run = |format: &&str| {
+    let run = |format: &String| {
         let manifest: Json = serde_json::from_slice(&fs::read(folder.join(format).join(feeds::MANIFEST)).ok()?).ok()?;
         Some((manifest["run"].clone(), manifest["created_at"].clone()))
     };
-    let runs: Vec<(Json, Json)> = feeds::formats::NIGHTLY.iter().filter_map(run).collect();
+    let runs: Vec<(Json, Json)> = formats.iter().filter_map(run).collect();
     let at = runs.first().map_or_else(|| report["at"].clone(), |(_, at)| at.clone());
     Some(json!({ "runs": runs.into_iter().map(|(run, _)| run).collect::<Vec<_>>(), "at": at }))
 }
@@ -326,19 +485,35 @@ pub fn is_reported(out: &Path, night: NaiveDate) -> bool {
 
 /// The clients whose summaries a night delivered or found unchanged, from its index.
 pub fn clients_of(out: &Path, night: NaiveDate) -> anyhow::Result<BTreeSet<String>> {
-    let path = out.join(night.to_string()).join("summaries").join(INDEX);
+    let path = out.join(night.to_string()).join(SUMMARIES).join(INDEX);
     let mut index = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let rows = index.records().map(|row| Ok(row?.get(0).unwrap_or_default().to_owned()));
     rows.collect()
 }
 
-/// Renders the summaries that changed, each recorded before its file exists. Files are named by disclosure id; the index tells whose they are.
-async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &Path) -> anyhow::Result<Json> {
-    fs::create_dir_all(folder)?;
-    note_delivery(&app.data, folder)?;
-    let renderer = Renderer::new(&app.settings.summary.renderer())?;
-    let signer = app.summary_signer()?;
-    let ask = Ask {
+/// When a night's documents have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrives {
+    /// When they are whole in the night's folder.
+    HereAtOnce,
+    /// When the night has left as a whole.
+    WhenItHasLeft,
+}
+
+/// The documents of a night.
+struct Documents {
+    /// How many of what.
+    report: Json,
+    /// The clients who have a new one.
+    clients: Vec<(String, StudentId)>,
+    /// Whose is which.
+    index: Vec<[String; 4]>,
+    /// The new ones.
+    arrived: Vec<model::DisclosureId>,
+}
+
+fn documents_ask<'a>(app: &App, consumer: &'a ConsumerId) -> Ask<'a> {
+    Ask {
         consumer,
         actor: Actor::ScheduledRun,
         purpose: None,
@@ -348,22 +523,43 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
         asker: Asker { system: Some("nightly exchange".to_owned()), ..Asker::default() },
         run: Some(app.entropy().uuid()),
         repeat: Repeat::WhenChanged,
-    };
-    confirm_arrived(app, &ask, folder).await?;
+    }
+}
+
+/// Renders the summaries that changed, each recorded before its file exists. Files are named by disclosure id; the index tells whose they are.
+async fn summaries(
+    app: &App,
+    consumer: &ConsumerId,
+    (today, arrives): (NaiveDate, Arrives),
+    folder: &Path,
+) -> anyhow::Result<Documents> {
+    fs::create_dir_all(folder)?;
+    note_delivery(&app.data, folder)?;
+    let renderer = Renderer::new(&app.settings.summary.renderer())?;
+    let seals = app.summary_seals().await?;
+    let ask = documents_ask(app, consumer);
+    if arrives == Arrives::HereAtOnce {
+        confirm_arrived(app, &ask, folder).await?;
+    }
+    let (mut clients, mut all_arrived) = (Vec::new(), Vec::new());
     let members = population(app, &ask).await?;
     let progress = Progress::begin(&format!("summaries for {consumer}"), members.len() as u64);
     let encode = |history: &disclosure::DisclosedHistory| {
         let summary = summary::from_disclosure(history, today);
         let options = RenderOptions { origin: Origin::Exchange, ..RenderOptions::default() };
-        summary::issue(&renderer, &summary, options, signer.as_deref(), history.decided_at())
+        summary::issue(&renderer, &summary, options, seals.of(history.decided_at()))
             .map_err(|error| Unencoded::Failed(error.to_string()))
     };
     let (mut rendered, mut unchanged, mut refused) = (0_u64, 0_u64, BTreeMap::<&'static str, u64>::new());
+    let mut withheld = 0;
     let mut digest = feeds::RunDigest::default();
     let mut index = Index { folder, time_zone: app.roster_layout(consumer)?.time_zone, rows: Vec::new() };
     for (number, keys) in members.chunks(CHUNK).enumerate() {
         let (mut arrived, mut same) = (Vec::new(), Vec::new());
-        for item in disclosure::disclose_chunk(app.disclosure(), &ask, keys, &encode).await? {
+        let (items, unstamped) =
+            stamped::disclose_chunk(app.disclosure(), &ask, keys, &encode, seals.stamping(Form::Pdf)).await?;
+        withheld += unstamped;
+        for item in items {
             match item {
                 Item::Disclosed(disclosed) => {
                     let history = &disclosed.history;
@@ -372,9 +568,10 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
                     digest.add(history.content_digest());
                     index.rows.push([history.person_key().expose(), &*name, NEW_OR_CHANGED, ""].map(str::to_owned));
                     arrived.push(history.disclosure());
+                    clients.push((history.person_key().expose().clone(), history.student()));
                     rendered += 1;
                 }
-                Item::Unchanged { person_key } => {
+                Item::Unchanged { person_key } | Item::Untouched { person_key } => {
                     same.push(person_key.into_exposed());
                     unchanged += 1;
                 }
@@ -384,7 +581,10 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
                 Item::Withdrawn(_) => {}
             }
         }
-        confirm(app, &ask, folder, &arrived).await?;
+        if arrives == Arrives::HereAtOnce {
+            confirm(app, &ask, folder, &arrived).await?;
+        }
+        all_arrived.extend(arrived);
         index.add_unchanged(disclosure::list_delivered(app.disclosure(), &ask, &same).await?);
         progress.at(((number + 1) * CHUNK).min(members.len()) as u64);
     }
@@ -396,11 +596,13 @@ async fn summaries(app: &App, consumer: &ConsumerId, today: NaiveDate, folder: &
         )
         .await?;
     }
-    index.write()?;
+    let index = index.write()?;
     progress.done(&format!("{rendered} rendered, {unchanged} unchanged"));
-    Ok(
-        json!({ "rendered": rendered, "unchanged": unchanged, "refused": refused.values().sum::<u64>(), "refused_because": refused }),
-    )
+    let report = json!({
+        "rendered": rendered, "unchanged": unchanged, "withheld": withheld, "refused": refused.values().sum::<u64>(),
+        "refused_because": refused,
+    });
+    Ok(Documents { report, clients, index, arrived: all_arrived })
 }
 
 /// The person ids of a consumer's population at this moment.
@@ -474,7 +676,7 @@ impl Index<'_> {
         }
     }
 
-    fn write(mut self) -> anyhow::Result<()> {
+    fn write(mut self) -> anyhow::Result<Vec<[String; 4]>> {
         self.rows.sort();
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         writer.write_record(["person_id", "file", "state", "since"])?;
@@ -482,7 +684,8 @@ impl Index<'_> {
             writer.write_record(row)?;
         }
         let bytes = writer.into_inner().map_err(|error| anyhow!("{error}"))?;
-        write_whole(&self.folder.join(INDEX), &bytes)
+        write_whole(&self.folder.join(INDEX), &bytes)?;
+        Ok(self.rows)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `throughline feed`: a consumer's whole feed as files.
 
 mod layout;
+mod open;
 mod pull;
 
 use std::{collections::BTreeSet, path::Path};
@@ -81,6 +82,7 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
             (consumer, office, format, out, as_of, by, reason, request, report)
         }
         Feed::Pull(options) => return pull::run(place, options).await,
+        Feed::Open { night, identity, out } => return open::run(place, &night, identity.as_deref(), out.as_deref()),
     };
     if !names().any(|name| name == format) {
         bail!("there is no format {format:?}; there are: {}", names().collect::<Vec<_>>().join(", "));
@@ -88,6 +90,12 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
         let is_own = app.consumer(&consumer)?.roster.is_none();
         check_asked(&app, &consumer, office.as_deref(), as_of).await?;
+        // What cannot be made is refused before stewards are asked for it.
+        if layout::producer(&format, &report, app.clock().now())?.is_none() && report != Report::whole() {
+            bail!(Usage(format!(
+                "{format} is no state's layout: what a report takes in can be chosen for a layout alone"
+            )));
+        }
         if let Some(refused) = refusal(&app, &consumer, office.as_deref(), as_of).await? {
             say_refused(place, &consumer, refused)?;
             return Ok(Outcome::Found);
@@ -275,6 +283,7 @@ fn manifest(ask: &Ask<'_>, agreement: String, now: DateTime<Utc>) -> Manifest {
         histories: 0,
         withdrawals: 0,
         refused: 0,
+        clients: Masked::default(),
         digest: String::new(),
         files: Vec::new(),
         remarks: Vec::new(),
@@ -316,7 +325,7 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
                 }
                 Item::Withdrawn(notice) => delivery.withdraw(&notice),
                 Item::Refused { .. } | Item::TooLarge { .. } => refused += 1,
-                Item::Unchanged { .. } => {}
+                Item::Unchanged { .. } | Item::Untouched { .. } => {}
             }
         }
         progress.at(((number + 1) * CHUNK).min(keys.len()) as u64);

@@ -97,6 +97,10 @@ pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
             console::text(&intake::sif::page())?;
             Ok(Outcome::Done)
         }
+        Intake::Describe { id } if sif::is_objects(&id) => {
+            console::text(&intake::sif::objects_page())?;
+            Ok(Outcome::Done)
+        }
         Intake::Describe { id } => {
             let page = match edfi::Named::parse(&id)? {
                 Some(named) => named.version.page(),
@@ -262,8 +266,7 @@ fn write_findings(app: &App, receipt: &Receipt) -> anyhow::Result<Vec<PathBuf>> 
 
 /// Writes a batch's findings in every format, the one that a spreadsheet opens without a question first.
 pub fn write_findings_of(app: &App, batch: BatchId, file: &str, findings: &[Finding]) -> anyhow::Result<Vec<PathBuf>> {
-    let folder = app.data.join("findings");
-    fs::create_dir_all(&folder)?;
+    let folder = crate::private::groups(&app.data, "findings")?;
     let said: Vec<_> = findings.iter().map(|finding| (file, finding)).collect();
     let write = |format: FindingsFormat| {
         let path = folder.join(format!("batch-{batch}.{}", format.extension()));

@@ -1,6 +1,6 @@
 //! `throughline ledger`.
 
-mod disclosures;
+pub mod disclosures;
 mod fetch;
 mod rotate;
 mod verify;
@@ -8,9 +8,8 @@ pub mod witness;
 
 use std::fs;
 
-use anyhow::{anyhow, bail};
-use ledger::{Audience, Details};
-use model::StudentId;
+use anyhow::bail;
+use ledger::Details;
 use pg::Role;
 
 use self::verify::diverged;
@@ -64,20 +63,7 @@ pub async fn run(place: &Place, command: Ledger) -> anyhow::Result<Outcome> {
                 );
                 Ok(Outcome::Done)
             }
-            Ledger::Disclosures { student, format, audience, out, release, key, holds, by } => {
-                let audience: Audience = audience
-                    .parse()
-                    .map_err(|_| anyhow!("an audience is parent, eligible_student, district or auditor"))?;
-                let copy = disclosures::Copy {
-                    student: StudentId(student),
-                    audience,
-                    format,
-                    out,
-                    release: release.then_some(disclosures::Release { key, holds }),
-                    by,
-                };
-                disclosures::run(&app, copy).await
-            }
+            Ledger::Disclosures(options) => disclosures::run(&app, options).await,
         }
     })
     .await

@@ -1,4 +1,6 @@
-//! `throughline serve`: the API and the sequencer, until told to stop.
+//! `throughline serve`: the API, the sequencer and, where they are wanted, the published log and the portal, until told to stop.
+
+mod portal;
 
 use std::{
     net::SocketAddr,
@@ -36,23 +38,32 @@ async fn serve(app: &Arc<App>, options: &Serve, as_json: bool) -> anyhow::Result
     super::doctor::before_serving(&app.settings, &app.data);
     let listen = options.listen.unwrap_or(app.settings.server.listen);
     let mut serving = Serving::begin(app, listen, options.tiles.or(app.settings.tiles.listen)).await?;
-    let (address, folder) = (serving.address, &serving.certificates);
+    let (address, folder) = (serving.address, serving.certificates.clone());
     console::line(as_json, format!("serving gRPC with mutual TLS on {address}; certificates in {}", folder.display()));
     let log = serving.log.as_ref().map(|log| format!("https://{}", log.address));
     if let Some(log) = &log {
         console::line(as_json, format!("serving the log's checkpoint and tiles on {log}"));
     }
+    if let Some(listen) = options.portal.or(app.settings.portal.listen) {
+        serving.add_portal(app, listen).await?;
+    }
+    let portal = serving.portal.as_ref().map(|portal| portal.url.clone());
+    if let (Some(url), Some(served)) = (&portal, &serving.portal) {
+        console::line(as_json, format!("serving the portal on {}: open {url}", served.address));
+    }
     if as_json {
         let is_sealed = !disclosure::seal::list(app.disclosure()).await?.is_empty();
         console::json(&serde_json::json!({
-            "serving": address.to_string(), "certificates": folder, "tiles": log, "sealed": is_sealed,
+            "serving": address.to_string(), "certificates": folder, "tiles": log, "portal": portal, "sealed": is_sealed,
         }))?;
     } else {
         control::say_seals(app, false).await?;
     }
+    let stop = CancellationToken::new();
     tokio::select! {
         () = wait_for_signal() => {}
         () = serving.failed() => {}
+        () = super::exchange::run_nights(app, &stop) => {}
     }
     serving.end().await?;
     Ok(Outcome::Done)
@@ -71,6 +82,7 @@ pub struct Serving {
     /// Looks after the server that is brought along.
     database: Option<JoinHandle<Result<(), pg::Problem>>>,
     log: Option<ServedLog>,
+    portal: Option<portal::ServedPortal>,
 }
 
 /// The published log, served.
@@ -96,12 +108,18 @@ impl Serving {
             let looked_after = Arc::clone(cluster).supervise(stop.clone());
             crate::app::spawn(looked_after)
         });
-        let (deps, config, until) = (deps(app)?, app.settings.server.clone(), stop.clone());
+        let (deps, config, until) = (deps(app).await?, app.settings.server.clone(), stop.clone());
         let server = crate::app::spawn(async move { api::serve(deps, &config, tls, listener, until).await });
         let every = Duration::from_millis(app.settings.server.limits.certificates_interval_ms);
         let (folder, until) = (certificates.clone(), stop.clone());
         crate::app::spawn(async move { watch_tls(&folder, &changed, every, until).await });
-        Ok(Self { address, certificates, stop, server, sequencer, control, database, log })
+        Ok(Self { address, certificates, stop, server, sequencer, control, database, log, portal: None })
+    }
+
+    /// Serves the portal too.
+    async fn add_portal(&mut self, app: &App, listen: SocketAddr) -> anyhow::Result<()> {
+        self.portal = Some(portal::serve(app, listen, &self.certificates, self.stop.clone()).await?);
+        Ok(())
     }
 
     /// Waits until the server has stopped by itself, which it does only when it cannot go on.
@@ -109,6 +127,7 @@ impl Serving {
         let has_ended = |this: &Self| {
             this.server.is_finished()
                 || this.log.as_ref().is_some_and(|log| log.server.is_finished())
+                || this.portal.as_ref().is_some_and(|portal| portal.server.is_finished())
                 || this.database.as_ref().is_some_and(JoinHandle::is_finished)
         };
         while !has_ended(self) {
@@ -123,6 +142,9 @@ impl Serving {
         self.control.await.map_err(|_| anyhow!("the control journal stopped"))?;
         if let Some(log) = self.log {
             log.server.await.map_err(|_| anyhow!("the server of the log stopped"))??;
+        }
+        if let Some(portal) = self.portal {
+            portal.server.await.map_err(|_| anyhow!("the portal stopped"))??;
         }
         self.server.await.map_err(|_| anyhow!("the server stopped"))??;
         if let Some(database) = self.database {
@@ -253,7 +275,7 @@ fn systems(app: &App) -> anyhow::Result<Vec<(String, Vec<agreements::System>)>> 
     app.consumers.iter().map(of).collect()
 }
 
-fn deps(app: &App) -> anyhow::Result<api::Deps> {
+async fn deps(app: &App) -> anyhow::Result<api::Deps> {
     let consumers = systems(app)?.into_iter().map(|(id, systems)| {
         let id: model::ConsumerId = id.parse()?;
         let roster = app.consumer(&id)?.roster.clone();
@@ -267,8 +289,9 @@ fn deps(app: &App) -> anyhow::Result<api::Deps> {
         consumers: consumers.collect::<anyhow::Result<_>>()?,
         tokens: TokenSeal::new(app.keys.secret("tokens", &SystemEntropy)?),
         tombstones: app.tombstones.clone(),
+        vouch: app.vouch.clone(),
         renderer: Arc::new(summary::Renderer::new(&app.settings.summary.renderer())?),
-        signer: app.summary_signer()?.map(Arc::from),
+        seals: app.summary_seals().await?,
     })
 }
 

@@ -69,6 +69,11 @@ impl ErasureLine {
         }
     }
 
+    /// The keyed hashes of identifiers that were erased.
+    pub fn persons(&self) -> impl Iterator<Item = &str> {
+        self.tombstones.iter().filter(|stone| stone.of == "person").map(|stone| stone.hash.as_str())
+    }
+
     /// The erasure that the line is of: the order, the source persons, the tombstones.
     pub fn read(&self) -> anyhow::Result<(Order, Vec<SourcePersonId>, Vec<Tombstone>)> {
         let damaged = || format!("the line of erasure {} in the journal is damaged", self.erasure);

@@ -1,14 +1,14 @@
 //! The control journal: outside the database, so that a database set back to an earlier state is put right before anything is served.
 //!
 //! One line an act that takes something away: an erasure, ends of authority that a roster brought, a version that went out of force, a paper taken
-//! back. Lines are appended and never changed; each bears its number, the hash of the one before, and a signature by a key of this server. The number
+//! back, an order to restrict, a match undone, a student parted in two. Lines are appended and never changed; each bears its number, the hash of the one before, and a signature by a key of this server. The number
 //! of lines and the hash of the last are entered in the ledger, so that a journal that was cut is found out. It holds keyed hashes and our own
 //! ids, no names and no state ids.
 
 use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, Seek as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +19,10 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::erasure::ErasureLine;
+use super::{
+    erasure::ErasureLine,
+    kept::{OrderLine, PartedLine, UndoneLine},
+};
 use crate::{keys::Keys, system::SystemEntropy};
 
 /// The folder, inside the data folder, of what outlives the database.
@@ -33,9 +36,7 @@ const KEY: &str = "control";
 
 /// The folder of what outlives the database, made if needed.
 pub fn control_folder(data: &Path) -> anyhow::Result<PathBuf> {
-    let folder = data.join(FOLDER);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("cannot make the control folder")?;
-    Ok(folder)
+    crate::private::owners(data, FOLDER)
 }
 
 /// Whether a data folder has a journal: something was taken away in it once.
@@ -85,6 +86,12 @@ pub enum What {
     },
     /// A recipient's certification was revoked.
     Uncertified(RevokedCertification),
+    /// An order restricts a person, a domain or a fact.
+    Ordered(OrderLine),
+    /// A match was undone by a person.
+    Undone(UndoneLine),
+    /// A student proved to be two.
+    Parted(PartedLine),
     /// The database was set back; what the lines before say of its rosters was carried out again.
     SetBack {
         /// When that was found.

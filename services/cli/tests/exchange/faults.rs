@@ -273,7 +273,7 @@ fn check_receipts(clean: &Clean, receipts: &[Json], before: u64, at: &str) {
 }
 
 /// The disclosure ids in whatever a killed process left, complete or not.
-fn lying_about(folder: &Path) -> BTreeSet<String> {
+pub fn lying_about(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for path in if folder.exists() { files(folder) } else { Vec::new() } {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

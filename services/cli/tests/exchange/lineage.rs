@@ -100,9 +100,16 @@ fn load(place: &Place) -> (Sent, Vec<Json>) {
     let intake = Path::new(env!("CARGO_MANIFEST_DIR")).join("../intake");
     let (edfi, la, sif) = (place.path("edfi"), place.path("la-sis"), place.path("sif"));
     fs::create_dir_all(&edfi).expect("room");
-    for name in
-        ["Attendance.xml", "Discipline.xml", "Enrollment.xml", "Organization.xml", "Program.xml", "StudentParent.xml"]
-    {
+    for name in [
+        "Attendance.xml",
+        "Discipline.xml",
+        "Enrollment.xml",
+        "Grades.xml",
+        "Organization.xml",
+        "Program.xml",
+        "Schedule.xml",
+        "StudentParent.xml",
+    ] {
         let text = fs::read_to_string(intake.join("fixtures/edfi/first").join(name)).expect("a fixture");
         // With one bad record less the file stands.
         fs::write(edfi.join(name), text.replace("2000-13-01", "2000-12-01")).expect("room");

@@ -3,6 +3,8 @@
 mod erase;
 mod faults;
 mod formats;
+mod kills;
+mod leaves;
 mod lineage;
 mod nights;
 mod orders;
@@ -12,7 +14,10 @@ mod published;
 mod pull;
 mod receipts;
 mod receiver;
+mod records;
+mod schedule;
 mod sealed;
+mod seals;
 mod tampering;
 mod truth;
 

@@ -1,10 +1,10 @@
 //! Nights that differ from the one before: a client leaves, the agreement is suspended, the same night is run again.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use crate::{
     erase::{DCF_HEADER, OTHER, state},
-    place::{Place, files, json, text, word},
+    place::{Place, files, json, said as said_of, text, word},
 };
 
 pub fn set_time(place: &Place, at: &str) {
@@ -15,10 +15,12 @@ pub fn set_time(place: &Place, at: &str) {
 /// A state, and DCF's client D8 in care until a day.
 pub fn begin(day: &str) -> Place {
     let place = Place::new();
-    set_time(&place, &format!("{day}T12:00:00Z"));
+    // Each command begins at the time that is set, however long the one before took.
+    set_time(&place, &format!("{day}T11:00:00Z"));
     let files = state(&place);
     let paths: Vec<&str> = files.iter().map(|path| text(path)).collect();
     place.run(&[&["intake", "load"], &paths[..]].concat(), 0);
+    set_time(&place, &format!("{day}T12:00:00Z"));
     place
 }
 
@@ -106,6 +108,34 @@ fn the_same_night_again_delivers_nothing_and_names_the_first_run() {
     );
     let kept = json(&place.report("dcf", "2030-01-02"));
     assert_eq!((word(&kept, "state"), kept["later_runs"].as_array().map(Vec::len)), ("delivered", Some(1)));
+}
+
+#[test]
+fn two_runs_at_once_deliver_once() {
+    let place = begin("2030-01-02");
+    roster(&place, "2030-01-02", "");
+    let start = |_| {
+        let mut run = place.command(&["exchange", "run", "--consumer", "dcf", "--date", "2030-01-02"]);
+        run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs")
+    };
+    let runs: Vec<_> = (0..2).map(start).collect();
+    let said = runs.into_iter().map(|run| run.wait_with_output().expect("it ends"));
+    let mut states: Vec<String> = said
+        .map(|output| match output.status.code() {
+            Some(0) => {
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                let report: serde_json::Value =
+                    text.lines().filter_map(|line| serde_json::from_str(line).ok()).next_back().expect("a report");
+                word(&report, "state").to_owned()
+            }
+            Some(1) if said_of(&output).contains("another run for dcf is under way") => "waits".to_owned(),
+            other => panic!("{other:?}: {}", said_of(&output)),
+        })
+        .collect();
+    states.sort();
+    assert!(states == ["delivered", "waits"] || states == ["already_delivered", "delivered"], "{states:?}");
+    assert_eq!(json(&place.path("out/dcf/2030-01-02/ndjson/manifest.json"))["histories"], 1);
+    place.run(&["ledger", "verify"], 0);
 }
 
 #[test]

@@ -145,7 +145,8 @@ impl Night {
         let (mut disclosures, mut entries) = (BTreeSet::new(), 0);
         let rows = lines(&folder.join("ndjson/histories.ndjson"));
         disclosures.extend(rows.iter().map(|row| word(row, "disclosure_id").to_owned()));
-        for format in ["ndjson", "csv"] {
+        for format in report["files"]["formats"].as_array().expect("formats") {
+            let format = format.as_str().expect("a format");
             let manifest = json(&folder.join(format).join("manifest.json"));
             assert_eq!(
                 manifest["histories"].as_u64(),

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::Value as Json;
+use sqlx::{Connection as _, PgConnection, Row as _};
 
 use crate::{
     nights::{begin, roster, run, set_time},
@@ -20,6 +21,69 @@ fn pull(place: &Place, to: &str, log_key: &Path) -> Json {
     let said = place.run(&[&["feed", "pull"], &options[..], &["--log-key", text(log_key)]].concat(), 0);
     server.stop();
     said.last().expect("an answer").clone()
+}
+
+/// A server of the receiver's own: what it runs a copy in.
+struct Receiving {
+    cluster: pg::Cluster,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Receiving {
+    fn start(place: &Place) -> Self {
+        let environment = pg::Environment { search_path: Some("/usr/local/bin:/usr/bin:/bin".into()), bin_dir: None };
+        let folder = place.path("receiver");
+        let cluster = pg::Cluster::start(&folder, &pg::Embedded::default(), &environment, pg::Access::Shared);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        Self { cluster: cluster.expect("a server"), runtime }
+    }
+
+    fn url(&self) -> String {
+        let options = self.cluster.admin_options("postgres");
+        let socket = options.get_socket().expect("a socket").display().to_string();
+        format!("postgres://{}@localhost:{}/postgres?host={socket}", options.get_username(), options.get_port())
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        self.runtime.block_on(async {
+            let mut connection =
+                PgConnection::connect_with(&self.cluster.admin_options("postgres")).await.expect("it answers");
+            let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+            let row = sqlx::Executor::fetch_one(&mut connection, sql).await.expect("a table of the copy");
+            row.get(0)
+        })
+    }
+}
+
+#[test]
+fn a_copy_in_postgresql_follows_the_feed_too() {
+    let place = begin("2030-01-02");
+    roster(&place, "2030-01-02", "");
+    run(&place, "2030-01-02", 0);
+    set_time(&place, "2030-01-02T13:00:00Z");
+    let log = place.path("published");
+    place.run(&["ledger", "export", "--out", text(&log)], 0);
+    let key = log.join("log-key.txt");
+    let receiving = Receiving::start(&place);
+    let to = receiving.url();
+    let first = pull(&place, &to, &key);
+    assert_eq!(
+        (&first["histories"], word(&first, "scope"), &first["proved"]),
+        (&1.into(), "whole", &1.into()),
+        "{first}"
+    );
+    assert_eq!((receiving.count("disclosures"), receiving.count("student")), (1, 1));
+    assert!(receiving.count("enrollment") > 0);
+    let again = pull(&place, &to, &key);
+    assert_eq!((&again["histories"], word(&again, "scope")), (&0.into(), "changes"), "{again}");
+    set_time(&place, "2030-01-12T12:00:00Z");
+    roster(&place, "2030-01-12", "2030-01-10");
+    run(&place, "2030-01-12", 0);
+    set_time(&place, "2030-01-12T13:00:00Z");
+    let last = pull(&place, &to, &key);
+    assert_eq!((&last["histories"], &last["withdrawals"]), (&0.into(), &1.into()), "{last}");
+    assert_eq!(["disclosures", "student", "enrollment"].map(|table| receiving.count(table)), [0, 0, 0]);
+    receiving.cluster.stop().expect("it stops");
 }
 
 fn rows(folder: &Path, table: &str) -> Vec<csv::StringRecord> {

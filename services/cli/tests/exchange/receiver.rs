@@ -71,6 +71,20 @@ impl Server {
         }
     }
 
+    /// Whether it was killed. What still lives a while after its caller has gone is stopped in order.
+    pub fn ended(mut self) -> bool {
+        let until = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                assert_eq!(status.code(), None, "it was killed: {status}");
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.stop();
+        false
+    }
+
     /// Where it listens, and where its certificates and the callers' are.
     pub fn place(&self) -> (String, PathBuf) {
         (self.url.trim_start_matches("https://").to_owned(), self.certificates.clone())

@@ -121,6 +121,73 @@ fn custody_that_ended_stays_ended_after_an_older_backup_is_restored() {
 }
 
 #[test]
+fn what_was_ordered_and_undone_after_a_backup_holds_after_its_restore() {
+    let place = Place::new();
+    let files = state(&place);
+    let paths: Vec<&str> = files.iter().map(|path| text(path)).collect();
+    place.run(&["intake", "load", paths[0]], 0);
+    roster(&place, "2026-11-19", "");
+    place.run(&["exchange", "run", "--consumer", "dcf", "--date", "2026-11-19"], 0);
+    assert_eq!(export(&place, "before").expect("delivered"), ["D7", "D8"]);
+    let backup = place.path("backup");
+    place.run(&["db", "backup", "--out", text(&backup)], 0);
+
+    // Since the backup: one child is sealed, somebody not reported yet is too, the other child's client proves to be somebody else.
+    let orders = place.path("orders.ndjson");
+    let order = |id: &str, number: &str| {
+        format!(
+            "{{\"sasid\":\"{id}\",\"kind\":\"sealed\",\"domain\":null,\"order_number\":\"{number}\",\"ordered_on\":\"2026-01-05\"}}\n"
+        )
+    };
+    let domain = order("9907070717", "S-2").replace("\"domain\":null", "\"domain\":\"discipline\"");
+    fs::write(&orders, order("9907070717", "S-1") + &order("9907070733", "S-3") + &domain).expect("a file");
+    // One of them waits for whom it names.
+    place.run(&["identity", "restrict", "--in", text(&orders)], 3);
+    let mut database = Server::start(&place);
+    let client = database.query("SELECT client_id::text FROM identity.client WHERE person_key = 'D8'").remove(0);
+    place.run(&["identity", "review", "undo", &client, "--reason", "another child"], 0);
+    assert_eq!(export(&place, "since").expect("delivered"), Vec::<String>::new());
+    database.stop();
+    place.run(&["ledger", "verify"], 0);
+    let kept = fs::read_to_string(place.path("data/control/journal.ndjson")).expect("a journal");
+    for word in ["9907070717", "9907070733", OTHER, "\"D8\""] {
+        assert!(!kept.contains(word), "the journal names nobody");
+    }
+
+    place.run(&["db", "restore", "--from", text(&backup)], 0);
+    let mut database = Server::start(&place);
+    let restricted =
+        "SELECT order_number FROM identity.restriction UNION SELECT order_number FROM history.restriction ORDER BY 1";
+    assert_eq!(database.query(restricted), ["S-1", "S-2"]);
+    assert_eq!(database.query("SELECT order_number FROM identity.awaited_order"), ["S-3"], "it waits for the child");
+    let standing = "SELECT m.outcome || ' ' || m.decided_by FROM identity.match_decision AS m JOIN identity.client AS c USING (client_id)
+        WHERE c.person_key = 'D8' AND m.superseded_at IS NULL";
+    assert_eq!(database.query(standing), ["non_match the control journal"]);
+    assert_eq!(database.query("SELECT count(*) FROM identity.released WHERE person_key = 'D8'"), ["0"]);
+    let called_back = "SELECT (count(*) > 0)::text FROM disclosure.recall WHERE person_key = 'D8'";
+    assert_eq!(database.query(called_back), ["true"]);
+    place.run(&["db", "unseal", "--no-checkpoint", "--reason", "nobody keeps one"], 3);
+    roster(&place, "2026-11-21", "");
+    // The engine does not make the match anew, and the seal of a court is not lifted by that of a restore.
+    place.run(&["exchange", "run", "--consumer", "dcf", "--date", "2026-11-21"], 0);
+    assert_eq!(database.query(standing), ["non_match the control journal"]);
+    assert_eq!(export(&place, "after").expect("delivered"), Vec::<String>::new());
+
+    // Whoever is introduced after the restore comes under the order in the transaction of the load.
+    let text_of = fs::read_to_string(&files[0])
+        .expect("a register")
+        .replace(OTHER, "9907070733")
+        .replace("9907070717", "9907070741");
+    let again = place.path("state/sasid-2.1x/register-3.txt");
+    fs::write(&again, text_of).expect("a file");
+    place.run(&["intake", "load", text(&again)], 0);
+    assert_eq!(database.query(restricted), ["S-1", "S-2", "S-3"]);
+    assert_eq!(database.query("SELECT count(*) FROM identity.awaited_order"), ["0"]);
+    database.stop();
+    place.run(&["ledger", "verify"], 0);
+}
+
+#[test]
 fn the_line_of_a_sealed_child_is_opened_to_nobody_and_entries_name_whose_it_was() {
     let place = Place::new();
     let files = state(&place);

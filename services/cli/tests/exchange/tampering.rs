@@ -34,6 +34,17 @@ fn prepare(place: &Place) {
     place.run(&["break-glass", "close", &opened, "--reason", "the hearing was put off"], 0);
     let opened = open(place, "J-2");
     place.run(&["break-glass", "open", &opened], 0);
+    let paper =
+        ["--consumer", "education_unit", "--holder", "its head", "--reference", "paper 7", "--from", "2026-01-01"];
+    let certified = place.run(&[&["agreement", "certify", "--by", "ann"][..], &paper].concat(), 0);
+    let number = certified[0]["certification"].to_string();
+    place.run(&["agreement", "revoke-certification", &number], 0);
+    let order = place.path("orders.ndjson");
+    let sealed = format!(
+        "{{\"sasid\":\"{OTHER}\",\"kind\":\"confidential_address\",\"domain\":null,\"order_number\":\"S-9\",\"ordered_on\":\"2036-01-05\"}}\n"
+    );
+    fs::write(&order, sealed).expect("a file");
+    place.run(&["identity", "restrict", "--in", text(&order)], 0);
     place.run(&["agreement", "suspend", "cssd_agreement", "--by", "sandbox_steward_1", "--reason", "under review"], 0);
 }
 
@@ -123,6 +134,47 @@ const ATTACKS: &[(&str, &str)] = &[
          UPDATE identity.released SET released = tstzrange(lower(released), NULL)",
         "it does not begin and end with the days that the roster stated",
     ),
+    // A match that nobody decided, with all that follows from it: the two clients are each other's child.
+    (
+        "UPDATE identity.match_decision SET student_id = gen_random_uuid() WHERE superseded_at IS NULL;
+         UPDATE identity.match_decision AS m SET student_id = x.student_id, source_person_id = x.source_person_id
+         FROM identity.match_decision AS o, identity.crosswalk AS x
+         WHERE m.superseded_at IS NULL AND o.superseded_at IS NULL AND o.client_id <> m.client_id AND x.source_person_id = o.source_person_id;
+         UPDATE identity.released AS r SET student_id = m.student_id, source_person_id = m.source_person_id
+         FROM identity.match_decision AS m WHERE m.client_id = r.client_id AND m.superseded_at IS NULL",
+        "of dcf was altered: it is not as the program decided it",
+    ),
+    (
+        "UPDATE identity.client SET person_key = 'D9' WHERE person_key = 'D8'; UPDATE identity.released SET person_key = 'D9' WHERE person_key = 'D8'",
+        "of dcf was altered: it is not as the program decided it",
+    ),
+    (
+        "UPDATE identity.match_decision SET found_again_hash = details_hash WHERE superseded_at IS NULL",
+        "of dcf was altered: it is not as the program decided it",
+    ),
+    (
+        "UPDATE identity.crosswalk SET student_id = (SELECT max(student_id::text)::uuid FROM identity.student)",
+        "was altered: no load and no move brought them there",
+    ),
+    (
+        "INSERT INTO identity.crosswalk_move (kind, from_student, to_student, source_persons, joined_since, decided_by, reason, moved_at)
+         SELECT 'relink', min(student_id::text)::uuid, max(student_id::text)::uuid, ARRAY[min(source_person_id)], now(), 'somebody', 'a reason', now()
+         FROM identity.crosswalk",
+        "of the crosswalk was altered: it is not as the program made it",
+    ),
+    (
+        "INSERT INTO agreements.certification (consumer, holder, reference, valid_from, recorded_by, recorded_at)
+         VALUES ('cssd', 'nobody', 'no paper', '2020-01-01', 'somebody', now())",
+        "of cssd was altered: it does not bear two valid approvals",
+    ),
+    (
+        "UPDATE agreements.certification SET revoked_at = NULL",
+        "a certification of education_unit was altered: the control journal has it revoked at",
+    ),
+    (
+        "DELETE FROM identity.restriction",
+        "1 order(s) that the control journal holds were removed",
+    ),
 ];
 
 /// What is put back after each attack.
@@ -144,6 +196,12 @@ const TABLES: &[&str] = &[
     "agreements.opening",
     "identity.released",
     "identity.authority",
+    "identity.client",
+    "identity.match_decision",
+    "identity.crosswalk",
+    "identity.crosswalk_move",
+    "identity.restriction",
+    "agreements.certification",
 ];
 
 fn verify(place: &Place, more: &[&str], code: i32) -> Vec<String> {

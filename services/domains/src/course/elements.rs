@@ -19,6 +19,8 @@ elements! { Course;
     session_begin_date: Date, Record, "Session begin";
     session_end_date: Date, Record, "Session end";
     grade_level: Text, Record, "Grade when taken";
+    grade_type: Text, Record, "Kind of grade";
+    grading_period: Text, Record, "Grading period";
     outcome: Text, Record, "Outcome";
     outcome_status: Text, Record, "Outcome status";
     numeric_grade: Text, Record, "Numeric grade";

@@ -46,6 +46,8 @@ elements! { Discipline;
     medical_treatment: Boolean, Administrative, "Medical treatment of the perpetrator";
     corporal_punishment_authorized: Boolean, Administrative, "Corporal punishment authorized by a third party";
     corporal_punishment_administrator_type: Text, Administrative, "Who administered corporal punishment";
+    punishment_administrator_last_surname: Text, Administrative, "Who administered corporal punishment, last name";
+    punishment_administrator_first_name: Text, Administrative, "Who administered corporal punishment, first name";
     manifestation_hearing_date: Date, Administrative, "Manifestation hearing";
     disability_related: Boolean, Administrative, "Related to a disability";
 }

@@ -41,4 +41,5 @@ elements! { Student;
     military_residence: Boolean, Administrative, "Address on a military base";
     non_district_building: Boolean, Administrative, "School in a building not of the district's own";
     excluded_from_reporting: Boolean, Administrative, "Excluded from state reporting";
+    partial_file: Boolean, Administrative, "In partial state files";
 }

@@ -1,6 +1,6 @@
 //! Facts on their way in, by COPY: straight into the partition of their domain.
 
-use model::{BatchId, Domain, SourcePersonId};
+use model::{BatchId, Domain, Edition, SourcePersonId};
 use pg::copy::{Json, Rows, Writer};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -13,13 +13,13 @@ macro_rules! into_partition {
             "-- history.copy_facts\nCOPY ",
             $table,
             " (source_person_id, recorded_batch, superseded_batch, line, valid_from, valid_to, domain, school_year, certification,",
-            " restriction, natural_key, kind, lea, facility, payload, reported_on) FROM STDIN (FORMAT BINARY)"
+            " restriction, natural_key, kind, lea, facility, payload, reported_on, edition) FROM STDIN (FORMAT BINARY)"
         ))
     };
 }
 
 /// Columns of that statement.
-const FACT_COLUMNS: u16 = 16;
+const FACT_COLUMNS: u16 = 17;
 
 /// The statement that fills a domain's partition. A derived domain has none.
 const fn into_partition(domain: Domain) -> Option<&'static str> {
@@ -55,7 +55,7 @@ pub(crate) async fn copy_facts(
     let mut rows = Rows::new(FACT_COLUMNS);
     for insert in inserts {
         let Some((person, told)) = facts.get(insert.place) else { continue };
-        put(&mut rows, *person, told, batch, insert.superseded_by);
+        put(&mut rows, *person, told, batch, insert);
         if rows.is_full() {
             writer.send(&mut rows).await?;
         }
@@ -64,12 +64,12 @@ pub(crate) async fn copy_facts(
     expect(inserts.len(), writer.finish().await?, "facts")
 }
 
-fn put(rows: &mut Rows, person: SourcePersonId, told: &Encoded, batch: BatchId, superseded_by: Option<BatchId>) {
+fn put(rows: &mut Rows, person: SourcePersonId, told: &Encoded, batch: BatchId, insert: &Insert) {
     let Encoded { fact, json } = told;
     rows.start();
     rows.put(&person.0);
     rows.put(&batch.0);
-    rows.put(&superseded_by.map(|batch| batch.0));
+    rows.put(&insert.superseded_by.map(|batch| batch.0));
     rows.put(&i32::try_from(fact.line).unwrap_or(i32::MAX));
     rows.put(&fact.valid.from());
     rows.put(&fact.valid.to());
@@ -83,6 +83,7 @@ fn put(rows: &mut Rows, person: SourcePersonId, told: &Encoded, batch: BatchId, 
     rows.put(&fact.facility);
     rows.put(&Json(json.expose()));
     rows.put(&fact.reported_on);
+    rows.put(&insert.edition.as_ref().map(Edition::as_str));
 }
 
 /// Says that a batch has changed these persons: each once a batch.

@@ -149,7 +149,7 @@ pub(crate) async fn delete_moves(conn: &mut PgConnection, persons: &[i64]) -> Re
     sqlx::query!(
         "-- identity.erase_from_moves
         UPDATE identity.crosswalk_move AS m
-        SET source_persons = ARRAY(SELECT u.person FROM UNNEST(m.source_persons) AS u (person) WHERE u.person <> ALL($1::bigint[]))
+        SET vouched = NULL, source_persons = ARRAY(SELECT u.person FROM UNNEST(m.source_persons) AS u (person) WHERE u.person <> ALL($1::bigint[]))
         WHERE m.source_persons && $1::bigint[]",
         persons,
     )

@@ -121,7 +121,7 @@ pub(crate) async fn note_found_again(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "-- identity.note_found_again
-        UPDATE identity.match_decision AS m SET found_again_hash = u.details_hash
+        UPDATE identity.match_decision AS m SET found_again_hash = u.details_hash, found_vouched = NULL
         FROM UNNEST($1::bigint[], $2::bytea[]) AS u (decision_id, details_hash)
         WHERE m.decision_id = u.decision_id AND m.superseded_at IS NULL",
         decisions,

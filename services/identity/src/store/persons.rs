@@ -259,6 +259,18 @@ pub(crate) async fn insert_awaiting_order(
     Ok(())
 }
 
+/// Waits until nothing is being disclosed to anybody, and keeps anything from being disclosed until the transaction ends. Disclosures hold the same
+/// lock, shared.
+pub(crate) async fn stop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"-- identity.stop
+        SELECT pg_advisory_xact_lock(hashtextextended('restriction', 0)) AS "held!: ()""#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
 /// Puts a whole person under a restriction, once per order.
 pub(crate) async fn insert_restriction(
     conn: &mut PgConnection,

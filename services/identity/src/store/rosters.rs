@@ -1,9 +1,11 @@
 //! Rosters, clients, authorities and the population that follows from them.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use model::{ConsumerId, SourcePersonId};
+use model::{ConsumerId, Masked, SourcePersonId};
 use sqlx::{PgConnection, postgres::types::PgRange};
 use std::ops::Bound;
+
+use crate::roster::{Responsible, Supervised};
 
 /// A roster about to be entered.
 pub(crate) struct NewRoster<'a> {
@@ -160,6 +162,77 @@ pub(crate) async fn list_details(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.client_id, row.person_key, row.details)).collect())
+}
+
+/// The clients over whom an authority runs at a moment, those of one officer or office if one is named.
+pub(crate) async fn list_supervised(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    responsible: Responsible<'_>,
+    at: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Supervised>, sqlx::Error> {
+    let (office, officer) = match responsible {
+        Responsible::Officer(officer) => (None, Some(officer)),
+        Responsible::Office(office) => (Some(office), None),
+        Responsible::Agency => (None, None),
+    };
+    let rows = sqlx::query!(
+        r#"-- identity.list_supervised
+        SELECT c.person_key, c.details, min(a.office) AS office, min(a.officer) AS officer, min(a.legal_basis) AS "legal_basis!",
+            min(lower(a.released)) AS "since!", NULLIF(max(COALESCE(upper(a.released), 'infinity')), 'infinity') AS until
+        FROM identity.authority AS a
+        JOIN identity.client AS c ON c.client_id = a.client_id
+        WHERE c.consumer = $1 AND a.superseded_at IS NULL AND a.released @> $2::timestamptz
+            AND ($3::text IS NULL OR a.office = $3) AND ($4::text IS NULL OR a.officer = $4)
+        GROUP BY c.client_id
+        ORDER BY c.client_id
+        LIMIT $5"#,
+        consumer.as_str(),
+        at,
+        office,
+        officer,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Supervised {
+            person_key: Masked::new(row.person_key),
+            details: serde_json::from_value(row.details).unwrap_or_default(),
+            office: row.office,
+            officer: row.officer,
+            legal_basis: row.legal_basis,
+            since: row.since,
+            until: row.until,
+        })
+        .collect())
+}
+
+/// Offices and officers by how many clients they have at a moment, the most first.
+pub(crate) async fn list_responsible(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    at: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<(Option<String>, Option<String>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "-- identity.list_responsible
+        SELECT a.office, a.officer
+        FROM identity.authority AS a
+        JOIN identity.client AS c ON c.client_id = a.client_id
+        WHERE c.consumer = $1 AND a.superseded_at IS NULL AND a.released @> $2::timestamptz
+        GROUP BY a.office, a.officer
+        ORDER BY count(*) DESC, a.office, a.officer
+        LIMIT $3",
+        consumer.as_str(),
+        at,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.office, row.officer)).collect())
 }
 
 /// A current authority as stored.

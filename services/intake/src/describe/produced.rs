@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::title;
+use super::{conditions, title};
 use crate::layout::{
     Record,
     produce::{Each, Fill, Part, Produce, Select, Students},
@@ -19,7 +19,9 @@ pub(super) fn write(out: &mut String, record: &Record) -> fmt::Result {
     writeln!(out, "\n- {}", what(produce))?;
     writeln!(
         out,
-        "- Nothing of students, enrollments, classes or schools (`--exclude-school`) that are excluded from state reporting"
+        "- Nothing of students, enrollments, classes or schools (`--exclude-school`) that are excluded from state reporting; of \
+            other districts (`--district`), schools (`--school`) and students (`--students`) than the report is for; of kinds \
+            of record that are not asked for (`--record`); of students who are in no partial file, if it is one (`--partial-file`)"
     )?;
     for criterion in &produce.select {
         writeln!(out, "- {}", select(record, criterion))?;
@@ -27,9 +29,13 @@ pub(super) fn write(out: &mut String, record: &Record) -> fmt::Result {
     for fill in &produce.fill {
         writeln!(out, "- {} is taken from {}", title(record, fill.field), from(fill))?;
     }
-    for (field, flag, with) in &produce.replace {
-        let flag = flag.replace('_', " ");
-        writeln!(out, "- {}: a code marked \"{flag}\" is reported as `{with}`", title(record, *field))?;
+    for replace in &produce.replace {
+        let when = conditions(record, &replace.when);
+        writeln!(out, "- {}: reported as `{}` where {when}", title(record, replace.field), replace.with)?;
+    }
+    for (field, flag) in &produce.prefer {
+        let title = title(record, *field);
+        writeln!(out, "- {title}: of several the last that is preferred (`{flag}`), else the last")?;
     }
     for fields in &produce.complete {
         writeln!(out, "- {}: all filled, or all blank", titles(record, fields))?;

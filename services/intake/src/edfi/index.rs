@@ -54,6 +54,23 @@ pub(super) struct Session {
     pub end: Option<NaiveDate>,
 }
 
+/// A course as a school offers it in a session.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Offering {
+    pub title: Option<String>,
+    /// The key of the course in the catalogue.
+    pub course: Option<String>,
+}
+
+/// Of a section the offering it is of.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Section {
+    pub course: Option<String>,
+    pub session_owner: Option<String>,
+    pub session: Option<String>,
+    pub session_year: Option<String>,
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Program {
     pub id: Option<String>,
@@ -76,6 +93,8 @@ pub(super) enum Entry {
     Organization(Organization),
     Course(Course),
     Session(Session),
+    Offering(Offering),
+    Section(Section),
     Program(Program),
     Assessment(Assessment),
     /// A family of tests: the title of the family it belongs to.
@@ -97,6 +116,8 @@ impl Entry {
             Self::Organization(_) => Kind::Organization,
             Self::Course(_) => Kind::Course,
             Self::Session(_) => Kind::Session,
+            Self::Offering(_) => Kind::Offering,
+            Self::Section(_) => Kind::Section,
             Self::Program(_) => Kind::Program,
             Self::Assessment(_) => Kind::Assessment,
             Self::Family(_) => Kind::Family,
@@ -115,6 +136,8 @@ impl Entry {
                 Self::Organization(o) => text(&o.parent),
                 Self::Course(c) => text(&c.title) + text(&c.subject) + text(&c.code),
                 Self::Session(_) => 0,
+                Self::Offering(o) => text(&o.title) + text(&o.course),
+                Self::Section(s) => text(&s.course) + text(&s.session_owner) + text(&s.session) + text(&s.session_year),
                 Self::Program(p) => {
                     let services = p.services.iter().map(|s| s.len() + 24).sum::<usize>();
                     text(&p.id) + text(&p.kind) + text(&p.sponsor) + services
@@ -180,6 +203,8 @@ pub(super) enum Kind {
     Organization,
     Course,
     Session,
+    Offering,
+    Section,
     Program,
     Assessment,
     Family,
@@ -196,6 +221,8 @@ impl Kind {
             Self::Organization => "organization",
             Self::Course => "course",
             Self::Session => "session",
+            Self::Offering => "course offering",
+            Self::Section => "section",
             Self::Program => "program",
             Self::Assessment => "assessment",
             Self::Family => "assessment family",

@@ -119,6 +119,7 @@ fn told(person: ToldPerson) -> Option<Person> {
             facility: told.facility,
             certification: Certification::Certified,
             restriction: Restriction::None,
+            edition: None,
             reported_on: told.reported_on,
             line: told.line,
             payload: told.payload,

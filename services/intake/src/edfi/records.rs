@@ -9,6 +9,7 @@ pub(super) mod discipline;
 mod enrollment;
 mod organization;
 mod program;
+mod section;
 mod student;
 
 use model::Fact;
@@ -56,6 +57,8 @@ pub(super) fn converter(name: &str) -> Option<Converter> {
         "StudentSchoolAttendanceEvent" | "StudentSectionAttendanceEvent" => attendance::attendance_event,
         "StudentAssessment" => assessment::student_assessment,
         "CourseTranscript" => course::course_transcript,
+        "StudentSectionAssociation" => section::student_section_association,
+        "Grade" => section::grade,
         "DisciplineIncident" => discipline::discipline_incident,
         "StudentDisciplineIncidentAssociation" | "StudentDisciplineIncidentNonOffenderAssociation" => {
             discipline::incident_participation
@@ -76,6 +79,8 @@ pub(super) fn converter(name: &str) -> Option<Converter> {
         | "EducationServiceCenter" => organization::education_organization,
         "Course" => course::course,
         "Session" => course::session,
+        "CourseOffering" => section::course_offering,
+        "Section" => section::section,
         "Program" => program::program,
         "Assessment" => assessment::assessment,
         "AssessmentFamily" => assessment::assessment_family,

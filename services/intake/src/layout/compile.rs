@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use domains::definition;
-use model::{Decimal, Domain, Value, ValueKind};
+use model::{Decimal, Domain, Edition, Value, ValueKind};
 
 use super::{
     Characters, Condition, Days, FactRule, Field, FieldKind, Format, Layout, LineEnd, Meaning, OrganizationRule,
@@ -211,6 +211,9 @@ fn field(spec: FieldSpec, types: Option<&Types>, is_fixed: bool, next: usize) ->
     let number = |text: &Option<String>| -> Result<Option<i64>, String> {
         text.as_ref().map(|text| text.parse::<Decimal>().map(|d| d.0).map_err(|e| e.to_string())).transpose()
     };
+    if (spec.exact || spec.shape.is_some()) && (kind != FieldKind::Text || length == 0) {
+        return Err("only text of a length is exact or has a shape".to_owned());
+    }
     let characters = match spec.allowed.as_deref() {
         None => Characters::Any,
         Some(name) => Characters::named(name).ok_or_else(|| format!("no characters {name:?}"))?,
@@ -226,6 +229,8 @@ fn field(spec: FieldSpec, types: Option<&Types>, is_fixed: bool, next: usize) ->
         disallowed: severity(spec.disallowed.as_deref(), Severity::Error)?,
         table: spec.table,
         characters,
+        is_exact: spec.exact,
+        shape: spec.shape,
         min: number(&spec.min)?,
         max: number(&spec.max)?,
         optional_column: spec.optional_column,
@@ -269,7 +274,7 @@ fn requirements(text: &str, types: Option<&Types>) -> Result<Vec<Requirement>, S
         .collect()
 }
 
-fn conditions(specs: Vec<ConditionSpec>, names: &Names) -> Result<Vec<Condition>, String> {
+pub(super) fn conditions(specs: Vec<ConditionSpec>, names: &Names) -> Result<Vec<Condition>, String> {
     specs
         .into_iter()
         .map(|spec| {
@@ -282,6 +287,7 @@ fn conditions(specs: Vec<ConditionSpec>, names: &Names) -> Result<Vec<Condition>
                 spec.flag.map(Test::Flag),
                 spec.not_flag.map(Test::NotFlag),
                 spec.weekend.filter(|weekend| *weekend).map(|_| Test::Weekend),
+                spec.since.map(Test::Since),
             ];
             let mut asked = asked.into_iter().flatten();
             let (Some(test), None) = (asked.next(), asked.next()) else {
@@ -379,6 +385,10 @@ fn fact(spec: FactSpec, names: &Names, fields: &[Field]) -> Result<FactRule, Str
         (None, from, to, false) => Days::Between(place_some(names, from.as_ref())?, place_some(names, to.as_ref())?),
         _ => return Err(format!("the days of {domain}.{} are told twice", spec.kind)),
     };
+    let edition = places(names, &spec.edition)?;
+    if !edition.iter().filter_map(|place| fields.get(*place)).all(has_order) {
+        return Err(format!("the edition of {domain}.{} is not told by days and by small numbers", spec.kind));
+    }
     Ok(FactRule {
         domain,
         kind: spec.kind,
@@ -389,9 +399,20 @@ fn fact(spec: FactSpec, names: &Names, fields: &[Field]) -> Result<FactRule, Str
         has_year: !spec.any_year,
         certified: place_some(names, spec.certified.as_ref())?,
         expunged: place_some(names, spec.expunged.as_ref())?,
+        edition,
         key_parts: spec.key_parts.into_iter().map(|part| setting(part, names)).collect::<Result<_, _>>()?,
         set,
     })
+}
+
+/// Whether a field can be part of an edition: whatever it may hold comes in an order.
+fn has_order(field: &Field) -> bool {
+    let greatest = Edition::NUMBER_MAX * Decimal::SCALE;
+    match field.kind {
+        FieldKind::Date(_) => true,
+        FieldKind::Integer => field.min >= Some(0) && field.max.is_some_and(|max| max <= greatest),
+        _ => false,
+    }
 }
 
 fn setting(spec: SetSpec, names: &Names) -> Result<Setting, String> {

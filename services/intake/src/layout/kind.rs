@@ -87,6 +87,8 @@ pub enum Characters {
     Suffix,
     /// Letters and digits.
     Alphanumeric,
+    /// Letters, digits and period, none of them accented.
+    Code,
     /// Any, line breaks included (quoted fields of a delimited file).
     Lines,
 }
@@ -100,6 +102,7 @@ impl Characters {
             Self::Person => "letters, dash, period, space, apostrophe; others are taken with a warning",
             Self::Suffix => "letters, period",
             Self::Alphanumeric => "letters and digits",
+            Self::Code => "letters A to Z, digits, period",
             Self::Lines => "any printable character, and line breaks inside quotes",
         }
     }
@@ -115,7 +118,7 @@ impl Characters {
     pub(crate) fn written(self, text: &str) -> String {
         match self {
             Self::Name | Self::Person => text.chars().map(plain).collect(),
-            Self::Any | Self::Suffix | Self::Alphanumeric | Self::Lines => text.to_owned(),
+            Self::Any | Self::Suffix | Self::Alphanumeric | Self::Code | Self::Lines => text.to_owned(),
         }
     }
 
@@ -127,6 +130,7 @@ impl Characters {
             "person" => Self::Person,
             "suffix" => Self::Suffix,
             "alphanumeric" => Self::Alphanumeric,
+            "code" => Self::Code,
             "lines" => Self::Lines,
             _ => return None,
         })

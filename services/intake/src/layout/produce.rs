@@ -9,8 +9,11 @@ use domains::{definition, find_element};
 use model::Element;
 use serde::Deserialize;
 
-use super::compile::{Names, place, places};
-use crate::layout::Field;
+use super::{
+    compile::{Names, conditions, place, places},
+    spec::ConditionSpec,
+};
+use crate::layout::{Condition, Field};
 
 /// As the TOML file writes it.
 #[derive(Deserialize)]
@@ -30,6 +33,9 @@ pub(super) struct ProduceSpec {
     #[serde(default)]
     complete: Vec<Vec<String>>,
     promoted: Option<PromotedSpec>,
+    /// Of each field the element that says whether its value is preferred.
+    #[serde(default)]
+    prefer: BTreeMap<String, String>,
     /// A list that is known to be empty where it is not reported and the other element is.
     #[serde(default)]
     known_empty: BTreeMap<String, String>,
@@ -59,7 +65,7 @@ struct FillSpec {
 #[serde(deny_unknown_fields)]
 struct ReplaceSpec {
     field: String,
-    flag: String,
+    when: Vec<ConditionSpec>,
     with: String,
 }
 
@@ -124,6 +130,15 @@ pub(crate) struct Fill {
     pub day: bool,
 }
 
+/// A code that the source reports as another.
+#[derive(Debug)]
+pub(crate) struct Replace {
+    pub field: usize,
+    /// All must hold.
+    pub when: Vec<Condition>,
+    pub with: String,
+}
+
 /// How a record is made.
 #[derive(Debug)]
 pub(crate) struct Produce {
@@ -133,8 +148,9 @@ pub(crate) struct Produce {
     pub together: Vec<Part>,
     pub select: Vec<Select>,
     pub fill: Vec<Fill>,
-    /// A code that bears the flag is reported as another.
-    pub replace: Vec<(usize, String, String)>,
+    pub replace: Vec<Replace>,
+    /// Fields whose value is taken from the last row that says it is preferred, by this element; else from the last row that has one.
+    pub prefer: Vec<(usize, &'static str)>,
     /// All of these fields are filled, or all are blank.
     pub complete: Vec<Vec<usize>>,
     /// The field whose codes may say that a student was promoted, and the fields that are then blank.
@@ -193,7 +209,10 @@ pub(super) fn compile(spec: ProduceSpec, names: &Names, fields: &[Field]) -> Res
         "row_school_year" => Ok(Part::SchoolYear),
         _ => element(name).map(Part::Element),
     };
-    let replace = spec.replace.into_iter().map(|r| Ok::<_, String>((place(names, &r.field)?, r.flag, r.with)));
+    let replace = spec.replace.into_iter().map(|r| {
+        Ok::<_, String>(Replace { field: place(names, &r.field)?, when: conditions(r.when, names)?, with: r.with })
+    });
+    let prefer = spec.prefer.iter().map(|(field, flag)| Ok::<_, String>((place(names, field)?, element(flag)?)));
     let promoted = spec.promoted.map(|p| Ok::<_, String>((place(names, &p.code)?, places(names, &p.blank)?)));
     Ok(Produce {
         each: spec.each,
@@ -202,6 +221,7 @@ pub(super) fn compile(spec: ProduceSpec, names: &Names, fields: &[Field]) -> Res
         select,
         fill,
         replace: replace.collect::<Result<_, _>>()?,
+        prefer: prefer.collect::<Result<_, _>>()?,
         complete: spec.complete.iter().map(|list| places(names, list)).collect::<Result<_, _>>()?,
         promoted: promoted.transpose()?,
         known_empty: spec

@@ -1,5 +1,7 @@
 //! Conditions and rules across fields.
 
+use chrono::NaiveDate;
+
 use crate::Severity;
 
 /// A condition on a field.
@@ -30,6 +32,8 @@ pub enum Test {
     NotFlag(String),
     /// It is a Saturday or a Sunday.
     Weekend,
+    /// It is this day or a later one.
+    Since(NaiveDate),
 }
 
 impl Condition {
@@ -44,6 +48,7 @@ impl Condition {
             Test::Filled => format!("{title} is filled"),
             Test::Like(shape) => format!("{title} has the shape `{shape}`"),
             Test::Weekend => format!("{title} is a Saturday or a Sunday"),
+            Test::Since(day) => format!("{title} is {day} or later"),
             Test::NotFlag(flag) => {
                 format!("the code table does not mark the value of {title} as \"{}\"", flag.replace('_', " "))
             }

@@ -114,6 +114,11 @@ pub(super) struct FieldSpec {
     pub require: Option<String>,
     pub table: Option<String>,
     pub allowed: Option<String>,
+    /// Text fills the whole length.
+    #[serde(default)]
+    pub exact: bool,
+    /// The shape that text usually has.
+    pub shape: Option<String>,
     pub min: Option<String>,
     pub max: Option<String>,
     /// The severity of a value where none is allowed; `error` unless told.
@@ -137,6 +142,7 @@ pub(super) struct ConditionSpec {
     pub flag: Option<String>,
     pub not_flag: Option<String>,
     pub weekend: Option<bool>,
+    pub since: Option<chrono::NaiveDate>,
 }
 
 /// A rule across fields.
@@ -223,6 +229,9 @@ pub(super) struct FactSpec {
     pub any_year: bool,
     pub certified: Option<String>,
     pub expunged: Option<String>,
+    /// The fields by which editions of the report are put in order: of two the later one stands, whichever comes first.
+    #[serde(default)]
+    pub edition: Vec<String>,
     #[serde(default)]
     pub key_parts: Vec<SetSpec>,
     pub set: BTreeMap<String, SetSpec>,

@@ -516,7 +516,7 @@ fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
         Fate::Quarantined
     } else if any(Outcome::Superseding) || written.withdrawn > 0 || written.came_late {
         Fate::Superseded
-    } else if any(Outcome::New) || any(Outcome::PreliminaryAfterCertified) {
+    } else if any(Outcome::New) || any(Outcome::PreliminaryAfterCertified) || any(Outcome::OlderEdition) {
         Fate::Loaded
     } else if any(Outcome::Erased) || any(Outcome::Expunged) {
         Fate::Quarantined
@@ -543,6 +543,12 @@ fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
         tell(
             "certification.preliminary_after_certified",
             "the record is preliminary and differs from what the district has certified; the certified value stays in use",
+        );
+    }
+    if any(Outcome::OlderEdition) {
+        tell(
+            "record.older_edition",
+            "the record is of an earlier edition (an earlier freeze or certification) than what is known, and differs from it; the later edition stays in use",
         );
     }
     if any(Outcome::Expunged) {

@@ -103,6 +103,7 @@ pub(super) async fn check(
     }
     if !doubtful.is_empty() {
         doubt(tx, &doubtful, info.batch, info.recorded_at).await?;
+        tally.restricts = true;
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use reference::tables::Tables;
 use super::{
     Options,
     backwards::{self, is_told, is_vague},
-    selection::{History, Person, is_excluded, is_of_excluded_school, overlaps, told, within},
+    selection::{
+        History, Person, is_excluded, is_of_excluded_school, is_of_report, overlaps, told, why_left_out, within,
+    },
 };
 use crate::{
     Severity,
@@ -82,10 +84,10 @@ impl Draft {
         }
     }
 
-    /// Takes over what a later row says.
-    fn overlay(&mut self, later: Self) {
-        for (cell, text) in self.cells.iter_mut().zip(later.cells) {
-            if !text.is_empty() {
+    /// Takes over what a later row says, but for the fields that keep what they have.
+    fn overlay(&mut self, later: Self, keep: &BTreeSet<usize>) {
+        for (field, (cell, text)) in self.cells.iter_mut().zip(later.cells).enumerate() {
+            if !text.is_empty() && !keep.contains(&field) {
                 *cell = text;
             }
         }
@@ -110,9 +112,9 @@ impl<'m> Maker<'m> {
         }
         let mut records = Vec::new();
         for person in self.history.persons() {
-            if is_excluded(person.row) {
+            if let Some((rule, message)) = why_left_out(&person, self.options) {
                 if has_rows {
-                    say(None, "selection.excluded", "the student is excluded from state reporting and left out");
+                    say(None, rule, message);
                 }
                 continue;
             }
@@ -174,6 +176,7 @@ impl<'m> Maker<'m> {
             for row in self.history.rows(domain, person) {
                 if is_excluded(row)
                     || is_of_excluded_school(row, self.options)
+                    || !is_of_report(row, stays, self.options)
                     || !self.is_of_student(row, stays)
                     || !self.selects_row(row)
                     || !self.rules().iter().any(|rule| self.matches(rule, domain, row))
@@ -276,11 +279,19 @@ impl<'m> Maker<'m> {
     fn draft(&self, person: &Person<'m>, base: &Base<'m>, matching: &[Vec<&FactRule>], way: usize) -> Draft {
         let empty = || Draft { cells: vec![String::new(); self.plan.record.fields.len()], untold: BTreeSet::new() };
         let mut draft = empty();
+        // Fields whose value so far is a preferred one.
+        let mut preferred = BTreeSet::new();
         for ((domain, row), rules) in base.rows.iter().zip(matching) {
             let Some(rule) = rules.get(way.min(rules.len().saturating_sub(1))) else { continue };
             let mut of_row = empty();
             self.read_back(rule, *domain, row, base, &mut of_row);
-            draft.overlay(of_row);
+            let is_preferred = |(field, flag): &&(usize, &'static str)| {
+                !of_row.text(*field).is_empty() && row.find(flag).and_then(Value::as_boolean) == Some(true)
+            };
+            let of_this: BTreeSet<usize> = self.produce.prefer.iter().filter(is_preferred).map(|(f, _)| *f).collect();
+            let keep = preferred.difference(&of_this).copied().collect();
+            draft.overlay(of_row, &keep);
+            preferred.extend(of_this);
         }
         self.fill_rest(person, base, &mut draft);
         self.settle(base, &mut draft);
@@ -369,12 +380,10 @@ impl<'m> Maker<'m> {
 
     /// What the source itself does to a record before it reports it.
     fn settle(&self, base: &Base<'_>, draft: &mut Draft) {
-        for (field, flag, with) in &self.produce.replace {
-            let edition = self.plan.edition_in_use(*field, base.year);
-            let code = edition.and_then(|edition| edition.find(draft.text(*field)));
-            if code.is_some_and(|code| code.flags.contains(flag)) {
-                draft.blank(*field);
-                draft.fill((*field, Some(with.clone())));
+        for replace in &self.produce.replace {
+            if all_hold(self.plan, &replace.when, &draft.texts(), base.year) {
+                draft.blank(replace.field);
+                draft.fill((replace.field, Some(replace.with.clone())));
             }
         }
         if let Some((code, fields)) = &self.produce.promoted

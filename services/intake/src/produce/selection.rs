@@ -1,9 +1,11 @@
 //! What is known of a student, person by person, and which of it the source's criteria select.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use model::{Domain, Row, SchoolYear, Section, SectionState, SourcePersonId, Value};
 
-use super::Options;
+use super::{Extent, Options};
 
 /// A disclosed history, as far as it is one state's.
 #[derive(Clone, Copy)]
@@ -51,6 +53,12 @@ impl<'h> History<'h> {
         self.of_state(domain).filter(move |row| row.source.person == id)
     }
 
+    /// The districts and schools that the state's students are reported at.
+    pub(super) fn places(&self) -> impl Iterator<Item = &'h str> {
+        let of_row = |row: &'h Row| ["local_education_agency_id", "school_id"].map(|element| row.find_text(element));
+        self.of_state(Domain::Enrollment).flat_map(of_row).flatten()
+    }
+
     /// Rows of the domain that no person with an identifier answers for.
     pub(super) fn has_rows(&self, domain: Domain) -> bool {
         self.of_state(domain).next().is_some()
@@ -70,7 +78,8 @@ impl<'h> History<'h> {
 
     /// The stays that are not excluded from state reporting, at schools that the report takes in.
     fn reported<'o>(&self, person: &Person<'_>, options: &'o Options) -> impl Iterator<Item = &'h Row> + use<'h, 'o> {
-        self.rows(Domain::Enrollment, person).filter(|row| !is_excluded(row) && !is_of_excluded_school(row, options))
+        self.rows(Domain::Enrollment, person)
+            .filter(|row| !is_excluded(row) && !is_of_excluded_school(row, options) && is_reported_place(row, options))
     }
 
     /// The stays on the report's last day.
@@ -94,6 +103,53 @@ pub(super) fn is_excluded(row: &Row) -> bool {
 pub(super) fn is_of_excluded_school(row: &Row, options: &Options) -> bool {
     let school = row.find_text("school_id");
     school.is_some_and(|school| options.excluded_schools.iter().any(|excluded| excluded == school))
+}
+
+/// Whether a stay is at a district and school that the report is for.
+fn is_reported_place(stay: &Row, options: &Options) -> bool {
+    let is_for = |wanted: &[String], element| wanted.is_empty() || is_one_of(stay.find_text(element), wanted);
+    is_for(&options.districts, "local_education_agency_id") && is_for(&options.schools, "school_id")
+}
+
+fn is_one_of(code: Option<&str>, wanted: &[String]) -> bool {
+    code.is_some_and(|code| wanted.iter().any(|one| one == code))
+}
+
+/// Whether a row is about a district and school that the report is for. One that names no school, or no district either, is that of the
+/// student's stays there (`stays`, as the report selects them).
+pub(super) fn is_of_report(row: &Row, stays: &[&Row], options: &Options) -> bool {
+    let (lea, school) = (row.find_text("local_education_agency_id"), row.find_text("school_id"));
+    let of_stays = |element, code: &str| stays.iter().any(|stay| stay.find_text(element) == Some(code));
+    if options.districts.is_empty() && options.schools.is_empty() {
+        return true;
+    }
+    let in_district = match lea {
+        Some(lea) if options.districts.is_empty() => school.is_some() || of_stays("local_education_agency_id", lea),
+        Some(_) => is_one_of(lea, &options.districts),
+        None => !stays.is_empty(),
+    };
+    let at_school = match school {
+        Some(_) if options.schools.is_empty() => true,
+        Some(_) => is_one_of(school, &options.schools),
+        None => options.schools.is_empty() || !stays.is_empty(),
+    };
+    in_district && at_school
+}
+
+/// Whether the report is for the student at all; what is to be said if not.
+pub(super) fn why_left_out(person: &Person<'_>, options: &Options) -> Option<(&'static str, &'static str)> {
+    if is_excluded(person.row) {
+        return Some(("selection.excluded", "the student is excluded from state reporting and left out"));
+    }
+    let is_named =
+        |students: &BTreeSet<String>| person.row.find_text("state_id").is_some_and(|id| students.contains(id));
+    if options.students.as_ref().is_some_and(|students| !is_named(students.expose())) {
+        return Some(("selection.not_named", "the report is for other students; the student is left out"));
+    }
+    if options.extent == Extent::Partial && person.row.find("partial_file").and_then(Value::as_boolean) != Some(true) {
+        return Some(("selection.partial_file", "the student is not marked for partial files and left out"));
+    }
+    None
 }
 
 /// Whether a day lies within the report's dates.

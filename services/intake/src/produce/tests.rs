@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use domains::definition;
-use model::{BatchId, Certification, Domain, Lineage, Row, SchoolYear, Section, SectionState, SourcePersonId, Value};
+use model::{
+    BatchId, Certification, Domain, Lineage, Masked, Row, SchoolYear, Section, SectionState, SourcePersonId, Value,
+};
 
-use super::{Options, Producer, Remark};
+use super::{Extent, Options, Producer, Remark};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().expect("a day")

@@ -193,9 +193,17 @@ fn check_field(
     if plan.is_suppressed(text) && require != Requirement::Mandatory {
         return;
     }
-    if let Err((rule, message)) = check_content(field, text) {
+    if let Err(refused) = check_content(field, text) {
+        // What a number or a day looks wrong for may be a character that nobody sees.
+        let unseen = if field.kind == FieldKind::Text { None } else { unprintable(field, text) };
+        let (rule, message) = unseen.unwrap_or(refused);
         say(rule, Severity::Error, message);
         return;
+    }
+    if let Some(shape) = field.shape.as_deref().filter(|shape| !is_like(text, shape)) {
+        let message =
+            format!("{} is usually of the shape {shape} (# a digit, @ a letter); it is taken as it is", field.title);
+        say("text.shape", Severity::Warning, message);
     }
     if field.characters == Characters::Person && !text.chars().all(Characters::is_of_name) {
         let message =
@@ -259,7 +267,15 @@ fn check_content(field: &Field, text: &str) -> Result<(), Refused> {
     }
     let refuse = |rule: &'static str, what: &str| Err((rule, format!("{} {what}", field.title)));
     match &field.kind {
-        FieldKind::Text => check_characters(field, text),
+        FieldKind::Text => {
+            check_characters(field, text)?;
+            match text.chars().count() {
+                length if field.is_exact && length != field.length => {
+                    refuse("text.length", &format!("must have {} characters; it has {length}", field.length))
+                }
+                _ => Ok(()),
+            }
+        }
         FieldKind::Digits(count) => {
             if !text.bytes().all(|byte| byte.is_ascii_digit()) {
                 return refuse("digits.invalid", "must hold digits only");
@@ -331,6 +347,7 @@ fn check_characters(field: &Field, text: &str) -> Result<(), Refused> {
             Characters::Name => Characters::is_of_name(c),
             Characters::Suffix => c.is_alphabetic() || c == '.',
             Characters::Alphanumeric => c.is_alphanumeric(),
+            Characters::Code => c.is_ascii_alphanumeric() || c == '.',
         };
         if !good {
             return Err(("text.characters", format!("{} may hold {} only", field.title, field.characters.words())));
@@ -368,6 +385,7 @@ fn holds(plan: &RecordPlan<'_>, condition: &Condition, cells: &[&str], year: Opt
         Test::Like(shape) => is_like(text, shape),
         Test::Weekend => date_of(plan, condition.field, cells)
             .is_some_and(|day| matches!(day.weekday(), Weekday::Sat | Weekday::Sun)),
+        Test::Since(day) => date_of(plan, condition.field, cells).is_some_and(|found| *day <= found),
         Test::Flag(flag) => has_flag(plan, condition.field, text, flag, year),
         Test::NotFlag(flag) => !has_flag(plan, condition.field, text, flag, year),
     }

@@ -5,6 +5,7 @@ use super::{
     delimited::Cells,
     header::{names_all, names_known, simplified},
     plan::RecordPlan,
+    said,
 };
 use crate::{
     Finding, Layout, Severity,
@@ -83,6 +84,9 @@ pub(crate) fn misfit(layout: &Layout, sample: &[u8]) -> Option<Finding> {
         Format::Delimited { header: false, .. } => (record.fields.len(), "columns"),
         Format::Delimited { .. } => return None,
     };
+    if let Some(finding) = other_delimiter(layout, complete_lines(sample).next().unwrap_or_default()) {
+        return Some(finding);
+    }
     let mut cells = Cells::default();
     // A line that cannot be cut alone, because a quote goes on in the next one, says nothing.
     let mut size = |line: &str| match layout.format {
@@ -128,6 +132,27 @@ pub(crate) fn misfit(layout: &Layout, sample: &[u8]) -> Option<Finding> {
     };
     let message = format!("all lines have {first} {unit} where {wanted} are expected: {how}");
     Some(Finding::new(1, "file.record_length", Severity::Fatal, message))
+}
+
+/// Says so when the first line of a delimited file is one of its layout, but for what stands between the values.
+pub(super) fn other_delimiter(layout: &Layout, first_line: &[u8]) -> Option<Finding> {
+    let (Format::Delimited { delimiter, header, .. }, Some(record)) = (&layout.format, layout.records.first()) else {
+        return None;
+    };
+    let line = String::from_utf8_lossy(first_line);
+    let mut cells = Cells::default();
+    let mut fits = |by: u8| {
+        if cells.split(&line, by).is_err() {
+            return false;
+        }
+        if !header {
+            return cells.len() == record.fields.len();
+        }
+        let names: Vec<&str> = (0..cells.len()).map(|cell| cells.get(&line, cell).trim_matches(' ')).collect();
+        names_all(record, &names)
+    };
+    let found = *b";\t|,".iter().find(|by| **by != *delimiter && fits(**by))?;
+    Some(said::other_delimiter(found, *delimiter))
 }
 
 /// A file of several kinds of record: none of its first lines is of any of them, and another layout fits.
@@ -178,8 +203,19 @@ pub(super) enum Unit {
     Columns,
 }
 
-/// Gives the cells of a record as they are when everything from a place (from 1) on is read so many places further on.
-type Moved<'m, 't> = dyn Fn(u32, isize) -> Vec<&'t str> + 'm;
+/// How the cells of a record are read where something has shifted them.
+#[derive(Clone, Copy)]
+pub(super) struct Shift {
+    /// The first place (from 1) that has moved.
+    first: u32,
+    /// How many places further on it stands.
+    by: isize,
+    /// The end marker stands where it belongs: it has not moved, and is part of nothing else.
+    is_marked: bool,
+}
+
+/// Gives the cells of a record as they are read through a shift.
+type Moved<'m, 't> = dyn Fn(Shift) -> Vec<&'t str> + 'm;
 
 /// Where a bad record becomes good when its fields from the first odd one on are read some places to the right or left, says that one thing
 /// instead of what follows from it.
@@ -193,17 +229,37 @@ pub(super) fn explain_shift(
     let odd: Vec<u32> = checked.of_fields().filter_map(|finding| finding.column).collect();
     let Some(first) = odd.iter().copied().min().filter(|_| odd.len() > 1) else { return };
     let most = if unit == Unit::Positions { SHIFT_MAX } else { 1 };
+    let last = plan.columns.iter().max().copied();
+    let has_marker = matches!(plan.record.fields.last().map(|field| &field.kind), Some(FieldKind::Constant(_)));
+    let is_marked = has_marker && last.is_some_and(|last| !odd.contains(&last));
     for by in (1..=most).flat_map(|by| [by as isize, -(by as isize)]) {
-        let again = check(plan, &moved(first, by), line, &mut Notes::default());
+        let again = check(plan, &moved(Shift { first, by, is_marked }), line, &mut Notes::default());
         // What stood at the far end has been pushed out, and what was cut short or left out has its value nowhere.
-        let last = plan.columns.iter().max().copied();
-        let is_gone = |column: u32| last == Some(column) || (by < 0 && column == first);
+        let is_gone = |column: u32| {
+            last == Some(column)
+                || (by < 0 && column == first)
+                || (is_marked && by > 0 && is_before_marker(plan, column, by.unsigned_abs(), unit))
+        };
         let is_left = |finding: &&Finding| finding.column.is_some_and(|column| column >= first && !is_gone(column));
         if !again.of_fields().filter(is_left).any(|finding| finding.severity >= Severity::Error) {
             // Nothing was odd before that place, and what is odd after it follows from the shift.
             checked.findings = vec![shifted(first, by, unit, line)];
             return;
         }
+    }
+}
+
+/// Whether what stood in a field has been pushed out, in part at least, by an end marker that did not give way.
+fn is_before_marker(plan: &RecordPlan<'_>, column: u32, by: usize, unit: Unit) -> bool {
+    let Some(marker) = plan.record.fields.last() else { return false };
+    match (plan.columns.iter().position(|own| *own == column), unit) {
+        (Some(place), Unit::Positions) => plan
+            .record
+            .fields
+            .get(place)
+            .is_some_and(|field| field.span.start + field.span.length + by > marker.span.start),
+        (Some(place), Unit::Columns) => place + 1 + by >= plan.record.fields.len(),
+        (None, _) => false,
     }
 }
 
@@ -225,31 +281,40 @@ fn shifted(first: u32, by: isize, unit: Unit, line: u32) -> Finding {
     Finding::new(line, "record.shifted", Severity::Error, message).at_column(first)
 }
 
-/// The fields of a fixed record, those from a position on read further on.
-pub(super) fn moved_text<'t>(record: &Record, text: &'t str, first: u32, by: isize) -> Vec<&'t str> {
+/// The fields of a fixed record, read through a shift.
+pub(super) fn moved_text<'t>(record: &Record, text: &'t str, shift: Shift) -> Vec<&'t str> {
     let starts: Vec<usize> = text.char_indices().map(|(start, _)| start).collect();
     let at = |position: usize| starts.get(position).copied().unwrap_or(text.len());
+    let end = record.fields.last().map(|marker| marker.span.start).filter(|_| shift.is_marked).unwrap_or(usize::MAX);
     record
         .fields
         .iter()
         .map(|field| {
-            let shift = if field.span.start + 1 >= first as usize { by } else { 0 };
-            let start = field.span.start.saturating_add_signed(shift);
-            text.get(at(start)..at(start + field.span.length)).unwrap_or_default().trim_matches(' ')
+            let (start, length) = (field.span.start, field.span.length);
+            let cut = if start >= end {
+                at(start)..at(start + length)
+            } else {
+                let by = if start + 1 >= shift.first as usize { shift.by } else { 0 };
+                let start = start.saturating_add_signed(by);
+                at(start.min(end))..at((start + length).min(end))
+            };
+            text.get(cut).unwrap_or_default().trim_matches(' ')
         })
         .collect()
 }
 
-/// The fields of a delimited record, those from a column on read further on.
+/// The fields of a delimited record, read through a shift.
 pub(super) fn moved_cells<'t>(
     of_field: &[Option<usize>],
     text: &'t str,
     cells: &'t Cells,
-    first: u32,
-    by: isize,
+    shift: Shift,
 ) -> Vec<&'t str> {
-    let column_of =
-        |column: usize| if column + 1 >= first as usize { column.saturating_add_signed(by) } else { column };
-    let text_of = |column: usize| cells.get(text, column_of(column)).trim_matches(' ');
+    let marker = of_field.last().copied().flatten().filter(|_| shift.is_marked);
+    let text_of = |column: usize| {
+        let has_moved = column + 1 >= shift.first as usize && marker != Some(column);
+        let from = if has_moved { column.saturating_add_signed(shift.by) } else { column };
+        if has_moved && marker == Some(from) { "" } else { cells.get(text, from).trim_matches(' ') }
+    };
     of_field.iter().map(|column| column.map_or("", text_of)).collect()
 }

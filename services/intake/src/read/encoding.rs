@@ -80,6 +80,8 @@ pub(super) enum Beginning {
     Text(usize),
     /// UTF-16 or UTF-32: a byte order mark of theirs, or zero bytes among the first.
     Wide,
+    /// EBCDIC.
+    Mainframe,
 }
 
 pub(super) fn beginning(bytes: &[u8]) -> Beginning {
@@ -87,8 +89,25 @@ pub(super) fn beginning(bytes: &[u8]) -> Beginning {
     if first.starts_with(&[0xef, 0xbb, 0xbf]) {
         return Beginning::Text(3);
     }
-    let wide = first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) || first.contains(&0);
-    if wide { Beginning::Wide } else { Beginning::Text(0) }
+    let zeros = memchr::memchr_iter(0, first).count();
+    // One zero byte among several others is a bad character of some field.
+    let has_zeros = zeros > 0 && zeros * 2 >= first.len();
+    if has_zeros || first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) {
+        Beginning::Wide
+    } else if is_mainframe(bytes) {
+        Beginning::Mainframe
+    } else {
+        Beginning::Text(0)
+    }
+}
+
+/// Whether text is written in EBCDIC: blanks are 0x40 there, letters and digits lie above 0x80. No other encoding has that many of these and is no UTF-8.
+fn is_mainframe(bytes: &[u8]) -> bool {
+    const LOOKED_AT: usize = 512;
+    let sample = bytes.get(..bytes.len().min(LOOKED_AT)).unwrap_or_default();
+    let is_utf8 = std::str::from_utf8(sample).map_or_else(|error| error.error_len().is_none(), |_| true);
+    let alike = sample.iter().filter(|byte| matches!(byte, 0x40 | 0x81..=0xf9)).count();
+    !is_utf8 && alike * 4 > sample.len() * 3
 }
 
 #[cfg(test)]
@@ -114,6 +133,10 @@ mod tests {
         assert_eq!(beginning(b"S\0A\0"), Beginning::Wide);
         assert_eq!(beginning(b"\xef\xbb\xbfS"), Beginning::Text(3));
         assert_eq!(beginning(b"S"), Beginning::Text(0));
+        assert_eq!(beginning(b"R\x0012"), Beginning::Text(0));
         assert_eq!(beginning(b""), Beginning::Text(0));
+        assert_eq!(beginning(b"\xd9\xf9\xf9\xf0\xf0\x40\x40\xd8\xa4\x89\x95\x83\x85\x15"), Beginning::Mainframe);
+        assert_eq!(beginning("\u{5b66}\u{751f}".as_bytes()), Beginning::Text(0));
+        assert_eq!(beginning(b"Ren\xe9e"), Beginning::Text(0));
     }
 }

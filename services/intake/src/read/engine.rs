@@ -198,6 +198,7 @@ impl Engine<'_, '_, '_> {
         match beginning(self.buffer.filled()) {
             Beginning::Text(mark) => self.buffer.take(mark),
             Beginning::Wide => return Ok(Some(said::not_utf8())),
+            Beginning::Mainframe => return Ok(Some(said::mainframe())),
         }
         if self.buffer.line_at(0)? == Next::End {
             return Ok(Some(said::empty()));

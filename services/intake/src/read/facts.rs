@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use domains::{FactBuilder, definition};
-use model::{Certification, Fact, Masked, Period, Restriction, SchoolYear, Value, ValueKind};
+use model::{Certification, Edition, Fact, Masked, Period, Restriction, SchoolYear, Value, ValueKind};
 use reference::tables::Tables;
 
 use super::{
@@ -98,6 +98,7 @@ impl<'a> Checkpoint<'a> {
         if self.says_yes(rule.expunged) == Some(true) {
             builder.restriction(Restriction::Expunged);
         }
+        builder.edition(self.edition(rule));
         for part in &rule.key_parts {
             let text = self.value(part, ValueKind::Text).map(|value| value.to_plain());
             builder.key_part(&text.unwrap_or_default());
@@ -107,6 +108,14 @@ impl<'a> Checkpoint<'a> {
             builder.set_some(element, self.value(setting, kind));
         }
         builder.into_fact().map_err(|error| Finding::new(self.line, "fact.invalid", Severity::Error, error.to_string()))
+    }
+
+    fn edition(&self, rule: &FactRule) -> Option<Edition> {
+        let part = |field: &usize| {
+            let kind = &self.plan.record.fields.get(*field)?.kind;
+            value::of(kind, self.text(*field), kind.value_kind()?)
+        };
+        Edition::of(&rule.edition.iter().map(part).collect::<Vec<_>>())
     }
 
     fn days(&self, days: Days) -> Result<Period, Finding> {

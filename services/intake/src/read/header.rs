@@ -109,6 +109,9 @@ fn other_layout(layout: &Layout, other: &str) -> Finding {
 }
 
 fn nothing_known(layout: &Layout, line: &str) -> Finding {
+    if let Some(finding) = super::drift::other_delimiter(layout, line.as_bytes()) {
+        return finding;
+    }
     if let Some(other) = super::drift::other_layouts(line, layout) {
         let message = format!("the first line names none of the columns of {}: this is a file of {other}", layout.id);
         return Finding::new(1, "file.wrong_layout", Severity::Fatal, message);

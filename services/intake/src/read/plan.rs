@@ -164,6 +164,7 @@ fn key(meaning: &Meaning) -> Vec<usize> {
         fields.extend(rule.when.iter().map(|condition| condition.field));
         fields.extend(rule.key_parts.iter().flat_map(fields_of));
         fields.extend(rule.certified);
+        fields.extend(&rule.edition);
         fields.extend(kind.key.iter().flat_map(|element| fields_of_element(meaning, rule, element)));
     }
     fields.sort_unstable();

@@ -33,6 +33,26 @@ pub(super) fn returns_alone() -> Finding {
     Finding::new(0, "file.line_end", Severity::Fatal, message)
 }
 
+pub(super) fn other_delimiter(found: u8, expected: u8) -> Finding {
+    let named = |delimiter: u8| match delimiter {
+        b',' => "commas",
+        b';' => "semicolons",
+        b'\t' => "tabs",
+        _ => "bars",
+    };
+    let message = format!(
+        "the values stand between {} where {} are expected: save the file with {1} and send it again",
+        named(found),
+        named(expected)
+    );
+    Finding::new(1, "file.delimiter", Severity::Fatal, message)
+}
+
+pub(super) fn mainframe() -> Finding {
+    let message = "the file is written in EBCDIC, as on mainframes; send it as UTF-8";
+    Finding::new(0, "encoding.not_utf8", Severity::Fatal, message)
+}
+
 pub(super) fn header_again(line: u32) -> Finding {
     let message = "the header stands here again, as where files were joined; the line is passed over";
     Finding::new(line, "header.again", Severity::Warning, message)

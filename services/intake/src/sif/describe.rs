@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use reference::tables::{TableStatus, Tables};
 
 use super::{
-    census,
+    census, facts,
     shape::{Holds, STUDENT_CONTACT, Shape},
 };
 use crate::layout::Status;
@@ -15,6 +15,21 @@ pub fn page() -> String {
     let mut page = String::new();
     // Cannot fail: writing to a String.
     let _written = write_page(&mut page);
+    page
+}
+
+/// The page of the objects of students and schools.
+pub fn objects_page() -> String {
+    let mut page = "# SIF 2.x objects of students and schools\n\n\
+        - Form: XML in UTF-8, without document type declaration; objects or events, alone or in a SIF_Message\n\
+        - Objects name each other by RefId: those of one delivery are loaded together, in any order of files\n\
+        - Loaded and checked (`intake load`, `intake check`); not converted and not produced\n\n\
+        | Object | What it becomes |\n|---|---|\n"
+        .to_owned();
+    for (name, what) in facts::objects() {
+        page.extend(["| ", name, " | ", what, " |\n"]);
+    }
+    page.push_str("\nAll others are counted and passed over.\n");
     page
 }
 
@@ -96,4 +111,18 @@ fn write_tables(out: &mut String) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_object_that_is_read_stands_on_the_page() {
+        let page = objects_page();
+        for (name, what) in facts::objects() {
+            assert!(facts::wants(name) && page.contains(&format!("| {name} | {what} |")), "{name}");
+        }
+        assert!(!facts::wants("StaffPersonal"));
+    }
 }

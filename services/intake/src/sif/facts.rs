@@ -44,24 +44,36 @@ pub(crate) type Outcome<T> = Result<T, Refused>;
 
 type Converter = for<'a> fn(&mut Source<'a>) -> Outcome<Output>;
 
+/// The objects that are read: what becomes of each, and how.
+const OBJECTS: [(&str, &str, Converter); 15] = [
+    ("StudentPersonal", "who the student is, where they live and how they are reached", student::student_personal),
+    (
+        "StudentDemographicRecord",
+        "who the student is, as a record that moves with them says",
+        student::student_demographic_record,
+    ),
+    ("StudentMeal", "eligibility for meals", student::student_meal),
+    ("StudentContact", "a contact of the student", contact::student_contact),
+    ("StudentSchoolEnrollment", "an enrollment", enrollment::student_school_enrollment),
+    ("StudentAttendanceSummary", "attendance of a period", enrollment::student_attendance_summary),
+    ("StudentDailyAttendance", "attendance on a day", enrollment::student_daily_attendance),
+    ("OfficialStudentPeriodAttendance", "attendance by class periods", enrollment::official_student_period_attendance),
+    ("StudentAcademicRecord", "courses, tests and what else an academic record holds", record::student_academic_record),
+    ("StudentParticipation", "special education and other programs", special_education::student_participation),
+    ("StudentPlacement", "special education, its setting and services", special_education::student_placement),
+    ("SchoolInfo", "a school, in the reference data", organization::school_info),
+    ("LEAInfo", "a district, in the reference data", organization::lea_info),
+    ("StudentRecordExchange", "which records belong together; nothing of its own", |_| Ok(Output::Learned)),
+    ("AttendanceCodeInfo", "what a school's codes of attendance mean; nothing of its own", |_| Ok(Output::Learned)),
+];
+
+/// The objects that are read, and what becomes of each.
+pub(crate) fn objects() -> impl Iterator<Item = (&'static str, &'static str)> {
+    OBJECTS.iter().map(|(name, what, _)| (*name, *what))
+}
+
 fn converter(name: &str) -> Option<Converter> {
-    Some(match name {
-        "StudentContact" => contact::student_contact,
-        "StudentPersonal" => student::student_personal,
-        "StudentDemographicRecord" => student::student_demographic_record,
-        "StudentMeal" => student::student_meal,
-        "StudentSchoolEnrollment" => enrollment::student_school_enrollment,
-        "StudentAttendanceSummary" => enrollment::student_attendance_summary,
-        "StudentDailyAttendance" => enrollment::student_daily_attendance,
-        "OfficialStudentPeriodAttendance" => enrollment::official_student_period_attendance,
-        "StudentAcademicRecord" => record::student_academic_record,
-        "StudentParticipation" => special_education::student_participation,
-        "StudentPlacement" => special_education::student_placement,
-        "SchoolInfo" => organization::school_info,
-        "LEAInfo" => organization::lea_info,
-        "StudentRecordExchange" | "AttendanceCodeInfo" => |_| Ok(Output::Learned),
-        _ => return None,
-    })
+    OBJECTS.iter().find(|(own, ..)| *own == name).map(|(.., convert)| *convert)
 }
 
 /// Whether objects of this name are kept.

@@ -85,6 +85,13 @@ fn fields_of_a_fixed_record_are_named_with_their_position() {
     check(1, 217, "reserved", 3, &["1:217 csde_use field.disallowed warning"]);
     check(3, 275, " ", 2, &["3:275 end_marker record.end_marker error"]);
     check(1, 144, "B\u{1}", 2, &["1:144 outcome text.control_character error"]);
+    check(1, 34, "\x002", 2, &["1:34 birth_date text.control_character error"]);
+    // A course code has twelve characters; what its parts are is another matter.
+    check(1, 82, "02052G1.001 ", 2, &["1:82 nces_course_code text.length error"]);
+    check(1, 82, "ABC         ", 2, &["1:82 nces_course_code text.length error"]);
+    check(1, 82, "!!!!!!!!!!!!", 2, &["1:82 nces_course_code text.characters error"]);
+    check(1, 82, "02G052051.00", 3, &["1:82 nces_course_code text.shape warning"]);
+    check(2, 82, "51045GKG0411", 3, &[]);
     check(1, 144, "\0\0", 2, &["1:144 outcome text.control_character error"]);
 }
 
@@ -153,6 +160,29 @@ fn lines_of_a_wrong_length_are_named_and_the_others_load() {
 }
 
 #[test]
+fn a_shift_before_an_end_marker_is_told_wherever_it_begins() {
+    fn check_shift(id: &str, line: usize, position: usize) {
+        let clean = text(layout(id));
+        let mut lines: Vec<String> = clean.split_inclusive('\n').map(str::to_owned).collect();
+        let shifted = lines.get_mut(line - 1).expect("the line is there");
+        shifted.insert(position - 1, ' ');
+        let before_marker = shifted.rfind('X').expect("it ends with the marker") - 1;
+        shifted.remove(before_marker);
+        let (_, said) = said(layout(id), lines.concat().as_bytes());
+        assert!(
+            matches!(said.as_slice(), [one] if one.starts_with(&format!("{line}:")) && one.ends_with("record.shifted error")),
+            "{id} {line} {position}: {said:?}"
+        );
+    }
+    for position in [2, 12, 15, 23, 26, 40, 75, 119] {
+        check_shift("sasid-2.1x", 1, position);
+    }
+    for position in [1, 11, 14, 34, 42, 55, 75, 82, 161] {
+        check_shift("tcs-4.0", 1, position);
+    }
+}
+
+#[test]
 fn a_line_without_end_is_refused_and_memory_stays_flat() {
     let mut bytes = text(layout("tcs-4.0")).into_bytes();
     let good = bytes.clone();
@@ -197,6 +227,24 @@ fn other_encodings_are_recognised() {
     let wide: Vec<u8> = clean.encode_utf16().flat_map(u16::to_le_bytes).collect();
     check_said("sasid-2.1", &wide, 0, &["0:- - encoding.not_utf8 fatal"]);
     // Positions counted in bytes.
+    // A mainframe's text: blanks, letters and digits lie elsewhere.
+    let mainframe: Vec<u8> = clean
+        .bytes()
+        .map(|byte| match byte {
+            b' ' => 0x40,
+            b'0'..=b'9' => byte - b'0' + 0xf0,
+            b'A'..=b'I' => byte - b'A' + 0xc1,
+            b'J'..=b'R' => byte - b'J' + 0xd1,
+            b'S'..=b'Z' => byte - b'S' + 0xe2,
+            b'a'..=b'i' => byte - b'a' + 0x81,
+            b'j'..=b'r' => byte - b'j' + 0x91,
+            b's'..=b'z' => byte - b's' + 0xa2,
+            b'\n' => 0x15,
+            b'\r' => b'\r',
+            _ => 0x6b,
+        })
+        .collect();
+    check_said("sasid-2.1", &mainframe, 0, &["0:- - encoding.not_utf8 fatal"]);
     let bytes_counted = accented.replacen("  ", "", 1);
     check_said("sasid-2.1", bytes_counted.as_bytes(), 1, &["0:- - record.byte_positions warning"]);
 }

@@ -105,6 +105,10 @@ fn values(layout: &Layout, rows: &[Row], row: &Row, field: usize, conditions: &[
                 let bear = |bears: bool| codes.iter().filter(move |code| code.flags.contains(flag) == bears);
                 found.extend(bear(true).take(3).chain(bear(false).take(2)).map(|code| code.code.clone()));
             }
+            Test::Since(since) => {
+                let FieldKind::Date(form) = described.kind else { continue };
+                found.extend([Some(*since), since.pred_opt()].into_iter().flatten().map(|day| day_text(day, form)));
+            }
             Test::Blank | Test::Filled | Test::Weekend => {}
         }
     }

@@ -25,6 +25,9 @@ fn fact(fact: &Fact) -> Json {
     if let (Some(day), Some(json)) = (fact.reported_on, json.as_object_mut()) {
         json.insert("reported_on".to_owned(), day.to_string().into());
     }
+    if let (Some(edition), Some(json)) = (&fact.edition, json.as_object_mut()) {
+        json.insert("edition".to_owned(), edition.as_str().into());
+    }
     json
 }
 

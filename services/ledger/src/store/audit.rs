@@ -142,9 +142,10 @@ pub(crate) async fn list_uses(
     let rows = sqlx::query!(
         r#"-- ledger.list_uses
         SELECT DISTINCT ON (d.authority) d.entry_id, d.authority AS "authority!"
-        FROM ledger.detail AS d
+        FROM UNNEST($1::text[]) AS u (authority)
+        JOIN ledger.detail AS d ON left(d.authority, 120) = left(u.authority, 120) AND d.authority = u.authority
         JOIN ledger.entry AS e ON e.entry_id = d.entry_id
-        WHERE d.authority = ANY ($1) AND e.kind <> 'approval'
+        WHERE e.kind <> 'approval'
         ORDER BY d.authority, e.decided_at, d.entry_id"#,
         authorities
     )

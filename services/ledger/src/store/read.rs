@@ -1,178 +1,16 @@
-//! Reading entries for people: a student's record of disclosures, the auditor's search, one entry's proof.
+//! Reading entries one by one or in sums: one entry's proof, what a run has, whose detail names whom.
 
 use chrono::{DateTime, Utc};
-use model::{DisclosureId, Masked, StudentId};
+use model::{DisclosureId, StudentId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     entry::{Kind, Leaf, Salt},
     error::Error,
-    record::{Cursor, RecordedEntry, Search},
     store::{bigint, count, hash},
-    terms::{Audience, Clause, OnwardParty, Showing},
     tree::Hash,
 };
-
-/// An entry joined with its terms and detail, as the statements below return it.
-struct Row {
-    entry_id: Uuid,
-    leaf_index: Option<i64>,
-    kind: String,
-    delivery: String,
-    decided_at: DateTime<Utc>,
-    run_id: Option<Uuid>,
-    counted: Option<i64>,
-    reason: Option<String>,
-    consumer: String,
-    party: String,
-    purpose: Option<String>,
-    legal_basis: Option<String>,
-    agreement: Option<String>,
-    agreement_version: Option<i32>,
-    clause: Option<String>,
-    elements: Vec<String>,
-    withheld: Vec<String>,
-    onward_parties: Vec<String>,
-    onward_interests: Vec<String>,
-    needs_review: bool,
-    student_id: Option<Uuid>,
-    person: Option<String>,
-    system: Option<String>,
-    on_behalf_of: Option<String>,
-    authority: Option<String>,
-    threat: Option<String>,
-    digest: Option<Vec<u8>>,
-    has_detail: bool,
-}
-
-impl TryFrom<Row> for RecordedEntry {
-    type Error = Error;
-
-    fn try_from(row: Row) -> Result<Self, Error> {
-        const CORRUPT: Error = Error::Corrupt("a stored entry cannot be read");
-        let clause = match (row.agreement, row.agreement_version, row.clause) {
-            (Some(agreement), Some(version), Some(clause)) => {
-                Some(Clause { agreement, version: u32::try_from(version).map_err(|_| CORRUPT)?, clause })
-            }
-            _ => None,
-        };
-        let onward = row.onward_parties.into_iter().zip(row.onward_interests);
-        Ok(Self {
-            id: DisclosureId(row.entry_id),
-            leaf_index: row.leaf_index.map(count).transpose()?,
-            kind: row.kind.parse().map_err(|_| CORRUPT)?,
-            delivery: row.delivery.parse().map_err(|_| CORRUPT)?,
-            decided_at: row.decided_at,
-            run: row.run_id,
-            count: row.counted.map(count).transpose()?,
-            reason: row.reason,
-            consumer: row.consumer.parse().map_err(|_| CORRUPT)?,
-            party: row.party,
-            purpose: row.purpose,
-            legal_basis: row.legal_basis,
-            clause,
-            elements: row.elements,
-            withheld: row.withheld,
-            onward: onward.map(|(party, interest)| OnwardParty { party, interest }).collect(),
-            showing: if row.needs_review { Showing::AfterReview } else { Showing::Open },
-            student: row.student_id.map(StudentId),
-            person: row.person.map(Masked::new),
-            system: row.system,
-            on_behalf_of: row.on_behalf_of.map(Masked::new),
-            authority: row.authority.map(Masked::new),
-            threat: row.threat.map(Masked::new),
-            digest: row.digest.as_deref().map(hash).transpose()?,
-            is_erased: !row.has_detail,
-        })
-    }
-}
-
-/// A student's record of disclosures as one audience is shown it, oldest first, behind `after`.
-///
-/// Only auditors are shown persons, systems and authorities; to a family the law owes the parties and their interests.
-pub(crate) async fn list_of_student(
-    conn: &mut PgConnection,
-    student: StudentId,
-    audience: Audience,
-    after: Option<Cursor>,
-    limit: u32,
-) -> Result<Vec<RecordedEntry>, Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"-- ledger.list_of_student
-        SELECT e.entry_id, s.leaf_index AS "leaf_index?", e.kind, e.delivery, e.decided_at, e.run_id, e.counted, e.reason,
-            t.consumer, t.party, t.purpose, t.legal_basis, t.agreement, t.agreement_version, t.clause,
-            t.elements, t.withheld, t.onward_parties, t.onward_interests,
-            NOT ($2 = ANY (t.shown_to)) AS "needs_review!",
-            d.student_id,
-            CASE WHEN $2 = 'auditor' THEN d.person END AS person,
-            CASE WHEN $2 = 'auditor' THEN d.system END AS system,
-            CASE WHEN $2 = 'auditor' THEN d.on_behalf_of END AS on_behalf_of,
-            CASE WHEN $2 = 'auditor' THEN d.authority END AS authority,
-            d.threat,
-            CASE WHEN $2 = 'auditor' THEN d.digest END AS digest,
-            TRUE AS "has_detail!"
-        FROM ledger.detail AS d
-        JOIN ledger.entry AS e ON e.entry_id = d.entry_id
-        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
-        LEFT JOIN ledger.sequence AS s ON s.entry_id = e.entry_id
-        WHERE d.student_id = $1
-            AND ($2 = ANY (t.shown_to) OR $2 = ANY (t.shown_after_review))
-            AND ($3::timestamptz IS NULL OR (e.decided_at, e.entry_id) > ($3, $4::uuid))
-        ORDER BY e.decided_at, e.entry_id
-        LIMIT $5"#,
-        student.0,
-        audience.as_str(),
-        after.map(|cursor| cursor.decided_at),
-        after.map(|cursor| cursor.id.0),
-        i64::from(limit)
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(RecordedEntry::try_from).collect()
-}
-
-/// Sequenced entries, newest first, before the position `before`.
-pub(crate) async fn list(
-    conn: &mut PgConnection,
-    search: &Search,
-    before: Option<u64>,
-    limit: u32,
-) -> Result<Vec<RecordedEntry>, Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"-- ledger.list
-        SELECT e.entry_id, s.leaf_index AS "leaf_index?", e.kind, e.delivery, e.decided_at, e.run_id, e.counted, e.reason,
-            t.consumer, t.party, t.purpose, t.legal_basis, t.agreement, t.agreement_version, t.clause,
-            t.elements, t.withheld, t.onward_parties, t.onward_interests,
-            FALSE AS "needs_review!",
-            d.student_id, d.person, d.system, d.on_behalf_of, d.authority, d.threat, d.digest,
-            (d.entry_id IS NOT NULL) AS "has_detail!"
-        FROM ledger.sequence AS s
-        JOIN ledger.entry AS e ON e.entry_id = s.entry_id
-        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
-        LEFT JOIN ledger.detail AS d ON d.entry_id = e.entry_id
-        WHERE s.leaf_index < $1
-            AND ($2::text IS NULL OR e.kind = $2)
-            AND ($3::text IS NULL OR t.consumer = $3)
-            AND ($4::uuid IS NULL OR e.run_id = $4)
-            AND ($5::timestamptz IS NULL OR e.decided_at >= $5)
-            AND ($6::timestamptz IS NULL OR e.decided_at < $6)
-        ORDER BY s.leaf_index DESC
-        LIMIT $7"#,
-        before.map_or(Ok(i64::MAX), bigint)?,
-        search.kind.map(Kind::as_str),
-        search.consumer.as_ref().map(model::ConsumerId::as_str),
-        search.run,
-        search.from,
-        search.to,
-        i64::from(limit)
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(RecordedEntry::try_from).collect()
-}
 
 /// What the proof of one entry starts from.
 pub(crate) struct Provable {
@@ -281,7 +119,7 @@ pub(crate) async fn list_details(
         UNION
         SELECT d.entry_id
         FROM UNNEST($2::text[], $3::text[]) AS u (consumer, authority)
-        JOIN ledger.detail AS d ON d.authority = u.authority
+        JOIN ledger.detail AS d ON left(d.authority, 120) = left(u.authority, 120) AND d.authority = u.authority
         JOIN ledger.entry AS e ON e.entry_id = d.entry_id
         JOIN ledger.terms AS t ON t.terms_id = e.terms_id AND t.consumer = u.consumer"#,
         &students.iter().map(|student| student.0).collect::<Vec<Uuid>>(),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm};
 
-use super::{Identity, KeyFile, Signer, Unverified, sign, verify};
+use super::{Authorities, Identity, KeyFile, Seal, Signer, Unverified, Verified};
 use crate::{Error, Form, Origin, RenderOptions, from_json, render};
 
 fn document(form: Form) -> Vec<u8> {
@@ -14,6 +14,14 @@ fn document(form: Form) -> Vec<u8> {
 
 fn at() -> DateTime<Utc> {
     "2026-11-20T22:15:00Z".parse().expect("a time")
+}
+
+fn sign(pdf: &[u8], signer: &KeyFile, at: DateTime<Utc>) -> Result<Vec<u8>, Error> {
+    super::sign(pdf, Seal { signer, at, token_bytes_max: None })
+}
+
+fn verify(pdf: &[u8], trusted: &[Identity]) -> Result<Verified, Unverified> {
+    super::verify(pdf, trusted, &Authorities::default())
 }
 
 fn pems(algorithm: &'static SignatureAlgorithm) -> (String, String) {

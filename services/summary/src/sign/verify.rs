@@ -3,7 +3,12 @@
 use der::Encode as _;
 use sha2::{Digest as _, Sha256};
 
-use super::{Identity, cms, cms::Opened};
+use super::{
+    BadStamp, Identity, Stamped,
+    cms::{Envelope, Opened},
+    stamp::{self, Authorities},
+};
+use crate::Error;
 
 /// A signature that holds, over the whole document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub struct Verified {
     pub claimed_at: Option<String>,
     /// Whether one of the trusted certificates is the signer's.
     pub is_trusted: bool,
+    /// What its time stamp says, if it has one.
+    pub stamp: Option<Result<Stamped, BadStamp>>,
 }
 
 /// Why a document cannot be relied upon.
@@ -38,27 +45,15 @@ pub enum Unverified {
     WrongKey,
 }
 
-/// Checks the signature of a document against trusted certificates (PEM each, or several in one).
-pub fn verify(pdf: &[u8], trusted: &[Identity]) -> Result<Verified, Unverified> {
-    const KEY: &[u8] = b"/ByteRange[";
-    let at = pdf.windows(KEY.len()).rposition(|window| window == KEY).ok_or(Unverified::NotSigned)?;
-    let (before, after, length) = range(&pdf[at + KEY.len()..]).ok_or(Unverified::Malformed("its range"))?;
-    let contents = pdf.get(before..after).ok_or(Unverified::Malformed("its range"))?;
-    let hex = contents
-        .strip_prefix(b"<")
-        .and_then(|hex| hex.strip_suffix(b">"))
-        .filter(|_| before > at)
-        .ok_or(Unverified::Malformed("its range"))?;
-    match after.checked_add(length) {
-        Some(end) if end == pdf.len() => {}
-        Some(end) if end < pdf.len() => return Err(Unverified::AddedTo),
-        _ => return Err(Unverified::Changed),
-    }
-    let envelope = bytes(hex).ok_or(Unverified::Malformed("its contents"))?;
+/// Checks the signature of a document, and its time stamp, against certificates that are trusted for the one and for the other.
+pub fn verify(pdf: &[u8], trusted: &[Identity], authorities: &Authorities) -> Result<Verified, Unverified> {
+    let place = Place::find(pdf)?;
+    let envelope = Envelope::read(&place.envelope(pdf)?).ok_or(Unverified::Malformed("its envelope"))?;
+    let stamp = envelope.token().map(|token| stamp::check(&token, envelope.imprint(), authorities));
     let mut digest = Sha256::new();
-    digest.update(&pdf[..before]);
-    digest.update(&pdf[after..]);
-    match cms::open(&envelope, digest.finalize().into()) {
+    digest.update(&pdf[..place.before]);
+    digest.update(&pdf[place.after..]);
+    match envelope.open(digest.finalize().into()) {
         None => Err(Unverified::Malformed("its envelope")),
         Some(Opened::BadSignature) => Err(Unverified::WrongKey),
         Some(Opened::OtherContent) => Err(Unverified::Changed),
@@ -67,10 +62,67 @@ pub fn verify(pdf: &[u8], trusted: &[Identity]) -> Result<Verified, Unverified> 
             Ok(Verified {
                 subject: certificate.tbs_certificate.subject.to_string(),
                 fingerprint: Sha256::digest(certificate.to_der().unwrap_or_default()).into(),
-                claimed_at: claimed(&pdf[..at]),
+                claimed_at: claimed(&pdf[..place.range]),
                 is_trusted: trusted.iter().any(|one| one.certificate() == certificate),
+                stamp,
             })
         }
+    }
+}
+
+/// What a time stamp of a signed document is over.
+pub fn imprint(pdf: &[u8]) -> Result<[u8; 32], Error> {
+    Ok(envelope(pdf)?.1.imprint())
+}
+
+/// Puts a time stamp into a document that was signed with room for it. What is signed stays as it is.
+pub fn add_token(pdf: &[u8], token: &[u8]) -> Result<Vec<u8>, Error> {
+    let (place, envelope) = envelope(pdf)?;
+    let hex = hex::encode(envelope.with_token(token)?);
+    let mut stamped = pdf.to_vec();
+    let room = stamped
+        .get_mut(place.before + 1..place.before + 1 + hex.len())
+        .filter(|room| place.before + 1 + room.len() < place.after)
+        .ok_or_else(|| Error::Corrupt("the time stamp needs more room than it was given".to_owned()))?;
+    room.copy_from_slice(hex.as_bytes());
+    Ok(stamped)
+}
+
+fn envelope(pdf: &[u8]) -> Result<(Place, Envelope), Error> {
+    let unsigned = |error: Unverified| Error::Corrupt(error.to_string());
+    let place = Place::find(pdf).map_err(unsigned)?;
+    let envelope = Envelope::read(&place.envelope(pdf).map_err(unsigned)?);
+    Ok((place, envelope.ok_or_else(|| unsigned(Unverified::Malformed("its envelope")))?))
+}
+
+/// Where the last signature of a document stands: what is signed is all before the one and all after the other.
+struct Place {
+    /// Of its range.
+    range: usize,
+    before: usize,
+    after: usize,
+}
+
+impl Place {
+    fn find(pdf: &[u8]) -> Result<Self, Unverified> {
+        const KEY: &[u8] = b"/ByteRange[";
+        let range = pdf.windows(KEY.len()).rposition(|window| window == KEY).ok_or(Unverified::NotSigned)?;
+        let (before, after, length) =
+            self::range(&pdf[range + KEY.len()..]).ok_or(Unverified::Malformed("its range"))?;
+        if before <= range || after > pdf.len() {
+            return Err(Unverified::Malformed("its range"));
+        }
+        match after.checked_add(length) {
+            Some(end) if end == pdf.len() => Ok(Self { range, before, after }),
+            Some(end) if end < pdf.len() => Err(Unverified::AddedTo),
+            _ => Err(Unverified::Changed),
+        }
+    }
+
+    fn envelope(&self, pdf: &[u8]) -> Result<Vec<u8>, Unverified> {
+        let contents = pdf.get(self.before..self.after).ok_or(Unverified::Malformed("its range"))?;
+        let hex = contents.strip_prefix(b"<").and_then(|hex| hex.strip_suffix(b">"));
+        bytes(hex.ok_or(Unverified::Malformed("its range"))?).ok_or(Unverified::Malformed("its contents"))
     }
 }
 

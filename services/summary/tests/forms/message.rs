@@ -1,6 +1,6 @@
 //! Reads a message back by what its contract says of it, and a record by what it says itself, both as paths with their values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _, Value as Field};
 use serde_json::{Map, Value, json};
@@ -23,23 +23,40 @@ fn contract() -> MessageDescriptor {
     pool.get_message_by_name("throughline.summary.v1.SchoolRecordsSummary").expect("the message")
 }
 
-/// What an encoded message says.
-pub fn read(bytes: &[u8]) -> Leaves {
+/// What an encoded message says. The names of the fields that are filled go to `filled`.
+pub fn read(bytes: &[u8], filled: &mut BTreeSet<String>) -> Leaves {
     let message = DynamicMessage::decode(contract(), bytes).expect("a message");
     assert_eq!(message.unknown_fields().count(), 0, "nothing is in it that the contract does not name");
     let mut leaves = Leaves::new();
-    walk(&message, "", &mut leaves);
+    walk(&message, "", filled, &mut leaves);
     leaves
 }
 
-fn walk(message: &DynamicMessage, path: &str, leaves: &mut Leaves) {
+/// All fields that the message and what is in it can have; those of a day apart.
+pub fn fields() -> BTreeSet<String> {
+    let (mut names, mut open) = (BTreeSet::new(), vec![contract()]);
+    while let Some(message) = open.pop() {
+        for field in message.fields() {
+            let is_new = names.insert(field.full_name().to_owned());
+            if let (Kind::Message(inner), true) = (field.kind(), is_new)
+                && inner.full_name() != "google.type.Date"
+            {
+                open.push(inner);
+            }
+        }
+    }
+    names
+}
+
+fn walk(message: &DynamicMessage, path: &str, filled: &mut BTreeSet<String>, leaves: &mut Leaves) {
     for (field, value) in message.fields() {
+        filled.insert(field.full_name().to_owned());
         let name = OTHER_NAMES.iter().find(|(own, _)| *own == field.name()).map_or(field.name(), |(_, other)| *other);
         let path = if field.name() == "provenance" { path.to_owned() } else { join(path, name) };
         match (value, field.kind()) {
             (Field::List(items), _) => {
                 for (at, item) in items.iter().enumerate() {
-                    leaf(item, &format!("{path}[{at}]"), leaves);
+                    leaf(item, &format!("{path}[{at}]"), filled, leaves);
                 }
             }
             (Field::EnumNumber(number), Kind::Enum(of)) => {
@@ -47,12 +64,12 @@ fn walk(message: &DynamicMessage, path: &str, leaves: &mut Leaves) {
                 let word = value.name().strip_prefix("BLOCK_STATE_").expect("a state").to_lowercase();
                 leaves.insert(path, word);
             }
-            (value, _) => leaf(value, &path, leaves),
+            (value, _) => leaf(value, &path, filled, leaves),
         }
     }
 }
 
-fn leaf(value: &Field, path: &str, leaves: &mut Leaves) {
+fn leaf(value: &Field, path: &str, filled: &mut BTreeSet<String>, leaves: &mut Leaves) {
     match value {
         Field::String(text) => drop(leaves.insert(path.to_owned(), text.clone())),
         Field::Message(inner) if inner.descriptor().full_name() == "google.type.Date" => {
@@ -61,7 +78,7 @@ fn leaf(value: &Field, path: &str, leaves: &mut Leaves) {
         }
         Field::Message(inner) if inner.descriptor().name().ends_with("Value") => {
             let mut one = Leaves::new();
-            walk(inner, "", &mut one);
+            walk(inner, "", filled, &mut one);
             let is_suppressed = inner.get_field_by_name("suppressed").and_then(|said| said.as_bool()) == Some(true);
             let value = if is_suppressed { "SUPPRESSED".to_owned() } else { one.remove("value").unwrap_or_default() };
             assert!(one.is_empty(), "{path}: what is suppressed has no value");
@@ -70,7 +87,7 @@ fn leaf(value: &Field, path: &str, leaves: &mut Leaves) {
                 if inner.descriptor().name() == "NumberValue" { number(&value) } else { value },
             );
         }
-        Field::Message(inner) => walk(inner, path, leaves),
+        Field::Message(inner) => walk(inner, path, filled, leaves),
         Field::Bool(true) => {}
         other => panic!("{path}: {other:?}"),
     }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use proto::{
     feed::v1::{StreamFeedRequest, feed_service_client::FeedServiceClient, stream_feed_response::Event},
     history::v1::{GetHistoryRequest, history_service_client::HistoryServiceClient},
+    summary::v1::{GetSummaryRequest, summary_service_client::SummaryServiceClient},
 };
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
@@ -36,6 +37,13 @@ impl Client {
         let mut client = HistoryServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let response = client.get_history(request).await?.into_inner();
         response.history.context("an answer without a history")
+    }
+
+    /// One client's summary, as a signed PDF.
+    pub async fn summary(&self, person_id: &str) -> anyhow::Result<Vec<u8>> {
+        let request = GetSummaryRequest { person_id: person_id.to_owned(), ..GetSummaryRequest::default() };
+        let mut client = SummaryServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        Ok(client.get_summary(request).await?.into_inner().document)
     }
 
     /// The whole feed; gives each history to `take`, and says how many the run's end claims.

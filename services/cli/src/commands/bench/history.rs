@@ -25,6 +25,10 @@ const ONE_BARE: &str = "the same bytes by key from a bare table";
 const MANY_BARE: &str = "the same bytes, 500 keys at a time, from a bare table";
 /// What the processor time of a stream is held against.
 const BARE_CPU: &str = "both for the same bytes by key and by 500 keys, filling included";
+/// What a summary is held against.
+const ON_DEMAND: &str = "the most that one may take";
+/// In milliseconds.
+const ON_DEMAND_MS: f64 = 30.0;
 /// Keys in one round trip of the limit.
 const BARE_KEYS: usize = 500;
 /// Reads of students never read before, behind an emptied cache.
@@ -79,7 +83,7 @@ const AT_ONCE: [(usize, [&str; 3]); 3] = [
     (64, ["history, 64 at once: median", "history, 64 at once: 99th percentile", "history, 64 at once: rate"]),
 ];
 
-/// Reads of students read before, by one reader and by several at once.
+/// Reads of students read before, by one reader and by several at once; then their summaries, from the request to the last byte.
 pub async fn warm(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figure>> {
     let serving = Serving::begin(app, ANY_PORT, None).await?;
     let client = Client::connect(serving.address.port(), &serving.certificates, options.consumer.as_str()).await?;
@@ -123,9 +127,31 @@ pub async fn warm(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figure>
         figures.push(Figure::time(tail, tails.0, ONE_BARE, tails.1));
         figures.push(Figure::rate(rate, (rates.0, "histories/s"), ONE_BARE, rates.1));
     }
+    figures.extend(on_demand(&client, &keys, options).await?);
     drop(client);
     serving.end().await?;
     Ok(figures)
+}
+
+/// Signed summaries, one after the other. The first makes the renderer's memory of words and does not count.
+async fn on_demand(client: &Client, keys: &Arc<Vec<String>>, options: &Bench) -> anyhow::Result<[Figure; 2]> {
+    client.summary(keys.first().context("a key")?).await?;
+    let mut rounds = Vec::new();
+    for _ in 0..options.rounds {
+        let read = |number: usize| {
+            let (client, keys) = (client.clone(), Arc::clone(keys));
+            async move {
+                let key = keys.get(number % keys.len()).context("a key")?;
+                client.summary(key).await.map(drop)
+            }
+        };
+        rounds.push(readings(1, options.reads, read).await?);
+    }
+    let of = |what: fn(&Readings) -> f64| median(rounds.iter().map(what).collect());
+    Ok([
+        Figure::time("summary on demand, signed: median", of(|one| one.median_ms), ON_DEMAND, ON_DEMAND_MS),
+        Figure::time("summary on demand, signed: 99th percentile", of(|one| one.tail_ms), ON_DEMAND, ON_DEMAND_MS),
+    ])
 }
 
 /// What one round of reads came to.
@@ -200,7 +226,7 @@ pub async fn stream(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figur
     serving.end().await?;
     ensure!(!contents.is_empty(), "no client of {} may be disclosed: nothing to measure", options.consumer);
     let bytes: usize = contents.iter().map(Vec::len).sum();
-    let peak = process::peak_mb();
+    let peak = process::peak_mb("self");
     let before = process::cpu_ms() + process::server_cpu_ms(&app.data);
     let (bare, _) = bare_reads(app, &contents, options.rounds).await?;
     let reads = (contents.len() + contents.len().min(BARE_KEYS)) * options.rounds.max(3);

@@ -27,6 +27,8 @@ const SINGLES: usize = 500;
 const WRITERS: usize = 8;
 /// Entries of a transaction of a stream or file.
 const CHUNK: usize = 500;
+/// Entries of a transaction of a stream of whole histories: as many as fit a chunk of 64 KB.
+const SMALL_CHUNK: usize = 16;
 /// Entries of streams and files in a round.
 const STREAMED: usize = 20_000;
 /// The tables that an entry is written to.
@@ -35,6 +37,8 @@ const TABLES: [&str; 2] = ["ledger.entry", "ledger.detail"];
 const ONE_BARE: &str = "the same rows into bare tables with the same indexes, a commit each";
 /// What a chunk a commit is held against.
 const CHUNK_BARE: &str = "the same rows into bare tables with the same indexes, 500 a commit";
+/// What a small chunk a commit is held against.
+const SMALL_BARE: &str = "the same rows into bare tables with the same indexes, 16 a commit";
 
 /// One way of delivering.
 struct Mode {
@@ -46,7 +50,7 @@ struct Mode {
     limit: &'static str,
 }
 
-const MODES: [Mode; 4] = [
+const MODES: [Mode; 5] = [
     Mode {
         what: "ledger: calls, one after the other",
         delivery: Delivery::Unary,
@@ -62,6 +66,14 @@ const MODES: [Mode; 4] = [
         of_each: SINGLES,
         at_once: 1,
         limit: ONE_BARE,
+    },
+    Mode {
+        what: "ledger: a stream of whole histories",
+        delivery: Delivery::Stream,
+        writers: 1,
+        of_each: SINGLES * SMALL_CHUNK,
+        at_once: SMALL_CHUNK,
+        limit: SMALL_BARE,
     },
     Mode {
         what: "ledger: a stream",
@@ -107,12 +119,12 @@ async fn modes(app: &App, rounds: usize) -> anyhow::Result<Vec<Figure>> {
             recorded.push(count / record_round(app, mode).await?);
             let started = Instant::now();
             app.sequence().await?;
-            if mode.at_once > 1 {
+            if mode.at_once == CHUNK {
                 positions.push(count / started.elapsed().as_secs_f64());
             }
             copied.push(count / bare_round(app, mode).await?);
         }
-        if mode.at_once > 1 {
+        if mode.at_once == CHUNK {
             chunks.extend(copied.iter().copied());
         }
         let rate = (median(recorded), "entries/s");

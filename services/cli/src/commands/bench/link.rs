@@ -86,7 +86,7 @@ pub fn cost(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Cost> {
     let (started, cpu) = (Instant::now(), process::cpu_ms());
     work()?;
     let wall_ms = started.elapsed().as_secs_f64() * 1e3;
-    Ok(Cost { wall_ms, cpu_ms: process::cpu_ms() - cpu, peak_mb: process::peak_mb() })
+    Ok(Cost { wall_ms, cpu_ms: process::cpu_ms() - cpu, peak_mb: process::peak_mb("self") })
 }
 
 /// The least that any linkage of two files does.

@@ -21,9 +21,9 @@ pub fn server_cpu_ms(data: &Path) -> f64 {
     server.own + server.ended + living
 }
 
-/// The most memory this process has held.
-pub fn peak_mb() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// The most memory that a process has held, by its number; `self` is this one.
+pub fn peak_mb(process: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0)
 }

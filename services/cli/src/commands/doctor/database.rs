@@ -21,9 +21,13 @@ pub(super) async fn look(settings: &Settings, data: &Path, report: &mut Report) 
     if settings.database.url.is_none() && !data.join("pg").exists() {
         return report.ok(AREA, "there is none yet; the first command that needs it makes it");
     }
-    if !data.join("keys").exists() {
-        let what = format!("{} has no keys: the exchange never ran with it", data.display());
-        return report.problem(AREA, what, "name the data folder that the exchange uses (--data)");
+    // Opening would draw one anew.
+    if !data.join("keys/tombstones.hex").exists() {
+        let what =
+            format!("{} has no key of tombstones: the exchange never ran with it, or it was lost", data.display());
+        let advice =
+            "name the data folder that the exchange uses (--data), or bring its keys back (deploy/runbooks/keys.md)";
+        return report.problem(AREA, what, advice);
     }
     let mut settings = settings.clone();
     // Looking changes nothing.

@@ -120,7 +120,7 @@ fn folders(data: &Path, report: &mut Report) {
     if !of_data.is_dir() {
         return report.problem(AREA, format!("{} is no folder", data.display()), "name another with --data");
     }
-    let open: Vec<String> = ["keys", "pg", "control", "unpacked"]
+    let open: Vec<String> = ["keys", "pg", "control", "unpacked", "findings", "reports", "notices"]
         .iter()
         .map(|name| data.join(name))
         .flat_map(|folder| files_of(&folder).into_iter().chain([folder]))
@@ -136,9 +136,10 @@ fn folders(data: &Path, report: &mut Report) {
     }
 }
 
-/// The files of a folder of keys. What lies in the database's folder is the server's own matter.
+/// The files of a folder that is for its owner alone. What lies in the database's folder is the server's own matter, and what the group may read
+/// is behind its folder's mode.
 fn files_of(folder: &Path) -> Vec<PathBuf> {
-    if folder.ends_with("pg") {
+    if !["keys", "control", "unpacked"].iter().any(|name| folder.ends_with(name)) {
         return Vec::new();
     }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());

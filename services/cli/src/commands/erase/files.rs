@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -31,7 +32,7 @@ pub fn note_delivery(data: &Path, folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let path = control_folder(data)?.join(DELIVERIES);
-    let mut file = fs::File::options().create(true).append(true).open(&path)?;
+    let mut file = fs::File::options().create(true).append(true).mode(0o600).open(&path)?;
     file.write_all(format!("{text}\n").as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -129,8 +130,8 @@ fn clear_file(path: &Path, marks: &Marks) -> anyhow::Result<Option<Json>> {
     }
     let is_document = name.get(..36).is_some_and(|id| marks.disclosures.contains(id));
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    // A workbook and a Parquet file are whole or nothing: the same rows stand in the other formats, and can be exported again.
-    let is_binary = matches!(extension, "xlsx" | "parquet");
+    // A workbook, a Parquet file and a bundle are whole or nothing: the same rows stand in the other formats, and can be exported again.
+    let is_binary = matches!(extension, "xlsx" | "parquet" | "zip");
     if is_document || (is_binary && feeds::formats::mentions(path, &marks.ids())?) {
         let before = hash_of(path)?;
         fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
@@ -151,7 +152,7 @@ fn clear_file(path: &Path, marks: &Marks) -> anyhow::Result<Option<Json>> {
             }
             None
         }
-        "pdf" | "tlog-proof" | "json" | "xlsx" | "parquet" => None,
+        "pdf" | "tlog-proof" | "json" | "xlsx" | "parquet" | "zip" => None,
         _ => keep_lines(path, |line| !marks.stand_in(line))?,
     };
     let Some((bytes, rows)) = rewritten else { return Ok(None) };

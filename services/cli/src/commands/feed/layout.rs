@@ -2,8 +2,8 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
-    fs::File,
+    collections::{BTreeSet, BinaryHeap},
+    fs::{self, File},
     io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -14,8 +14,9 @@ use disclosure::DisclosedHistory;
 use feeds::{Error, FileEntry, PartFile, Remark, formats::Format};
 use intake::{
     layouts,
-    produce::{Options, Produced, Producer},
+    produce::{Extent, Options, Produced, Producer},
 };
+use model::Masked;
 
 use crate::{args::Report, commands::intake::day_of};
 
@@ -31,8 +32,20 @@ pub fn producer(format: &str, report: &Report, at: DateTime<Utc>) -> anyhow::Res
         today: day_of(at, &layout.sea),
         promoted: report.promoted.clone(),
         excluded_schools: report.excluded_schools.clone(),
+        districts: report.districts.clone(),
+        schools: report.schools.clone(),
+        students: report.students.as_deref().map(named_in).transpose()?,
+        records: report.records.clone(),
+        extent: if report.partial_file { Extent::Partial } else { Extent::Whole },
     };
     Producer::begin(format, options).with_context(|| format!("{format} cannot be produced"))
+}
+
+/// The students that a file names, one a line.
+fn named_in(file: &Path) -> anyhow::Result<Masked<BTreeSet<String>>> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(Masked::new(lines.map(str::to_owned).collect()))
 }
 
 /// The one file of a layout as it is written. What does not fit into memory is sorted in stretches that stand in files without a

@@ -64,6 +64,7 @@ async fn carry_out(place: &Place, app: &App, what: &Move, moving: Moving) -> any
         let author = Author { by: &by, reason: &reason, at };
         Box::pin(async move {
             let (moved, carried) = shift(tx, what, author).await?;
+            disclosure::review::vouch(tx, app.disclosure()).await?;
             let recalled = disclosure::recall::queue_move(tx, &moved, (author.by, author.at)).await?;
             Ok::<_, MoveError>((moved, carried, recalled))
         })
@@ -142,6 +143,7 @@ async fn carry_out_approved(place: &Place, app: &App, prefix: &str) -> anyhow::R
     let (done, recalled) = pg::run_tx(app.pool(), "identity.carry_out", Role::Agreements, |tx| {
         Box::pin(async move {
             let (done, by) = restriction::carry_out(tx, agreements, (filed.digest, id), at).await?;
+            disclosure::review::vouch(tx, app.disclosure()).await?;
             let recalled = match &done {
                 CarriedOut::Moved(moved, _) => disclosure::recall::queue_move(tx, moved, (&by, at)).await?,
                 CarriedOut::Settled(_) => Vec::new(),

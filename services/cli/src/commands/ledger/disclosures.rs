@@ -1,71 +1,64 @@
-//! `ledger disclosures`: a student's record of disclosures, as one audience may have it.
+//! `ledger disclosures`: the record of disclosures of a student, of a school or of a request, as one audience may have it.
 //!
 //! That child welfare or a court asked is itself confidential: who is hidden from sees nothing, not even a count, and a copy that may
 //! name such a disclosure leaves only when a steward has looked at it. Whoever asks for a record is entered in the ledger first.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-};
+mod document;
+mod of;
 
-use anyhow::{Context as _, anyhow, bail};
+use std::{collections::BTreeSet, path::PathBuf};
+
+use anyhow::{anyhow, bail, ensure};
 use chrono::NaiveDate;
 use disclosure::{Ask, Occasion};
-use ledger::{Audience, RecordedEntry, Showing, to_csv, to_json};
+use ledger::{Audience, RecordedEntry, Showing, Students, to_csv, to_json};
 use model::{Domain, StudentId};
-use pg::Role;
-use summary::{Listing, ListingColumn, Renderer, RendererOptions};
 
-use super::super::{Outcome, own_ask};
-use crate::{app::App, console, keys::private_key};
-
-/// One copy of a record of disclosures.
-pub struct Copy {
-    /// Whose record.
-    pub student: StudentId,
-    /// For whom.
-    pub audience: Audience,
-    /// `csv`, `json` or `pdf`.
-    pub format: String,
-    /// Where to; `None`: standard output.
-    pub out: Option<PathBuf>,
-    /// A steward has looked at it.
-    pub release: Option<Release>,
-    /// Who asks.
-    pub by: String,
-}
+pub use self::of::Of;
+use super::super::{Outcome, exchange::write_whole, own_ask};
+use crate::{app::App, args::Disclosures, console, keys::private_key};
 
 /// A steward's release of a copy.
-pub struct Release {
+struct Release {
     /// The steward's private key; in the sandbox none is needed.
-    pub key: Option<PathBuf>,
+    key: Option<PathBuf>,
     /// Entries held back from this copy.
-    pub holds: Vec<uuid::Uuid>,
+    holds: BTreeSet<uuid::Uuid>,
 }
 
 /// Writes the copy, if the audience may have it.
-pub async fn run(app: &App, copy: Copy) -> anyhow::Result<Outcome> {
-    if !["csv", "json", "pdf"].contains(&copy.format.as_str()) {
-        bail!("there is no format {:?} for a record of disclosures; there are: csv, json, pdf", copy.format);
+pub async fn run(app: &App, options: Disclosures) -> anyhow::Result<Outcome> {
+    if !["csv", "json", "html", "pdf"].contains(&options.format.as_str()) {
+        bail!("there is no format {:?} for a record of disclosures; there are: csv, json, html, pdf", options.format);
     }
-    if copy.format == "pdf" && copy.out.is_none() {
-        bail!("a PDF needs --out FILE");
-    }
-    let role = if copy.audience == Audience::Auditor { "auditor" } else { "steward" };
-    let own = own_ask(app.own_consumer()?, role, &copy.by);
-    let births = births(app, &own, copy.student).await?;
-    let rights = Rights::of(&births, app.clock().now().date_naive());
-    if let Some(words) = rights.refuse(copy.audience) {
+    ensure!(options.format != "pdf" || options.out.is_some(), "a PDF needs --out FILE");
+    let audience = options.audience.parse::<Audience>();
+    let audience = audience.map_err(|_| anyhow!("an audience is parent, eligible_student, district or auditor"))?;
+    let role = if audience == Audience::Auditor { "auditor" } else { "steward" };
+    let own = own_ask(app.own_consumer()?, role, &options.by);
+    let of = Of::find(app, &options, audience).await?;
+    let is_family = matches!(audience, Audience::Parent | Audience::EligibleStudent);
+    let rights = match of.student.filter(|_| is_family) {
+        Some(student) => Rights::of(&births(app, &own, student).await?, app.clock().now().date_naive()),
+        None => Rights::Doubtful,
+    };
+    if let Some(words) = rights.refuse(audience).filter(|_| is_family) {
         app.sequence().await?;
         console::warn(words);
         return Ok(Outcome::Found);
     }
+    let mut rows = gather(app, &own, &of, audience).await?;
     app.sequence().await?;
-    let mut rows = entries(app, copy.student, copy.audience).await?;
-    let is_family = matches!(copy.audience, Audience::Parent | Audience::EligibleStudent);
-    let waits = rows.iter().any(|row| row.showing == Showing::AfterReview) || (is_family && rights == Rights::Doubtful);
-    match &copy.release {
+    // A district's copy of a school may be about children who have left it: somebody looks.
+    let is_doubtful = match audience {
+        Audience::Auditor => false,
+        Audience::District => of.school.is_some(),
+        Audience::Parent | Audience::EligibleStudent => rights == Rights::Doubtful,
+    };
+    let waits = is_doubtful || rows.iter().any(|row| row.showing == Showing::AfterReview);
+    let release =
+        options.release.then(|| Release { key: options.key.clone(), holds: options.holds.iter().copied().collect() });
+    match &release {
         None if waits => {
             console::warn(
                 "this copy waits for a steward: whoever asks may be a party to the case. A steward who has looked at the auditor's \
@@ -75,112 +68,51 @@ pub async fn run(app: &App, copy: Copy) -> anyhow::Result<Outcome> {
         }
         None => {}
         Some(release) => {
-            let holds: BTreeSet<uuid::Uuid> = release.holds.iter().copied().collect();
-            rows.retain(|row| !holds.contains(&row.id.0));
+            rows.retain(|row| !release.holds.contains(&row.id.0));
             let steward = steward(app, release)?;
-            let what = format!("copy for {}: {} entries shown, {} held back", copy.audience, rows.len(), holds.len());
-            disclosure::record_release(app.disclosure(), &own, copy.student, &steward, &what).await?;
+            let (shown, held) = (rows.len(), release.holds.len());
+            let what = format!("copy for {audience} of {}: {shown} entries shown, {held} held back", of.says);
+            disclosure::record_release(app.disclosure(), &own, of.student, &steward, &what).await?;
             app.sequence().await?;
         }
     }
-    write(&copy, &rows, app.clock().now().date_naive())?;
+    write(&options, &of, &rows, (audience, app.clock().now().date_naive()))?;
     Ok(Outcome::Done)
 }
 
-fn write(copy: &Copy, rows: &[RecordedEntry], today: NaiveDate) -> anyhow::Result<()> {
-    let bytes = match copy.format.as_str() {
-        "csv" => to_csv(rows).into_bytes(),
-        "json" => to_json(rows)?.into_bytes(),
-        _ => document(copy, rows, today)?,
+/// The entries that the audience is shown, after it has been entered that they were asked for.
+pub async fn gather(app: &App, own: &Ask<'_>, of: &Of, audience: Audience) -> anyhow::Result<Vec<RecordedEntry>> {
+    let students = of.list_students(app, own).await?;
+    let rows = of.list(app, students.as_deref(), audience).await?;
+    let named: BTreeSet<StudentId> = match &students {
+        Some(students) => students.iter().map(|one| one.student).collect(),
+        None => rows.iter().filter_map(|row| row.student).collect(),
     };
-    match &copy.out {
-        Some(path) => fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display())),
+    let what = format!("record of disclosures of {} for {audience}", of.says);
+    disclosure::record_asking(app.disclosure(), own, (&what, &named), of.student).await?;
+    Ok(rows)
+}
+
+/// The bytes of a copy as CSV or JSON.
+pub fn written(format: &str, of: &Of, rows: &[RecordedEntry]) -> anyhow::Result<Vec<u8>> {
+    let students = if of.student.is_some() { Students::One } else { Students::Named };
+    Ok(if format == "json" { to_json(rows)? } else { to_csv(rows, students) }.into_bytes())
+}
+
+fn write(
+    options: &Disclosures,
+    of: &Of,
+    rows: &[RecordedEntry],
+    (audience, today): (Audience, NaiveDate),
+) -> anyhow::Result<()> {
+    let bytes = match options.format.as_str() {
+        "html" => document::page(of, rows, audience, today)?.into_bytes(),
+        "pdf" => document::pdf(of, rows, audience, today)?,
+        other => written(other, of, rows)?,
+    };
+    match &options.out {
+        Some(path) => write_whole(path, &bytes),
         None => console::text(std::str::from_utf8(&bytes)?),
-    }
-}
-
-/// The record as an accessible document. Elements stand by domain and number there; CSV and JSON name each.
-fn document(copy: &Copy, rows: &[RecordedEntry], today: NaiveDate) -> anyhow::Result<Vec<u8>> {
-    const COLUMNS: [(&str, f32); 6] = [
-        ("Date and time (UTC)", 0.9),
-        ("Party", 1.4),
-        ("Legitimate interest", 1.9),
-        ("Legal basis and clause", 1.5),
-        ("Records", 1.5),
-        ("May disclose further to", 1.5),
-    ];
-    let columns = COLUMNS.map(|(title, width)| ListingColumn { title: title.to_owned(), width }).to_vec();
-    let listing = Listing {
-        title: "Record of Disclosures".to_owned(),
-        notice: "Each request for, and each disclosure of, personally identifiable information from the education record, with the parties and \
-                 their legitimate interests (34 CFR 99.32; for special education 34 CFR 300.614)."
-            .to_owned(),
-        remark: Some(format!("Copy for: {}.", copy.audience.as_str().replace('_', " "))),
-        report_date: today,
-        running: format!("Student {}", copy.student),
-        footer: "Confidential student record".to_owned(),
-        heading: "Requests and disclosures".to_owned(),
-        columns,
-        rows: rows.iter().map(|row| document_row(row, copy.audience)).collect(),
-        none: "Nothing is recorded that this copy may show.".to_owned(),
-    };
-    Ok(Renderer::new(&RendererOptions::default())?.render_listing(&listing)?)
-}
-
-fn document_row(row: &RecordedEntry, audience: Audience) -> Vec<String> {
-    let mut domains: BTreeMap<&str, usize> = BTreeMap::new();
-    for element in &row.elements {
-        *domains.entry(element.split_once('.').map_or(element.as_str(), |(domain, _)| domain)).or_default() += 1;
-    }
-    let records = domains.iter().map(|(domain, count)| format!("{} ({count})", domain.replace('_', " ")));
-    let mut party = row.party.clone();
-    if audience == Audience::Auditor {
-        let who = row.person.as_ref().map(|person| person.expose().clone()).or_else(|| row.system.clone());
-        if let Some(who) = who {
-            party = format!("{party}; asked by {who}");
-        }
-    }
-    let clause = row.clause.as_ref().map(|clause| {
-        format!(
-            "{}; {} version {}, {}",
-            row.legal_basis.clone().unwrap_or_default(),
-            clause.agreement,
-            clause.version,
-            clause.clause
-        )
-    });
-    let onward: Vec<String> =
-        row.onward.iter().map(|onward| format!("{} ({})", onward.party, onward.interest)).collect();
-    let what = if row.kind == ledger::Kind::Disclosure {
-        records.collect::<Vec<_>>().join(", ")
-    } else {
-        row.kind.to_string()
-    };
-    vec![
-        row.decided_at.format("%Y-%m-%d %H:%M:%S").to_string(),
-        party,
-        row.purpose.clone().unwrap_or_default(),
-        clause.unwrap_or_default(),
-        what,
-        onward.join("; "),
-    ]
-}
-
-async fn entries(app: &App, student: StudentId, audience: Audience) -> anyhow::Result<Vec<RecordedEntry>> {
-    let mut rows: Vec<RecordedEntry> = Vec::new();
-    loop {
-        let after = rows.last().map(RecordedEntry::cursor);
-        let page = pg::run_tx(app.pool(), "ledger.disclosures", Role::Ledger, |tx| {
-            Box::pin(
-                async move { ledger::disclosures_of(tx, student, audience, after, ledger::PAGE_ENTRIES_MAX).await },
-            )
-        })
-        .await?;
-        let last = page.len() < ledger::PAGE_ENTRIES_MAX as usize;
-        rows.extend(page);
-        if last {
-            return Ok(rows);
-        }
     }
 }
 

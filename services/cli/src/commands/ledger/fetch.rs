@@ -3,17 +3,16 @@
 //! The server is believed nothing: its checkpoint must bear the log's signature before anything else is fetched, so that it says how much there
 //! is to fetch, and every answer has a limit.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{
     Request, StatusCode, Uri,
     body::Bytes,
-    client::conn::http1::{self, SendRequest},
+    client::conn::http1::SendRequest,
     header::{ACCEPT_ENCODING, HOST, USER_AGENT},
 };
-use hyper_util::rt::TokioIo;
 use ledger::{
     Published, SignedCheckpoint, VerifierKey,
     folder::BUNDLE_BYTES_MAX,
@@ -21,24 +20,17 @@ use ledger::{
     tiles::{all_of, tiles_for},
     tree::consistency_spans,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::TlsConnector;
+use tokio::time::timeout;
 
-use crate::app::spawn;
+use crate::web::Server;
 
 /// For a connection, and for each answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// The port of HTTPS.
-const HTTPS: u16 = 443;
 
 /// Where a log is published.
 pub struct Log {
     prefix: Uri,
-    host: String,
-    port: u16,
-    tls: TlsConnector,
+    server: Server,
     open: Option<SendRequest<Empty<Bytes>>>,
 }
 
@@ -53,26 +45,7 @@ impl Log {
         let prefix: Uri = address.parse().with_context(|| format!("{address} is no address"))?;
         ensure!(prefix.scheme_str() == Some("https"), "a log is fetched by https only");
         ensure!(prefix.query().is_none(), "the address of a log has no query");
-        let host = prefix.host().with_context(|| format!("{address} names no host"))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let mut roots = RootCertStore::empty();
-        match authorities {
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(path) => {
-                let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-                for certificate in CertificateDer::pem_slice_iter(&bytes) {
-                    let certificate = certificate.with_context(|| format!("{} is no PEM", path.display()))?;
-                    roots.add(certificate).with_context(|| format!("{} holds no authority", path.display()))?;
-                }
-                ensure!(!roots.is_empty(), "{} holds no authority", path.display());
-            }
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let port = prefix.port_u16().unwrap_or(HTTPS);
-        Ok(Self { prefix, host, port, tls: TlsConnector::from(Arc::new(config)), open: None })
+        Ok(Self { server: Server::of(&prefix, authorities)?, prefix, open: None })
     }
 
     /// The checkpoint's text.
@@ -135,31 +108,14 @@ impl Log {
         {
             return Ok(found);
         }
-        let open = timeout(ANSWER_MAX, self.connect()).await.context("the log's server does not answer")??;
+        let open = timeout(ANSWER_MAX, self.server.connect()).await.context("the log's server does not answer")??;
         timeout(ANSWER_MAX, self.ask(open, path)).await.context("the log's server does not answer")?
-    }
-
-    async fn connect(&self) -> anyhow::Result<SendRequest<Empty<Bytes>>> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .with_context(|| format!("cannot connect to {}", self.host))?;
-        stream.set_nodelay(true)?;
-        let name = ServerName::try_from(self.host.clone()).context("the log's server has no usable name")?;
-        let stream = self.tls.connect(name, stream).await.context("the log's server cannot be trusted")?;
-        let (open, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Ends with the sender.
-        spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "a connection was closed");
-            }
-        });
-        Ok(open)
     }
 
     async fn ask(&mut self, mut open: SendRequest<Empty<Bytes>>, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
         open.ready().await?;
         let prefix = self.prefix.path().trim_end_matches('/');
-        let authority = self.prefix.authority().map_or(self.host.as_str(), |authority| authority.as_str());
+        let authority = self.prefix.authority().map_or(self.server.host(), |authority| authority.as_str());
         let request = Request::get(format!("{prefix}/{path}"))
             .header(HOST, authority)
             .header(ACCEPT_ENCODING, "identity")

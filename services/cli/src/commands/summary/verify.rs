@@ -3,9 +3,10 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, ensure};
+use chrono::SecondsFormat;
 use ledger::{Hash, InclusionError, InclusionProof, KeyUse, Signer, VerifierKey};
 use serde_json::{Value as Json, json};
-use summary::sign::{Identity, Unverified, Verified};
+use summary::sign::{Authorities, BadStamp, Identity, Stamped, Unverified, Verified};
 
 use crate::{
     args::{Place, VerifySummary},
@@ -13,7 +14,7 @@ use crate::{
     console,
     keys::Keys,
     settings::Settings,
-    signing,
+    signing, stamping,
     system::data_folder,
 };
 
@@ -23,6 +24,7 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// What somebody checks against.
 struct Trusted {
     certificates: Vec<Identity>,
+    authorities: Authorities,
     logs: Vec<VerifierKey>,
 }
 
@@ -60,17 +62,24 @@ pub fn run(place: &Place, options: &VerifySummary) -> anyhow::Result<Outcome> {
     let pdf = fs::read(file).with_context(cannot)?;
     let trusted = trusted(place, options)?;
     let digest = Hash::of(&pdf);
-    let signature = signature(summary::sign::verify(&pdf, &trusted.certificates), !trusted.certificates.is_empty());
+    let checked = summary::sign::verify(&pdf, &trusted.certificates, &trusted.authorities);
+    let stamp = checked.as_ref().ok().and_then(|verified| verified.stamp.as_ref());
+    let stamp = stamp.map(|stamp| self::stamp(stamp, !trusted.authorities.is_empty()));
+    let signature = signature(checked, !trusted.certificates.is_empty());
     let proof = proof(file, options, digest, &trusted.logs)?;
     // Who signs nothing still enters every document in the ledger: then the proof alone has to do.
     let is_proven = proof.state == "proven";
-    let found = !(proof.is_good && (signature.is_good || (signature.state == "not_signed" && is_proven)));
+    let is_stamp_good = stamp.as_ref().is_none_or(|stamp| stamp.is_good);
+    let is_signed = signature.is_good || (signature.state == "not_signed" && is_proven);
+    let found = !(proof.is_good && is_signed && is_stamp_good);
     if place.json {
         console::json(&json!({
-            "file": file, "sha256": digest.to_string(), "signature": signature.to_json(), "proof": proof.to_json(), "good": !found,
+            "file": file, "sha256": digest.to_string(), "signature": signature.to_json(), "time_stamp": stamp.as_ref().map(Answer::to_json),
+            "proof": proof.to_json(), "good": !found,
         }))?;
     } else {
-        console::line(false, format!("{}: {}, {}", file.display(), signature.words, proof.words));
+        let stamped = stamp.map_or_else(String::new, |stamp| format!("{}, ", stamp.words));
+        console::line(false, format!("{}: {}, {stamped}{}", file.display(), signature.words, proof.words));
         console::line(false, format!("  SHA-256 {digest}"));
     }
     Ok(Outcome::of(found))
@@ -95,7 +104,19 @@ fn trusted(place: &Place, options: &VerifySummary) -> anyhow::Result<Trusted> {
             logs.push(Signer::from_pem_file(&settings.ledger.origin, KeyUse::Log, &ledger)?.public().clone());
         }
     }
+    let authorities = match (&options.authority, &own) {
+        (Some(path), _) => {
+            let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Authorities::from_pem(&pem).with_context(|| format!("{} cannot be used", path.display()))?
+        }
+        (None, Some((settings, _))) => {
+            let signature = settings.summary.signature.as_ref();
+            stamping::trusted(signature.and_then(|signature| signature.time_stamp.as_ref()))?
+        }
+        (None, None) => Authorities::default(),
+    };
     Ok(Trusted {
+        authorities,
         certificates: certificates.iter().map(|path| signing::identity(path)).collect::<anyhow::Result<_>>()?,
         logs,
     })
@@ -133,6 +154,24 @@ fn signature(checked: Result<Verified, Unverified>, has_certificates: bool) -> A
             Answer::new(state, false, error.to_string())
         }
     }
+}
+
+fn stamp(checked: &Result<Stamped, BadStamp>, has_authorities: bool) -> Answer {
+    let stamped = match checked {
+        Ok(stamped) => stamped,
+        Err(error) => return Answer::new("bad", false, error.to_string()),
+    };
+    let at = stamped.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let mut answer = if stamped.is_trusted {
+        Answer::new("good", true, format!("stamped {at}"))
+    } else if has_authorities {
+        Answer::new("unknown_authority", false, format!("stamped {at} by an authority that is not trusted"))
+    } else {
+        let words = format!("stamped {at} by an authority that was not looked at: name it with --authority");
+        Answer::new("not_checked", true, words)
+    };
+    answer.more = json!({ "at": at, "authority": stamped.authority });
+    answer
 }
 
 fn proof(file: &Path, options: &VerifySummary, digest: Hash, logs: &[VerifierKey]) -> anyhow::Result<Answer> {

@@ -36,19 +36,31 @@ pub(super) fn best_address(node: &Node) -> Option<Address> {
     })
 }
 
-/// Phone numbers with their types, the primary number first.
-pub(super) fn phones(node: &Node) -> Vec<(Option<&str>, &str)> {
-    let rank = |phone: &&Node| {
-        let is_primary = matches!(phone.value("PrimaryTelephoneNumberIndicator"), Some("true" | "1"));
-        let order = phone.value("OrderOfPriority").and_then(|order| order.parse().ok()).unwrap_or(u32::MAX);
-        (!is_primary, order)
+/// A phone number.
+pub(super) struct Phone<'n> {
+    pub kind: Option<&'n str>,
+    pub number: &'n str,
+    /// Whether it is the one to call first, if the source says so.
+    pub is_preferred: Option<bool>,
+}
+
+/// Phone numbers, the primary number first. Older versions mark the primary number, later ones number all in the order to call them.
+pub(super) fn phones(node: &Node) -> Vec<Phone<'_>> {
+    let order = |phone: &Node| phone.value("OrderOfPriority").and_then(|order| order.parse().ok());
+    let is_primary = |phone: &Node| match phone.value("PrimaryTelephoneNumberIndicator") {
+        Some("true" | "1") => Some(true),
+        Some("false" | "0") => Some(false),
+        _ => order(phone).map(|order: u32| order == 1),
     };
     let mut phones: Vec<&Node> = node.all("Telephone").collect();
-    phones.sort_by_key(rank);
-    phones
-        .into_iter()
-        .filter_map(|phone| Some((phone.value("TelephoneNumberType"), phone.value("TelephoneNumber")?)))
-        .collect()
+    phones.sort_by_key(|phone| (is_primary(phone) != Some(true), order(phone).unwrap_or(u32::MAX)));
+    let mut found = Vec::with_capacity(phones.len());
+    for phone in phones {
+        if let Some(number) = phone.value("TelephoneNumber") {
+            found.push(Phone { kind: phone.value("TelephoneNumberType"), number, is_preferred: is_primary(phone) });
+        }
+    }
+    found
 }
 
 /// E-mail addresses, the primary one first, personal ones next.

@@ -9,7 +9,7 @@ use super::{
         index::{Entry, Kind},
     },
     Output,
-    address::{best_address, e_mails, full_name, phones},
+    address::{Phone, best_address, e_mails, full_name, phones},
 };
 
 pub(super) fn contact(fields: &mut Fields<'_>) -> Outcome<Output> {
@@ -29,22 +29,24 @@ pub(super) fn contact(fields: &mut Fields<'_>) -> Outcome<Output> {
     let mut mails = e_mails(node).into_iter().map(str::to_owned);
     set("electronic_mail_address", text_value(mails.next()));
     set("other_electronic_mail_addresses", list_value(mails.collect()));
-    let (mut home, mut work, mut mobile, mut others) = (None, None, None, Vec::new());
-    for (kind, number) in phones(node) {
+    let mut others = Vec::new();
+    let mut filled = Vec::new();
+    for Phone { kind, number, is_preferred } in phones(node) {
         let slot = match kind {
-            Some("Home") => Some(&mut home),
-            Some("Work") => Some(&mut work),
-            Some("Mobile") => Some(&mut mobile),
+            Some("Home") => Some(("home_phone", "home_phone_preferred")),
+            Some("Work") => Some(("work_phone", "work_phone_preferred")),
+            Some("Mobile") => Some(("mobile_phone", "mobile_phone_preferred")),
             _ => None,
         };
-        match slot {
-            Some(slot) if slot.is_none() => *slot = Some(number.to_owned()),
-            _ => others.push(kind.map_or_else(|| number.to_owned(), |kind| format!("{kind}: {number}"))),
+        match slot.filter(|slot| !filled.contains(slot)) {
+            Some(slot) => {
+                filled.push(slot);
+                set(slot.0, Some(Value::Text(number.to_owned())));
+                set(slot.1, is_preferred.map(Value::Boolean));
+            }
+            None => others.push(kind.map_or_else(|| number.to_owned(), |kind| format!("{kind}: {number}"))),
         }
     }
-    set("home_phone", text_value(home));
-    set("work_phone", text_value(work));
-    set("mobile_phone", text_value(mobile));
     set("other_phones", list_value(others));
     Ok(Output::Learned(vec![(id, Entry::Contact(contact))]))
 }

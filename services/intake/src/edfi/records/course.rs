@@ -84,16 +84,16 @@ pub(super) fn course_transcript(fields: &mut Fields<'_>) -> Outcome<Output> {
 }
 
 /// How an academic record names its session.
-struct SessionName<'a> {
-    owner: &'a str,
-    label: Option<&'a str>,
-    year: &'a str,
+pub(super) struct SessionName<'a> {
+    pub owner: &'a str,
+    pub label: Option<&'a str>,
+    pub year: &'a str,
     /// By school year and term, not by a name of its own.
     is_term: bool,
 }
 
 impl<'a> SessionName<'a> {
-    fn read(fields: &mut Fields<'a>, record: &'a Node) -> Outcome<Self> {
+    pub(super) fn read(fields: &mut Fields<'a>, record: &'a Node) -> Outcome<Self> {
         if let Some(session) = fields.reference(record, &["SessionReference"])? {
             let label = session.value("SessionName").or_else(|| session.value("Term"));
             let year = session.value("SchoolYear").unwrap_or_default();
@@ -113,7 +113,8 @@ fn school(fields: &mut Fields<'_>, session_owner: &str) -> Outcome<Whereabouts> 
     Ok(id.map_or_else(Whereabouts::default, |id| fields.whereabouts(id, OrganizationKind::School)))
 }
 
-fn set_course(fields: &mut Fields<'_>, fact: &mut FactBuilder, course: &str) {
+/// What the catalogue says of a course.
+pub(super) fn set_course(fields: &mut Fields<'_>, fact: &mut FactBuilder, course: &str) {
     if let Some(Entry::Course(course)) = fields.entry(Kind::Course, course) {
         fact.set_some("course_title", text_value(course.title.clone()));
         fact.set_some("subject_area", text_value(course.subject.clone()));

@@ -191,7 +191,7 @@ fn set_contact_points(fields: &Fields<'_>, person: &mut FactBuilder) {
     }
     let phones = phones(node)
         .into_iter()
-        .map(|(kind, number)| kind.map_or_else(|| number.to_owned(), |kind| format!("{kind}: {number}")));
+        .map(|phone| phone.kind.map_or_else(|| phone.number.to_owned(), |kind| format!("{kind}: {}", phone.number)));
     person.set_some("telephone_numbers", list_value(phones.collect()));
     person.set_some("electronic_mail_addresses", list_value(e_mails(node).into_iter().map(str::to_owned).collect()));
 }

@@ -41,7 +41,20 @@ fn check(fact: &Fact, expect: &[(&str, Option<&str>)]) {
 fn files_are_read_in_the_order_of_what_rests_on_what() {
     let order: Vec<String> =
         first().summaries.iter().map(|s| s.path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!(order, ["Organization", "StudentParent", "Discipline", "Attendance", "Program", "Enrollment"]);
+    assert_eq!(
+        order,
+        [
+            "Organization",
+            "Schedule",
+            "Calendar",
+            "StudentParent",
+            "Discipline",
+            "Attendance",
+            "Program",
+            "Enrollment",
+            "Grades",
+        ]
+    );
 }
 
 #[test]
@@ -272,6 +285,110 @@ fn a_contact_has_the_parents_details_although_the_parent_comes_later() {
             ("other_electronic_mail_addresses", Some("work@example.invalid")),
             ("city", Some("Exampleton")),
         ],
+    );
+}
+
+#[test]
+fn a_class_has_its_course_and_session_and_the_student_s_own_days() {
+    let reading = first();
+    let classes = facts(&reading, Domain::Course, "section", FIRST);
+    assert_eq!(classes.len(), 2);
+    check(
+        classes[0],
+        &[
+            ("section_code", Some("ALG-1")),
+            ("local_course_code", Some("ALG-A")),
+            ("course_title", Some("Algebra, first half")),
+            ("course_code", Some("02052")),
+            ("subject_area", Some("Mathematics")),
+            ("session_name", Some("Fall")),
+            ("session_begin_date", Some("2013-08-27")),
+            ("session_end_date", Some("2013-12-20")),
+        ],
+    );
+    assert_eq!((classes[0].lea.as_deref(), classes[0].facility.as_deref()), (Some("9001"), Some("900101")));
+    assert_eq!(classes[0].school_year.map(|year| year.to_string()).as_deref(), Some("2013-14"));
+    // Of a class that nobody has described there is what the record says.
+    check(
+        classes[1],
+        &[
+            ("section_code", Some("ALG-9")),
+            ("local_course_code", None),
+            ("course_title", None),
+            ("session_begin_date", Some("2013-09-02")),
+            ("session_end_date", Some("2013-09-20")),
+        ],
+    );
+    assert_eq!(classes[1].school_year.map(|year| year.to_string()).as_deref(), Some("2013-14"));
+    let is_kept = |(_, item): &&(String, Item)| {
+        matches!(item, Item::Dependent(kept) if facts_of(item).iter().any(|(_, fact)| fact.domain == Domain::Course)
+            && !kept.missing.is_empty())
+    };
+    assert_eq!(reading.items.iter().filter(is_kept).count(), 1, "it is completed when somebody describes the class");
+}
+
+#[test]
+fn a_grade_says_of_which_kind_and_period_it_is() {
+    let reading = first();
+    let grades = facts(&reading, Domain::Course, "grade", FIRST);
+    assert_eq!(grades.len(), 2);
+    check(
+        grades[0],
+        &[
+            ("grade_type", Some("Mid-Term Grade")),
+            ("grading_period", Some("First Six Weeks")),
+            ("outcome", Some("71")),
+            ("numeric_grade", Some("71")),
+            ("section_code", Some("ALG-1")),
+            ("course_title", Some("Algebra, first half")),
+        ],
+    );
+    check(
+        grades[1],
+        &[
+            ("grade_type", Some("Final")),
+            ("grading_period", None),
+            ("outcome", Some("B")),
+            ("numeric_grade", Some("83.5")),
+        ],
+    );
+    assert!(grades.iter().all(|grade| grade.school_year.map(|year| year.to_string()).as_deref() == Some("2013-14")));
+    assert_ne!(grades[0].natural_key, grades[1].natural_key);
+}
+
+#[test]
+fn the_phone_to_call_first_is_marked() {
+    fn check(phones: &str, expect: [Option<&str>; 4]) {
+        let records = format!(
+            "<Student><StudentUniqueStateId>{FIRST}</StudentUniqueStateId></Student><Parent><ParentUniqueStateId>P-1\
+            </ParentUniqueStateId>{phones}</Parent><StudentParentAssociation><StudentReference><StudentIdentity>\
+            <StudentUniqueStateId>{FIRST}</StudentUniqueStateId></StudentIdentity></StudentReference><ParentReference>\
+            <ParentIdentity><ParentUniqueStateId>P-1</ParentUniqueStateId></ParentIdentity></ParentReference>\
+            </StudentParentAssociation>"
+        );
+        let (items, _) = read_text(&interchange("StudentParent", &records), &mut new_index());
+        let facts: Vec<_> =
+            items.iter().flat_map(facts_of).filter(|(_, fact)| fact.domain == Domain::Contact).collect();
+        let elements = ["home_phone", "home_phone_preferred", "mobile_phone", "mobile_phone_preferred"];
+        let found = elements.map(|element| plain(facts[0].1, element));
+        assert_eq!(found.each_ref().map(Option::as_deref), expect, "{phones}");
+    }
+    let phone = |kind: &str, number: &str, attribute: &str, inner: &str| {
+        format!(
+            "<Telephone TelephoneNumberType=\"{kind}\"{attribute}><TelephoneNumber>{number}</TelephoneNumber>{inner}</Telephone>"
+        )
+    };
+    let primary = |flag: &str| format!(" PrimaryTelephoneNumberIndicator=\"{flag}\"");
+    let order = |order: u32| format!("<OrderOfPriority>{order}</OrderOfPriority>");
+    check(&phone("Home", "1", "", ""), [Some("1"), None, None, None]);
+    check(&phone("Home", "1", &primary("true"), ""), [Some("1"), Some("true"), None, None]);
+    check(
+        &[phone("Home", "1", &primary("false"), ""), phone("Home", "2", &primary("true"), "")].concat(),
+        [Some("2"), Some("true"), None, None],
+    );
+    check(
+        &[phone("Home", "1", "", &order(2)), phone("Mobile", "2", "", &order(1))].concat(),
+        [Some("1"), Some("false"), Some("2"), Some("true")],
     );
 }
 

@@ -119,6 +119,103 @@ fn each_version_tells_the_same_facts_in_its_own_words() {
     }
 }
 
+/// A class and a final grade as each version writes them, with what describes the class.
+fn classes(version: &str) -> String {
+    let is_first = version == "edfi-1.0";
+    let id = if is_first { "StudentUniqueStateId" } else { "StudentUniqueId" };
+    let student =
+        format!("<StudentReference><StudentIdentity><{id}>7700000001</{id}></StudentIdentity></StudentReference>");
+    let school = if is_first {
+        "<EducationalOrgReference><EducationalOrgIdentity><StateOrganizationId>900101</StateOrganizationId></EducationalOrgIdentity></EducationalOrgReference>"
+    } else {
+        "<SchoolReference><SchoolIdentity><SchoolId>900101</SchoolId></SchoolIdentity></SchoolReference>"
+    };
+    let of_record = if is_first {
+        "<SchoolReference><EducationalOrgIdentity><StateOrganizationId>900101</StateOrganizationId></EducationalOrgIdentity></SchoolReference>"
+    } else {
+        school
+    };
+    let named = match version {
+        "edfi-1.0" => "<SessionName>Fall</SessionName>",
+        "edfi-2.2" => "<SchoolYear>2013-2014</SchoolYear><Term><CodeValue>Fall</CodeValue></Term>",
+        _ => "<SessionName>Fall</SessionName><SchoolYear>2013-2014</SchoolYear>",
+    };
+    let session = format!("<SessionReference><SessionIdentity>{named}{school}</SessionIdentity></SessionReference>");
+    let offering = format!(
+        "<CourseOfferingReference><CourseOfferingIdentity><LocalCourseCode>ALG-A</LocalCourseCode>{school}{session}</CourseOfferingIdentity></CourseOfferingReference>"
+    );
+    let section = match version {
+        "edfi-1.0" => format!("{school}<UniqueSectionCode>ALG-1</UniqueSectionCode>"),
+        "edfi-2.2" => format!("{offering}<UniqueSectionCode>ALG-1</UniqueSectionCode>"),
+        _ => format!("<SectionIdentifier>ALG-1</SectionIdentifier>{offering}"),
+    };
+    let section = format!("<SectionReference><SectionIdentity>{section}</SectionIdentity></SectionReference>");
+    let described = if is_first {
+        format!("<Section><UniqueSectionCode>ALG-1</UniqueSectionCode>{offering}{of_record}</Section>")
+    } else {
+        String::new()
+    };
+    let calendar = match version {
+        "edfi-2.2" => "<Term><CodeValue>Fall</CodeValue></Term>",
+        _ => "<SessionName>Fall</SessionName>",
+    };
+    let period = match version {
+        "edfi-1.0" | "edfi-2.2" => {
+            "<GradingPeriod><CodeValue>First</CodeValue></GradingPeriod><BeginDate>2013-08-27</BeginDate>"
+        }
+        "edfi-5.2" => {
+            "<GradingPeriod>uri://ed-fi.org/GradingPeriodDescriptor#Six Weeks</GradingPeriod><GradingPeriodName>First</GradingPeriodName><SchoolYear>2013-2014</SchoolYear>"
+        }
+        _ => {
+            "<GradingPeriod>uri://ed-fi.org/GradingPeriodDescriptor#First</GradingPeriod><PeriodSequence>1</PeriodSequence><SchoolYear>2013-2014</SchoolYear>"
+        }
+    };
+    let kind = match version {
+        "edfi-1.0" | "edfi-2.2" => "Final",
+        _ => "uri://ed-fi.org/GradeTypeDescriptor#Final",
+    };
+    let place = format!("{student}{section}<BeginDate>2013-08-27</BeginDate>");
+    format!(
+        "<StudentSectionAssociation>{place}</StudentSectionAssociation>\
+        <Grade><LetterGradeEarned>B</LetterGradeEarned><GradeType>{kind}</GradeType><StudentSectionAssociationReference><StudentSectionAssociationIdentity>{place}</StudentSectionAssociationIdentity></StudentSectionAssociationReference>\
+        <GradingPeriodReference><GradingPeriodIdentity>{period}{school}</GradingPeriodIdentity></GradingPeriodReference></Grade>\
+        {described}<CourseOffering><LocalCourseCode>ALG-A</LocalCourseCode><LocalCourseTitle>Algebra</LocalCourseTitle>{of_record}{session}</CourseOffering>\
+        <Session>{calendar}<SchoolYear>2013-2014</SchoolYear><BeginDate>2013-08-27</BeginDate><EndDate>2013-12-20</EndDate>{of_record}</Session>"
+    )
+}
+
+#[test]
+fn each_version_tells_the_same_of_a_class_and_its_grade() {
+    for (version, namespace) in NAMES {
+        let text = in_namespace(namespace, "StudentEnrollment", &classes(version));
+        let mut index = new_index();
+        let (items, counts) = read_text(&text, &mut index);
+        let said: Vec<_> = items.iter().flat_map(findings_of).map(|finding| finding.rule.as_str()).collect();
+        assert_eq!((counts.is_complete, counts.persons, said), (true, 2, Vec::new()), "{version}");
+        let facts: Vec<_> = items.iter().flat_map(facts_of).collect();
+        let found: Vec<_> = facts.iter().map(|(_, fact)| fact.kind.as_str()).collect();
+        assert_eq!(found, ["section", "grade"], "{version}");
+        for (person, fact) in &facts {
+            assert_eq!((*person, fact.facility.as_deref()), ("7700000001", Some("900101")), "{version}");
+            assert_eq!(fact.school_year.map(|year| year.to_string()).as_deref(), Some("2013-14"), "{version}");
+            let elements = ["section_code", "local_course_code", "course_title", "session_name", "session_begin_date"];
+            let found = elements.map(|element| plain(fact, element).unwrap_or_default());
+            assert_eq!(found, ["ALG-1", "ALG-A", "Algebra", "Fall", "2013-08-27"], "{version}");
+            assert_eq!(plain(fact, "session_end_date").as_deref(), Some("2013-12-20"), "{version}");
+        }
+        let grade = facts[1].1;
+        let found =
+            ["grade_type", "grading_period", "outcome"].map(|element| plain(grade, element).unwrap_or_default());
+        assert_eq!(found, ["Final", "First", "B"], "{version}");
+        // The same record again is the same fact, and so is its withdrawal, whatever is described by then.
+        let (again, _) = read_text(&text, &mut index);
+        let keys =
+            |items: &[Item]| items.iter().flat_map(facts_of).map(|(_, fact)| fact.natural_key).collect::<Vec<_>>();
+        let (alone, _) = read_text(&text, &mut new_index());
+        assert_eq!((keys(&again), keys(&alone)), (keys(&items), keys(&items)), "{version}");
+    }
+}
+
 #[test]
 fn an_incident_number_used_again_in_a_later_year_is_another_incident() {
     let incident = |items: &[Item]| {

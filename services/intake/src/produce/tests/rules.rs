@@ -91,6 +91,103 @@ fn an_exit_is_reported_with_its_reason_and_not_for_the_promoted() {
 }
 
 #[test]
+fn option_1_is_a_from_july_2018_on() {
+    fn check(entry: &str, option: &str, expect: &str) {
+        let mut stay = stay(2, entry, None);
+        stay.1.values.insert("option_code", text(option));
+        let (lines, _) = produced("la-sis", options(None, None), &sections(vec![student(), stay]));
+        assert_eq!(of_kind(&lines, "040").first().map(|line| &line[84..85]), Some(expect), "{entry} {option}");
+    }
+    check("2018-06-30", "1", "1");
+    check("2018-07-01", "1", "A");
+    check("2018-08-09", "1", "A");
+    check("2019-01-22", "1", "A");
+    check("2018-08-09", "A", "A");
+    check("2018-08-09", "3", "3");
+}
+
+/// A student at one school, and at another of another district in the same year, with a program at each and a plan of the first.
+fn in_two_districts() -> Vec<(Domain, Row)> {
+    let mut other = stay(5, "2019-01-07", None);
+    other.1.values.insert("local_education_agency_id", text("991"));
+    other.1.values.insert("school_id", text("991005"));
+    let program = |line, lea: &str, school: &str| {
+        let values = [
+            ("program_id", text("JUMP")),
+            ("begin_date", date("2018-08-20")),
+            ("local_education_agency_id", text(lea)),
+            ("school_id", text(school)),
+        ];
+        la(Domain::Program, line, &values)
+    };
+    let plan = [("section_504", Value::Boolean(true)), ("local_education_agency_id", text(LEA))];
+    vec![
+        student(),
+        stay(2, "2018-08-09", None),
+        other,
+        program(6, LEA, SCHOOL),
+        program(7, "991", "991005"),
+        la(Domain::SpecialEducation, 8, &[plan.as_slice(), &[("plan_type", text("Section 504 plan"))]].concat()),
+    ]
+}
+
+#[test]
+fn a_report_is_for_the_districts_schools_students_and_records_that_it_names() {
+    fn check(report: &Options, expect: &[&str]) {
+        let (lines, _) = produced("la-sis", report.clone(), &sections(in_two_districts()));
+        let found: Vec<String> = lines.iter().map(|line| format!("{} {}", &line[6..9], &line[3..6])).collect();
+        assert_eq!(found, expect, "{report:?}");
+    }
+    let list = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
+    let all = || options(None, None);
+    let everything = ["010 990", "010 991", "040 990", "040 991", "050 990", "050 991", "130 990"];
+    check(&all(), &everything);
+    check(&Options { districts: list(&["990", "991"]), ..all() }, &everything);
+    // One district: nothing of another, although it is the same student.
+    check(&Options { districts: list(&["990"]), ..all() }, &["010 990", "040 990", "050 990", "130 990"]);
+    check(&Options { districts: list(&["991"]), ..all() }, &["010 991", "040 991", "050 991"]);
+    check(&Options { districts: list(&["992"]), ..all() }, &[]);
+    // One school: a record that names none is its student's, if it is of the school's district.
+    check(&Options { schools: list(&[SCHOOL]), ..all() }, &["010 990", "040 990", "050 990", "130 990"]);
+    check(&Options { schools: list(&["991005"]), ..all() }, &["010 991", "040 991", "050 991"]);
+    check(&Options { districts: list(&["990"]), schools: list(&["991005"]), ..all() }, &[]);
+    // Kinds of record.
+    check(&Options { records: list(&["040", "130"]), ..all() }, &["040 990", "040 991", "130 990"]);
+    // Students.
+    let named = |ids: &[&str]| Some(Masked::new(list(ids).into_iter().collect()));
+    check(&Options { students: named(&["9900000017"]), ..all() }, &everything);
+    check(&Options { students: named(&["9900000025"]), ..all() }, &[]);
+}
+
+#[test]
+fn what_a_report_asks_for_and_does_not_find_is_said() {
+    let report = Options { districts: vec!["990".to_owned(), "992".to_owned()], ..options(None, None) };
+    let (_, remarks) = produced("la-sis", report, &sections(in_two_districts()));
+    let nobody: Vec<&str> =
+        remarks.iter().filter(|r| r.rule == "selection.nobody").map(|r| r.message.as_str()).collect();
+    assert!(nobody.len() == 1 && nobody[0].contains("992"), "{nobody:?}");
+    let unknown = Options { records: vec!["093".to_owned()], ..options(None, None) };
+    assert!(Producer::begin("la-sis", unknown).is_err());
+}
+
+#[test]
+fn a_partial_file_is_of_students_who_are_marked() {
+    fn check(extent: Extent, marked: Option<bool>, expect: usize) {
+        let mut student = student();
+        student.1.values.extend(marked.map(|flag| ("partial_file", Value::Boolean(flag))));
+        let report = Options { extent, ..options(None, None) };
+        let (lines, remarks) = produced("la-sis", report, &sections(vec![student, stay(2, "2018-08-09", None)]));
+        assert_eq!(lines.len(), expect, "{extent:?} {marked:?}");
+        assert_eq!(remarks.iter().any(|remark| remark.rule == "selection.partial_file"), expect == 0);
+    }
+    check(Extent::Whole, None, 2);
+    check(Extent::Whole, Some(false), 2);
+    check(Extent::Partial, Some(true), 2);
+    check(Extent::Partial, Some(false), 0);
+    check(Extent::Partial, None, 0);
+}
+
+#[test]
 fn names_are_cut_as_the_demographic_record_wants_them() {
     let (lines, remarks) =
         produced("la-sis", options(None, None), &sections(vec![student(), stay(2, "2018-08-09", None)]));
@@ -324,6 +421,51 @@ fn the_latest_e_mail_and_phone_are_taken() {
             "Bo Quince,FATHER,9900000017,,,,,,,,,,,,,"
         ]
     );
+}
+
+/// The rows of the source's table of phones, for home and for mobile phones: numbers in the order they were entered, and which is preferred.
+#[test]
+fn of_several_phones_the_preferred_one_is_taken() {
+    fn check(number: &'static str, preference: &'static str, entered: &[(&str, Option<bool>)], expect: &str) {
+        let rows = (2..).zip(entered).map(|(line, (phone, is_preferred))| {
+            let mut values = vec![(number, text(phone))];
+            values.extend(is_preferred.map(|flag| (preference, Value::Boolean(flag))));
+            contact(line, "Ada Quince", "Mother", &values)
+        });
+        let lines = contacts(OPEN, rows.collect());
+        let (home, mobile) = if number == "home_phone" { (expect, "") } else { ("", expect) };
+        assert_eq!(lines, [format!("Ada Quince,MOTHER,9900000017,,,,,,,{home},,{mobile},,,,")], "{entered:?}");
+    }
+    let (yes, no) = (Some(true), Some(false));
+    for (number, preference) in [("home_phone", "home_phone_preferred"), ("mobile_phone", "mobile_phone_preferred")] {
+        // One of the type, preferred.
+        check(number, preference, &[("555-0101", yes)], "555-0101");
+        // Several, all preferred: the one entered last.
+        check(number, preference, &[("555-0101", yes), ("555-0102", yes)], "555-0102");
+        // Several, none preferred: the one entered last.
+        check(number, preference, &[("555-0101", no), ("555-0102", no)], "555-0102");
+        check(number, preference, &[("555-0101", None), ("555-0102", None)], "555-0102");
+        // Some are preferred: of those the one entered last.
+        check(number, preference, &[("555-0101", yes), ("555-0102", no)], "555-0101");
+        check(number, preference, &[("555-0101", yes), ("555-0102", yes), ("555-0103", None)], "555-0102");
+        check(number, preference, &[("555-0101", no), ("555-0102", yes)], "555-0102");
+        // One of the type, not preferred: there is no other.
+        check(number, preference, &[("555-0101", no)], "555-0101");
+    }
+}
+
+#[test]
+fn work_phones_and_e_mails_are_the_latest_whatever_is_preferred() {
+    let rows = vec![
+        contact(
+            2,
+            "Ada Quince",
+            "Mother",
+            &[("work_phone", text("555-0101")), ("work_phone_preferred", Value::Boolean(true))],
+        ),
+        contact(3, "Ada Quince", "Mother", &[("work_phone", text("555-0102"))]),
+    ];
+    assert_eq!(contacts(OPEN, rows), ["Ada Quince,MOTHER,9900000017,,,,,,,,555-0102,,,,,"]);
 }
 
 #[test]

@@ -128,8 +128,8 @@ impl Engine<'_, '_, '_> {
         let mut checked = check(record_plan, &values, number, notes);
         if !checked.is_good() {
             let text = decoded.text;
-            drift::explain_shift(record_plan, &mut checked, number, drift::Unit::Columns, &|first, by| {
-                drift::moved_cells(&columns.of_field, text, cells, first, by)
+            drift::explain_shift(record_plan, &mut checked, number, drift::Unit::Columns, &|shift| {
+                drift::moved_cells(&columns.of_field, text, cells, shift)
             });
         }
         about.look(record_plan, &values, number, &mut checked);

@@ -56,8 +56,8 @@ impl Engine<'_, '_, '_> {
         }
         if !checked.is_good() {
             let text = decoded.text;
-            drift::explain_shift(record_plan, &mut checked, number, drift::Unit::Positions, &|first, by| {
-                drift::moved_text(record_plan.record, text, first, by)
+            drift::explain_shift(record_plan, &mut checked, number, drift::Unit::Positions, &|shift| {
+                drift::moved_text(record_plan.record, text, shift)
             });
         }
         about.look(record_plan, &cells, number, &mut checked);

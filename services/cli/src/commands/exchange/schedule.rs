@@ -1,0 +1,331 @@
+//! Nights that run by themselves, and what an operator asks about them: `throughline exchange plan | status | pause | resume | retry | explain`.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use anyhow::{Context as _, anyhow, ensure};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use model::ConsumerId;
+use pg::Role;
+use scheduler::{Ending, Job, Patience, Pause, Taken};
+use serde_json::{Value as Json, json};
+use tokio::time::{Duration, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{is_reported, leave, night, population};
+use crate::{
+    app::App,
+    args::Place,
+    commands::{Outcome, with_app},
+    console,
+};
+
+/// Between two looks at the calendar.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// So long after it was due a night that is not done is an alarm.
+const LATE: TimeDelta = TimeDelta::hours(4);
+/// Nights that are shown of each consumer.
+const SHOWN: i64 = 5;
+/// Before a consumer's id in the name of its job.
+const NIGHT_OF: &str = "night of ";
+
+fn job_name(consumer: &ConsumerId) -> String {
+    format!("{NIGHT_OF}{consumer}")
+}
+
+/// Where a consumer's deliveries go unless it is said.
+pub fn out_of(app: &App, consumer: &ConsumerId) -> PathBuf {
+    app.data.with_file_name("out").join(consumer.as_str())
+}
+
+/// Runs nights when they are due, until told to stop; what is under way then is broken off, and taken again by whoever runs them next.
+pub async fn run_nights(app: &Arc<App>, stop: &CancellationToken) {
+    let mut told = BTreeSet::new();
+    while !stop.is_cancelled() {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            looked = look(app, &mut told) => if let Err(error) = looked {
+                tracing::error!(error = &*error as &dyn std::error::Error, "nights could not be looked after");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+async fn look(app: &App, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
+    let patience = Patience::default();
+    for (consumer, calendar) in &app.settings.nights {
+        let zone = app.roster_layout(consumer)?.time_zone;
+        let Some(due) = calendar.due(zone, app.clock().now()) else { continue };
+        let name = &job_name(consumer);
+        pg::run_tx(app.pool(), "scheduler.plan", Role::Scheduler, |tx| {
+            Box::pin(async move { scheduler::plan(tx, name, due).await })
+        })
+        .await?;
+    }
+    for job in jobs(app).await? {
+        if let Some(alarm) = job.alarm(app.clock().now(), LATE)
+            && told.insert(format!("{} {} {alarm}", job.name, job.day))
+        {
+            tracing::error!(job.name = job.name, job.day = %job.day, alarm, "a night is stalled");
+        }
+    }
+    loop {
+        let (lease, now) = (app.entropy().uuid(), app.clock().now());
+        let taken = pg::run_tx(app.pool(), "scheduler.take", Role::Scheduler, |tx| {
+            Box::pin(async move { scheduler::take(tx, lease, &patience, now).await })
+        })
+        .await?;
+        let Some(taken) = taken else { return Ok(()) };
+        work(app, &taken, &patience).await?;
+    }
+}
+
+/// Works at a night that was taken, and says meanwhile that it does.
+async fn work(app: &App, taken: &Taken, patience: &Patience) -> anyhow::Result<()> {
+    let consumer: ConsumerId = taken.job.name.strip_prefix(NIGHT_OF).context("a job that is no night")?.parse()?;
+    let out = out_of(app, &consumer);
+    let mut working = Box::pin(night(app, &consumer, Some(taken.job.day), &out));
+    let result = loop {
+        tokio::select! {
+            result = &mut working => break result,
+            () = sleep(patience.lease / 3) => {
+                let now = app.clock().now();
+                let holds = pg::run_tx(app.pool(), "scheduler.renew", Role::Scheduler, |tx| {
+                    Box::pin(async move { scheduler::renew(tx, taken, patience, now).await })
+                }).await;
+                // The deliveries have a lease of their own: nobody else writes them meanwhile.
+                if !matches!(holds, Ok(true)) {
+                    tracing::warn!(job.name = taken.job.name, "the lease of a night could not be renewed");
+                }
+            }
+        }
+    };
+    let ending = match &result {
+        Ok(report) if report["state"] == "refused" => {
+            Ending::Done(format!("refused: {}", report["message"].as_str().unwrap_or_default()))
+        }
+        Ok(report) => Ending::Done(format!("{}{}", report["state"].as_str().unwrap_or_default(), withheld(report))),
+        Err(error) => Ending::Failed(format!("{error:#}")),
+    };
+    let now = app.clock().now();
+    pg::run_tx(app.pool(), "scheduler.end", Role::Scheduler, |tx| {
+        let ending = &ending;
+        Box::pin(async move { scheduler::end(tx, taken, patience, ending, now).await })
+    })
+    .await?;
+    match result {
+        Ok(_) => tracing::info!(job.name = taken.job.name, job.day = %taken.job.day, "a night is done"),
+        Err(error) => {
+            tracing::error!(job.name = taken.job.name, job.day = %taken.job.day, error = &*error as &dyn std::error::Error, "a night failed");
+        }
+    }
+    Ok(())
+}
+
+async fn jobs(app: &App) -> anyhow::Result<Vec<Job>> {
+    let list = pg::run_tx(app.pool(), "scheduler.list", Role::Scheduler, |tx| {
+        Box::pin(async move { scheduler::list(tx, SHOWN).await })
+    });
+    Ok(list.await?)
+}
+
+async fn pauses(app: &App) -> anyhow::Result<Vec<Pause>> {
+    let list = pg::run_tx(app.pool(), "scheduler.list_pauses", Role::Scheduler, |tx| {
+        Box::pin(async move { scheduler::list_pauses(tx).await })
+    });
+    Ok(list.await?)
+}
+
+/// What a night would do, without doing any of it.
+pub async fn plan(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        let zone = app.roster_layout(&consumer)?.time_zone;
+        let now = app.clock().now();
+        let date = date.unwrap_or_else(|| now.with_timezone(&zone).date_naive());
+        let out = out_of(&app, &consumer);
+        let delivery = &app.consumer(&consumer)?.delivery;
+        let clients = population(&app, &leave::ask(&consumer)).await?.len();
+        let to = delivery.target().map_err(|mistakes| anyhow!(mistakes.join("; ")))?.map(feeds::sink::Target::describe);
+        let next = app.settings.nights.get(&consumer).and_then(|calendar| calendar.next(zone, now));
+        let is_done = is_reported(&out, date);
+        let plan = json!({
+            "consumer": consumer, "date": date, "already_delivered": is_done, "clients": clients, "formats": delivery.formats,
+            "bundle": delivery.bundle, "encrypted": !delivery.encrypt_to.is_empty(),
+            "to": to.clone().unwrap_or_else(|| out.join(date.to_string()).display().to_string()),
+            "next_due": next.map(|due| due.at), "paused": find_pause(&app, &consumer).await?,
+        });
+        if place.json {
+            console::json(&plan)?;
+            return Ok(Outcome::Done);
+        }
+        let state = if is_done { "is delivered already" } else { "would be made now" };
+        console::line(false, format!("{consumer}: the night of {date} {state}, about {clients} clients"));
+        console::line(false, format!("  as {}, to {}", delivery.formats.join(", "), plan["to"].as_str().unwrap_or_default()));
+        if let Some(due) = next {
+            console::line(false, format!("  next due on {}", due.at.with_timezone(&zone)));
+        }
+        Ok(Outcome::Done)
+    })
+    .await
+}
+
+async fn find_pause(app: &App, consumer: &ConsumerId) -> anyhow::Result<Option<Pause>> {
+    Ok(pauses(app).await?.into_iter().find(|pause| pause.name == job_name(consumer)))
+}
+
+/// How nights stand. Something that needs a person is a finding.
+pub async fn status(place: &Place) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        let (now, jobs, pauses) = (app.clock().now(), jobs(&app).await?, pauses(&app).await?);
+        let mut alarms = 0;
+        for job in &jobs {
+            let alarm = job.alarm(now, LATE);
+            alarms += u64::from(alarm.is_some());
+            if place.json {
+                console::json(&json!({ "job": job, "alarm": alarm, "paused": pauses.iter().find(|pause| pause.name == job.name) }))?;
+            } else {
+                console::line(false, format!("{} of {}: {}", job.name, job.day, state_of(job, now)));
+                if let Some(alarm) = alarm {
+                    console::line(false, format!("  LOOK: {alarm}"));
+                }
+            }
+        }
+        for pause in &pauses {
+            if !place.json {
+                console::line(false, format!("{} is stopped by {} since {}: {}", pause.name, pause.by, pause.since, pause.reason));
+            } else if jobs.iter().all(|job| job.name != pause.name) {
+                console::json(&json!({ "paused": pause }))?;
+            }
+        }
+        for (consumer, calendar) in &app.settings.nights {
+            let zone = app.roster_layout(consumer)?.time_zone;
+            let next = calendar.next(zone, now);
+            if let (Some(due), false) = (next, place.json) {
+                console::line(false, format!("{} is next due on {}", job_name(consumer), due.at.with_timezone(&zone)));
+            }
+        }
+        Ok(Outcome::of(alarms > 0))
+    })
+    .await
+}
+
+fn state_of(job: &Job, now: DateTime<Utc>) -> String {
+    let said = job.said.as_deref().unwrap_or("nothing");
+    match job.state {
+        scheduler::State::Waiting if job.attempts == 0 => format!("waits since {}", job.due_at),
+        scheduler::State::Waiting => {
+            format!("failed {} times, is tried again on {}; it said last: {said}", job.attempts, job.next_at)
+        }
+        scheduler::State::Running => match job.leased_until {
+            Some(until) if until >= now => format!("is under way, attempt {}", job.attempts),
+            _ => format!("was broken off in attempt {}, and is taken again", job.attempts),
+        },
+        scheduler::State::Done => format!("done: {said}"),
+        scheduler::State::GivenUp => format!("given up after {} attempts; it said last: {said}", job.attempts),
+    }
+}
+
+/// Stops a consumer's nights, or lets them go on.
+pub async fn pause(place: &Place, consumer: ConsumerId, stop: Option<(String, String)>) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        app.consumer(&consumer)?;
+        let (name, since) = (&job_name(&consumer), app.clock().now());
+        let Some((by, reason)) = stop else {
+            let was = pg::run_tx(app.pool(), "scheduler.resume", Role::Scheduler, |tx| {
+                Box::pin(async move { scheduler::resume(tx, name).await })
+            })
+            .await?;
+            ensure!(was, "{name} is not stopped");
+            return say(place, &json!({ "job": name, "state": "resumed" }), &format!("{name} goes on"));
+        };
+        let stop = Pause { name: name.clone(), by, reason, since };
+        pg::run_tx(app.pool(), "scheduler.pause", Role::Scheduler, |tx| {
+            let stop = &stop;
+            Box::pin(async move { scheduler::pause(tx, stop).await })
+        })
+        .await?;
+        let words = format!("{name} is stopped until it is resumed; what is under way goes on to its end");
+        say(place, &json!({ "job": name, "state": "paused" }), &words)
+    })
+    .await
+}
+
+/// A night that failed is to be tried now.
+pub async fn retry(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        let (name, now) = (&job_name(&consumer), app.clock().now());
+        let day = pg::run_tx(app.pool(), "scheduler.retry", Role::Scheduler, |tx| {
+            Box::pin(async move { scheduler::retry(tx, name, date, now).await })
+        })
+        .await
+        .with_context(|| format!("{name} has none that waits or was given up"))?;
+        say(place, &json!({ "job": name, "day": day, "state": "waiting" }), &format!("{name} of {day} is taken next"))
+    })
+    .await
+}
+
+/// Why a consumer's night was run, or was not.
+pub async fn explain(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        let (zone, now) = (app.roster_layout(&consumer)?.time_zone, app.clock().now());
+        let date = date.unwrap_or_else(|| now.with_timezone(&zone).date_naive());
+        let mut words: Vec<String> = Vec::new();
+        match app.settings.nights.get(&consumer) {
+            None => words.push("no calendar is set for it: its nights run when somebody runs them".to_owned()),
+            Some(calendar) => words.push(match calendar.due_on(date, zone) {
+                None => format!("its calendar has no night on {date}"),
+                Some(due) if due > now => format!("it is due on {}", due.with_timezone(&zone)),
+                Some(due) => format!("it was due on {}", due.with_timezone(&zone)),
+            }),
+        }
+        if let Some(pause) = find_pause(&app, &consumer).await? {
+            words.push(format!("{} stopped it on {}: {}", pause.by, pause.since, pause.reason));
+        }
+        let name = job_name(&consumer);
+        let job = jobs(&app).await?.into_iter().find(|job| job.name == name && job.day == date);
+        words.push(job.as_ref().map_or_else(|| "nobody has begun it".to_owned(), |job| state_of(job, now)));
+        let report = app.data.join("reports").join(consumer.as_str()).join(format!("{date}.json"));
+        if let Ok(text) = std::fs::read(&report) {
+            let report: Json = serde_json::from_slice(&text).unwrap_or_default();
+            words.push(report_words(&report));
+        }
+        let told = json!({ "consumer": consumer, "date": date, "job": job, "words": words });
+        say(place, &told, &format!("{consumer}, the night of {date}: {}", words.join("; ")))
+    })
+    .await
+}
+
+fn report_words(report: &Json) -> String {
+    let word = |name: &str| report[name].as_str().unwrap_or_default();
+    match word("state") {
+        "refused" => format!("its report says: refused, for {}", word("message")),
+        "failed" => format!("its report says: failed, {}", word("why")),
+        state => format!(
+            "its report says: {state}, {} histories, {} documents{}, {} clients wait for a person",
+            report["files"]["histories"],
+            report["summaries"]["rendered"],
+            withheld(report),
+            report["waiting_for_a_person"]
+        ),
+    }
+}
+
+/// Documents that a night could not have stamped.
+fn withheld(report: &Json) -> String {
+    match report["summaries"]["withheld"].as_u64() {
+        None | Some(0) => String::new(),
+        Some(count) => format!(", {count} more wait for a time stamp"),
+    }
+}
+
+fn say(place: &Place, told: &Json, words: &str) -> anyhow::Result<Outcome> {
+    if place.json {
+        console::json(told)?;
+    } else {
+        console::line(false, words);
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,319 @@
+//! Entries as people are shown them: the record of disclosures of students or of a request, and the auditor's search.
+//!
+//! Terms are shared by many entries and hold long lists: they are read once a page, not once an entry.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use model::{DisclosureId, Masked, StudentId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    entry::Kind,
+    error::Error,
+    record::{Cursor, OfRequest, RecordScope, RecordedEntry, Search, Since},
+    store::{bigint, count, hash},
+    terms::{Audience, Clause, OnwardParty, Showing},
+};
+
+const CORRUPT: Error = Error::Corrupt("a stored entry cannot be read");
+
+/// An entry with its detail, as the statements below return it.
+struct Row {
+    entry_id: Uuid,
+    leaf_index: Option<i64>,
+    kind: String,
+    delivery: String,
+    decided_at: DateTime<Utc>,
+    run_id: Option<Uuid>,
+    counted: Option<i64>,
+    reason: Option<String>,
+    terms_id: Vec<u8>,
+    needs_review: bool,
+    student_id: Option<Uuid>,
+    person: Option<String>,
+    system: Option<String>,
+    on_behalf_of: Option<String>,
+    authority: Option<String>,
+    threat: Option<String>,
+    digest: Option<Vec<u8>>,
+    has_detail: bool,
+}
+
+/// The terms of entries.
+struct TermsRow {
+    terms_id: Vec<u8>,
+    consumer: String,
+    party: String,
+    purpose: Option<String>,
+    legal_basis: Option<String>,
+    agreement: Option<String>,
+    agreement_version: Option<i32>,
+    clause: Option<String>,
+    elements: Vec<String>,
+    withheld: Vec<String>,
+    onward_parties: Vec<String>,
+    onward_interests: Vec<String>,
+}
+
+/// Terms as entries bear them.
+struct Shown {
+    consumer: model::ConsumerId,
+    party: String,
+    purpose: Option<String>,
+    legal_basis: Option<String>,
+    clause: Option<Clause>,
+    elements: Arc<[String]>,
+    withheld: Arc<[String]>,
+    onward: Arc<[OnwardParty]>,
+}
+
+impl TryFrom<TermsRow> for Shown {
+    type Error = Error;
+
+    fn try_from(row: TermsRow) -> Result<Self, Error> {
+        let clause = match (row.agreement, row.agreement_version, row.clause) {
+            (Some(agreement), Some(version), Some(clause)) => {
+                Some(Clause { agreement, version: u32::try_from(version).map_err(|_| CORRUPT)?, clause })
+            }
+            _ => None,
+        };
+        let onward = row.onward_parties.into_iter().zip(row.onward_interests);
+        Ok(Self {
+            consumer: row.consumer.parse().map_err(|_| CORRUPT)?,
+            party: row.party,
+            purpose: row.purpose,
+            legal_basis: row.legal_basis,
+            clause,
+            elements: row.elements.into(),
+            withheld: row.withheld.into(),
+            onward: onward.map(|(party, interest)| OnwardParty { party, interest }).collect(),
+        })
+    }
+}
+
+fn recorded(row: Row, terms: &Shown) -> Result<RecordedEntry, Error> {
+    Ok(RecordedEntry {
+        id: DisclosureId(row.entry_id),
+        leaf_index: row.leaf_index.map(count).transpose()?,
+        kind: row.kind.parse().map_err(|_| CORRUPT)?,
+        delivery: row.delivery.parse().map_err(|_| CORRUPT)?,
+        decided_at: row.decided_at,
+        run: row.run_id,
+        count: row.counted.map(count).transpose()?,
+        reason: row.reason,
+        consumer: terms.consumer.clone(),
+        party: terms.party.clone(),
+        purpose: terms.purpose.clone(),
+        legal_basis: terms.legal_basis.clone(),
+        clause: terms.clause.clone(),
+        elements: Arc::clone(&terms.elements),
+        withheld: Arc::clone(&terms.withheld),
+        onward: Arc::clone(&terms.onward),
+        showing: if row.needs_review { Showing::AfterReview } else { Showing::Open },
+        student: row.student_id.map(StudentId),
+        person: row.person.map(Masked::new),
+        system: row.system,
+        on_behalf_of: row.on_behalf_of.map(Masked::new),
+        authority: row.authority.map(Masked::new),
+        threat: row.threat.map(Masked::new),
+        digest: row.digest.as_deref().map(hash).transpose()?,
+        is_erased: !row.has_detail,
+    })
+}
+
+/// Gives rows the terms that they name.
+async fn with_terms(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<RecordedEntry>, Error> {
+    let ids: BTreeSet<&[u8]> = rows.iter().map(|row| row.terms_id.as_slice()).collect();
+    let ids: Vec<Vec<u8>> = ids.into_iter().map(<[u8]>::to_vec).collect();
+    let terms = sqlx::query_as!(
+        TermsRow,
+        "-- ledger.list_shown_terms
+        SELECT t.terms_id, t.consumer, t.party, t.purpose, t.legal_basis, t.agreement, t.agreement_version, t.clause,
+            t.elements, t.withheld, t.onward_parties, t.onward_interests
+        FROM ledger.terms AS t
+        WHERE t.terms_id = ANY ($1)",
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    let terms: BTreeMap<Vec<u8>, Shown> =
+        terms.into_iter().map(|row| Ok((row.terms_id.clone(), Shown::try_from(row)?))).collect::<Result<_, Error>>()?;
+    rows.into_iter()
+        .map(|row| {
+            let of_row = terms.get(&row.terms_id).ok_or(CORRUPT)?;
+            recorded(row, of_row)
+        })
+        .collect()
+}
+
+/// What is asked beside students and request: whom it is for, of which time, where the page begins and how long it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Page<'a> {
+    pub(crate) scope: &'a RecordScope,
+    pub(crate) audience: Audience,
+    pub(crate) after: Option<Cursor>,
+    pub(crate) limit: u32,
+}
+
+/// The record of disclosures of these students as one audience is shown it, oldest first.
+///
+/// Only auditors are shown persons, systems and authorities; to a family the law owes the parties and their interests.
+pub(crate) async fn list_of_students(
+    conn: &mut PgConnection,
+    students: &[Since],
+    page: Page<'_>,
+) -> Result<Vec<RecordedEntry>, Error> {
+    let ids: Vec<Uuid> = students.iter().map(|one| one.student.0).collect();
+    let since: Vec<Option<DateTime<Utc>>> = students.iter().map(|one| one.since).collect();
+    let of = page.scope.request.as_ref();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"-- ledger.list_of_students
+        SELECT e.entry_id, s.leaf_index AS "leaf_index?", e.kind, e.delivery, e.decided_at, e.run_id, e.counted, e.reason, e.terms_id,
+            NOT ($3 = ANY (t.shown_to)) AS "needs_review!",
+            d.student_id,
+            CASE WHEN $3 = 'auditor' THEN d.person END AS person,
+            CASE WHEN $3 = 'auditor' THEN d.system END AS system,
+            CASE WHEN $3 = 'auditor' THEN d.on_behalf_of END AS on_behalf_of,
+            CASE WHEN $3 = 'auditor' THEN d.authority END AS authority,
+            d.threat,
+            CASE WHEN $3 = 'auditor' THEN d.digest END AS digest,
+            TRUE AS "has_detail!"
+        FROM UNNEST($1::uuid[], $2::timestamptz[]) AS u (student_id, since)
+        JOIN ledger.detail AS d ON d.student_id = u.student_id
+        JOIN ledger.entry AS e ON e.entry_id = d.entry_id
+        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
+        LEFT JOIN ledger.sequence AS s ON s.entry_id = e.entry_id
+        WHERE ($3 = ANY (t.shown_to) OR $3 = ANY (t.shown_after_review))
+            AND (u.since IS NULL OR e.decided_at >= u.since)
+            AND ($4::timestamptz IS NULL OR e.decided_at >= $4)
+            AND ($5::timestamptz IS NULL OR e.decided_at < $5)
+            AND ($6::uuid[] IS NULL OR e.run_id = ANY ($6) OR e.entry_id = ANY ($6) OR d.authority = ANY ($7::text[]))
+            AND ($8::timestamptz IS NULL OR (e.decided_at, e.entry_id) > ($8, $9::uuid))
+        ORDER BY e.decided_at, e.entry_id
+        LIMIT $10"#,
+        &ids,
+        &since as &[Option<DateTime<Utc>>],
+        page.audience.as_str(),
+        page.scope.from,
+        page.scope.to,
+        of.map(|of| of.ids.as_slice()),
+        of.map(|of| of.authorities.as_slice()),
+        page.after.map(|cursor| cursor.decided_at),
+        page.after.map(|cursor| cursor.id.0),
+        i64::from(page.limit)
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    with_terms(conn, rows).await
+}
+
+/// The same of one request, whoever it is about and where nobody is known. What belongs to an entry is looked up by its key, however many a request is
+/// guessed to have.
+pub(crate) async fn list_of_request(
+    conn: &mut PgConnection,
+    of: &OfRequest,
+    page: Page<'_>,
+) -> Result<Vec<RecordedEntry>, Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"-- ledger.list_of_request
+        SELECT e.entry_id AS "entry_id!", s.leaf_index AS "leaf_index?", e.kind AS "kind!", e.delivery AS "delivery!",
+            e.decided_at AS "decided_at!", e.run_id, e.counted, e.reason, e.terms_id AS "terms_id!",
+            NOT ($3 = ANY (t.shown_to)) AS "needs_review!",
+            d.student_id,
+            CASE WHEN $3 = 'auditor' THEN d.person END AS person,
+            CASE WHEN $3 = 'auditor' THEN d.system END AS system,
+            CASE WHEN $3 = 'auditor' THEN d.on_behalf_of END AS on_behalf_of,
+            CASE WHEN $3 = 'auditor' THEN d.authority END AS authority,
+            d.threat,
+            CASE WHEN $3 = 'auditor' THEN d.digest END AS digest,
+            (d.entry_id IS NOT NULL) AS "has_detail!"
+        FROM (
+            SELECT r.entry_id FROM ledger.entry AS r WHERE r.run_id = ANY ($1)
+            UNION
+            SELECT i.entry_id FROM ledger.entry AS i WHERE i.entry_id = ANY ($1)
+            UNION
+            SELECT a.entry_id
+            FROM UNNEST($2::text[]) AS u (authority)
+            JOIN ledger.detail AS a ON left(a.authority, 120) = left(u.authority, 120) AND a.authority = u.authority
+        ) AS w
+        CROSS JOIN LATERAL (
+            SELECT y.entry_id, y.kind, y.delivery, y.decided_at, y.run_id, y.counted, y.reason, y.terms_id
+            FROM ledger.entry AS y
+            WHERE y.entry_id = w.entry_id
+            LIMIT 1
+        ) AS e
+        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
+        LEFT JOIN LATERAL (
+            SELECT y.leaf_index FROM ledger.sequence AS y WHERE y.entry_id = w.entry_id LIMIT 1
+        ) AS s ON TRUE
+        LEFT JOIN LATERAL (
+            SELECT y.entry_id, y.student_id, y.person, y.system, y.on_behalf_of, y.authority, y.threat, y.digest
+            FROM ledger.detail AS y
+            WHERE y.entry_id = w.entry_id
+            LIMIT 1
+        ) AS d ON TRUE
+        WHERE ($3 = ANY (t.shown_to) OR $3 = ANY (t.shown_after_review))
+            AND ($4::timestamptz IS NULL OR e.decided_at >= $4)
+            AND ($5::timestamptz IS NULL OR e.decided_at < $5)
+            AND ($6::timestamptz IS NULL OR (e.decided_at, e.entry_id) > ($6, $7::uuid))
+        ORDER BY e.decided_at, e.entry_id
+        LIMIT $8"#,
+        &of.ids,
+        &of.authorities,
+        page.audience.as_str(),
+        page.scope.from,
+        page.scope.to,
+        page.after.map(|cursor| cursor.decided_at),
+        page.after.map(|cursor| cursor.id.0),
+        i64::from(page.limit)
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    with_terms(conn, rows).await
+}
+
+/// Sequenced entries, newest first, before the position `before`.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    search: &Search,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<RecordedEntry>, Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"-- ledger.list
+        SELECT e.entry_id, s.leaf_index AS "leaf_index?", e.kind, e.delivery, e.decided_at, e.run_id, e.counted, e.reason, e.terms_id,
+            FALSE AS "needs_review!",
+            d.student_id, d.person, d.system, d.on_behalf_of, d.authority, d.threat, d.digest,
+            (d.entry_id IS NOT NULL) AS "has_detail!"
+        FROM ledger.sequence AS s
+        JOIN ledger.entry AS e ON e.entry_id = s.entry_id
+        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
+        LEFT JOIN ledger.detail AS d ON d.entry_id = e.entry_id
+        WHERE s.leaf_index < $1
+            AND ($2::text IS NULL OR e.kind = $2)
+            AND ($3::text IS NULL OR t.consumer = $3)
+            AND ($4::uuid IS NULL OR e.run_id = $4)
+            AND ($5::timestamptz IS NULL OR e.decided_at >= $5)
+            AND ($6::timestamptz IS NULL OR e.decided_at < $6)
+        ORDER BY s.leaf_index DESC
+        LIMIT $7"#,
+        before.map_or(Ok(i64::MAX), bigint)?,
+        search.kind.map(Kind::as_str),
+        search.consumer.as_ref().map(model::ConsumerId::as_str),
+        search.run,
+        search.from,
+        search.to,
+        i64::from(limit)
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    with_terms(conn, rows).await
+}

@@ -1,0 +1,85 @@
+//! The portal: pages for the people of an agency, made on the server.
+//!
+//! A transport and nothing more: each page finds out who asks, calls one function of a crate below and shows what comes back. Who somebody
+//! is, their agency's own issuer says ([`Issuer`]); what they may have, the agreement decides in `disclosure`, in the transaction that records
+//! it under their name, before the first byte of the page leaves. No rule lives here, and no agency is known by name.
+//!
+//! What holds for every page:
+//! - It works without a script, and no script would run: the policy allows a style sheet of ours and nothing else.
+//! - Nothing about a student is in an address, a title or a cookie, and nothing is kept by a browser. A student's address is a handle that
+//!   means something in one session only (`seal`).
+//! - Whoever is signed in holds a secret of which the database knows the hash (`session`); a form without what follows from it is refused.
+//!
+//! Start with [`serve`], then `pages`; signing in is `oidc` and `pages::sign_in`.
+
+mod config;
+mod error;
+mod oidc;
+mod pages;
+mod person;
+mod seal;
+mod server;
+mod session;
+mod store;
+mod visit;
+mod words;
+
+use std::sync::Arc;
+
+use agreements::Agreements;
+use chrono_tz::Tz;
+pub use config::{ClaimNames, Config, Issuer, Limits, RoleMapping};
+pub use error::Error;
+use model::{Clock, ConsumerId, Entropy, Masked};
+pub use oidc::sandbox::{Persona, Sandbox};
+pub use server::{Listening, serve};
+
+/// What the pages work with.
+#[derive(Clone)]
+pub struct Deps {
+    /// The database.
+    pub pool: pg::Pool,
+    /// The agreements, as far as registered stewards vouch for them.
+    pub agreements: Arc<Agreements>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance: sessions, disclosure ids and salts.
+    pub entropy: Arc<dyn Entropy>,
+    /// The parties whose people may sign in.
+    pub consumers: Vec<Consumer>,
+    /// Makes documents.
+    pub renderer: Arc<summary::Renderer>,
+    /// What seals documents.
+    pub seals: summary::sign::Seals,
+    /// Seals what browsers keep while somebody signs in.
+    pub secret: [u8; 32],
+    /// Who says who somebody is.
+    pub sign_in: SignIn,
+}
+
+/// Who says who somebody is.
+#[derive(Clone)]
+pub enum SignIn {
+    /// The issuer of the configuration.
+    Issuer {
+        /// The portal's secret there.
+        client_secret: Option<Masked<String>>,
+        /// The authorities that vouch for its certificate, PEM; absent: those that browsers trust.
+        authorities: Option<Vec<u8>>,
+    },
+    /// The sandbox's own: whoever opens the portal chooses.
+    Sandbox(Arc<Sandbox>),
+}
+
+/// A party whose people may sign in.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// Its id.
+    pub id: ConsumerId,
+    /// Its name, as its agreement has it.
+    pub name: String,
+    /// The zone that its days are meant in.
+    pub zone: Tz,
+    /// Whether it sends rosters: its people have clients.
+    pub has_roster: bool,
+}

@@ -1,0 +1,114 @@
+//! Who somebody is here, by what the issuer says of them.
+
+use agreements::Actor;
+use chrono::NaiveDate;
+use disclosure::Asker;
+use model::{ConsumerId, Masked};
+use serde_json::{Map, Value};
+
+use crate::config::{ClaimNames, RoleMapping};
+
+/// A person of a party, in a role of its agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Person {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) name: Masked<String>,
+    pub(crate) standing: Standing,
+}
+
+/// What somebody may ask as. When it changes, their session is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) consumer: ConsumerId,
+    pub(crate) role: String,
+    pub(crate) office: Option<String>,
+    pub(crate) officer: Option<String>,
+    pub(crate) trained_on: Option<NaiveDate>,
+}
+
+impl Standing {
+    /// What claims stand for; `None`: none of the roles is known here.
+    pub(crate) fn of(claims: &Map<String, Value>, names: &ClaimNames, roles: &[RoleMapping]) -> Option<Self> {
+        let held = texts(find(claims, &names.role));
+        let mapping = roles.iter().find(|mapping| held.contains(&mapping.claim.as_str()))?;
+        let one = |name: &str| texts(find(claims, name)).first().map(|text| (*text).trim().to_owned());
+        Some(Self {
+            consumer: mapping.consumer.parse().ok()?,
+            role: mapping.role.clone(),
+            office: one(&names.office).filter(|text| !text.is_empty()),
+            officer: one(&names.officer).filter(|text| !text.is_empty()),
+            trained_on: one(&names.trained_on).and_then(|text| text.parse().ok()),
+        })
+    }
+}
+
+impl Person {
+    /// As the agreement judges them.
+    pub(crate) fn actor(&self) -> Actor<'_> {
+        Actor::Person {
+            role: &self.standing.role,
+            office: self.standing.office.as_deref(),
+            officer: self.standing.officer.as_deref(),
+            trained_on: self.standing.trained_on,
+        }
+    }
+
+    /// As the record of disclosures names them: by name, and by what tells them apart from a namesake.
+    pub(crate) fn asker(&self) -> Asker {
+        let who = format!("{} ({} at {})", self.name.expose(), self.subject, self.issuer);
+        Asker { person: Some(Masked::new(who)), system: Some("portal".to_owned()), on_behalf_of: None }
+    }
+}
+
+/// The claim of a name, or of a path into objects.
+fn find<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+    if let Some(value) = claims.get(name) {
+        return Some(value);
+    }
+    let (first, rest) = name.split_once('.')?;
+    find(claims.get(first)?.as_object()?, rest)
+}
+
+fn texts(value: Option<&Value>) -> Vec<&str> {
+    match value {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_stand_for_the_first_role_that_is_listed_or_for_nobody() {
+        let mapping = |claim: &str, consumer: &str, role: &str| RoleMapping {
+            claim: claim.to_owned(),
+            consumer: consumer.to_owned(),
+            role: role.to_owned(),
+        };
+        let roles = [mapping("po", "cssd", "probation_officer"), mapping("worker", "dcf", "caseworker")];
+        let check = |names: &ClaimNames, claims: Value, expect: Option<(&str, Option<&str>)>| {
+            let standing = Standing::of(claims.as_object().unwrap(), names, &roles);
+            let found = standing.as_ref().map(|one| (one.role.as_str(), one.office.as_deref()));
+            assert_eq!(found, expect, "{claims}");
+        };
+        let names = ClaimNames::default();
+        check(&names, serde_json::json!({"roles": "po"}), Some(("probation_officer", None)));
+        check(
+            &names,
+            serde_json::json!({"roles": ["worker", "po"], "office": " Hartford "}),
+            Some(("probation_officer", Some("Hartford"))),
+        );
+        check(&names, serde_json::json!({"roles": ["worker"], "office": ""}), Some(("caseworker", None)));
+        check(&names, serde_json::json!({"roles": ["stranger"]}), None);
+        check(&names, serde_json::json!({"roles": {"po": true}}), None);
+        check(&names, serde_json::json!({}), None);
+        let nested = ClaimNames { role: "realm_access.roles".to_owned(), ..ClaimNames::default() };
+        check(&nested, serde_json::json!({"realm_access": {"roles": ["worker"]}}), Some(("caseworker", None)));
+        check(&nested, serde_json::json!({"realm_access.roles": ["worker"]}), Some(("caseworker", None)));
+        check(&nested, serde_json::json!({"realm_access": ["worker"]}), None);
+    }
+}
