@@ -32,20 +32,27 @@ pub struct Server {
 impl Server {
     /// Serves on a free port, with these settings of the environment.
     pub fn start(place: &Place, environment: &[(&str, &str)]) -> Self {
+        Self::begin(place, environment).expect("it says where it serves")
+    }
+
+    /// Serves likewise; `None`: it was killed before it said where.
+    pub fn begin(place: &Place, environment: &[(&str, &str)]) -> Option<Self> {
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--tiles", "127.0.0.1:0"]);
         command.envs(environment.iter().copied()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program runs");
         let out = BufReader::new(child.stdout.take().expect("its output"));
-        let said: Json = out
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| serde_json::from_str(&line).ok())
-            .expect("it says where it serves");
+        let Some(said) = out.lines().map_while(Result::ok).find_map(|line| serde_json::from_str::<Json>(&line).ok())
+        else {
+            let status = child.wait().expect("a status");
+            assert_eq!(status.code(), None, "it was killed: {status}");
+            return None;
+        };
         let at = |name: &str| {
             let port = word(&said, name).rsplit(':').next().expect("a port").to_owned();
             format!("https://localhost:{port}")
         };
-        Self { child, url: at("serving"), log: at("tiles"), certificates: word(&said, "certificates").into() }
+        let certificates = word(&said, "certificates").into();
+        Some(Self { child, url: at("serving"), log: at("tiles"), certificates })
     }
 
     /// A channel of a consumer's system.
