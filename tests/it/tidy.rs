@@ -339,6 +339,42 @@ fn every_reason_of_the_api_is_in_the_catalogue() {
     assert!(missing.is_empty(), "deploy/ERRORS.md does not explain {missing:?}");
 }
 
+/// Words of letters and underscores that begin like the name of a measurement.
+fn measurements(text: &str, separator: char) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_' || c == separator));
+    let is_name = |word: &&str| {
+        ["throughline", "rpc"]
+            .iter()
+            .any(|begin| word.strip_prefix(begin).is_some_and(|rest| rest.starts_with(separator)))
+    };
+    words.filter(is_name).map(|word| word.replace(separator, "_")).collect()
+}
+
+#[test]
+fn rules_and_dashboards_name_measurements_that_exist() {
+    // What the exporter adds to a name: its unit, and what is counted of it.
+    const ADDED: [&str; 8] =
+        ["", "_total", "_bytes", "_bytes_total", "_seconds", "_seconds_bucket", "_seconds_count", "_seconds_sum"];
+    // Labels, and what else begins so.
+    const OTHERS: [&str; 3] = ["rpc_method", "rpc_service", "rpc_response_status_code"];
+    let mut known = BTreeSet::new();
+    for path in all_sources() {
+        let text = fs::read_to_string(&path).expect("a source");
+        let quoted = text.split('"').filter(|part| !part.contains(char::is_whitespace));
+        known.extend(quoted.flat_map(|part| measurements(part, '.')));
+    }
+    for file in ["alerts.yaml", "dashboard.json"] {
+        let text =
+            fs::read_to_string(root().join("deploy/monitoring").join(file)).expect("a file of deploy/monitoring");
+        let named = measurements(&text, '_');
+        assert!(named.len() > 5, "{file} names {named:?}");
+        for name in named.iter().filter(|name| !OTHERS.contains(&name.as_str())) {
+            let exists = ADDED.iter().any(|added| name.strip_suffix(added).is_some_and(|rest| known.contains(rest)));
+            assert!(exists, "{file}: nothing measures {name}");
+        }
+    }
+}
+
 #[test]
 fn documents_name_no_machine() {
     for file in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {

@@ -10,7 +10,7 @@ use proto::{
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::shared::Shared;
+use crate::{measure, shared::Shared};
 
 /// The services that are red when nothing could be recorded; the empty name is the server as a whole.
 const SERVICES: [&str; 5] = ["", HISTORY, FEED, LEDGER, ROSTER];
@@ -26,7 +26,8 @@ pub(crate) async fn close(reporter: &HealthReporter) {
 pub(crate) async fn watch(shared: Arc<Shared>, reporter: HealthReporter) {
     let every = Duration::from_millis(shared.limits.health_interval_ms);
     loop {
-        let status = if is_green(&shared).await { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let is_green = is_green(&shared).await;
+        let status = if is_green { ServingStatus::Serving } else { ServingStatus::NotServing };
         for service in SERVICES {
             reporter.set_service_status(service, status).await;
         }
@@ -44,8 +45,11 @@ async fn is_green(shared: &Shared) -> bool {
         Box::pin(async move { ledger::health(tx, clock).await })
     })
     .await;
+    let seen = health.as_ref().ok().map(|health| (health.unsequenced, health.lag.num_milliseconds()));
+    let is_green = health.as_ref().is_ok_and(::ledger::Health::is_green);
+    measure::health(is_green, seen.map(|(waiting, lag_ms)| (waiting, lag_ms as f64 / 1000.0)));
     match health {
-        Ok(health) if health.is_green() => true,
+        Ok(_) if is_green => true,
         Ok(health) => {
             tracing::warn!(
                 ledger.unsequenced = health.unsequenced,

@@ -26,6 +26,7 @@ use tokio_util::{
 use tonic::transport::server::Connected;
 
 use crate::{
+    measure::{self, OpenConnection},
     shared::Shared,
     tls::{Gate, Peer, Tls},
 };
@@ -41,6 +42,7 @@ pub(crate) struct Connection {
     shut: Pin<Box<WaitForCancellationFutureOwned>>,
     _entry: Entry,
     _place: OwnedSemaphorePermit,
+    _open: OpenConnection,
 }
 
 /// A connection that was let in.
@@ -166,6 +168,7 @@ pub(crate) fn accept(
                 },
             };
             let Some(of_address) = addresses.take(address.ip(), per_address) else {
+                measure::turned_away("too_many_of_one_address");
                 tracing::debug!("an address has as many handshakes under way as it may");
                 continue;
             };
@@ -181,9 +184,13 @@ pub(crate) fn accept(
                     // The receiver is gone only when the server is: then there is nothing to hand over.
                     Ok(Ok(connection)) => drop(accepted.send(Ok(connection)).await),
                     Ok(Err(error)) => {
+                        measure::turned_away("refused");
                         tracing::debug!(error = &error as &dyn std::error::Error, "a connection was refused");
                     }
-                    Err(_) => tracing::debug!("a handshake took too long"),
+                    Err(_) => {
+                        measure::turned_away("too_slow");
+                        tracing::debug!("a handshake took too long");
+                    }
                 }
             });
         }
@@ -239,7 +246,7 @@ async fn open(
         .enter(chain, shared.consumer_of(&peer), shared.limits.connections_per_consumer_max)
         .ok_or_else(|| io::Error::other("the consumer has too many connections"))?;
     let shut = Box::pin(shut.cancelled_owned());
-    Ok(Connection { stream, peer, shut, _entry: entry, _place: place })
+    Ok(Connection { stream, peer, shut, _entry: entry, _place: place, _open: OpenConnection::new() })
 }
 
 impl Connected for Connection {

@@ -21,6 +21,7 @@ mod health;
 mod history;
 mod incoming;
 mod ledger;
+mod measure;
 mod replay;
 mod review;
 mod roster;

@@ -11,6 +11,7 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::interceptor::InterceptedService, transport::server::Router};
+use tower::layer::util::{Identity, Stack};
 
 use crate::{
     Deps, Error, Server, Tls,
@@ -20,6 +21,7 @@ use crate::{
     history::History,
     incoming,
     ledger::Ledger,
+    measure::Measuring,
     review::Review,
     roster::Roster,
     shared::Shared,
@@ -74,7 +76,7 @@ pub async fn serve(
 }
 
 /// The services, each with its limits.
-fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router, Error> {
+fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router<Stack<Measuring, Identity>>, Error> {
     let limits = &config.limits;
     let answer_bytes = limits.history_bytes_max + ENVELOPE_BYTES;
     let history = HistoryServiceServer::new(History(Arc::clone(shared)))
@@ -103,6 +105,7 @@ fn services(shared: &Arc<Shared>, config: &Server) -> Result<Router, Error> {
     let admission = Admission::new(shared);
     let keepalive = Duration::from_millis(limits.keepalive_ms);
     Ok(tonic::transport::Server::builder()
+        .layer(Measuring::new())
         .max_concurrent_streams(limits.calls_per_connection_max)
         .concurrency_limit_per_connection(limits.calls_per_connection_max as usize)
         .http2_max_header_list_size(limits.header_bytes_max)

@@ -14,11 +14,12 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
+use tonic_types::StatusExt as _;
 
 use crate::{
     Consumer, Deps, Limits,
     caller::Caller,
-    convert,
+    convert, measure,
     replay::{Answer, Requests},
     status::Failure,
     tls::Peer,
@@ -162,6 +163,9 @@ impl Shared {
 
     /// The status of a failure.
     pub(crate) fn status(&self, failure: Failure) -> Status {
-        failure.into_status(&*self.deps.entropy)
+        let status = failure.into_status(&*self.deps.entropy);
+        let details = status.get_error_details();
+        measure::failed(&status, details.error_info().map_or("", |info| info.reason.as_str()));
+        status
     }
 }

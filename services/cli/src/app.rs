@@ -160,6 +160,7 @@ impl App {
         access: Access,
         clock: Option<Arc<dyn Clock>>,
     ) -> anyhow::Result<Self> {
+        crate::telemetry::begin(&settings.telemetry)?;
         let clock = match clock {
             Some(clock) => clock,
             None if settings.sandbox => sandbox_clock(&data)?,
@@ -171,6 +172,7 @@ impl App {
         let consumers = consumers(settings.consumers.folder.as_deref())?;
         let (stewards, sandbox_keys) = stewards(&settings, &keys)?;
         let database = Database::open(&settings.database, &data, &environment(), access, &SystemClock).await?;
+        pg::observe_pool(database.pool());
         Ok(Self {
             settings,
             data,

@@ -196,6 +196,9 @@ pub struct Serve {
     /// Address of the portal (HTTPS, for browsers); default: `portal.listen` of the configuration.
     #[arg(long, value_name = "ADDRESS")]
     pub portal: Option<std::net::SocketAddr>,
+    /// Address of `/metrics`, `/live` and `/ready` (HTTP, for operators); default: `telemetry.listen` of the configuration.
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -708,6 +711,9 @@ pub enum Db {
         /// The control journal that was kept apart; default: that of the data folder.
         #[arg(long)]
         journal: Option<PathBuf>,
+        /// For an encrypted backup: the file of a private key, as `age-keygen` writes it.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
     },
     /// After a restore: hold the ledger against the last checkpoint that others keep, so that disclosures go on, to each agency with its next
     /// roster. First a request, which two stewards approve; then, with `--request`, the act. Ends with 3 while anything is sealed. Entered in the

@@ -16,6 +16,7 @@ mod settings;
 mod signing;
 mod stamping;
 mod system;
+mod telemetry;
 mod web;
 
 use std::process::ExitCode;
@@ -36,7 +37,9 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    match runtime.block_on(commands::run(args)).and_then(|outcome| {
+    let ended = runtime.block_on(commands::run(args));
+    telemetry::end();
+    match ended.and_then(|outcome| {
         system::write_crash_counts()?;
         Ok(outcome)
     }) {

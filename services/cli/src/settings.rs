@@ -39,6 +39,10 @@ pub struct Settings {
     pub tiles: api::Tiles,
     /// The portal.
     pub portal: portal::Config,
+    /// Backups.
+    pub backup: crate::commands::db::encrypted::Config,
+    /// Measurements and traces for operators.
+    pub telemetry: crate::telemetry::Config,
     /// Summaries: further fonts, the key that signs.
     pub summary: summary::Config,
 }
@@ -140,6 +144,8 @@ impl Settings {
         wrong.extend(self.portal.mistakes(self.sandbox));
         wrong.extend(self.database.mistakes());
         wrong.extend(self.summary.mistakes());
+        wrong.extend(self.backup.mistakes());
+        wrong.extend(self.telemetry.mistakes());
         if self.sandbox && !self.steward.is_empty() {
             wrong.push(
                 "the sandbox has its own stewards: a configuration with registered stewards is no sandbox".to_owned(),

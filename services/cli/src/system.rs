@@ -1,11 +1,19 @@
 //! The ambient world, in one place: clock, random bytes, environment, logging.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicI64, Ordering},
+};
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use model::{Clock, Entropy};
+use opentelemetry_sdk::trace::SdkTracer;
 use rand::TryRngCore as _;
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::{
+    Layer as _, Registry, filter::LevelFilter, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+};
 
 /// The machine's clock.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +70,23 @@ impl Entropy for SystemEntropy {
 pub fn start_logging(filter: &str) {
     let filter =
         tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).init();
+    let (traces, handle) = reload::Layer::new(None);
+    // Cannot fail: logging is started once.
+    drop(TRACES.set(handle));
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true).with_filter(filter);
+    tracing_subscriber::registry().with(traces.with_filter(LevelFilter::INFO)).with(log).init();
+}
+
+type Traces = Option<OpenTelemetryLayer<Registry, SdkTracer>>;
+
+/// Where spans go beside the log, once the configuration says it.
+static TRACES: OnceLock<reload::Handle<Traces, Registry>> = OnceLock::new();
+
+/// Passes spans of units of work on to a tracer too.
+pub fn trace_to(tracer: SdkTracer) -> anyhow::Result<()> {
+    let traces = TRACES.get().context("logging was not started")?;
+    let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+    traces.reload(Some(layer)).context("traces cannot be passed on")
 }
 
 /// Arms the crash point that `THROUGHLINE_CRASH_AT=name[:passage]` names, for tests that kill the process. With

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tracing::Instrument as _;
 
-use crate::{Error, Role, error::is_retryable};
+use crate::{Error, Role, error::is_retryable, measure};
 
 /// Attempts before a transaction that keeps losing is given up.
 const ATTEMPTS_MAX: u32 = 10;
@@ -210,12 +210,10 @@ impl Transaction {
                 let result = self.attempt(pool, &mut body).await;
                 let is_lost = result.as_ref().is_err_and(|error| is_retryable(error));
                 if !is_lost || attempt == ATTEMPTS_MAX {
+                    let elapsed = started.elapsed();
+                    measure::transaction(self.name, result.is_ok(), elapsed, attempt);
                     tracing::Span::current().record("tx.attempts", attempt);
-                    tracing::debug!(
-                        elapsed_us = started.elapsed().as_micros() as u64,
-                        ok = result.is_ok(),
-                        "transaction ended"
-                    );
+                    tracing::debug!(elapsed_us = elapsed.as_micros() as u64, ok = result.is_ok(), "transaction ended");
                     return result;
                 }
                 tokio::time::sleep(pause_after(attempt)).await;

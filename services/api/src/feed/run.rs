@@ -29,7 +29,7 @@ use tonic::Status;
 use tracing::Instrument as _;
 
 use super::ask;
-use crate::{caller::Caller, convert, history::within, shared::Shared, status::Failure};
+use crate::{caller::Caller, convert, history::within, measure, shared::Shared, status::Failure};
 
 /// The agreement is another than the one that the run began under: what was sent and what would come are not one feed.
 pub(super) const GRANT_CHANGED: Failure = Failure::Precondition {
@@ -198,7 +198,9 @@ impl Run {
         self.sent = (self.sent.0 + 1, self.sent.1 + disclosed.bytes.len());
         // Read back from the very bytes whose digest the ledger holds.
         let message = DisclosedHistory::decode(&*disclosed.bytes).map_err(Failure::of)?;
-        self.send(Event::History(Box::new(message))).await
+        self.send(Event::History(Box::new(message))).await?;
+        measure::feed_message(self.caller.id(), "history", disclosed.bytes.len());
+        Ok(())
     }
 
     async fn send_withdrawal(&mut self, notice: &Withdrawn, moves_on: bool) -> Result<(), Stop> {
@@ -217,7 +219,9 @@ impl Run {
             destroy_by_date: Some(convert::date(notice.destroy_by)),
             withdrawal_id: notice.id.to_string(),
         }))
-        .await
+        .await?;
+        measure::feed_message(self.caller.id(), "withdrawal", 0);
+        Ok(())
     }
 
     /// A history that is too great to send: the receiver hears that it lacks this one, the operator that the limit is too small, and the others
@@ -234,7 +238,9 @@ impl Run {
         self.token.omitted += 1;
         let reason = "too_large".to_owned();
         let (bytes, bytes_max) = (convert::count(bytes), convert::count(bytes_max));
-        self.send(Event::Omission(Omission { person_id: person_key.into_exposed(), reason, bytes, bytes_max })).await
+        self.send(Event::Omission(Omission { person_id: person_key.into_exposed(), reason, bytes, bytes_max })).await?;
+        measure::feed_message(self.caller.id(), "omission", 0);
+        Ok(())
     }
 
     /// Records that the run is complete, then says so.
@@ -262,7 +268,9 @@ impl Run {
                 Scope::Changes => proto::feed::v1::Scope::Changes.into(),
             },
         }))
-        .await
+        .await?;
+        measure::feed_message(self.caller.id(), "run_end", 0);
+        Ok(())
     }
 
     /// The event as a message that can be resumed behind.

@@ -1,5 +1,7 @@
 //! `throughline db`.
 
+pub mod encrypted;
+
 use std::{
     fs,
     os::unix::fs::DirBuilderExt as _,
@@ -25,6 +27,7 @@ use crate::{
         journal::{JOURNAL, Journal},
     },
     keys::Keys,
+    scratch::Scratch,
     settings::Settings,
     system::{SystemClock, SystemEntropy, data_folder, environment},
 };
@@ -42,7 +45,9 @@ pub async fn run(place: &Place, command: Db) -> anyhow::Result<Outcome> {
             })
             .await
         }
-        Db::Restore { from, journal } => Box::pin(restore(place, &from, journal.as_deref())).await,
+        Db::Restore { from, journal, key } => {
+            Box::pin(restore(place, &from, (journal.as_deref(), key.as_deref()))).await
+        }
         Db::Unseal(options) => unseal(place, options).await,
     }
 }
@@ -91,6 +96,9 @@ struct Manifest {
     made_at: chrono::DateTime<chrono::Utc>,
     dump_sha256: String,
     dump_bytes: u64,
+    /// Whether every other file of it is encrypted.
+    #[serde(default)]
+    encrypted: bool,
     /// Tells one tombstone key from another, and nothing else of it.
     tombstone_key: String,
     /// The last checkpoint of the ledger.
@@ -108,23 +116,32 @@ async fn backup(app: &App, out: &Path) -> anyhow::Result<Manifest> {
         Box::pin(async move { ledger::find_last_checkpoint(tx).await })
     })
     .await?;
+    let recipients = app.settings.backup.recipients().map_err(anyhow::Error::msg)?;
+    // What is to be encrypted is made where the database itself lies, and leaves that place encrypted.
+    let staged = if recipients.is_empty() { None } else { Some(Scratch::new(&app.data)?) };
+    let made = staged.as_ref().map_or_else(|| out.to_owned(), |staged| staged.path().join("backup"));
+    fs::create_dir_all(&made).context("cannot make a folder for the backup")?;
     let progress = Progress::begin("back up", 0);
     // The journal first: an erasure that comes while the dump is made is in neither copy of it, and in the journal of the data folder.
     control::settle(app).await?;
     let journal = Journal::open(&app.data, &app.keys)?;
     if journal.path().exists() {
-        fs::copy(journal.path(), out.join(JOURNAL)).context("cannot copy the control journal")?;
+        fs::copy(journal.path(), made.join(JOURNAL)).context("cannot copy the control journal")?;
     }
-    let dump = out.join(DUMP);
+    let dump = made.join(DUMP);
     app.database.dump(&dump).await?;
     for folder in FOLDERS {
-        copy_folder(&app.data.join(folder), &out.join(folder))?;
+        copy_folder(&app.data.join(folder), &made.join(folder))?;
     }
     let (dump_sha256, dump_bytes) = hash(&dump)?;
+    let encrypted = staged.is_some();
+    if encrypted {
+        encrypted::encrypt(&recipients, &made, out)?;
+    }
     let made_at = app.clock().now();
     let tombstone_key = key_mark(&app.keys)?;
     let format = "throughline-backup/1".to_owned();
-    let manifest = Manifest { format, made_at, dump_sha256, dump_bytes, tombstone_key, checkpoint };
+    let manifest = Manifest { format, made_at, dump_sha256, dump_bytes, encrypted, tombstone_key, checkpoint };
     super::exchange::write_whole(&out.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
     progress.done(&format!("{dump_bytes} bytes"));
     Ok(manifest)
@@ -132,9 +149,12 @@ async fn backup(app: &App, out: &Path) -> anyhow::Result<Manifest> {
 
 fn say_backup(place: &Place, out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     if place.json {
-        return console::json(&json!({ "backup": out, "made_at": manifest.made_at, "bytes": manifest.dump_bytes }));
+        return console::json(&json!({
+            "backup": out, "made_at": manifest.made_at, "bytes": manifest.dump_bytes, "encrypted": manifest.encrypted,
+        }));
     }
-    console::line(false, format!("backed up to {} ({} bytes)", out.display(), manifest.dump_bytes));
+    let how = if manifest.encrypted { ", encrypted" } else { "" };
+    console::line(false, format!("backed up to {} ({} bytes{how})", out.display(), manifest.dump_bytes));
     console::line(
         false,
         "keep apart from it, and always the newest: DATA/control/journal.ndjson and DATA/keys. A restore needs both.",
@@ -164,7 +184,8 @@ fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     if !from.exists() {
         return Ok(());
     }
-    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o750).create(to);
+    made.with_context(|| format!("cannot make {}", to.display()))?;
     for entry in fs::read_dir(from)? {
         let path = entry?.path();
         let target: PathBuf = path.file_name().map(|name| to.join(name)).unwrap_or_default();
@@ -178,10 +199,24 @@ fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 /// Restores a backup. The journal comes into its place first: from then on whoever opens the database carries erasures out before anything else.
-async fn restore(place: &Place, from: &Path, journal: Option<&Path>) -> anyhow::Result<Outcome> {
+async fn restore(
+    place: &Place,
+    backup: &Path,
+    (journal, key): (Option<&Path>, Option<&Path>),
+) -> anyhow::Result<Outcome> {
     let data = place.data.clone().unwrap_or_else(data_folder);
-    let text = fs::read(from.join(MANIFEST)).with_context(|| format!("{} holds no whole backup", from.display()))?;
+    let text =
+        fs::read(backup.join(MANIFEST)).with_context(|| format!("{} holds no whole backup", backup.display()))?;
     let manifest: Manifest = serde_json::from_slice(&text).context("the backup's manifest cannot be read")?;
+    let opened = if manifest.encrypted { Some(Scratch::new(&data)?) } else { None };
+    let from = match &opened {
+        Some(opened) => {
+            let key = key.context("the backup is encrypted: name the file of a private key with --key")?;
+            encrypted::decrypt(key, backup, opened.path())?;
+            opened.path()
+        }
+        None => backup,
+    };
     let dump = from.join(DUMP);
     ensure!(
         hash(&dump)?.0 == manifest.dump_sha256,

@@ -60,7 +60,8 @@ pub async fn run(place: &Place, options: &Demo) -> anyhow::Result<Outcome> {
     if options.exit {
         return Ok(outcome);
     }
-    super::serve::run(&place, &crate::args::Serve { listen: None, tiles: None, portal: Some(PORTAL) }).await
+    super::serve::run(&place, &crate::args::Serve { listen: None, tiles: None, portal: Some(PORTAL), metrics: None })
+        .await
 }
 
 /// The time in the invented state. It is kept in the data folder, so that it only moves forward, also over kills.

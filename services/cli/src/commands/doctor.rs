@@ -8,6 +8,8 @@ use std::{fmt, path::Path};
 use serde::Serialize;
 
 use super::Outcome;
+pub use files::{first_end, free_bytes};
+
 use crate::{
     args::Place,
     console,

@@ -22,6 +22,7 @@ use crate::{
     args::{Place, Serve},
     certs, console, control,
     system::{SystemClock, SystemEntropy},
+    telemetry::{self, Monitor},
 };
 
 /// Serves until the first signal: calls under way are finished, then everything stops.
@@ -44,6 +45,11 @@ async fn serve(app: &Arc<App>, options: &Serve, as_json: bool) -> anyhow::Result
     if let Some(log) = &log {
         console::line(as_json, format!("serving the log's checkpoint and tiles on {log}"));
     }
+    let monitor = serving.add_monitor(app, options.metrics.or(app.settings.telemetry.listen)).await?;
+    let monitor = monitor.map(|address| format!("http://{address}"));
+    if let Some(url) = &monitor {
+        console::line(as_json, format!("serving {url}/metrics, /live and /ready"));
+    }
     if let Some(listen) = options.portal.or(app.settings.portal.listen) {
         serving.add_portal(app, listen).await?;
     }
@@ -54,7 +60,7 @@ async fn serve(app: &Arc<App>, options: &Serve, as_json: bool) -> anyhow::Result
     if as_json {
         let is_sealed = !disclosure::seal::list(app.disclosure()).await?.is_empty();
         console::json(&serde_json::json!({
-            "serving": address.to_string(), "certificates": folder, "tiles": log, "portal": portal, "sealed": is_sealed,
+            "serving": address.to_string(), "certificates": folder, "tiles": log, "portal": portal, "metrics": monitor, "sealed": is_sealed,
         }))?;
     } else {
         control::say_seals(app, false).await?;
@@ -83,6 +89,8 @@ pub struct Serving {
     database: Option<JoinHandle<Result<(), pg::Problem>>>,
     log: Option<ServedLog>,
     portal: Option<portal::ServedPortal>,
+    /// Looks at what operators want to know.
+    monitor: Option<JoinHandle<()>>,
 }
 
 /// The published log, served.
@@ -113,13 +121,36 @@ impl Serving {
         let every = Duration::from_millis(app.settings.server.limits.certificates_interval_ms);
         let (folder, until) = (certificates.clone(), stop.clone());
         crate::app::spawn(async move { watch_tls(&folder, &changed, every, until).await });
-        Ok(Self { address, certificates, stop, server, sequencer, control, database, log, portal: None })
+        Ok(Self { address, certificates, stop, server, sequencer, control, database, log, portal: None, monitor: None })
     }
 
     /// Serves the portal too.
     async fn add_portal(&mut self, app: &App, listen: SocketAddr) -> anyhow::Result<()> {
         self.portal = Some(portal::serve(app, listen, &self.certificates, self.stop.clone()).await?);
         Ok(())
+    }
+
+    /// Looks at what operators want to know, and serves it where that is wanted.
+    async fn add_monitor(&mut self, app: &Arc<App>, listen: Option<SocketAddr>) -> anyhow::Result<Option<SocketAddr>> {
+        let bound = match listen {
+            Some(listen) => Some(bind(listen).await?),
+            None => None,
+        };
+        let (listener, address) = bound.unzip();
+        let used = vec![
+            ("server", self.certificates.join("server.pem")),
+            ("client_authority", self.certificates.join("client-ca.pem")),
+        ];
+        let (app, stop) = (Arc::clone(app), self.stop.clone());
+        self.monitor = Some(crate::app::spawn(async move {
+            let serving = async {
+                if let Some(listener) = listener {
+                    telemetry::serve(Monitor::new(&app), listener, stop.clone()).await;
+                }
+            };
+            tokio::join!(serving, telemetry::watch(&app, &used, &stop));
+        }));
+        Ok(address)
     }
 
     /// Waits until the server has stopped by itself, which it does only when it cannot go on.
@@ -142,6 +173,9 @@ impl Serving {
         self.control.await.map_err(|_| anyhow!("the control journal stopped"))?;
         if let Some(log) = self.log {
             log.server.await.map_err(|_| anyhow!("the server of the log stopped"))??;
+        }
+        if let Some(monitor) = self.monitor {
+            monitor.await.map_err(|_| anyhow!("what operators read was served no more"))?;
         }
         if let Some(portal) = self.portal {
             portal.server.await.map_err(|_| anyhow!("the portal stopped"))??;

@@ -6,6 +6,7 @@ mod formats;
 mod kills;
 mod leaves;
 mod lineage;
+mod monitored;
 mod nights;
 mod orders;
 mod papers;

@@ -25,6 +25,8 @@ pub struct Server {
     url: String,
     /// Where the log is published.
     pub log: String,
+    /// Where operators read, if it is set.
+    pub monitor: Option<String>,
     /// Where the certificates lie.
     pub certificates: PathBuf,
 }
@@ -52,7 +54,8 @@ impl Server {
             format!("https://localhost:{port}")
         };
         let certificates = word(&said, "certificates").into();
-        Some(Self { child, url: at("serving"), log: at("tiles"), certificates })
+        let monitor = said["metrics"].as_str().map(str::to_owned);
+        Some(Self { child, url: at("serving"), log: at("tiles"), monitor, certificates })
     }
 
     /// A channel of a consumer's system.
@@ -155,6 +158,14 @@ impl Receiver {
         self.disclosures.insert(history.disclosure_id);
         Some(())
     }
+}
+
+/// A whole run of a consumer's feed.
+pub fn take(server: &Server, consumer: &str) -> Receiver {
+    let mut receiver = Receiver::default();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(receiver.pull(server, consumer)).expect("the end of the run");
+    receiver
 }
 
 /// Asks for one client once; what it was refused with.

@@ -1,7 +1,8 @@
 //! What is under seal: a database that was set back, and the line of a child whose record a court sealed.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
+use age::secrecy::ExposeSecret as _;
 use serde_json::Value as Json;
 
 use crate::{
@@ -42,6 +43,18 @@ fn waits(said: &[Json]) -> Vec<(String, usize)> {
     seals.map(one).collect()
 }
 
+/// Has backups encrypted to a new key; gives its file.
+fn encrypt_backups(place: &Place) -> PathBuf {
+    let key = age::x25519::Identity::generate();
+    let file = place.path("backup-key.txt");
+    fs::write(&file, format!("# kept apart\n{}\n", key.to_string().expose_secret())).expect("a key");
+    let config = place.path("data/config.toml");
+    let settings = fs::read_to_string(&config).expect("the configuration");
+    let more = format!("{settings}\n[backup]\nencrypt_to = [\"{}\"]\n", key.to_public());
+    fs::write(&config, more).expect("the configuration can be changed");
+    file
+}
+
 #[test]
 fn custody_that_ended_stays_ended_after_an_older_backup_is_restored() {
     let place = Place::new();
@@ -51,8 +64,13 @@ fn custody_that_ended_stays_ended_after_an_older_backup_is_restored() {
     roster(&place, "2026-11-19", "");
     place.run(&["exchange", "run", "--consumer", "dcf", "--date", "2026-11-19"], 0);
     assert_eq!(export(&place, "before").expect("delivered"), ["D7", "D8"]);
-    let backup = place.path("backup");
+    let (backup, key) = (place.path("backup"), encrypt_backups(&place));
     place.run(&["db", "backup", "--out", text(&backup)], 0);
+    let files = fs::read_dir(&backup).expect("a backup").map(|entry| entry.expect("a file").path());
+    for file in files.filter(|file| file.is_file() && !file.ends_with("backup.json")) {
+        let begin = fs::read(&file).expect("a file");
+        assert!(begin.starts_with(b"age-encryption.org/v1"), "{} is not encrypted", file.display());
+    }
 
     roster(&place, "2026-11-20", "2026-11-18");
     place.run(&["agreement", "suspend", "cssd_agreement", "--by", "sandbox_steward_1", "--reason", "under review"], 0);
@@ -61,7 +79,10 @@ fn custody_that_ended_stays_ended_after_an_older_backup_is_restored() {
     let kept = place.path("exported/checkpoint");
     place.run(&["ledger", "verify", "--checkpoint", text(&kept)], 0);
 
-    let restored = place.run(&["db", "restore", "--from", text(&backup)], 0);
+    let without = place.command(&["db", "restore", "--from", text(&backup)]).output().expect("the program runs");
+    assert!(without.status.code() == Some(1) && said(&without).contains("--key"), "{}", said(&without));
+    let restored = place.run(&["db", "restore", "--from", text(&backup), "--key", text(&key)], 0);
+    assert_eq!(fs::read_dir(place.path("data/unpacked")).expect("a folder").count(), 1, "its lock alone");
     assert_eq!(
         waits(&restored),
         [("cssd", 2), ("dcf", 2), ("education_unit", 2), ("sea", 1)].map(|(c, n)| (c.to_owned(), n))

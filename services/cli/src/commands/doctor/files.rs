@@ -187,7 +187,7 @@ fn certificates(settings: &Settings, data: &Path, now: DateTime<Utc>, report: &m
 }
 
 /// The day that the first of several certificates ends.
-fn first_end(pem: &[u8]) -> Option<DateTime<Utc>> {
+pub fn first_end(pem: &[u8]) -> Option<DateTime<Utc>> {
     let all: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
     let ends = all.iter().map(|der| {
         let (_, read) = X509Certificate::from_der(der).ok()?;
@@ -259,7 +259,7 @@ fn named_files(settings: &Settings, report: &mut Report) {
 }
 
 /// Free bytes where a path is or will be.
-pub(super) fn free_bytes(path: &Path) -> Option<u64> {
+pub fn free_bytes(path: &Path) -> Option<u64> {
     let existing = path.ancestors().find(|path| path.exists())?;
     let of = rustix::fs::statvfs(existing).ok()?;
     Some(of.f_bavail.saturating_mul(of.f_frsize))

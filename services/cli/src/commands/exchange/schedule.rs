@@ -16,7 +16,7 @@ use crate::{
     app::App,
     args::Place,
     commands::{Outcome, with_app},
-    console,
+    console, telemetry,
 };
 
 /// Between two looks at the calendar.
@@ -65,7 +65,9 @@ async fn look(app: &App, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
         })
         .await?;
     }
-    for job in jobs(app).await? {
+    let jobs = jobs(app).await?;
+    telemetry::nights(&jobs, &pauses(app).await?, app.clock().now(), LATE);
+    for job in jobs {
         if let Some(alarm) = job.alarm(app.clock().now(), LATE)
             && told.insert(format!("{} {} {alarm}", job.name, job.day))
         {
