@@ -41,7 +41,6 @@ impl Collector {
         listener.set_nonblocking(true).expect("a listener");
         let address = listener.local_addr().expect("an address");
         let serving = collector.clone();
-        #[expect(clippy::disallowed_methods, reason = "it ends with the runtime")]
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             let server = tonic::transport::Server::builder()
@@ -52,10 +51,10 @@ impl Collector {
         (collector, address)
     }
 
-    fn keep(&self, names: impl Iterator<Item = String>, all: String) {
+    fn keep(&self, names: impl Iterator<Item = String>, all: &str) {
         let mut kept = self.0.lock().expect("what is kept");
         kept.0.extend(names);
-        kept.1.push_str(&all);
+        kept.1.push_str(all);
     }
 }
 
@@ -67,7 +66,7 @@ impl MetricsService for Collector {
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let sent = request.into_inner();
         let scopes = sent.resource_metrics.iter().flat_map(|one| &one.scope_metrics);
-        self.keep(scopes.flat_map(|one| &one.metrics).map(|metric| metric.name.clone()), format!("{sent:?}"));
+        self.keep(scopes.flat_map(|one| &one.metrics).map(|metric| metric.name.clone()), &format!("{sent:?}"));
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }
@@ -80,7 +79,7 @@ impl TraceService for Collector {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let sent = request.into_inner();
         let scopes = sent.resource_spans.iter().flat_map(|one| &one.scope_spans);
-        self.keep(scopes.flat_map(|one| &one.spans).map(|span| span.name.clone()), format!("{sent:?}"));
+        self.keep(scopes.flat_map(|one| &one.spans).map(|span| span.name.clone()), &format!("{sent:?}"));
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
