@@ -69,11 +69,20 @@ pub struct LedgerSettings {
     pub origin: String,
     /// Milliseconds between two rounds of the sequencer.
     pub sequence_every_ms: u64,
+    /// Entries that are read at once for a copy of a record of disclosures.
+    pub record_page_entries: u32,
+    /// Entries of one copy: beyond them whoever asks names fewer days.
+    pub record_entries_max: usize,
 }
 
 impl Default for LedgerSettings {
     fn default() -> Self {
-        Self { origin: "throughline.test/ledger".to_owned(), sequence_every_ms: 500 }
+        Self {
+            origin: "throughline.test/ledger".to_owned(),
+            sequence_every_ms: 500,
+            record_page_entries: 1_000,
+            record_entries_max: 100_000,
+        }
     }
 }
 
@@ -127,6 +136,9 @@ impl Settings {
         }
         if self.intake.chunk_rows == 0 || self.intake.raw_block_bytes == 0 {
             wrong.push("intake.chunk_rows and intake.raw_block_bytes are greater than 0".to_owned());
+        }
+        if !(1..=ledger::PAGE_ENTRIES_MAX).contains(&self.ledger.record_page_entries) {
+            wrong.push(format!("ledger.record_page_entries lies between 1 and {}", ledger::PAGE_ENTRIES_MAX));
         }
         if let Err(error) = self.matching.check() {
             wrong.push(format!("matching: {error}"));
