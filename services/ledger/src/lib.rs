@@ -143,6 +143,42 @@ pub async fn list_details(
     store::read::list_details(conn, students, clients).await
 }
 
+/// Whose personal part stands beside an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailOf {
+    /// The entry.
+    pub entry: DisclosureId,
+    /// The student, where one is named.
+    pub student: Option<StudentId>,
+    /// The client, by an agency's own id, where one is named.
+    pub client: Option<(ConsumerId, model::Masked<String>)>,
+}
+
+/// A part of the log, as far as personal parts in it may end with their time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailPage {
+    /// The personal parts of entries about persons that are older, in the order of the log.
+    pub details: Vec<DetailOf>,
+    /// The last position, behind which to go on; `None`: nothing behind it is older.
+    pub last: Option<u64>,
+}
+
+/// The personal parts of entries about persons (disclosures, refusals, withdrawals, notices) that were decided before a time, position by position behind
+/// `after`. Where no entry of a page is older none behind it is looked at: positions are given in the order of time, within seconds.
+pub async fn list_older_details(
+    conn: &mut PgConnection,
+    older_than: chrono::DateTime<chrono::Utc>,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<DetailPage, Error> {
+    let limit = limit.min(PAGE_ENTRIES_MAX);
+    let rows = store::read::list_at_positions(conn, older_than, after, limit).await?;
+    let is_last = rows.len() < limit as usize || rows.iter().all(|row| !row.is_older);
+    let last = rows.last().filter(|_| !is_last).map(|row| store::count(row.leaf_index)).transpose()?;
+    let details = rows.into_iter().filter(|row| row.is_older).filter_map(|row| row.detail).collect();
+    Ok(DetailPage { details, last })
+}
+
 /// The Merkle root over the ids of entries to be erased, in their order.
 pub fn erasure_fingerprint(entries: &BTreeSet<DisclosureId>) -> Hash {
     CompactRange::over(entries.iter().map(|id| leaf_hash(id.0.as_bytes()))).root()
