@@ -37,6 +37,7 @@ mod inspect;
 mod one;
 mod prepare;
 pub mod recall;
+mod recording;
 mod rehearse;
 pub mod retention;
 pub mod review;
@@ -73,6 +74,7 @@ pub use inspect::{About, Explained, explain, record_release};
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use one::{disclose_one, disclose_one_prepared};
 pub use prepare::{Prepared, Question, prepare};
+pub use recording::recording_time;
 /// Read once for many disclosures, by whoever wires them.
 pub use reference::OrganizationCache;
 pub use rehearse::{Change, Rehearsal, rehearse};
