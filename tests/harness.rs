@@ -13,7 +13,10 @@ use std::{
 use chrono::{DateTime, TimeZone as _, Utc};
 use model::FixedClock;
 use pg::{Access, Cluster, Config, Embedded, Environment};
-use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, postgres::PgConnectOptions};
+use sqlx::{
+    Connection as _, Executor as _, PgConnection, Row as _,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::sync::OnceCell;
 
 /// The moment at which tests take place.
@@ -114,6 +117,13 @@ impl TestDatabase {
     /// A pool of its own size, for tests that must meet the same connection again.
     pub async fn pool_of(&self, connections_max: u32) -> pg::Pool {
         open(self.cluster, &self.name, connections_max).await
+    }
+
+    /// A pool of one connection, which tells of each statement that it is given, by the driver's own events: the program's say nothing. A second
+    /// connection would ask first what the one before it had asked before.
+    pub async fn pool_that_tells(&self) -> pg::Pool {
+        let options = self.cluster.app_options(&self.name);
+        PgPoolOptions::new().max_connections(1).connect_with(options).await.expect("the pool opens")
     }
 
     /// A superuser's connection: what an attacker with the database in hand has.

@@ -50,6 +50,7 @@ use crate::world::{World, consumer, in_care, loaded_at, offense, registration, s
 mod changes;
 mod rpcs;
 mod silence;
+mod statements;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 

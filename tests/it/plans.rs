@@ -9,10 +9,12 @@ use tests::TestDatabase;
 const ENTRIES: u32 = 40_000;
 
 /// The statements, the role that asks, and the tables that none of them reads as a whole.
-const STATEMENTS: [(&str, &str); 8] = [
+const STATEMENTS: [(&str, &str); 10] = [
     ("ledger.list_of_students", "throughline_ledger"),
     ("ledger.list_of_request", "throughline_ledger"),
+    ("ledger.list_shown", "throughline_ledger"),
     ("ledger.list", "throughline_ledger"),
+    ("ledger.list_at_positions", "throughline_ledger"),
     ("ledger.list_details", "throughline_steward"),
     ("ledger.list_uses", "throughline_ledger"),
     ("ledger.list_acts", "throughline_ledger"),

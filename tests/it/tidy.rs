@@ -222,7 +222,7 @@ const EXPOSING: [&str; 9] = [
 ];
 
 /// What returns counts, ids, decisions and the state of queues only.
-const NOT_EXPOSING: [&str; 39] = [
+const NOT_EXPOSING: [&str; 40] = [
     "access::list_students",
     "access::record_access",
     "acknowledge::acknowledge",
@@ -238,6 +238,7 @@ const NOT_EXPOSING: [&str; 39] = [
     "erase::erase",
     "erase::list_disclosures",
     "erase::record_look",
+    "expire::erase_older_details",
     "file_run::approve",
     "file_run::begin_file_run",
     "inspect::record_release",

@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
 use agreements::{Interval, Steward};
 use anyhow::{Context as _, bail};
-use chrono::DateTime;
+use chrono::{DateTime, NaiveTime};
 use model::ConsumerId;
 use serde::Deserialize;
 
@@ -73,11 +74,67 @@ pub struct LedgerSettings {
     pub origin: String,
     /// Milliseconds between two rounds of the sequencer.
     pub sequence_every_ms: u64,
+    /// Entries that are read at once for a copy of a record of disclosures.
+    pub record_page_entries: u32,
+    /// Entries of one copy: beyond them whoever asks names fewer days.
+    pub record_entries_max: usize,
+    /// How long the personal part of entries stays in any case. It stays as long as the education record it is about, whatever is said here.
+    pub detail_days: DetailDays,
+    /// When `serve` destroys what has stayed so long, in the zone of the SEA's own agreement.
+    pub detail_erasure: scheduler::Calendar,
 }
+
+/// How long the personal part of ledger entries stays where no education record is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "StatedDays")]
+pub enum DetailDays {
+    /// So many days from the entry on.
+    After(NonZeroU32),
+    /// It is not destroyed on a schedule. Said in words, so that nobody turns it off by leaving something out.
+    Never,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StatedDays {
+    Days(NonZeroU32),
+    Word(String),
+}
+
+impl TryFrom<StatedDays> for DetailDays {
+    type Error = &'static str;
+
+    fn try_from(stated: StatedDays) -> Result<Self, Self::Error> {
+        match stated {
+            StatedDays::Days(days) => Ok(Self::After(days)),
+            StatedDays::Word(word) if word == "never" => Ok(Self::Never),
+            StatedDays::Word(_) => Err("ledger.detail_days is a number of days, or \"never\""),
+        }
+    }
+}
+
+/// Five years, with their leap days: as long as a party that disclosed further what it must not may be kept out (34 CFR 99.67). The law names no other
+/// time for a request about whom no education record is kept.
+const DETAIL_DAYS: NonZeroU32 = match NonZeroU32::new(1_827) {
+    Some(days) => days,
+    None => NonZeroU32::MAX,
+};
+/// Before anybody works.
+const DETAIL_ERASURE: NaiveTime = match NaiveTime::from_hms_opt(3, 30, 0) {
+    Some(at) => at,
+    None => NaiveTime::MIN,
+};
 
 impl Default for LedgerSettings {
     fn default() -> Self {
-        Self { origin: "throughline.test/ledger".to_owned(), sequence_every_ms: 500 }
+        Self {
+            origin: "throughline.test/ledger".to_owned(),
+            sequence_every_ms: 500,
+            record_page_entries: 1_000,
+            record_entries_max: 100_000,
+            detail_days: DetailDays::After(DETAIL_DAYS),
+            detail_erasure: scheduler::Calendar::daily(DETAIL_ERASURE),
+        }
     }
 }
 
@@ -131,6 +188,9 @@ impl Settings {
         }
         if self.intake.chunk_rows == 0 || self.intake.raw_block_bytes == 0 {
             wrong.push("intake.chunk_rows and intake.raw_block_bytes are greater than 0".to_owned());
+        }
+        if !(1..=ledger::PAGE_ENTRIES_MAX).contains(&self.ledger.record_page_entries) {
+            wrong.push(format!("ledger.record_page_entries lies between 1 and {}", ledger::PAGE_ENTRIES_MAX));
         }
         if let Err(error) = self.matching.check() {
             wrong.push(format!("matching: {error}"));

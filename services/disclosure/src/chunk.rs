@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Instant,
 };
 
 use agreements::{Delivery, Grant, Reason};
@@ -17,6 +18,7 @@ use crate::{
     decided::{self, set_moment},
     entry, file_run,
     prepare::Made,
+    recording,
     store::{self, holding},
     touched,
     until::{ATTEMPTS_MAX, Until},
@@ -148,11 +150,12 @@ async fn attempt(
     person_keys: &[String],
     make: Make<'_>,
 ) -> Result<Vec<Item>, Error> {
-    let (items, until) = pg::transaction("disclosure.chunk", Role::Disclosure)
+    let (items, until, recorded_from) = pg::transaction("disclosure.chunk", Role::Disclosure)
         .keep_plans()
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| chunk_in(tx, context, ask, person_keys, make))
         .await?;
+    recording::add(recorded_from);
     pg::crash::hit(CrashPoint::DiscloseAfterRecord);
     until.holds(context.clock)?;
     Ok(items)
@@ -164,7 +167,7 @@ fn chunk_in<'t>(
     ask: &'t Ask<'t>,
     person_keys: &'t [String],
     make: Make<'t>,
-) -> BoxFuture<'t, Result<(Vec<Item>, Until), Error>> {
+) -> BoxFuture<'t, Result<(Vec<Item>, Until, Instant), Error>> {
     Box::pin(async move {
         let stamps = touched::take(tx, context, ask, person_keys).await?;
         let keys = stamps.touched(person_keys);
@@ -175,11 +178,12 @@ fn chunk_in<'t>(
         store::record_delivered(tx, ask.consumer, Feed::of(ask), (ask.run, grant), &delivered).await?;
         withdraw::keep(tx, ask, at, &withdrawn).await?;
         stamps.keep(tx, ask, &items).await?;
+        let recorded_from = Instant::now();
         tx.act_as(Role::Ledger).await?;
         ledger::record_chunk(tx, &entries).await?;
         pg::crash::hit(CrashPoint::DiscloseBeforeCommit);
         until.holds(context.clock)?;
-        Ok((stamps.complete(person_keys, items), until))
+        Ok((stamps.complete(person_keys, items), until, recorded_from))
     })
 }
 

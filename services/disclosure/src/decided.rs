@@ -104,7 +104,7 @@ pub(crate) async fn granted(
     let decisions: Vec<(String, Decision)> =
         person_keys.iter().map(|key| (key.clone(), subjects.decide(ask, in_force.as_ref(), key, at))).collect();
     pg::crash::hit(CrashPoint::DiscloseAfterDecide);
-    let mut facts = permitted(tx, ask, &decisions, at).await?;
+    let mut facts = permitted(tx, ask, in_force.as_ref(), &decisions, at).await?;
     let mut clients = Vec::with_capacity(decisions.len());
     for (key, decision) in decisions {
         let outcome = match decision {
@@ -124,27 +124,27 @@ pub(crate) async fn granted(
     Ok(Granted { at, in_force, clients })
 }
 
+/// Reads what is permitted. Where nobody is granted anything the statement is asked too, about nobody: a refusal runs what an answer runs.
 async fn permitted(
     tx: &mut Tx<'_, '_>,
     ask: &Ask<'_>,
+    in_force: Option<&Arc<InForce>>,
     decisions: &[(String, Decision)],
     at: DateTime<Utc>,
 ) -> Result<HashMap<StudentId, Vec<Permitted>>, Error> {
     let granted: Vec<String> = decisions.iter().filter(|(_, d)| d.is_ok()).map(|(key, _)| key.clone()).collect();
+    let purpose = in_force.map_or("", |in_force| request(ask, in_force).purpose);
+    let reading = Reading {
+        consumer: ask.consumer,
+        person_keys: &granted,
+        purpose,
+        delivery: ask.delivery.as_str(),
+        office: ask.office,
+        at,
+    };
     let mut facts: HashMap<StudentId, Vec<Permitted>> = HashMap::new();
-    let purpose = decisions.iter().find_map(|(_, d)| d.as_ref().ok().map(|(grant, _)| grant.purpose().to_owned()));
-    if let Some(purpose) = purpose {
-        let reading = Reading {
-            consumer: ask.consumer,
-            person_keys: &granted,
-            purpose: &purpose,
-            delivery: ask.delivery.as_str(),
-            office: ask.office,
-            at,
-        };
-        for permitted in store::list_permitted_facts(tx, reading).await? {
-            facts.entry(permitted.student).or_default().push(permitted);
-        }
+    for permitted in store::list_permitted_facts(tx, reading).await? {
+        facts.entry(permitted.student).or_default().push(permitted);
     }
     Ok(facts)
 }

@@ -10,7 +10,8 @@
 //! [`begin_file_run`] began. The SEA's own people go through [`record_access`], whose [`Access`] opens [`access_chunk`];
 //! their questions about decisions are [`explain`] and [`rehearse`], and [`trace`] leads back to the bytes of a file, each an
 //! access entry of its own, as is each asking for a record of disclosures ([`record_asking`]); who decides on doubtful matches goes through [`review`]. What was disclosed on a match that proved
-//! wrong is queued to be called back by [`recall`]; what is left of a student who is erased goes by [`mod@erase`]. A
+//! wrong is queued to be called back by [`recall`]; what is left of a student who is erased goes by [`mod@erase`], and what a
+//! ledger entry says of a person, when its time is over, by [`erase_older_details`]. A
 //! receiver that may not hold something any longer is sent a [`Withdrawn`] notice; when recipients must destroy what they hold says [`retention`].
 //!
 //! Acts that open or close something are entered by [`record_act`]; whether anybody changed rows past the program says
@@ -29,12 +30,14 @@ mod disclosed;
 mod entry;
 pub mod erase;
 mod error;
+mod expire;
 mod file_run;
 mod grid;
 mod inspect;
 mod one;
 mod prepare;
 pub mod recall;
+mod recording;
 mod rehearse;
 pub mod retention;
 pub mod review;
@@ -63,6 +66,7 @@ pub use chunk::{
 };
 pub use disclosed::DisclosedHistory;
 pub use error::Error;
+pub use expire::{Expired, erase_older_details};
 pub use file_run::{Occasion, approve, begin_file_run};
 pub use grid::on_the_grid;
 use identity::vouch::VouchKey;
@@ -70,6 +74,7 @@ pub use inspect::{About, Explained, explain, record_release};
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use one::{disclose_one, disclose_one_prepared};
 pub use prepare::{Prepared, Question, prepare};
+pub use recording::recording_time;
 /// Read once for many disclosures, by whoever wires them.
 pub use reference::OrganizationCache;
 pub use rehearse::{Change, Rehearsal, rehearse};

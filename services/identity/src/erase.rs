@@ -85,6 +85,23 @@ pub async fn is_held(
     store::is_held(conn, &ids(persons), at).await
 }
 
+/// Of whom records are kept: of these students, whoever a source person is or once was, wherever moves have put it since; of these clients, whoever is, was or
+/// may be one.
+pub async fn list_kept(
+    conn: &mut PgConnection,
+    students: &BTreeSet<StudentId>,
+    clients: &BTreeSet<(ConsumerId, String)>,
+) -> Result<(BTreeSet<StudentId>, BTreeSet<(ConsumerId, String)>), Error> {
+    let ids: Vec<_> = students.iter().map(|student| student.0).collect();
+    let students = store::list_kept_students(conn, &ids).await?.into_iter().map(StudentId).collect();
+    let (consumers, keys): (Vec<_>, Vec<_>) = clients.iter().map(|(one, key)| (one.to_string(), key.clone())).unzip();
+    let kept = store::list_kept_clients(conn, &consumers, &keys).await?.into_iter().map(|(consumer, key)| {
+        let consumer = consumer.parse().map_err(|_| Error::Conflict("a stored name of an agency cannot be read"))?;
+        Ok((consumer, key))
+    });
+    Ok((students, kept.collect::<Result<_, Error>>()?))
+}
+
 /// Takes the crosswalk, and the populations of these clients' agencies, for the rest of the transaction: whatever is being disclosed ends first.
 pub async fn lock(conn: &mut PgConnection, clients: &[Client]) -> Result<(), Error> {
     crosswalk::lock(conn, true).await?;

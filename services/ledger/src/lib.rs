@@ -12,7 +12,7 @@
 //! [`verify`](mod@verify) (what can be found out), [`witness`] (what a partner cosigns). The functions below join it with the store.
 //!
 //! Writing, in the transaction of the disclosure: [`record_one`], [`record_chunk`]. In the background: [`sequence`],
-//! [`checkpoint()`]. For those who ask: [`disclosures_of`], [`record_of`], [`list`], [`inclusion`], [`consistency`], [`verify()`],
+//! [`checkpoint()`]. For those who ask: [`disclosures_of`], [`record_of`], [`list_record`], [`list`], [`inclusion`], [`consistency`], [`verify()`],
 //! [`export`], [`find_published`].
 
 pub mod checkpoint;
@@ -25,6 +25,7 @@ pub mod verify;
 pub mod witness;
 
 mod audit;
+mod contents;
 mod entry;
 mod error;
 pub mod folder;
@@ -42,6 +43,7 @@ use uuid::Uuid;
 
 pub use audit::{Details, export, verify};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use contents::Contents;
 pub use entry::{Delivery, Detail, Entry, Kind, Leaf, Salt, Salts, content_commitment};
 pub use error::Error;
 pub use folder::{Folder, verify_folder};
@@ -49,7 +51,8 @@ pub use note::{KeyUse, Note, NoteError, Signer, VerifierKey};
 pub use opened::{OpenedDetail, OpenedEntry, OpenedTerms};
 pub use proof::{InclusionError, InclusionProof};
 pub use record::{
-    Cursor, OfRequest, RecordScope, RecordedEntry, STUDENTS_MAX, Search, Since, Students, to_csv, to_json,
+    CopyForm, CopyWriter, Cursor, OfRequest, RecordScope, RecordedEntry, STUDENTS_MAX, Search, Since, Students, to_csv,
+    to_json,
 };
 pub use sequencer::{Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence};
 pub use terms::{Audience, Clause, OnwardParty, Showing, Terms, TermsId, TermsParts};
@@ -64,6 +67,9 @@ pub const CHUNK_ENTRIES_MAX: usize = 10_000;
 
 /// The most entries that one page holds.
 pub const PAGE_ENTRIES_MAX: u32 = 10_000;
+
+/// The most entries that one page of a listing names.
+pub const LISTED_ENTRIES_MAX: u32 = 100_000;
 
 /// Records one entry, in the caller's transaction: nothing may leave before that has committed.
 #[tracing::instrument(name = "ledger.record_one", skip_all, fields(disclosure.id = %entry.id, kind = %entry.kind))]
@@ -137,6 +143,42 @@ pub async fn list_details(
     store::read::list_details(conn, students, clients).await
 }
 
+/// Whose personal part stands beside an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailOf {
+    /// The entry.
+    pub entry: DisclosureId,
+    /// The student, where one is named.
+    pub student: Option<StudentId>,
+    /// The client, by an agency's own id, where one is named.
+    pub client: Option<(ConsumerId, model::Masked<String>)>,
+}
+
+/// A part of the log, as far as personal parts in it may end with their time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailPage {
+    /// The personal parts of entries about persons that are older, in the order of the log.
+    pub details: Vec<DetailOf>,
+    /// The last position, behind which to go on; `None`: nothing behind it is older.
+    pub last: Option<u64>,
+}
+
+/// The personal parts of entries about persons (disclosures, refusals, withdrawals, notices) that were decided before a time, position by position behind
+/// `after`. Where no entry of a page is older none behind it is looked at: positions are given in the order of time, within seconds.
+pub async fn list_older_details(
+    conn: &mut PgConnection,
+    older_than: chrono::DateTime<chrono::Utc>,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<DetailPage, Error> {
+    let limit = limit.min(PAGE_ENTRIES_MAX);
+    let rows = store::read::list_at_positions(conn, older_than, after, limit).await?;
+    let is_last = rows.len() < limit as usize || rows.iter().all(|row| !row.is_older);
+    let last = rows.last().filter(|_| !is_last).map(|row| store::count(row.leaf_index)).transpose()?;
+    let details = rows.into_iter().filter(|row| row.is_older).filter_map(|row| row.detail).collect();
+    Ok(DetailPage { details, last })
+}
+
 /// The Merkle root over the ids of entries to be erased, in their order.
 pub fn erasure_fingerprint(entries: &BTreeSet<DisclosureId>) -> Hash {
     CompactRange::over(entries.iter().map(|id| leaf_hash(id.0.as_bytes()))).root()
@@ -160,7 +202,8 @@ pub async fn disclosures_of(
     record_of(conn, &RecordScope::of(student), audience, after, limit).await
 }
 
-/// The same of whatever a record of disclosures can be asked by. A copy for anybody but an auditor is refused without students.
+/// The same of whatever a record of disclosures can be asked by. A copy for anybody but an auditor is refused without students. An entry whose personal part
+/// is erased meanwhile counts, and says that it is.
 #[tracing::instrument(name = "ledger.record_of", skip_all, fields(audience = %audience))]
 pub async fn record_of(
     conn: &mut PgConnection,
@@ -169,14 +212,42 @@ pub async fn record_of(
     after: Option<Cursor>,
     limit: u32,
 ) -> Result<Vec<RecordedEntry>, Error> {
+    let contents = list_record(conn, scope, audience, after, limit.min(PAGE_ENTRIES_MAX)).await?;
+    store::shown::list_shown(conn, &contents.ids(0, limit), audience).await
+}
+
+/// A page of what belongs to a record of disclosures, oldest first, behind `after`, without reading what stands in it: at most [`LISTED_ENTRIES_MAX`]. Go on
+/// from [`Contents::cursor`].
+#[tracing::instrument(name = "ledger.list_record", skip_all, fields(audience = %audience))]
+pub async fn list_record(
+    conn: &mut PgConnection,
+    scope: &RecordScope,
+    audience: Audience,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Contents, Error> {
     scope.check(audience)?;
-    let page = store::shown::Page { scope, audience, after, limit: limit.min(PAGE_ENTRIES_MAX) };
-    match (&scope.students, &scope.request) {
-        (Some(students), _) => store::shown::list_of_students(conn, students, page).await,
-        (None, Some(request)) => store::shown::list_of_request(conn, request, page).await,
+    let page = store::shown::Page { scope, audience, after, limit: limit.min(LISTED_ENTRIES_MAX) };
+    let listed = match (&scope.students, &scope.request) {
+        (Some(students), _) => store::shown::list_of_students(conn, students, page).await?,
+        (None, Some(request)) => store::shown::list_of_request(conn, request, page).await?,
         // Cannot happen: the scope was checked.
-        (None, None) => Ok(Vec::new()),
-    }
+        (None, None) => Vec::new(),
+    };
+    Ok(Contents { audience, is_of_students: scope.students.is_some(), listed })
+}
+
+/// The entries of a record from a place in it on, at most [`PAGE_ENTRIES_MAX`]. What was erased since it was listed is left out of students' records.
+#[tracing::instrument(name = "ledger.record_page", skip_all, fields(audience = %contents.audience, from))]
+pub async fn record_page(
+    conn: &mut PgConnection,
+    contents: &Contents,
+    from: usize,
+    limit: u32,
+) -> Result<Vec<RecordedEntry>, Error> {
+    let mut entries = store::shown::list_shown(conn, &contents.ids(from, limit), contents.audience).await?;
+    entries.retain(|entry| !(contents.is_of_students && entry.is_erased));
+    Ok(entries)
 }
 
 /// A page of the auditor's search, newest first, before the position `before`. Go on from the last entry's `leaf_index`.

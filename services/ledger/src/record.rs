@@ -1,6 +1,6 @@
 //! The record of disclosures: entries as people read them back.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use model::{ConsumerId, DisclosureId, Masked, StudentId};
@@ -178,6 +178,9 @@ const CSV_HEADER: &[&str] = &[
     "leaf_index",
 ];
 
+/// Which of them holds the elements.
+const ELEMENTS: usize = 8;
+
 /// Whether a record of disclosures names the student of each entry: one of a school or of a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Students {
@@ -187,27 +190,123 @@ pub enum Students {
     Named,
 }
 
-/// A record of disclosures as CSV: RFC 4180, one line per entry, lists joined with semicolons.
-///
-/// A cell that a spreadsheet would take for a formula is preceded by an apostrophe.
-pub fn to_csv(entries: &[RecordedEntry], students: Students) -> String {
-    let mut csv = CSV_HEADER.join(",");
-    if students == Students::Named {
-        csv.push_str(",student");
-    }
-    csv.push_str("\r\n");
-    for entry in entries {
-        let cells = csv_cells(entry).map(|cell| quoted(&cell));
-        csv.push_str(&cells.join(","));
-        if students == Students::Named {
-            csv.push(',');
-            csv.push_str(&entry.student.map(|student| student.to_string()).unwrap_or_default());
-        }
-        csv.push_str("\r\n");
-    }
-    csv
+/// The forms of text that a copy of a record of disclosures takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyForm {
+    /// CSV: RFC 4180, one line per entry, lists joined with semicolons. A cell that a spreadsheet would take for a formula is preceded by an apostrophe.
+    Csv(Students),
+    /// One JSON array.
+    Json,
 }
 
+/// Writes a copy of a record of disclosures page by page: [`begin`](Self::begin), [`entries`](Self::entries) as often as there are pages,
+/// [`end`](Self::end). What they append is the copy, however it was cut into pages.
+#[derive(Debug)]
+pub struct CopyWriter {
+    form: CopyForm,
+    is_first: bool,
+    /// Lists of elements as their cells: long, and the same in many entries. The lists are kept with them, so that none takes the place of another.
+    cells: Vec<(Arc<[String]>, String)>,
+}
+
+/// The lists of elements that a [`CopyWriter`] remembers.
+const CELLS_MAX: usize = 16;
+
+impl CopyWriter {
+    /// A copy of this form.
+    pub const fn new(form: CopyForm) -> Self {
+        Self { form, is_first: true, cells: Vec::new() }
+    }
+
+    /// What stands before the first entry.
+    pub fn begin(&self, out: &mut String) {
+        match self.form {
+            CopyForm::Csv(students) => {
+                out.push_str(&CSV_HEADER.join(","));
+                if students == Students::Named {
+                    out.push_str(",student");
+                }
+                out.push_str("\r\n");
+            }
+            CopyForm::Json => out.push('['),
+        }
+    }
+
+    /// Entries.
+    pub fn entries(&mut self, out: &mut String, entries: &[RecordedEntry]) -> Result<(), Error> {
+        for entry in entries {
+            match self.form {
+                CopyForm::Csv(students) => self.line(out, entry, students),
+                CopyForm::Json => {
+                    let object = serde_json::to_string_pretty(&json_of(entry));
+                    let object = object.map_err(|_| Error::Corrupt("the record could not be written as JSON"))?;
+                    out.push_str(if self.is_first { "\n  " } else { ",\n  " });
+                    // No text in it holds a line's end: JSON writes those otherwise.
+                    out.push_str(&object.replace('\n', "\n  "));
+                }
+            }
+            self.is_first = false;
+        }
+        Ok(())
+    }
+
+    /// What stands behind the last entry.
+    pub fn end(&self, out: &mut String) {
+        match (self.form, self.is_first) {
+            (CopyForm::Csv(_), _) => {}
+            (CopyForm::Json, true) => out.push(']'),
+            (CopyForm::Json, false) => out.push_str("\n]"),
+        }
+    }
+
+    fn line(&mut self, out: &mut String, entry: &RecordedEntry, students: Students) {
+        for (place, cell) in csv_cells(entry).iter().enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            if place == ELEMENTS { self.elements(out, &entry.elements) } else { out.push_str(&quoted(cell)) }
+        }
+        if students == Students::Named {
+            out.push(',');
+            out.push_str(&entry.student.map(|student| student.to_string()).unwrap_or_default());
+        }
+        out.push_str("\r\n");
+    }
+
+    fn elements(&mut self, out: &mut String, elements: &Arc<[String]>) {
+        if let Some((_, cell)) = self.cells.iter().find(|(list, _)| Arc::ptr_eq(list, elements)) {
+            out.push_str(cell);
+            return;
+        }
+        let cell = quoted(&elements.join(";")).into_owned();
+        out.push_str(&cell);
+        if self.cells.len() == CELLS_MAX {
+            self.cells.remove(0);
+        }
+        self.cells.push((Arc::clone(elements), cell));
+    }
+}
+
+/// A record of disclosures as CSV.
+pub fn to_csv(entries: &[RecordedEntry], students: Students) -> String {
+    // Cannot fail: only JSON can.
+    written(CopyForm::Csv(students), entries).unwrap_or_default()
+}
+
+/// A record of disclosures as one JSON array.
+pub fn to_json(entries: &[RecordedEntry]) -> Result<String, Error> {
+    written(CopyForm::Json, entries)
+}
+
+fn written(form: CopyForm, entries: &[RecordedEntry]) -> Result<String, Error> {
+    let (mut writer, mut out) = (CopyWriter::new(form), String::new());
+    writer.begin(&mut out);
+    writer.entries(&mut out, entries)?;
+    writer.end(&mut out);
+    Ok(out)
+}
+
+/// All but the elements, which are written once for many entries.
 fn csv_cells(entry: &RecordedEntry) -> [String; CSV_HEADER.len()] {
     let clause = entry.clause.as_ref();
     let further: Vec<String> =
@@ -221,7 +320,7 @@ fn csv_cells(entry: &RecordedEntry) -> [String; CSV_HEADER.len()] {
         clause.map(|clause| clause.agreement.clone()).unwrap_or_default(),
         clause.map(|clause| clause.version.to_string()).unwrap_or_default(),
         clause.map(|clause| clause.clause.clone()).unwrap_or_default(),
-        entry.elements.join(";"),
+        String::new(),
         further.join(";"),
         entry.delivery.to_string(),
         entry.reason.clone().unwrap_or_default(),
@@ -239,15 +338,10 @@ fn opened(text: Option<&Masked<String>>) -> String {
     text.map(|text| text.expose().clone()).unwrap_or_default()
 }
 
-fn quoted(cell: &str) -> String {
-    let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
-}
-
-/// A record of disclosures as one JSON array.
-pub fn to_json(entries: &[RecordedEntry]) -> Result<String, Error> {
-    let entries: Vec<serde_json::Value> = entries.iter().map(json_of).collect();
-    serde_json::to_string_pretty(&entries).map_err(|_| Error::Corrupt("the record could not be written as JSON"))
+fn quoted(cell: &str) -> Cow<'_, str> {
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let cell = if is_formula { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) };
+    if cell.contains(['"', ',', '\n', '\r']) { Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\""))) } else { cell }
 }
 
 fn json_of(entry: &RecordedEntry) -> serde_json::Value {
@@ -287,7 +381,12 @@ fn json_of(entry: &RecordedEntry) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{CSV_HEADER, ELEMENTS, quoted};
+
+    #[test]
+    fn the_elements_stand_below_their_own_head() {
+        assert_eq!(CSV_HEADER[ELEMENTS], "elements");
+    }
 
     #[test]
     fn cells_are_quoted_and_never_formulas() {

@@ -82,6 +82,11 @@ const DAYS_MAX: u64 = 400;
 const GAP_MAX: TimeDelta = TimeDelta::hours(26);
 
 impl Calendar {
+    /// Every day at a time.
+    pub fn daily(at: NaiveTime) -> Self {
+        Self { at, days: (0..7).collect(), holidays: BTreeSet::new() }
+    }
+
     fn includes(&self, day: NaiveDate) -> bool {
         self.days.contains(&(day.weekday().num_days_from_monday() as u8)) && !self.holidays.contains(&day)
     }

@@ -21,9 +21,7 @@ pub(crate) fn page(view: &View, layout: &Layout) -> String {
     let mut page = Page { view, layout, out: String::with_capacity(STYLE.len() + 32_768) };
     page.head();
     page.blocks();
-    page.raw("</main>\n<footer>");
-    page.element("p", "", &view.footer);
-    page.raw("</footer>\n</body>\n</html>\n");
+    page.end();
     page.out
 }
 
@@ -32,6 +30,36 @@ pub(crate) fn part(view: &View, layout: &Layout) -> String {
     let mut page = Page { view, layout, out: String::with_capacity(32_768) };
     page.blocks();
     page.element("p", " class=\"note\"", &view.footer);
+    page.out
+}
+
+/// The page of a list, whose layout is one table, up to its first row: its rows may not all be there at once.
+pub(crate) fn opened_table(view: &View, layout: &Layout) -> String {
+    let mut page = Page { view, layout, out: String::with_capacity(STYLE.len() + 32_768) };
+    page.head();
+    page.opening();
+    for (section, strings) in layout.sections.iter().zip(&view.sections) {
+        page.table_opening(section, strings);
+    }
+    page.out
+}
+
+/// Rows of it.
+pub(crate) fn table_rows(view: &View, layout: &Layout, rows: &[Vec<CellText>]) -> String {
+    let mut page = Page { view, layout, out: String::new() };
+    for section in &layout.sections {
+        page.rows(section, rows);
+    }
+    page.out
+}
+
+/// The rest of it, with what stands there where there are no rows.
+pub(crate) fn closed_table(view: &View, layout: &Layout, message: Option<&str>) -> String {
+    let mut page = Page { view, layout, out: String::new() };
+    for section in &layout.sections {
+        page.table_end(section, message);
+    }
+    page.end();
     page.out
 }
 
@@ -55,6 +83,13 @@ impl Page<'_> {
             }
         }
     }
+
+    fn end(&mut self) {
+        self.raw("</main>\n<footer>");
+        self.element("p", "", &self.view.footer);
+        self.raw("</footer>\n</body>\n</html>\n");
+    }
+
     fn raw(&mut self, markup: &str) {
         self.out.push_str(markup);
     }
@@ -179,6 +214,12 @@ impl Page<'_> {
     }
 
     fn table_section(&mut self, section: &Section, strings: &SectionView) {
+        self.table_opening(section, strings);
+        self.rows(section, &strings.rows);
+        self.table_end(section, strings.message.as_deref());
+    }
+
+    fn table_opening(&mut self, section: &Section, strings: &SectionView) {
         self.heading(section);
         self.source(strings);
         if let Some(full) = &section.full {
@@ -193,14 +234,13 @@ impl Page<'_> {
         if let (true, Some(timeline)) = (section.timeline, &self.view.timeline) {
             self.timeline(timeline);
         }
-        self.table(section, strings);
-    }
-
-    fn table(&mut self, section: &Section, strings: &SectionView) {
         self.out.extend(["<table role=\"table\" aria-labelledby=\"", &section.id, "\">\n<thead role=\"rowgroup\">\n"]);
         self.table_head(&section.columns);
         self.raw("</thead>\n<tbody role=\"rowgroup\">\n");
-        for row in &strings.rows {
+    }
+
+    fn rows(&mut self, section: &Section, rows: &[Vec<CellText>]) {
+        for row in rows {
             self.raw("<tr role=\"row\">\n");
             for (i, (column, cell)) in section.columns.iter().zip(row).enumerate() {
                 let mut classes = Vec::from(if column.align == Align::Right { &["number"][..] } else { &[] });
@@ -217,7 +257,10 @@ impl Page<'_> {
             }
             self.raw("</tr>\n");
         }
-        if let Some(message) = &strings.message {
+    }
+
+    fn table_end(&mut self, section: &Section, message: Option<&str>) {
+        if let Some(message) = message {
             self.raw("<tr role=\"row\">\n");
             self.element(
                 "td",

@@ -58,16 +58,55 @@ impl Renderer {
     }
 }
 
-/// The same as a web page of its own: no script, nothing to fetch.
-pub fn listing_page(listing: &Listing) -> Result<String, Error> {
-    check(listing)?;
-    let layout = layout(listing);
-    Ok(html::page(&view(listing, &layout), &layout))
+/// The same as a web page of its own: no script, nothing to fetch. Its rows may come in parts.
+pub struct ListingPage {
+    layout: Layout,
+    view: View,
+    none: String,
+    is_empty: bool,
 }
+
+impl ListingPage {
+    /// The page of a list, whose own rows are left aside.
+    pub fn new(listing: &Listing) -> Result<Self, Error> {
+        check(listing)?;
+        let layout = layout(listing);
+        let view = view(&Listing { rows: Vec::new(), ..listing.clone() }, &layout);
+        Ok(Self { layout, view, none: clean(&listing.none), is_empty: true })
+    }
+
+    /// What stands above the rows.
+    pub fn begin(&self) -> String {
+        html::opened_table(&self.view, &self.layout)
+    }
+
+    /// Rows.
+    pub fn rows(&mut self, rows: &[Vec<String>]) -> Result<String, Error> {
+        let columns = self.layout.sections.first().map_or(0, |section| section.columns.len());
+        if rows.iter().any(|row| row.len() != columns) {
+            return Err(UNEVEN);
+        }
+        self.is_empty &= rows.is_empty();
+        Ok(html::table_rows(&self.view, &self.layout, &cells(rows, &self.layout)))
+    }
+
+    /// What stands below the rows.
+    pub fn end(&self) -> String {
+        html::closed_table(&self.view, &self.layout, self.is_empty.then_some(&*self.none))
+    }
+}
+
+/// The whole page at once.
+pub fn listing_page(listing: &Listing) -> Result<String, Error> {
+    let mut page = ListingPage::new(listing)?;
+    Ok([page.begin(), page.rows(&listing.rows)?, page.end()].concat())
+}
+
+const UNEVEN: Error = Error::Precondition("a list has columns, and each row a text a column");
 
 fn check(listing: &Listing) -> Result<(), Error> {
     if listing.columns.is_empty() || listing.rows.iter().any(|row| row.len() != listing.columns.len()) {
-        return Err(Error::Precondition("a list has columns, and each row a text a column"));
+        return Err(UNEVEN);
     }
     Ok(())
 }
@@ -108,7 +147,7 @@ fn layout(listing: &Listing) -> Layout {
     layout
 }
 
-fn view(listing: &Listing, layout: &Layout) -> View {
+fn cells(rows: &[Vec<String>], layout: &Layout) -> Vec<Vec<CellText>> {
     let cell = |text: &String| {
         let text = clean(text);
         if text.is_empty() {
@@ -117,7 +156,11 @@ fn view(listing: &Listing, layout: &Layout) -> View {
             CellText { text, is_value: true }
         }
     };
-    let rows: Vec<Vec<CellText>> = listing.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+    rows.iter().map(|row| row.iter().map(cell).collect()).collect()
+}
+
+fn view(listing: &Listing, layout: &Layout) -> View {
+    let rows = cells(&listing.rows, layout);
     let message = rows.is_empty().then(|| clean(&listing.none));
     View {
         report_date: date(listing.report_date),
@@ -162,6 +205,15 @@ mod tests {
             let once = renderer.render_listing(&listing(rows)).expect("a document");
             assert!(once.starts_with(b"%PDF-"));
             assert_eq!(once, renderer.render_listing(&listing(rows)).expect("a document"));
+        }
+        for rows in [0, 1, 5] {
+            let of = listing(rows);
+            let layout = layout(&of);
+            let whole = listing_page(&of).expect("a page");
+            assert_eq!(whole, html::page(&view(&of, &layout), &layout), "as every other page is made");
+            let mut page = ListingPage::new(&of).expect("a list");
+            let parts: String = of.rows.chunks(2).map(|part| page.rows(part).expect("rows")).collect();
+            assert_eq!(whole, [page.begin(), parts, page.end()].concat(), "however it is cut");
         }
         let page = listing_page(&listing(2)).expect("a page");
         assert!(page.contains("<td") && page.contains("An agency, 1") && page.contains("What left, for whom and why."));

@@ -67,9 +67,15 @@ pub struct Whose {
     pub state_id_file: Option<PathBuf>,
 }
 
-/// How long recipients keep what they received.
+/// How long recipients keep what they received, and the ledger what it says of persons.
 #[derive(Debug, Subcommand)]
 pub enum Retention {
+    /// Destroy the personal part of ledger entries whose time is over, as `serve` does every day. Entered in the ledger; proofs stay.
+    Detail {
+        /// The steward who has it done; in the sandbox the first of the built-in ones.
+        #[arg(long)]
+        by: Option<String>,
+    },
     /// What a recipient has to destroy and has not attested, with the days on which that is due.
     Due {
         /// The agency.

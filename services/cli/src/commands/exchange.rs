@@ -691,15 +691,42 @@ impl Index<'_> {
 
 /// Writes a file whole or not at all: it has its name when its bytes are on the disk.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    let part = path.with_extension(PART);
-    let mut options = fs::File::options();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o640).open(&part).with_context(cannot)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(cannot)?;
-    pg::crash::hit(CrashPoint::DeliverBeforeRename);
-    fs::rename(&part, path).with_context(cannot)?;
-    pg::crash::hit(CrashPoint::DeliverAfterRename);
-    Ok(())
+    let mut file = WholeFile::begin(path)?;
+    file.write(bytes)?;
+    file.finish()
+}
+
+/// A file that gets its name when all of it is on the disk.
+pub struct WholeFile {
+    path: PathBuf,
+    part: PathBuf,
+    file: fs::File,
+}
+
+impl WholeFile {
+    /// Begins it, under a temporary name beside its own.
+    pub fn begin(path: &Path) -> anyhow::Result<Self> {
+        let part = path.with_extension(PART);
+        let mut options = fs::File::options();
+        let file = options.write(true).create(true).truncate(true).mode(0o640).open(&part);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), part, file })
+    }
+
+    /// Adds bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.file.write_all(bytes).with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    /// Gives it its name.
+    pub fn finish(self) -> anyhow::Result<()> {
+        let cannot = || format!("cannot write {}", self.path.display());
+        self.file.sync_all().with_context(cannot)?;
+        pg::crash::hit(CrashPoint::DeliverBeforeRename);
+        fs::rename(&self.part, &self.path).with_context(cannot)?;
+        pg::crash::hit(CrashPoint::DeliverAfterRename);
+        Ok(())
+    }
 }
 
 /// Writes the inclusion proof beside each document: `NAME.tlog-proof`.

@@ -1,4 +1,6 @@
-//! `throughline retention`: what recipients must destroy, what they attest, what is overdue.
+//! `throughline retention`: what recipients must destroy, what they attest, what is overdue; and what the ledger itself no longer says of persons.
+
+pub mod detail;
 
 use disclosure::retention::{self, Attestation, Cause, Due};
 use model::ConsumerId;
@@ -15,6 +17,10 @@ use crate::{
 pub async fn run(place: &Place, command: Retention) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
         match command {
+            Retention::Detail { by } => {
+                let by = super::identity::steward(&app, by)?;
+                detail::run(place, &app, &by).await
+            }
             Retention::Due { consumer } => {
                 for (due, is_overdue) in list(&app, &consumer).await? {
                     say(place, &consumer, &due, is_overdue)?;

@@ -1,5 +1,6 @@
 //! The program itself, from files to deliveries: on an invented state, with the real database, killed where it hurts most.
 
+mod detail;
 mod erase;
 mod faults;
 mod formats;

@@ -12,7 +12,7 @@ use crate::{
 const NIGHT: &str = "2026-11-20";
 
 /// Two children of one school, disclosed to DCF in a night; the order about a third who is not reported is nobody's.
-fn prepare(place: &Place) {
+pub fn prepare(place: &Place) {
     let files = state(place);
     let paths: Vec<&str> = files.iter().map(|path| text(path)).collect();
     place.run(&[&["intake", "load"], &paths[..]].concat(), 0);

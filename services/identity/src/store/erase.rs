@@ -50,6 +50,37 @@ pub(crate) async fn list_clients(
     .await
 }
 
+/// Those of the students of whom a source person is, or once was.
+pub(crate) async fn list_kept_students(conn: &mut PgConnection, students: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "-- identity.list_kept_students
+        SELECT DISTINCT c.student_id FROM identity.crosswalk AS c WHERE c.student_id = ANY($1)",
+        students,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Those of the clients who are, or once were, matched with a source person.
+pub(crate) async fn list_kept_clients(
+    conn: &mut PgConnection,
+    consumers: &[String],
+    person_keys: &[String],
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "-- identity.list_kept_clients
+        SELECT c.consumer, c.person_key
+        FROM UNNEST($1::text[], $2::text[]) AS u (consumer, person_key)
+        JOIN identity.client AS c ON c.consumer = u.consumer AND c.person_key = u.person_key
+        WHERE EXISTS (SELECT FROM identity.match_decision AS m WHERE m.client_id = c.client_id AND m.outcome <> 'non_match')",
+        consumers,
+        person_keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.consumer, row.person_key)).collect())
+}
+
 pub(crate) async fn is_held(conn: &mut PgConnection, persons: &[i64], at: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"-- identity.is_held

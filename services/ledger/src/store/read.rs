@@ -1,16 +1,23 @@
 //! Reading entries one by one or in sums: one entry's proof, what a run has, whose detail names whom.
 
 use chrono::{DateTime, Utc};
-use model::{DisclosureId, StudentId};
+use model::{DisclosureId, Masked, StudentId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    DetailOf,
     entry::{Kind, Leaf, Salt},
     error::Error,
     store::{bigint, count, hash},
     tree::Hash,
 };
+
+/// Before an agency's own id of a client in an entry's authority.
+const CLIENT: &str = "client ";
+
+/// The entries whose detail is of the person they are about. That of others (acts, approvals, accesses, runs) says on whose word something was done.
+const ABOUT_A_PERSON: [Kind; 4] = [Kind::Disclosure, Kind::Refusal, Kind::Withdrawal, Kind::Notice];
 
 /// What the proof of one entry starts from.
 pub(crate) struct Provable {
@@ -112,7 +119,7 @@ pub(crate) async fn list_details(
     clients: &[(model::ConsumerId, String)],
 ) -> Result<std::collections::BTreeSet<DisclosureId>, Error> {
     let consumers: Vec<String> = clients.iter().map(|(consumer, _)| consumer.to_string()).collect();
-    let authorities: Vec<String> = clients.iter().map(|(_, key)| format!("client {key}")).collect();
+    let authorities: Vec<String> = clients.iter().map(|(_, key)| format!("{CLIENT}{key}")).collect();
     let ids = sqlx::query_scalar!(
         r#"-- ledger.list_details
         SELECT d.entry_id FROM ledger.detail AS d WHERE d.student_id = ANY($1)
@@ -129,6 +136,58 @@ pub(crate) async fn list_details(
     .fetch_all(conn)
     .await?;
     Ok(ids.into_iter().flatten().map(DisclosureId).collect())
+}
+
+/// A position, and whose detail stands at it if it may end with its time.
+pub(crate) struct AtPosition {
+    pub(crate) leaf_index: i64,
+    pub(crate) is_older: bool,
+    pub(crate) detail: Option<DetailOf>,
+}
+
+/// The positions behind `after`, in order.
+pub(crate) async fn list_at_positions(
+    conn: &mut PgConnection,
+    older_than: DateTime<Utc>,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<Vec<AtPosition>, Error> {
+    let rows = sqlx::query!(
+        r#"-- ledger.list_at_positions
+        SELECT w.leaf_index, (e.decided_at < $1) AS "is_older!", t.consumer, d.entry_id AS "detail?", d.student_id, d.authority
+        FROM (
+            SELECT s.leaf_index, s.entry_id FROM ledger.sequence AS s WHERE s.leaf_index > $3 ORDER BY s.leaf_index LIMIT $4
+        ) AS w
+        CROSS JOIN LATERAL (
+            SELECT y.kind, y.terms_id, y.decided_at FROM ledger.entry AS y WHERE y.entry_id = w.entry_id LIMIT 1
+        ) AS e
+        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
+        LEFT JOIN LATERAL (
+            SELECT y.entry_id, y.student_id, y.authority FROM ledger.detail AS y WHERE y.entry_id = w.entry_id LIMIT 1
+        ) AS d ON e.kind = ANY ($2)
+        ORDER BY w.leaf_index"#,
+        older_than,
+        &ABOUT_A_PERSON.map(|kind| kind.as_str().to_owned()),
+        after.map_or(Ok(-1), bigint)?,
+        i64::from(limit)
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let consumer = row.consumer.parse().map_err(|_| Error::Corrupt("a stored entry cannot be read"))?;
+            let client = row.authority.as_deref().and_then(|words| words.strip_prefix(CLIENT));
+            Ok(AtPosition {
+                leaf_index: row.leaf_index,
+                is_older: row.is_older,
+                detail: row.detail.map(|id| DetailOf {
+                    entry: DisclosureId(id),
+                    student: row.student_id.map(StudentId),
+                    client: client.map(|key| (consumer, Masked::new(key.to_owned()))),
+                }),
+            })
+        })
+        .collect()
 }
 
 /// The students of whom a consumer was disclosed something, and when last.

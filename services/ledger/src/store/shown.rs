@@ -1,5 +1,6 @@
 //! Entries as people are shown them: the record of disclosures of students or of a request, and the auditor's search.
 //!
+//! A record is found first and read after: which entries belong to it is told from keys and terms alone, and what stands in them is read of those of a page.
 //! Terms are shared by many entries and hold long lists: they are read once a page, not once an entry.
 
 use std::{
@@ -13,6 +14,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    contents::Listed,
     entry::Kind,
     error::Error,
     record::{Cursor, OfRequest, RecordScope, RecordedEntry, Search, Since},
@@ -160,40 +162,49 @@ pub(crate) struct Page<'a> {
     pub(crate) limit: u32,
 }
 
-/// The record of disclosures of these students as one audience is shown it, oldest first.
-///
-/// Only auditors are shown persons, systems and authorities; to a family the law owes the parties and their interests.
+/// An entry's place in a record, as the statements below return it.
+struct Place {
+    entry_id: Uuid,
+    decided_at: DateTime<Utc>,
+    student_id: Option<Uuid>,
+    needs_review: bool,
+}
+
+impl From<Place> for Listed {
+    fn from(row: Place) -> Self {
+        Self {
+            id: DisclosureId(row.entry_id),
+            decided_at: row.decided_at,
+            student: row.student_id.map(StudentId),
+            showing: if row.needs_review { Showing::AfterReview } else { Showing::Open },
+        }
+    }
+}
+
+/// Which entries about these students one audience is shown, oldest first. Of an entry's detail only the index is read: whose it is stands there.
 pub(crate) async fn list_of_students(
     conn: &mut PgConnection,
     students: &[Since],
     page: Page<'_>,
-) -> Result<Vec<RecordedEntry>, Error> {
+) -> Result<Vec<Listed>, Error> {
     let ids: Vec<Uuid> = students.iter().map(|one| one.student.0).collect();
     let since: Vec<Option<DateTime<Utc>>> = students.iter().map(|one| one.since).collect();
     let of = page.scope.request.as_ref();
     let rows = sqlx::query_as!(
-        Row,
+        Place,
         r#"-- ledger.list_of_students
-        SELECT e.entry_id, s.leaf_index AS "leaf_index?", e.kind, e.delivery, e.decided_at, e.run_id, e.counted, e.reason, e.terms_id,
-            NOT ($3 = ANY (t.shown_to)) AS "needs_review!",
-            d.student_id,
-            CASE WHEN $3 = 'auditor' THEN d.person END AS person,
-            CASE WHEN $3 = 'auditor' THEN d.system END AS system,
-            CASE WHEN $3 = 'auditor' THEN d.on_behalf_of END AS on_behalf_of,
-            CASE WHEN $3 = 'auditor' THEN d.authority END AS authority,
-            d.threat,
-            CASE WHEN $3 = 'auditor' THEN d.digest END AS digest,
-            TRUE AS "has_detail!"
+        SELECT e.entry_id, e.decided_at, d.student_id, NOT ($3 = ANY (t.shown_to)) AS "needs_review!"
         FROM UNNEST($1::uuid[], $2::timestamptz[]) AS u (student_id, since)
         JOIN ledger.detail AS d ON d.student_id = u.student_id
         JOIN ledger.entry AS e ON e.entry_id = d.entry_id
         JOIN ledger.terms AS t ON t.terms_id = e.terms_id
-        LEFT JOIN ledger.sequence AS s ON s.entry_id = e.entry_id
         WHERE ($3 = ANY (t.shown_to) OR $3 = ANY (t.shown_after_review))
             AND (u.since IS NULL OR e.decided_at >= u.since)
             AND ($4::timestamptz IS NULL OR e.decided_at >= $4)
             AND ($5::timestamptz IS NULL OR e.decided_at < $5)
-            AND ($6::uuid[] IS NULL OR e.run_id = ANY ($6) OR e.entry_id = ANY ($6) OR d.authority = ANY ($7::text[]))
+            AND ($6::uuid[] IS NULL OR e.run_id = ANY ($6) OR e.entry_id = ANY ($6) OR EXISTS (
+                SELECT FROM ledger.detail AS a WHERE a.entry_id = e.entry_id AND a.authority = ANY ($7::text[])
+            ))
             AND ($8::timestamptz IS NULL OR (e.decided_at, e.entry_id) > ($8, $9::uuid))
         ORDER BY e.decided_at, e.entry_id
         LIMIT $10"#,
@@ -208,9 +219,9 @@ pub(crate) async fn list_of_students(
         page.after.map(|cursor| cursor.id.0),
         i64::from(page.limit)
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    with_terms(conn, rows).await
+    Ok(rows.into_iter().map(Listed::from).collect())
 }
 
 /// The same of one request, whoever it is about and where nobody is known. What belongs to an entry is looked up by its key, however many a request is
@@ -219,21 +230,11 @@ pub(crate) async fn list_of_request(
     conn: &mut PgConnection,
     of: &OfRequest,
     page: Page<'_>,
-) -> Result<Vec<RecordedEntry>, Error> {
+) -> Result<Vec<Listed>, Error> {
     let rows = sqlx::query_as!(
-        Row,
+        Place,
         r#"-- ledger.list_of_request
-        SELECT e.entry_id AS "entry_id!", s.leaf_index AS "leaf_index?", e.kind AS "kind!", e.delivery AS "delivery!",
-            e.decided_at AS "decided_at!", e.run_id, e.counted, e.reason, e.terms_id AS "terms_id!",
-            NOT ($3 = ANY (t.shown_to)) AS "needs_review!",
-            d.student_id,
-            CASE WHEN $3 = 'auditor' THEN d.person END AS person,
-            CASE WHEN $3 = 'auditor' THEN d.system END AS system,
-            CASE WHEN $3 = 'auditor' THEN d.on_behalf_of END AS on_behalf_of,
-            CASE WHEN $3 = 'auditor' THEN d.authority END AS authority,
-            d.threat,
-            CASE WHEN $3 = 'auditor' THEN d.digest END AS digest,
-            (d.entry_id IS NOT NULL) AS "has_detail!"
+        SELECT e.entry_id AS "entry_id!", e.decided_at AS "decided_at!", d.student_id, NOT ($3 = ANY (t.shown_to)) AS "needs_review!"
         FROM (
             SELECT r.entry_id FROM ledger.entry AS r WHERE r.run_id = ANY ($1)
             UNION
@@ -243,6 +244,59 @@ pub(crate) async fn list_of_request(
             FROM UNNEST($2::text[]) AS u (authority)
             JOIN ledger.detail AS a ON left(a.authority, 120) = left(u.authority, 120) AND a.authority = u.authority
         ) AS w
+        CROSS JOIN LATERAL (
+            SELECT y.entry_id, y.decided_at, y.terms_id
+            FROM ledger.entry AS y
+            WHERE y.entry_id = w.entry_id
+            LIMIT 1
+        ) AS e
+        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
+        LEFT JOIN LATERAL (
+            SELECT y.student_id FROM ledger.detail AS y WHERE y.entry_id = w.entry_id LIMIT 1
+        ) AS d ON TRUE
+        WHERE ($3 = ANY (t.shown_to) OR $3 = ANY (t.shown_after_review))
+            AND ($4::timestamptz IS NULL OR e.decided_at >= $4)
+            AND ($5::timestamptz IS NULL OR e.decided_at < $5)
+            AND ($6::timestamptz IS NULL OR (e.decided_at, e.entry_id) > ($6, $7::uuid))
+        ORDER BY e.decided_at, e.entry_id
+        LIMIT $8"#,
+        &of.ids,
+        &of.authorities,
+        page.audience.as_str(),
+        page.scope.from,
+        page.scope.to,
+        page.after.map(|cursor| cursor.decided_at),
+        page.after.map(|cursor| cursor.id.0),
+        i64::from(page.limit)
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Listed::from).collect())
+}
+
+/// Listed entries as one audience is shown them, in the order in which they are named: whatever an entry has is looked up by its key.
+///
+/// Only auditors are shown persons, systems and authorities; to a family the law owes the parties and their interests.
+pub(crate) async fn list_shown(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+    audience: Audience,
+) -> Result<Vec<RecordedEntry>, Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"-- ledger.list_shown
+        SELECT e.entry_id AS "entry_id!", s.leaf_index AS "leaf_index?", e.kind AS "kind!", e.delivery AS "delivery!",
+            e.decided_at AS "decided_at!", e.run_id, e.counted, e.reason, e.terms_id AS "terms_id!",
+            NOT ($2 = ANY (t.shown_to)) AS "needs_review!",
+            d.student_id,
+            CASE WHEN $2 = 'auditor' THEN d.person END AS person,
+            CASE WHEN $2 = 'auditor' THEN d.system END AS system,
+            CASE WHEN $2 = 'auditor' THEN d.on_behalf_of END AS on_behalf_of,
+            CASE WHEN $2 = 'auditor' THEN d.authority END AS authority,
+            d.threat,
+            CASE WHEN $2 = 'auditor' THEN d.digest END AS digest,
+            (d.entry_id IS NOT NULL) AS "has_detail!"
+        FROM UNNEST($1::uuid[]) WITH ORDINALITY AS w (entry_id, place)
         CROSS JOIN LATERAL (
             SELECT y.entry_id, y.kind, y.delivery, y.decided_at, y.run_id, y.counted, y.reason, y.terms_id
             FROM ledger.entry AS y
@@ -259,20 +313,10 @@ pub(crate) async fn list_of_request(
             WHERE y.entry_id = w.entry_id
             LIMIT 1
         ) AS d ON TRUE
-        WHERE ($3 = ANY (t.shown_to) OR $3 = ANY (t.shown_after_review))
-            AND ($4::timestamptz IS NULL OR e.decided_at >= $4)
-            AND ($5::timestamptz IS NULL OR e.decided_at < $5)
-            AND ($6::timestamptz IS NULL OR (e.decided_at, e.entry_id) > ($6, $7::uuid))
-        ORDER BY e.decided_at, e.entry_id
-        LIMIT $8"#,
-        &of.ids,
-        &of.authorities,
-        page.audience.as_str(),
-        page.scope.from,
-        page.scope.to,
-        page.after.map(|cursor| cursor.decided_at),
-        page.after.map(|cursor| cursor.id.0),
-        i64::from(page.limit)
+        WHERE $2 = ANY (t.shown_to) OR $2 = ANY (t.shown_after_review)
+        ORDER BY w.place"#,
+        ids,
+        audience.as_str()
     )
     .fetch_all(&mut *conn)
     .await?;

@@ -23,6 +23,8 @@ use crate::{
 const ONE_BARE: &str = "the same bytes by key from a bare table";
 /// What a stream is held against.
 const MANY_BARE: &str = "the same bytes, 500 keys at a time, from a bare table";
+/// What the share is held against. A stream cannot be had without its record: what recording took of the very same run, its commits included, is taken off.
+const UNRECORDED: &str = "the same run, had its entries and their commits taken no time";
 /// What the processor time of a stream is held against.
 const BARE_CPU: &str = "both for the same bytes by key and by 500 keys, filling included";
 /// What a summary is held against.
@@ -210,13 +212,16 @@ pub async fn stream(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figur
     let mut rates = Vec::new();
     let mut contents: Vec<Vec<u8>> = Vec::new();
     let (mut program, mut server) = (Vec::new(), Vec::new());
+    let mut kept = Vec::new();
     for _ in 0..options.rounds {
         contents.clear();
         let before = (process::cpu_ms(), process::server_cpu_ms(&app.data));
+        let recorded = disclosure::recording_time();
         let started = Instant::now();
         let claimed = client.feed(|history| contents.push(history.encode_to_vec())).await?;
         let elapsed = started.elapsed().as_secs_f64();
         ensure!(claimed == contents.len() as i64, "the run's end claims {claimed} histories, {} came", contents.len());
+        kept.push(1.0 - (disclosure::recording_time() - recorded).as_secs_f64() / elapsed);
         let histories = contents.len() as f64;
         rates.push(histories / elapsed);
         program.push((process::cpu_ms() - before.0) / histories);
@@ -246,6 +251,12 @@ pub async fn stream(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figur
         },
         Figure::rate("feed: histories of a roster stream", (rate, "histories/s"), MANY_BARE, bare),
         Figure::rate("feed: the same as bytes", (rate * megabytes, "MB/s"), MANY_BARE, bare * megabytes),
+        Figure::rate(
+            "feed: the share of its rate that it keeps beside the ledger",
+            (median(kept), "of 1"),
+            UNRECORDED,
+            1.0,
+        ),
     ])
 }
 

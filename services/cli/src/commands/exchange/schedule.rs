@@ -1,4 +1,4 @@
-//! Nights that run by themselves, and what an operator asks about them: `throughline exchange plan | status | pause | resume | retry | explain`.
+//! Nights that run by themselves, the erasure of personal detail that is due every day beside them, and what an operator asks about them: `throughline exchange plan | status | pause | resume | retry | explain`.
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
@@ -15,8 +15,10 @@ use super::{is_reported, leave, night, population};
 use crate::{
     app::App,
     args::Place,
-    commands::{Outcome, with_app},
-    console, telemetry,
+    commands::{Outcome, retention::detail, with_app},
+    console,
+    settings::DetailDays,
+    telemetry,
 };
 
 /// Between two looks at the calendar.
@@ -27,6 +29,9 @@ const LATE: TimeDelta = TimeDelta::hours(4);
 const SHOWN: i64 = 5;
 /// Before a consumer's id in the name of its job.
 const NIGHT_OF: &str = "night of ";
+
+/// The job by which the personal part of old ledger entries is destroyed.
+const DETAIL: &str = "erasure of personal detail";
 
 fn job_name(consumer: &ConsumerId) -> String {
     format!("{NIGHT_OF}{consumer}")
@@ -65,13 +70,21 @@ async fn look(app: &App, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
         })
         .await?;
     }
+    if app.settings.ledger.detail_days != DetailDays::Never
+        && let Some(due) = app.settings.ledger.detail_erasure.due(detail::zone(app)?, app.clock().now())
+    {
+        pg::run_tx(app.pool(), "scheduler.plan", Role::Scheduler, |tx| {
+            Box::pin(async move { scheduler::plan(tx, DETAIL, due).await })
+        })
+        .await?;
+    }
     let jobs = jobs(app).await?;
     telemetry::nights(&jobs, &pauses(app).await?, app.clock().now(), LATE);
     for job in jobs {
         if let Some(alarm) = job.alarm(app.clock().now(), LATE)
             && told.insert(format!("{} {} {alarm}", job.name, job.day))
         {
-            tracing::error!(job.name = job.name, job.day = %job.day, alarm, "a night is stalled");
+            tracing::error!(job.name = job.name, job.day = %job.day, alarm, "a job is stalled");
         }
     }
     loop {
@@ -85,11 +98,9 @@ async fn look(app: &App, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
     }
 }
 
-/// Works at a night that was taken, and says meanwhile that it does.
+/// Works at what was taken, and says meanwhile that it does.
 async fn work(app: &App, taken: &Taken, patience: &Patience) -> anyhow::Result<()> {
-    let consumer: ConsumerId = taken.job.name.strip_prefix(NIGHT_OF).context("a job that is no night")?.parse()?;
-    let out = out_of(app, &consumer);
-    let mut working = Box::pin(night(app, &consumer, Some(taken.job.day), &out));
+    let mut working = Box::pin(done(app, taken));
     let result = loop {
         tokio::select! {
             result = &mut working => break result,
@@ -100,16 +111,13 @@ async fn work(app: &App, taken: &Taken, patience: &Patience) -> anyhow::Result<(
                 }).await;
                 // The deliveries have a lease of their own: nobody else writes them meanwhile.
                 if !matches!(holds, Ok(true)) {
-                    tracing::warn!(job.name = taken.job.name, "the lease of a night could not be renewed");
+                    tracing::warn!(job.name = taken.job.name, "the lease of a job could not be renewed");
                 }
             }
         }
     };
     let ending = match &result {
-        Ok(report) if report["state"] == "refused" => {
-            Ending::Done(format!("refused: {}", report["message"].as_str().unwrap_or_default()))
-        }
-        Ok(report) => Ending::Done(format!("{}{}", report["state"].as_str().unwrap_or_default(), withheld(report))),
+        Ok(said) => Ending::Done(said.clone()),
         Err(error) => Ending::Failed(format!("{error:#}")),
     };
     let now = app.clock().now();
@@ -119,12 +127,28 @@ async fn work(app: &App, taken: &Taken, patience: &Patience) -> anyhow::Result<(
     })
     .await?;
     match result {
-        Ok(_) => tracing::info!(job.name = taken.job.name, job.day = %taken.job.day, "a night is done"),
+        Ok(_) => tracing::info!(job.name = taken.job.name, job.day = %taken.job.day, "a job is done"),
         Err(error) => {
-            tracing::error!(job.name = taken.job.name, job.day = %taken.job.day, error = &*error as &dyn std::error::Error, "a night failed");
+            tracing::error!(job.name = taken.job.name, job.day = %taken.job.day, error = &*error as &dyn std::error::Error, "a job failed");
         }
     }
     Ok(())
+}
+
+/// Does a day's work; what is said of it.
+async fn done(app: &App, taken: &Taken) -> anyhow::Result<String> {
+    if taken.job.name == DETAIL {
+        let mut own = leave::ask(app.own_consumer()?);
+        own.asker.system = Some(DETAIL.to_owned());
+        let run = detail::erase(app, &own).await?;
+        return Ok(run.map_or_else(|| "not on a schedule".to_owned(), |run| run.says()));
+    }
+    let consumer: ConsumerId = taken.job.name.strip_prefix(NIGHT_OF).context("a job that is no night")?.parse()?;
+    let report = night(app, &consumer, Some(taken.job.day), &out_of(app, &consumer)).await?;
+    Ok(match report["state"].as_str().unwrap_or_default() {
+        "refused" => format!("refused: {}", report["message"].as_str().unwrap_or_default()),
+        state => format!("{state}{}", withheld(&report)),
+    })
 }
 
 async fn jobs(app: &App) -> anyhow::Result<Vec<Job>> {

@@ -3,19 +3,23 @@
 //! That child welfare or a court asked is itself confidential: who is hidden from sees nothing, not even a count, and a copy that may
 //! name such a disclosure leaves only when a steward has looked at it. Whoever asks for a record is entered in the ledger first.
 
+mod copy;
 mod document;
 mod of;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{anyhow, bail, ensure};
 use chrono::NaiveDate;
 use disclosure::{Ask, Occasion};
-use ledger::{Audience, RecordedEntry, Showing, Students, to_csv, to_json};
+use ledger::{Audience, Contents};
 use model::{Domain, StudentId};
 
-pub use self::of::Of;
-use super::super::{Outcome, exchange::write_whole, own_ask};
+pub use self::{copy::Copy, of::Of};
+use super::super::{Outcome, exchange::WholeFile, own_ask};
 use crate::{app::App, args::Disclosures, console, keys::private_key};
 
 /// A steward's release of a copy.
@@ -47,7 +51,7 @@ pub async fn run(app: &App, options: Disclosures) -> anyhow::Result<Outcome> {
         console::warn(words);
         return Ok(Outcome::Found);
     }
-    let mut rows = gather(app, &own, &of, audience).await?;
+    let mut contents = gather(app, &own, &of, audience).await?;
     app.sequence().await?;
     // A district's copy of a school may be about children who have left it: somebody looks.
     let is_doubtful = match audience {
@@ -55,7 +59,7 @@ pub async fn run(app: &App, options: Disclosures) -> anyhow::Result<Outcome> {
         Audience::District => of.school.is_some(),
         Audience::Parent | Audience::EligibleStudent => rights == Rights::Doubtful,
     };
-    let waits = is_doubtful || rows.iter().any(|row| row.showing == Showing::AfterReview);
+    let waits = is_doubtful || contents.needs_review();
     let release =
         options.release.then(|| Release { key: options.key.clone(), holds: options.holds.iter().copied().collect() });
     match &release {
@@ -68,52 +72,42 @@ pub async fn run(app: &App, options: Disclosures) -> anyhow::Result<Outcome> {
         }
         None => {}
         Some(release) => {
-            rows.retain(|row| !release.holds.contains(&row.id.0));
+            contents.hold_back(&release.holds);
             let steward = steward(app, release)?;
-            let (shown, held) = (rows.len(), release.holds.len());
+            let (shown, held) = (contents.len(), release.holds.len());
             let what = format!("copy for {audience} of {}: {shown} entries shown, {held} held back", of.says);
             disclosure::record_release(app.disclosure(), &own, of.student, &steward, &what).await?;
             app.sequence().await?;
         }
     }
-    write(&options, &of, &rows, (audience, app.clock().now().date_naive()))?;
+    let copy = Copy::new(&options.format, &of, &contents, (audience, app.clock().now().date_naive()))?;
+    write(app, copy, options.out.as_deref()).await?;
     Ok(Outcome::Done)
 }
 
-/// The entries that the audience is shown, after it has been entered that they were asked for.
-pub async fn gather(app: &App, own: &Ask<'_>, of: &Of, audience: Audience) -> anyhow::Result<Vec<RecordedEntry>> {
+/// Which entries the audience is shown, after it has been entered that they were asked for.
+pub async fn gather(app: &App, own: &Ask<'_>, of: &Of, audience: Audience) -> anyhow::Result<Contents> {
     let students = of.list_students(app, own).await?;
-    let rows = of.list(app, students.as_deref(), audience).await?;
+    let contents = of.list(app, students.as_deref(), audience).await?;
     let named: BTreeSet<StudentId> = match &students {
         Some(students) => students.iter().map(|one| one.student).collect(),
-        None => rows.iter().filter_map(|row| row.student).collect(),
+        None => contents.students(),
     };
     let what = format!("record of disclosures of {} for {audience}", of.says);
     disclosure::record_asking(app.disclosure(), own, (&what, &named), of.student).await?;
-    Ok(rows)
+    Ok(contents)
 }
 
-/// The bytes of a copy as CSV or JSON.
-pub fn written(format: &str, of: &Of, rows: &[RecordedEntry]) -> anyhow::Result<Vec<u8>> {
-    let students = if of.student.is_some() { Students::One } else { Students::Named };
-    Ok(if format == "json" { to_json(rows)? } else { to_csv(rows, students) }.into_bytes())
-}
-
-fn write(
-    options: &Disclosures,
-    of: &Of,
-    rows: &[RecordedEntry],
-    (audience, today): (Audience, NaiveDate),
-) -> anyhow::Result<()> {
-    let bytes = match options.format.as_str() {
-        "html" => document::page(of, rows, audience, today)?.into_bytes(),
-        "pdf" => document::pdf(of, rows, audience, today)?,
-        other => written(other, of, rows)?,
-    };
-    match &options.out {
-        Some(path) => write_whole(path, &bytes),
-        None => console::text(std::str::from_utf8(&bytes)?),
+/// Writes a copy page by page: a file whole or not at all, standard output as it comes.
+async fn write(app: &App, mut copy: Copy<'_>, out: Option<&Path>) -> anyhow::Result<()> {
+    let mut file = out.map(WholeFile::begin).transpose()?;
+    while let Some(bytes) = copy.next(app).await? {
+        match &mut file {
+            Some(file) => file.write(&bytes)?,
+            None => console::text(std::str::from_utf8(&bytes)?)?,
+        }
     }
+    file.map_or(Ok(()), WholeFile::finish)
 }
 
 fn steward(app: &App, release: &Release) -> anyhow::Result<String> {

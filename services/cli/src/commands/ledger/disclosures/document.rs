@@ -4,21 +4,17 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use ledger::{Audience, RecordedEntry};
-use summary::{Listing, ListingColumn, Renderer, RendererOptions, listing_page};
+use summary::{Listing, ListingColumn, Renderer, RendererOptions};
 
 use super::Of;
 
 /// As PDF.
-pub fn pdf(of: &Of, rows: &[RecordedEntry], audience: Audience, today: NaiveDate) -> anyhow::Result<Vec<u8>> {
-    Ok(Renderer::new(&RendererOptions::default())?.render_listing(&listing(of, rows, audience, today))?)
+pub fn pdf(listing: &Listing) -> anyhow::Result<Vec<u8>> {
+    Ok(Renderer::new(&RendererOptions::default())?.render_listing(listing)?)
 }
 
-/// As a web page.
-pub fn page(of: &Of, rows: &[RecordedEntry], audience: Audience, today: NaiveDate) -> anyhow::Result<String> {
-    Ok(listing_page(&listing(of, rows, audience, today))?)
-}
-
-fn listing(of: &Of, rows: &[RecordedEntry], audience: Audience, today: NaiveDate) -> Listing {
+/// The document, still without its rows.
+pub fn listing(of: &Of, audience: Audience, today: NaiveDate) -> Listing {
     const COLUMNS: [(&str, f32); 6] = [
         ("Date and time (UTC)", 0.9),
         ("Party", 1.4),
@@ -43,12 +39,13 @@ fn listing(of: &Of, rows: &[RecordedEntry], audience: Audience, today: NaiveDate
         footer: if is_of_one { "Confidential student record" } else { "Confidential student records" }.to_owned(),
         heading: "Requests and disclosures".to_owned(),
         columns: columns.collect(),
-        rows: rows.iter().map(|row| listed(row, audience, is_of_one)).collect(),
+        rows: Vec::new(),
         none: "Nothing is recorded that this copy may show.".to_owned(),
     }
 }
 
-fn listed(row: &RecordedEntry, audience: Audience, is_of_one: bool) -> Vec<String> {
+/// An entry's row in it.
+pub fn listed(row: &RecordedEntry, audience: Audience, is_of_one: bool) -> Vec<String> {
     let mut domains: BTreeMap<&str, usize> = BTreeMap::new();
     for element in row.elements.iter() {
         *domains.entry(element.split_once('.').map_or(element.as_str(), |(domain, _)| domain)).or_default() += 1;

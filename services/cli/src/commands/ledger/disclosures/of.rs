@@ -3,15 +3,12 @@
 use agreements::{Act, end_of_day, start_of_day};
 use anyhow::{Context as _, bail, ensure};
 use disclosure::{Ask, School};
-use ledger::{Audience, OfRequest, RecordScope, RecordedEntry, STUDENTS_MAX, Since};
+use ledger::{Audience, Contents, Cursor, LISTED_ENTRIES_MAX, OfRequest, RecordScope, STUDENTS_MAX, Since};
 use model::StudentId;
 use pg::Role;
 use uuid::Uuid;
 
 use crate::{app::App, args::Disclosures};
-
-/// The most entries of one copy: beyond them whoever asks names fewer days.
-const ENTRIES_MAX: usize = 100_000;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -79,48 +76,45 @@ impl Of {
         })
     }
 
-    /// The entries that the audience is shown, oldest first.
-    pub async fn list(
-        &self,
-        app: &App,
-        students: Option<&[Since]>,
-        audience: Audience,
-    ) -> anyhow::Result<Vec<RecordedEntry>> {
-        let Some(students) = students else { return self.pages(app, None, audience, 0).await };
-        let mut rows = Vec::new();
-        for students in students.chunks(STUDENTS_MAX) {
-            rows.extend(self.pages(app, Some(students.to_vec()), audience, rows.len()).await?);
+    /// Which entries the audience is shown, oldest first.
+    pub async fn list(&self, app: &App, students: Option<&[Since]>, audience: Audience) -> anyhow::Result<Contents> {
+        let Some(students) = students else { return self.list_part(app, None, audience).await };
+        // Of nobody there is an empty record.
+        let mut parts = students.chunks(STUDENTS_MAX);
+        let first = parts.next().unwrap_or_default();
+        let mut contents = self.list_part(app, Some(first.to_vec()), audience).await?;
+        for part in parts {
+            contents.add(self.list_part(app, Some(part.to_vec()), audience).await?)?;
+            bounded(app, &contents)?;
         }
-        rows.sort_by_key(|row| (row.decided_at, row.id));
-        Ok(rows)
+        Ok(contents)
     }
 
-    async fn pages(
-        &self,
-        app: &App,
-        students: Option<Vec<Since>>,
-        audience: Audience,
-        before: usize,
-    ) -> anyhow::Result<Vec<RecordedEntry>> {
+    async fn list_part(&self, app: &App, students: Option<Vec<Since>>, audience: Audience) -> anyhow::Result<Contents> {
         let scope = &RecordScope { students, ..self.scope.clone() };
-        let mut rows: Vec<RecordedEntry> = Vec::new();
-        loop {
-            let after = rows.last().map(RecordedEntry::cursor);
-            let page = pg::run_tx(app.pool(), "ledger.disclosures", Role::Ledger, |tx| {
-                Box::pin(async move { ledger::record_of(tx, scope, audience, after, ledger::PAGE_ENTRIES_MAX).await })
+        let list = |after: Option<Cursor>| {
+            pg::run_tx(app.pool(), "ledger.disclosures", Role::Ledger, move |tx| {
+                Box::pin(async move { ledger::list_record(tx, scope, audience, after, LISTED_ENTRIES_MAX).await })
             })
-            .await?;
-            let last = page.len() < ledger::PAGE_ENTRIES_MAX as usize;
-            rows.extend(page);
-            ensure!(
-                before + rows.len() <= ENTRIES_MAX,
-                "more than {ENTRIES_MAX} entries: ask for fewer days with --from and --to"
-            );
-            if last {
-                return Ok(rows);
-            }
+        };
+        let mut contents = list(None).await?;
+        let mut is_last = contents.len() < LISTED_ENTRIES_MAX as usize;
+        while !is_last {
+            bounded(app, &contents)?;
+            let more = list(contents.cursor()).await?;
+            is_last = more.len() < LISTED_ENTRIES_MAX as usize;
+            contents.add(more)?;
         }
+        bounded(app, &contents)?;
+        Ok(contents)
     }
+}
+
+/// Whether a copy is not too long.
+fn bounded(app: &App, contents: &Contents) -> anyhow::Result<()> {
+    let max = app.settings.ledger.record_entries_max;
+    ensure!(contents.len() <= max, "more than {max} entries: ask for fewer days with --from and --to");
+    Ok(())
 }
 
 /// What entries bear of a request: of a run or a disclosure its id; of what two stewards approved the words for it, and the run it was used for.

@@ -1,0 +1,80 @@
+//! The personal part of ledger entries at the end of its time: by the schedule of `serve`, or by hand.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use disclosure::Ask;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    app::App,
+    args::Place,
+    commands::{Outcome, own_ask},
+    console,
+    settings::DetailDays,
+};
+
+/// Entries that are looked at, and perhaps lose their detail, in one transaction.
+const BATCH_ENTRIES: u32 = 1_000;
+
+/// What a run came to: counts, and nobody's name.
+#[derive(Clone, Copy, Debug)]
+pub struct Erased {
+    /// Entries before this time were looked at.
+    pub older_than: DateTime<Utc>,
+    /// Personal parts that were destroyed.
+    pub erased: u64,
+    /// Personal parts as old that stay with their education record.
+    pub kept: u64,
+}
+
+impl Erased {
+    /// In words, for operators.
+    pub fn says(&self) -> String {
+        let Self { older_than, erased, kept } = self;
+        let day = older_than.date_naive();
+        format!("personal detail of {erased} entries before {day} destroyed, {kept} kept with their education records")
+    }
+
+    fn json(&self) -> Json {
+        json!({ "older_than": self.older_than, "erased": self.erased, "kept": self.kept })
+    }
+}
+
+/// The zone of the SEA's own days.
+pub fn zone(app: &App) -> anyhow::Result<Tz> {
+    Ok(agreements::parse(&app.consumer(app.own_consumer()?)?.agreement)?.zone())
+}
+
+/// Destroys what has stayed its time, part by part of the log; each part is committed, and a run begun again goes on with what is left. `None`: the
+/// configuration says never.
+pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Erased>> {
+    let DetailDays::After(days) = app.settings.ledger.detail_days else { return Ok(None) };
+    let older_than = app.clock().now() - TimeDelta::days(i64::from(days.get()));
+    let mut run = Erased { older_than, erased: 0, kept: 0 };
+    let mut after = None;
+    loop {
+        let part = disclosure::erase_older_details(app.disclosure(), own, older_than, (after, BATCH_ENTRIES)).await?;
+        run.erased += part.erased;
+        run.kept += part.kept;
+        after = part.last;
+        if after.is_none() {
+            break;
+        }
+    }
+    app.sequence().await?;
+    tracing::info!(erased = run.erased, kept = run.kept, "personal detail of the ledger was looked through");
+    Ok(Some(run))
+}
+
+/// `retention detail`: the same now.
+pub async fn run(place: &Place, app: &App, by: &str) -> anyhow::Result<Outcome> {
+    let own = own_ask(app.own_consumer()?, "steward", by);
+    match erase(app, &own).await? {
+        Some(run) if place.json => console::json(&run.json())?,
+        Some(run) => console::line(false, run.says()),
+        None => console::warn(
+            "the configuration says that personal detail is never destroyed on a schedule (ledger.detail_days)",
+        ),
+    }
+    Ok(Outcome::Done)
+}
