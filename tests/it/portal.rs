@@ -22,6 +22,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::world::{STUDENT, World, consumer, in_care, loaded_at, offense, registration, snapshot, supervised};
 
 mod browser;
+mod chromium;
+mod officials;
+mod seen;
 mod sessions;
 mod sign_in;
 
@@ -74,8 +77,21 @@ fn worker() -> Persona {
     persona("worker", "dcf", Some("caseworker"), Some("Hartford"), None)
 }
 
+/// What is spoken to the portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    /// Plain HTTP, as a proxy on its machine does.
+    Http,
+    /// TLS, under a certificate that nobody vouches for: what a real browser needs for cookies and policies.
+    Https,
+}
+
 impl Site {
     async fn start(world: World, limits: Limits) -> Self {
+        Self::speaking(world, limits, Spoken::Http).await
+    }
+
+    async fn speaking(world: World, limits: Limits, spoken: Spoken) -> Self {
         let clock: Arc<Moved> = Arc::default();
         let untrained =
             Persona { trained_on: None, ..persona("untrained", "cssd", Some("probation_officer"), None, Some("P1")) };
@@ -84,14 +100,19 @@ impl Site {
             worker(),
             persona("other", "cssd", Some("probation_officer"), Some("O1"), Some("P2")),
             persona("nobody", "cssd", None, None, None),
+            persona("steward", "sea", Some("steward"), None, None),
+            persona("auditor", "sea", Some("auditor"), None, None),
+            // A role that the agreement does not name.
+            persona("clerk", "sea", Some("clerk"), None, None),
             untrained,
         ];
         let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let entropy = Arc::new(SeededEntropy::new(9));
         let sandbox = Arc::new(Sandbox::new(personas, Arc::clone(&shared), Arc::clone(&entropy) as _).unwrap());
-        let consumers = ["dcf", "cssd"].map(|who| {
+        let consumers = ["dcf", "cssd", "sea"].map(|who| {
             let terms = ::agreements::parse(&project_file(&format!("deploy/consumers/{who}/agreement.toml"))).unwrap();
-            Consumer { id: consumer(who), name: who.to_uppercase(), zone: terms.zone(), has_roster: true }
+            let is_own = who == "sea";
+            Consumer { id: consumer(who), name: who.to_uppercase(), zone: terms.zone(), has_roster: !is_own, is_own }
         });
         let deps = Deps {
             pool: world.db.pool.clone(),
@@ -101,16 +122,20 @@ impl Site {
             consumers: consumers.to_vec(),
             renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),
             seals: summary::sign::Seals::default(),
+            vouch: None,
+            log_keys: Vec::new(),
+            reports: None,
             secret: [4; 32],
             sign_in: SignIn::Sandbox(Arc::clone(&sandbox)),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
-        let config = Config { listen: Some(at), behind_proxy: true, limits, ..Config::default() };
+        let tls = (spoken == Spoken::Https).then(certificate);
+        let config = Config { listen: Some(at), behind_proxy: tls.is_none(), limits, ..Config::default() };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let until = stop.clone();
         tasks.spawn(async move {
-            portal::serve(deps, config, Listening { listener, tls: None }, until).await.unwrap();
+            portal::serve(deps, config, Listening { listener, tls }, until).await.unwrap();
         });
         tasks.close();
         Self { world, clock, sandbox, at, stop, tasks }
@@ -136,6 +161,13 @@ impl Site {
         self.stop.cancel();
         tokio::time::timeout(Duration::from_secs(30), self.tasks.wait()).await.expect("the server ends");
     }
+}
+
+/// A certificate for this machine, and its key.
+fn certificate() -> (Vec<u8>, Vec<u8>) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    (certificate.pem().into_bytes(), key.serialize_pem().into_bytes())
 }
 
 async fn site(limits: Limits) -> Site {

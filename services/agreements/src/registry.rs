@@ -309,6 +309,18 @@ impl Agreements {
         store::list_versions(conn).await
     }
 
+    /// The terms of a version on file, for people to read: those that its digest is of. Whether anybody signed them is another question.
+    pub async fn find_terms(
+        &self,
+        conn: &mut PgConnection,
+        agreement_id: &str,
+        version: i32,
+    ) -> Result<Option<Terms>, Error> {
+        let Some(stored) = store::find_version(conn, agreement_id, version).await? else { return Ok(None) };
+        let digest = Digest::from_slice(&stored.digest).ok_or(Error::Corrupt("a digest has not 32 bytes"))?;
+        Ok(Some(self.plan(conn, (agreement_id, version), digest).await?.terms().clone()))
+    }
+
     /// Ends a certification, behind whatever is being disclosed on it.
     pub async fn revoke_certification(&self, conn: &mut PgConnection, id: i64, clock: &dyn Clock) -> Result<(), Error> {
         store::stop(conn, store::Ending::Certification(id)).await?;

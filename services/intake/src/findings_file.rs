@@ -79,6 +79,13 @@ pub fn write(path: &Path, format: FindingsFormat, findings: &[Said<'_>], at: Dat
     fs::rename(part, path)
 }
 
+/// Findings as the CSV that a spreadsheet opens, in memory.
+pub fn csv(findings: &[Said<'_>]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_csv(&mut bytes, findings)?;
+    Ok(bytes)
+}
+
 fn write_csv(out: &mut dyn io::Write, findings: &[Said<'_>]) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
     let mut heading = COLUMNS.map(|(title, _)| title.to_owned());

@@ -20,6 +20,13 @@ pub enum Severity {
     Fatal,
 }
 
+impl Severity {
+    /// Its name, as findings files have it.
+    pub const fn as_str(self) -> &'static str {
+        crate::store::severity_name(self)
+    }
+}
+
 /// Something to say about a record. The message is for a district clerk and holds no more of the record than the field at fault
 /// needs; never a name, birth date or identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

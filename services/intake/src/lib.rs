@@ -7,6 +7,7 @@
 //! Start with [`Item`], then [`layouts`] and [`read`]; [`load`] takes items into the database, [`roster`] an agency's clients.
 
 pub mod archive;
+pub mod batches;
 pub mod check;
 pub mod convert;
 pub mod describe;

@@ -1,5 +1,6 @@
 //! All SQL of intake: batches, raw blocks, findings, quarantine.
 
+pub(crate) mod batches;
 pub(crate) mod erase;
 pub(crate) mod kept;
 

@@ -27,6 +27,10 @@ pub(crate) enum Failure {
     NotSignedIn(Why),
     /// The agreement does not permit it.
     Denied(Reason),
+    /// It is not a page of their role.
+    NotYours,
+    /// Somebody else was faster, or what is there does not allow it.
+    Conflict(Box<dyn StdError + Send + Sync>),
     /// A form that is not from a page of ours in this session.
     Forged,
     /// The request cannot be meant.
@@ -112,6 +116,8 @@ impl Failure {
             Self::Denied(reason) if reason.is_about_the_student() => (StatusCode::FORBIDDEN, &words.not_available),
             Self::Denied(Reason::TrainingMissing) => (StatusCode::FORBIDDEN, &words.training_missing),
             Self::Denied(_) => (StatusCode::FORBIDDEN, &words.not_admitted),
+            Self::NotYours => (StatusCode::FORBIDDEN, &words.not_yours),
+            Self::Conflict(_) => (StatusCode::CONFLICT, &words.already_done),
             Self::Forged => (StatusCode::FORBIDDEN, &words.forged),
             Self::Invalid => (StatusCode::BAD_REQUEST, &words.invalid),
             Self::NotFound => (StatusCode::NOT_FOUND, &words.not_found),
@@ -134,6 +140,10 @@ impl From<disclosure::Error> for Failure {
                 tracing::error!(bytes, bytes_max, "a page is greater than portal.limits.page_bytes_max: raise it");
                 Self::TooLarge
             }
+            disclosure::Error::Identity(
+                error
+                @ (identity::Error::Conflict(_) | identity::Error::Precondition(_) | identity::Error::NotFound(_)),
+            ) => Self::Conflict(Box::new(error)),
             other => Self::of(other),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A transport and nothing more: each page finds out who asks, calls one function of a crate below and shows what comes back. Who somebody
 //! is, their agency's own issuer says ([`Issuer`]); what they may have, the agreement decides in `disclosure`, in the transaction that records
-//! it under their name, before the first byte of the page leaves. No rule lives here, and no agency is known by name.
+//! it under their name, before the first byte of the page leaves. No rule lives here, and no agency is known by name. What the SEA's own
+//! stewards and auditors look into goes through the other door, each look an access entry; whether they may, their agreement in force says.
 //!
 //! What holds for every page:
 //! - It works without a script, and no script would run: the policy allows a style sheet of ours and nothing else.
@@ -24,7 +25,7 @@ mod store;
 mod visit;
 mod words;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use agreements::Agreements;
 use chrono_tz::Tz;
@@ -51,6 +52,12 @@ pub struct Deps {
     pub renderer: Arc<summary::Renderer>,
     /// What seals documents.
     pub seals: summary::sign::Seals,
+    /// The key by which the program vouches for matches that a steward decides on.
+    pub vouch: Option<identity::vouch::VouchKey>,
+    /// Whom the log's checkpoints are believed.
+    pub log_keys: Vec<ledger::VerifierKey>,
+    /// The folder of the SEA's own reports on nights, by consumer; none: pages show none.
+    pub reports: Option<PathBuf>,
     /// Seals what browsers keep while somebody signs in.
     pub secret: [u8; 32],
     /// Who says who somebody is.
@@ -82,4 +89,6 @@ pub struct Consumer {
     pub zone: Tz,
     /// Whether it sends rosters: its people have clients.
     pub has_roster: bool,
+    /// Whether it is the SEA's own: its stewards and auditors look after the exchange.
+    pub is_own: bool,
 }

@@ -1,9 +1,15 @@
 //! The pages. Each is a function from a visit to an answer or a failure; what all share is here.
 
+mod audit;
+mod batches;
 mod caseload;
+mod desk;
+mod review;
 mod sandbox;
+mod sheet;
 mod sign_in;
 mod student;
+mod terms;
 
 use std::{
     sync::{Arc, LazyLock},
@@ -28,6 +34,7 @@ use tokio::time::timeout;
 
 use crate::{
     error::{Failure, Why},
+    person::Work,
     server::Portal,
     visit::{Visit, drop_session, keep_language, page, redirect},
     words::{Language, Words},
@@ -74,6 +81,7 @@ pub(crate) fn router(portal: &Arc<Portal>) -> Router {
         .route("/student/{handle}", get(at(|visit, handle| Box::pin(student::show(visit, handle)))))
         .route("/student/{handle}/summary.pdf", get(at(|visit, handle| Box::pin(student::whole(visit, handle)))))
         .route("/student/{handle}/one-page.pdf", get(at(|visit, handle| Box::pin(student::one_page(visit, handle)))));
+    router = looking_after(router);
     if portal.is_sandbox() {
         let (offer, choose) = (
             at(|visit, _| Box::pin(async move { sandbox::offer(visit) })),
@@ -82,6 +90,53 @@ pub(crate) fn router(portal: &Arc<Portal>) -> Router {
         router = router.route("/sandbox/authorize", get(offer).post(choose));
     }
     router.fallback(at(|_, _| Box::pin(async { Err(Failure::NotFound) }))).with_state(Arc::clone(portal))
+}
+
+/// The pages of the SEA's own stewards and auditors.
+fn looking_after(router: Router<Arc<Portal>>) -> Router<Arc<Portal>> {
+    let both = |page: Page| get(at(page)).post(at(page));
+    router
+        .route(desk::DESK, get(at(|visit, _| Box::pin(desk::show(visit)))))
+        .route(review::REVIEW, both(|visit, _| Box::pin(review::list(visit))))
+        .route(
+            "/case/{handle}",
+            get(at(|v, handle| Box::pin(review::open(v, handle))))
+                .post(at(|v, handle| Box::pin(review::decide(v, handle)))),
+        )
+        .route(batches::BATCHES, both(|visit, _| Box::pin(batches::list(visit))))
+        .route("/batch/{number}", both(|visit, number| Box::pin(batches::show(visit, number))))
+        .route("/batch/{number}/findings.csv", get(at(|visit, number| Box::pin(batches::download(visit, number)))))
+        .route(terms::AGREEMENTS, get(at(|visit, _| Box::pin(terms::list(visit)))))
+        .route("/agreement/{named}", get(at(|visit, named| Box::pin(terms::show(visit, named)))))
+        .route(desk::NIGHTS, get(at(|visit, _| Box::pin(desk::nights(visit)))))
+        .route(desk::EXPLAIN, both(|visit, _| Box::pin(desk::explain(visit))))
+        .route(audit::LEDGER, both(|visit, _| Box::pin(audit::search_ledger(visit))))
+        .route(audit::RECORD, both(|visit, _| Box::pin(audit::record(visit))))
+        .route(audit::LOG, get(at(|visit, _| Box::pin(audit::log(visit)))))
+        .route(audit::DESTRUCTION, get(at(|visit, _| Box::pin(audit::destruction(visit)))))
+}
+
+/// The pages that somebody's work is done on: where each is, and what it is called; the first is where they begin.
+fn places(work: Option<Work>, words: &Words) -> Vec<(&'static str, &str)> {
+    match work {
+        None => Vec::new(),
+        Some(Work::Clients) => vec![(CASELOAD, &words.caseload)],
+        Some(Work::Stewardship) => vec![
+            (desk::DESK, &words.overview),
+            (review::REVIEW, &words.review),
+            (batches::BATCHES, &words.batches),
+            (desk::NIGHTS, &words.jobs),
+            (terms::AGREEMENTS, &words.agreements),
+            (desk::EXPLAIN, &words.explain),
+        ],
+        Some(Work::Audit) => vec![
+            (audit::LEDGER, &words.ledger),
+            (audit::RECORD, &words.record),
+            (audit::LOG, &words.log),
+            (audit::DESTRUCTION, &words.destruction),
+            (terms::AGREEMENTS, &words.agreements),
+        ],
+    }
 }
 
 /// Serves a page: who asks and what they sent is read first, failures become pages, and nothing takes too long.
@@ -128,7 +183,7 @@ struct PersonLine<'v> {
     name: &'v str,
     agency: &'v str,
     role: String,
-    has_caseload: bool,
+    places: Vec<(&'static str, &'v str)>,
 }
 
 impl<'v> Shell<'v> {
@@ -141,7 +196,7 @@ impl<'v> Shell<'v> {
                 name: person.name.expose(),
                 agency: agency.map_or("", |agency| &agency.name),
                 role: person.standing.role.replace('_', " "),
-                has_caseload: agency.is_some_and(|agency| agency.has_roster),
+                places: places(visit.work, visit.words()),
             }
         });
         Self {
@@ -183,6 +238,9 @@ fn failed(visit: &Visit<'_>, failure: &Failure) -> Response {
                 "a page could not be given for now"
             );
         }
+        Failure::Conflict(source) => {
+            tracing::info!(why = &**source as &(dyn std::error::Error + 'static), "a decision was not taken");
+        }
         Failure::Internal(source) => {
             let incident = visit.portal.deps.entropy.uuid();
             tracing::error!(incident.id = %incident, error = &**source as &(dyn std::error::Error + 'static), "a page failed");
@@ -201,11 +259,11 @@ fn failed(visit: &Visit<'_>, failure: &Failure) -> Response {
 
 /// To where the person's work is.
 fn start(visit: &Visit<'_>) -> Result<Response, Failure> {
-    let session = visit.session()?;
-    if visit.portal.consumer(&session.person.standing.consumer).is_some_and(|agency| agency.has_roster) {
-        return Ok(redirect(CASELOAD));
-    }
+    visit.session()?;
     let words = visit.words();
+    if let Some((first, _)) = places(visit.work, words).first() {
+        return Ok(redirect(first));
+    }
     let message =
         Message { shell: Shell::new(visit, &words.no_work_title), text: &words.no_work, onward: ("/", &words.home) };
     Ok(page(StatusCode::OK, message.render()?))

@@ -1,6 +1,6 @@
 //! Who somebody is here, by what the issuer says of them.
 
-use agreements::Actor;
+use agreements::{Actor, PopulationRule, Terms};
 use chrono::NaiveDate;
 use disclosure::Asker;
 use model::{ConsumerId, Masked};
@@ -15,6 +15,34 @@ pub(crate) struct Person {
     pub(crate) subject: String,
     pub(crate) name: Masked<String>,
     pub(crate) standing: Standing,
+}
+
+/// What somebody's pages are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// The clients of their agency.
+    Clients,
+    /// The state's records: what came, who is who, what is delivered.
+    Stewardship,
+    /// What was disclosed, to whom and why.
+    Audit,
+}
+
+impl Work {
+    /// The work of a role of the SEA's own agreement.
+    fn of_role(role: &str) -> Option<Self> {
+        match role {
+            "steward" => Some(Self::Stewardship),
+            "auditor" => Some(Self::Audit),
+            _ => None,
+        }
+    }
+
+    /// What the SEA's agreement in force lets a role do. Who may follows from its terms: every student is its population, and it names the role.
+    pub(crate) fn in_force(terms: &Terms, role: &str) -> Option<Self> {
+        let is_named = terms.access.roles.iter().any(|one| one.name == role);
+        Self::of_role(role).filter(|_| is_named && terms.population.rule == PopulationRule::EveryStudent)
+    }
 }
 
 /// What somebody may ask as. When it changes, their session is over.
@@ -54,9 +82,14 @@ impl Person {
         }
     }
 
-    /// As the record of disclosures names them: by name, and by what tells them apart from a namesake.
+    /// As decisions name who made them: by name, and by what tells them apart from a namesake.
+    pub(crate) fn signature(&self) -> String {
+        format!("{} ({} at {})", self.name.expose(), self.subject, self.issuer)
+    }
+
+    /// As the record of disclosures names them.
     pub(crate) fn asker(&self) -> Asker {
-        let who = format!("{} ({} at {})", self.name.expose(), self.subject, self.issuer);
+        let who = self.signature();
         Asker { person: Some(Masked::new(who)), system: Some("portal".to_owned()), on_behalf_of: None }
     }
 }

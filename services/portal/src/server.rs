@@ -118,8 +118,7 @@ impl Portal {
             organizations: &self.organizations,
             clock: &*self.deps.clock,
             entropy: &*self.deps.entropy,
-            // No page decides on matches.
-            vouch: None,
+            vouch: self.deps.vouch.as_ref(),
         }
     }
 }

@@ -7,7 +7,7 @@ use pg::Role;
 use crate::{
     error::{Failure, Why},
     oidc::Identified,
-    person::{Person, Standing},
+    person::{Person, Standing, Work},
     seal::Secret,
     server::Portal,
     store::{self, SessionRow},
@@ -40,6 +40,22 @@ impl Session {
     fn handles(&self) -> Secret {
         self.secret.derive("client")
     }
+}
+
+/// What somebody's pages are about. For the SEA's own people their agreement in force says it, each time: one that is over or suspended lets nobody in.
+pub(crate) async fn work(portal: &Portal, session: &Session) -> Result<Option<Work>, Failure> {
+    let standing = &session.person.standing;
+    let Some(consumer) = portal.consumer(&standing.consumer) else { return Ok(None) };
+    if !consumer.is_own {
+        return Ok(consumer.has_roster.then_some(Work::Clients));
+    }
+    let (agreements, at) = (&portal.deps.agreements, portal.deps.clock.now());
+    let in_force = pg::run_tx(&portal.deps.pool, "portal.own_agreement", Role::Agreements, |tx| {
+        Box::pin(async move { agreements.load_active(tx, &standing.consumer, at).await })
+    });
+    let in_force = in_force.await.map_err(Failure::of)?.filter(|one| one.ended().is_none());
+    let terms = in_force.as_ref().map(|one| one.terms()).filter(|terms| terms.validity().contains(at));
+    Ok(terms.and_then(|terms| Work::in_force(terms, &standing.role)))
 }
 
 fn millis(ms: u64) -> TimeDelta {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{body::Body, extract::Request, response::Response};
+use chrono_tz::Tz;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{
     HeaderMap, StatusCode,
@@ -12,6 +13,7 @@ use openidconnect::url::form_urlencoded;
 
 use crate::{
     error::{Failure, Why},
+    person::Work,
     seal::are_equal,
     server::Portal,
     session::{self, Session},
@@ -37,6 +39,8 @@ pub(crate) struct Visit<'p> {
     pub(crate) form: BTreeMap<String, String>,
     headers: HeaderMap,
     pub(crate) session: Option<Session>,
+    /// What the pages of whoever is signed in are about; none: they have no work here.
+    pub(crate) work: Option<Work>,
 }
 
 impl<'p> Visit<'p> {
@@ -51,7 +55,7 @@ impl<'p> Visit<'p> {
         let chosen = cookies.get(LANGUAGE).and_then(|code| Language::of_code(code));
         let query = fields(request.uri().query().unwrap_or_default().as_bytes());
         let language = chosen.unwrap_or_else(preferred);
-        Self { portal, language, cookies, query, form: BTreeMap::new(), headers, session: None }
+        Self { portal, language, cookies, query, form: BTreeMap::new(), headers, session: None, work: None }
     }
 
     pub(crate) fn words(&self) -> &'static Words {
@@ -74,7 +78,47 @@ impl<'p> Visit<'p> {
         if let Some(cookie) = self.cookies.get(SESSION) {
             self.session = session::find(self.portal, cookie).await?;
         }
+        if let Some(session) = &self.session {
+            self.work = session::work(self.portal, session).await?;
+        }
         Ok(())
+    }
+
+    fn with_work(&self, allowed: &[Work]) -> Result<&Session, Failure> {
+        let session = self.session()?;
+        if self.work.is_some_and(|work| allowed.contains(&work)) { Ok(session) } else { Err(Failure::NotYours) }
+    }
+
+    /// Somebody who has clients.
+    pub(crate) fn officer(&self) -> Result<&Session, Failure> {
+        self.with_work(&[Work::Clients])
+    }
+
+    /// One of the SEA's stewards.
+    pub(crate) fn steward(&self) -> Result<&Session, Failure> {
+        self.with_work(&[Work::Stewardship])
+    }
+
+    /// One of the SEA's auditors.
+    pub(crate) fn auditor(&self) -> Result<&Session, Failure> {
+        self.with_work(&[Work::Audit])
+    }
+
+    /// One of the SEA's stewards or auditors.
+    pub(crate) fn official(&self) -> Result<&Session, Failure> {
+        self.with_work(&[Work::Stewardship, Work::Audit])
+    }
+
+    /// All agencies with clients to choose from, behind the choice of none.
+    pub(crate) fn agencies(&self) -> Vec<(String, String)> {
+        let all = self.portal.deps.consumers.iter().filter(|one| one.has_roster);
+        let named = all.map(|one| (one.id.to_string(), format!("{} ({})", one.id.as_str().to_uppercase(), one.name)));
+        std::iter::once((String::new(), self.words().all_agencies.clone())).chain(named).collect()
+    }
+
+    /// The SEA's own time zone.
+    pub(crate) fn own_zone(&self) -> Tz {
+        self.portal.deps.consumers.iter().find(|one| one.is_own).map_or(Tz::UTC, |one| one.zone)
     }
 
     /// Who is signed in.

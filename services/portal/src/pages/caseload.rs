@@ -80,7 +80,7 @@ pub(super) async fn search(visit: &mut Visit<'_>) -> Result<Response, Failure> {
 }
 
 async fn list(visit: &Visit<'_>, searched: &str, number: usize) -> Result<Response, Failure> {
-    let session = visit.session()?;
+    let session = visit.officer()?;
     let caseload = list_caseload(visit.portal.disclosure(), &ask(session, Delivery::Unary)).await?;
     let wanted = Masked::new(searched.to_owned());
     let found: Vec<&Supervised> = caseload.clients.iter().filter(|client| client.is_found_by(&wanted)).collect();

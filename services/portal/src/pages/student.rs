@@ -87,7 +87,7 @@ async fn disclose(
     (delivery, stamping): (Delivery, Option<&Stamping>),
     make: &Make<'_>,
 ) -> Result<Vec<u8>, Failure> {
-    let (portal, session) = (visit.portal, visit.session()?);
+    let (portal, session) = (visit.portal, visit.officer()?);
     let ask = ask(session, delivery);
     let person = client(session, handle);
     let zone = portal.consumer(ask.consumer).map_or(chrono_tz::Tz::UTC, |consumer| consumer.zone);

@@ -13,10 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{app::App, system::SystemEntropy};
 
 /// Roles that the sandbox's people have, by party: as the shipped agreements name them.
-const PERSONAS: [(&str, &str, &str, &str); 3] = [
+const PERSONAS: [(&str, &str, &str, &str); 5] = [
     ("cssd", "probation_officer", "Olivia Officer", "probation officer of CSSD, with a caseload"),
     ("cssd", "probation_supervisor", "Sam Supervisor", "supervisor of a CSSD office"),
     ("dcf", "caseworker", "Wanda Worker", "worker of one DCF office"),
+    ("sea", "steward", "Stella Steward", "data steward of the state education agency"),
+    ("sea", "auditor", "Audrey Auditor", "auditor of the state education agency"),
 ];
 /// How long ago they were trained.
 const TRAINED_DAYS_AGO: i64 = 100;
@@ -68,6 +70,7 @@ async fn deps(app: &App, config: &portal::Config) -> anyhow::Result<Deps> {
             name: terms.recipient().to_owned(),
             zone: terms.zone(),
             has_roster: documents.roster.is_some(),
+            is_own: terms.population.rule == agreements::PopulationRule::EveryStudent,
         })
     };
     Ok(Deps {
@@ -78,6 +81,9 @@ async fn deps(app: &App, config: &portal::Config) -> anyhow::Result<Deps> {
         consumers: app.consumers.iter().map(named).collect::<anyhow::Result<_>>()?,
         renderer: Arc::new(summary::Renderer::new(&app.settings.summary.renderer())?),
         seals: app.summary_seals().await?,
+        vouch: app.vouch.clone(),
+        log_keys: app.log_keys().await?,
+        reports: Some(app.data.join("reports")),
         secret: app.keys.secret("portal", &SystemEntropy)?,
         sign_in: sign_in(app, config).await?,
     })
