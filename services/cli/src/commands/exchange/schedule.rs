@@ -61,6 +61,16 @@ pub async fn run_nights(app: &Arc<App>, stop: &CancellationToken) {
 
 async fn look(app: &App, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
     let patience = Patience::default();
+    // Before anything is put on the list: what this very look finds due, and takes, was not left undone by anybody.
+    let jobs = jobs(app).await?;
+    telemetry::nights(&jobs, &pauses(app).await?, app.clock().now(), LATE);
+    for job in jobs {
+        if let Some(alarm) = job.alarm(app.clock().now(), LATE)
+            && told.insert(format!("{} {} {alarm}", job.name, job.day))
+        {
+            tracing::error!(job.name = job.name, job.day = %job.day, alarm, "a job is stalled");
+        }
+    }
     for (consumer, calendar) in &app.settings.nights {
         let zone = app.roster_layout(consumer)?.time_zone;
         let Some(due) = calendar.due(zone, app.clock().now()) else { continue };
@@ -77,15 +87,6 @@ async fn look(app: &App, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
             Box::pin(async move { scheduler::plan(tx, DETAIL, due).await })
         })
         .await?;
-    }
-    let jobs = jobs(app).await?;
-    telemetry::nights(&jobs, &pauses(app).await?, app.clock().now(), LATE);
-    for job in jobs {
-        if let Some(alarm) = job.alarm(app.clock().now(), LATE)
-            && told.insert(format!("{} {} {alarm}", job.name, job.day))
-        {
-            tracing::error!(job.name = job.name, job.day = %job.day, alarm, "a job is stalled");
-        }
     }
     loop {
         let (lease, now) = (app.entropy().uuid(), app.clock().now());

@@ -61,7 +61,9 @@ pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Erased>> {
             break;
         }
     }
-    app.sequence().await?;
+    if run.erased > 0 {
+        app.sequence().await?;
+    }
     tracing::info!(erased = run.erased, kept = run.kept, "personal detail of the ledger was looked through");
     Ok(Some(run))
 }
