@@ -191,10 +191,10 @@ pub(super) async fn open(visit: &mut Visit<'_>, handle: &str) -> Result<Response
 
 fn past(words: &Words, case: &Case) -> Table {
     let columns: [(&str, Align); _] = [
-        (&words.column_received, Align::Number),
+        (&words.column_day, Align::Number),
         (&words.column_outcome, Align::Text),
         (&words.column_who, Align::Text),
-        (&words.case_past, Align::Text),
+        (&words.column_cause, Align::Text),
     ];
     let mut table = Table::new(&words.case_past, "", &columns);
     table.rows = case
@@ -268,7 +268,12 @@ fn pairs(case: &Case, one: &Candidate) -> Vec<Pair> {
     .map(|(what, client, mut said)| {
         said.retain(|text| !text.is_empty());
         said.dedup();
-        let is_same = said.iter().any(|text| text.to_lowercase() == client.to_lowercase());
+        // A sex is reported as a letter by one and as a word by the other.
+        let seen = |text: &str| match what {
+            "sex" => text.chars().take(1).collect::<String>().to_lowercase(),
+            _ => text.to_lowercase(),
+        };
+        let is_same = said.iter().any(|text| seen(text) == seen(&client));
         let verdict = match (client.is_empty() || said.is_empty(), is_same) {
             (true, _) => Alike::Unknown,
             (false, true) => Alike::Same,
