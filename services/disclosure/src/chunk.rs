@@ -161,13 +161,16 @@ async fn attempt(
     Ok(items)
 }
 
+/// Of a chunk its items, until when they may be handed over, and since when it was recorded.
+type Done<'t> = BoxFuture<'t, Result<(Vec<Item>, Until, Instant), Error>>;
+
 fn chunk_in<'t>(
     tx: &'t mut Tx<'_, '_>,
     context: Context<'t>,
     ask: &'t Ask<'t>,
     person_keys: &'t [String],
     make: Make<'t>,
-) -> BoxFuture<'t, Result<(Vec<Item>, Until, Instant), Error>> {
+) -> Done<'t> {
     Box::pin(async move {
         let stamps = touched::take(tx, context, ask, person_keys).await?;
         let keys = stamps.touched(person_keys);

@@ -70,7 +70,7 @@ pub struct Chromium {
     driver: Child,
     at: SocketAddr,
     session: String,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Drop for Chromium {
@@ -127,9 +127,9 @@ impl Chromium {
             return None;
         };
         let profile = tempfile::tempdir().expect("a folder for the profile");
-        let mut browser = Self { driver, at, session: String::new(), _profile: profile };
+        let mut browser = Self { driver, at, session: String::new(), profile };
         let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).to_vec();
-        arguments.push(format!("--user-data-dir={}", browser._profile.path().display()));
+        arguments.push(format!("--user-data-dir={}", browser.profile.path().display()));
         let mut options = json!({ "args": arguments });
         if scripts == Scripts::Blocked {
             options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });

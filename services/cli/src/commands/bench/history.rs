@@ -221,7 +221,7 @@ pub async fn stream(app: &Arc<App>, options: &Bench) -> anyhow::Result<Vec<Figur
         let claimed = client.feed(|history| contents.push(history.encode_to_vec())).await?;
         let elapsed = started.elapsed().as_secs_f64();
         ensure!(claimed == contents.len() as i64, "the run's end claims {claimed} histories, {} came", contents.len());
-        kept.push(1.0 - (disclosure::recording_time() - recorded).as_secs_f64() / elapsed);
+        kept.push(1.0 - disclosure::recording_time().saturating_sub(recorded).as_secs_f64() / elapsed);
         let histories = contents.len() as f64;
         rates.push(histories / elapsed);
         program.push((process::cpu_ms() - before.0) / histories);

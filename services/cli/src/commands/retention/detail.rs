@@ -18,7 +18,7 @@ const BATCH_ENTRIES: u32 = 1_000;
 
 /// What a run came to: counts, and nobody's name.
 #[derive(Clone, Copy, Debug)]
-pub struct Erased {
+pub struct Run {
     /// Entries before this time were looked at.
     pub older_than: DateTime<Utc>,
     /// Personal parts that were destroyed.
@@ -27,7 +27,7 @@ pub struct Erased {
     pub kept: u64,
 }
 
-impl Erased {
+impl Run {
     /// In words, for operators.
     pub fn says(&self) -> String {
         let Self { older_than, erased, kept } = self;
@@ -47,10 +47,10 @@ pub fn zone(app: &App) -> anyhow::Result<Tz> {
 
 /// Destroys what has stayed its time, part by part of the log; each part is committed, and a run begun again goes on with what is left. `None`: the
 /// configuration says never.
-pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Erased>> {
+pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
     let DetailDays::After(days) = app.settings.ledger.detail_days else { return Ok(None) };
     let older_than = app.clock().now() - TimeDelta::days(i64::from(days.get()));
-    let mut run = Erased { older_than, erased: 0, kept: 0 };
+    let mut run = Run { older_than, erased: 0, kept: 0 };
     let mut after = None;
     loop {
         let part = disclosure::erase_older_details(app.disclosure(), own, older_than, (after, BATCH_ENTRIES)).await?;
