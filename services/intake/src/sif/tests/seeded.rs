@@ -84,9 +84,12 @@ fn wrong(seeded: &Seeded, items: &[(String, Item)]) -> Vec<String> {
     );
     for (defect, lines) in &seeded.defects {
         let mut found = of(*lines);
-        // What is wrong with the name of something names nothing, and what is left out may change what its neighbours mean.
+        // What is wrong with the name of something names nothing, and what is left out may change what its neighbours mean: a school year that is not
+        // stated is that of a day.
         if found.len() == 2 {
-            found.retain(|one| !one.rule.ends_with(".unresolved") && one.rule != "code.unknown");
+            let follows =
+                |rule: &str| rule.ends_with(".unresolved") || ["code.unknown", "school_year.invalid"].contains(&rule);
+            found.retain(|one| !follows(&one.rule));
         }
         let is_said = match found.as_slice() {
             [] => defect.may_be_right,
