@@ -1,5 +1,5 @@
 //! Finds the layouts (`layouts/<source>/<id>.toml`) and writes the lists that `layouts.rs` and `edfi/version.rs` embed: adding a
-//! layout is adding a file. Those of `layouts/edfi` describe versions of Ed-Fi's XML and are a list of their own.
+//! layout is adding a file. Those of `layouts/edfi` describe versions of Ed-Fi's XML, each with the vocabulary beside it, and are a list of their own.
 
 #![expect(
     clippy::disallowed_methods,
@@ -23,7 +23,14 @@ fn main() -> io::Result<()> {
         for file in sorted(&source)? {
             if file.extension().is_some_and(|extension| extension == "toml") {
                 println!("cargo::rerun-if-changed={}", file.display());
-                writeln!(list, "    include_str!({:?}),", file.display().to_string()).map_err(io::Error::other)?;
+                let text = |file: &Path| format!("include_str!({:?})", file.display().to_string());
+                let vocabulary = file.with_extension("vocabulary");
+                if vocabulary.is_file() {
+                    println!("cargo::rerun-if-changed={}", vocabulary.display());
+                    writeln!(list, "    ({}, {}),", text(&file), text(&vocabulary)).map_err(io::Error::other)?;
+                } else {
+                    writeln!(list, "    {},", text(&file)).map_err(io::Error::other)?;
+                }
             }
         }
     }

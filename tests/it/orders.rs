@@ -136,6 +136,49 @@ fn file(name: &str, layout: &'static str, records: &[Record<'_>]) -> Sent {
     Sent { name: name.to_owned(), reader: Reader::Layout(layout), bytes: file_of(layout, records) }
 }
 
+/// A row of each of these layouts, with values for some of its columns.
+fn rows(name: &str, layout: &'static str, values: &[(&str, &str)]) -> Sent {
+    let record = &layouts::find(layout).unwrap().records[0];
+    let value = |column: &str| values.iter().find(|(named, _)| *named == column).map_or("", |(_, value)| *value);
+    let columns: Vec<&str> = record.fields.iter().map(|field| field.column.as_str()).collect();
+    let row: Vec<&str> = columns.iter().map(|column| value(column)).collect();
+    let bytes = format!("{}\n{}\n", columns.join(","), row.join(",")).into_bytes();
+    Sent { name: name.to_owned(), reader: Reader::Layout(layout), bytes }
+}
+
+#[tokio::test]
+async fn exits_from_special_education_and_rescored_tests_come_in_any_order() {
+    let place =
+        [("SASID", STUDENT), ("FallOfYear", "2014"), ("ReportingDistrictCode", "064"), ("Fac1OrgCode", "0646311")];
+    let plan = |name, told: &[(&'static str, &'static str)]| {
+        let plan =
+            [("CertificationFlag", "1"), ("IEPType", "IEP"), ("PrimaryDisabilityCode", "08"), ("SpEdHrs", "12.50")];
+        rows(name, "ct-special-education", &[&place[..], &plan, told].concat())
+    };
+    let result = |name, told: &[(&'static str, &'static str)]| {
+        let test = [
+            ("AssmtFamilyShortName", "SBAC"),
+            ("AssmtTitle", "Summative"),
+            ("TestAbbreviation", "M"),
+            ("GradeCode", "08"),
+        ];
+        rows(name, "ct-assessment", &[&place[..], &test, &[("AdministrationDate", "2015-05-04")], told].concat())
+    };
+    let files = [
+        file("register", "sasid-2.1x", &[registration(STUDENT)]),
+        plan("plan", &[("SnapshotDate", "2014-10-01"), ("FreezeNumber", "1"), ("IEPStartDate", "2014-08-27")]),
+        plan("exit", &[("SnapshotDate", "2014-10-01"), ("FreezeNumber", "2"), ("ExitDate", "2015-01-30")]),
+        // An exit that was reported by mistake is taken back: the latest word stands.
+        plan("taken back", &[("SnapshotDate", "2015-06-30"), ("IEPStartDate", "2014-08-27")]),
+        result("result", &[("SnapshotDate", "2015-07-01"), ("ScoreScale_NUM", "2560"), ("ScorePerfLvl_NUM", "2")]),
+        result("rescored", &[("SnapshotDate", "2015-09-01"), ("ScoreScale_NUM", "2540"), ("ScorePerfLvl_NUM", "2")]),
+    ];
+    let world = hold(&files, 3).await;
+    let told = current(&world).await;
+    let says = |text: &str| told.iter().any(|fact| fact.contains(text));
+    assert!(says("2540") && !says("2560") && !says("2015-01-30") && says("2014-08-27"), "{told:#?}");
+}
+
 #[tokio::test]
 async fn registrations_changes_and_exits_come_in_any_order() {
     let exit = with(

@@ -237,7 +237,7 @@ fn write_fact(out: &mut String, record: &Record, fact: &FactRule) -> fmt::Result
         let order = names.join(", then ");
         writeln!(
             out,
-            "  - Of two that differ the later edition stands, by {order}, whichever file came first; of one edition the later file."
+            "  - Of two that differ the later edition stands, by {order}, whichever file came first; of one edition, or of none told, the file loaded later."
         )?;
     }
     Ok(())

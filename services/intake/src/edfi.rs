@@ -28,6 +28,7 @@ mod index;
 mod interchange;
 mod kept;
 mod records;
+mod references;
 mod repeats;
 mod version;
 mod xml;

@@ -7,9 +7,11 @@
 mod guard;
 mod markup;
 mod node;
+pub(crate) mod vocabulary;
 
 use std::io;
 
+use chrono::{Datelike as _, NaiveDate};
 use quick_xml::{
     NsReader,
     name::{Namespace, ResolveResult},
@@ -73,9 +75,22 @@ pub(crate) struct Whole {
     pub node: Node,
     /// Its bytes as received.
     pub raw: Vec<u8>,
-    /// Elements of other namespaces that were left out of it.
+    /// Elements of other namespaces that were left out of it, and how many there are: the first hundred are named.
+    pub foreign: Vec<Foreign>,
     pub left_out: u32,
 }
+
+/// An element of another namespace inside an element of the standard.
+#[derive(Clone, Debug)]
+pub(crate) struct Foreign {
+    /// Where the element around it begins.
+    pub around: Place,
+    pub place: Place,
+    pub name: String,
+}
+
+/// Elements of other namespaces that are named, of one record.
+const FOREIGN_MAX: usize = 100;
 
 /// Reads one file.
 pub(crate) struct Scanner<'a> {
@@ -135,10 +150,14 @@ impl<'a> Scanner<'a> {
         let outside = self.depth - 1;
         let mut open = vec![start];
         let (mut elements, mut left_out) = (1, 0);
+        let mut foreign = Vec::new();
         loop {
             match self.markup()? {
-                Markup::Start { is_ours: false, .. } => {
+                Markup::Start { is_ours: false, node } => {
                     left_out += 1;
+                    if let Some(around) = open.last().filter(|_| foreign.len() < FOREIGN_MAX) {
+                        foreign.push(Foreign { around: around.place, place: node.place, name: node.name });
+                    }
                     self.skip_element()?;
                 }
                 Markup::Start { node, .. } => {
@@ -153,7 +172,7 @@ impl<'a> Scanner<'a> {
                 Markup::End => {
                     if let Some(node) = close(&mut open) {
                         debug_assert_eq!(self.depth, outside);
-                        return Ok(Whole { node, raw: self.xml.get_ref().kept().to_vec(), left_out });
+                        return Ok(Whole { node, raw: self.xml.get_ref().kept().to_vec(), foreign, left_out });
                     }
                 }
                 Markup::Nothing => {}
@@ -334,4 +353,41 @@ fn close(open: &mut Vec<Node>) -> Option<Node> {
 
 const fn is_damage(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof)
+}
+
+/// A year later or earlier than this is taken for a slip of the pen.
+const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
+
+/// A day as XML Schema writes it; a time zone after it says nothing about the day and is passed over.
+pub(crate) fn date(text: &str) -> Option<NaiveDate> {
+    let (day, zone) = text.split_at_checked(10)?;
+    let is_zone = matches!(zone, "" | "Z") || (zone.len() == 6 && zone.starts_with(['+', '-']));
+    let digits = day
+        .bytes()
+        .enumerate()
+        .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+    let day: NaiveDate = day.parse().ok().filter(|_| is_zone && digits)?;
+    YEARS.contains(&day.year()).then_some(day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_read_as_xml_schema_writes_them() {
+        fn check(text: &str, expect: Option<(i32, u32, u32)>) {
+            assert_eq!(date(text), expect.and_then(|(y, m, d)| NaiveDate::from_ymd_opt(y, m, d)), "{text}");
+        }
+        check("2011-09-06", Some((2011, 9, 6)));
+        check("2011-09-06Z", Some((2011, 9, 6)));
+        check("2011-09-06-05:00", Some((2011, 9, 6)));
+        check("2011-02-30", None);
+        check("09/06/2011", None);
+        check("2011-9-6", None);
+        check("0011-09-06", None);
+        check("2011-09-06T00:00:00", None);
+        check("é011-09-06", None);
+        check("", None);
+    }
 }

@@ -1,6 +1,6 @@
 //! Reads the fields of one record, collecting what is wrong with it.
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::NaiveDate;
 use domains::FactBuilder;
 use model::{Decimal, Domain, Fact, NaturalKey, Period, SchoolYear, Value};
 
@@ -9,7 +9,10 @@ use super::{
     node::Node,
     version::Version,
 };
-use crate::item::{Finding, Reference, Severity};
+use crate::{
+    item::{Finding, Reference, Severity},
+    xml::date as date_of,
+};
 
 /// Why a record gives nothing yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +61,6 @@ const ORGANIZATION_IDS: [&str; 5] = [
 ];
 
 pub(super) type Outcome<T> = Result<T, Trouble>;
-
-/// A school year no later and no earlier than this is taken for a slip of the pen.
-const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
 
 /// What a program writes for a character it could not read.
 const REPLACEMENT: char = '\u{FFFD}';
@@ -145,7 +145,7 @@ impl<'a> Fields<'a> {
     /// The day in a child.
     pub fn date(&mut self, at: &'a Node, name: &str) -> Option<NaiveDate> {
         let text = at.value(name)?;
-        let day = parse_date(text);
+        let day = date_of(text);
         if day.is_none() {
             self.note(
                 at.child(name).unwrap_or(at),
@@ -161,7 +161,7 @@ impl<'a> Fields<'a> {
     /// The day of the instant in a child that must be there.
     pub fn required_day(&mut self, at: &'a Node, name: &str) -> Outcome<NaiveDate> {
         let text = at.value(name).unwrap_or_default();
-        match text.split_once('T').and_then(|(day, _)| parse_date(day)) {
+        match text.split_once('T').and_then(|(day, _)| date_of(day)) {
             Some(day) => Ok(day),
             None => self.required_date(at, name),
         }
@@ -396,38 +396,4 @@ pub(super) fn texts<'n>(node: &'n Node, name: &'n str) -> Vec<&'n str> {
 /// What an identity or record calls its organization.
 pub(super) fn organization_id(identity: &Node) -> Option<&str> {
     ORGANIZATION_IDS.iter().find_map(|name| identity.value(name))
-}
-
-/// A day as XML Schema writes it; a time zone after it says nothing about the day and is passed over.
-fn parse_date(text: &str) -> Option<NaiveDate> {
-    let (day, zone) = text.split_at_checked(10)?;
-    let is_zone = matches!(zone, "" | "Z") || (zone.len() == 6 && zone.starts_with(['+', '-']));
-    let digits = day
-        .bytes()
-        .enumerate()
-        .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
-    let day: NaiveDate = day.parse().ok().filter(|_| is_zone && digits)?;
-    YEARS.contains(&day.year()).then_some(day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_read_as_xml_schema_writes_them() {
-        fn check(text: &str, expect: Option<(i32, u32, u32)>) {
-            assert_eq!(parse_date(text), expect.and_then(|(y, m, d)| NaiveDate::from_ymd_opt(y, m, d)), "{text}");
-        }
-        check("2011-09-06", Some((2011, 9, 6)));
-        check("2011-09-06Z", Some((2011, 9, 6)));
-        check("2011-09-06-05:00", Some((2011, 9, 6)));
-        check("2011-02-30", None);
-        check("09/06/2011", None);
-        check("2011-9-6", None);
-        check("0011-09-06", None);
-        check("2011-09-06T00:00:00", None);
-        check("é011-09-06", None);
-        check("", None);
-    }
 }

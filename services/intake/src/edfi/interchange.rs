@@ -17,6 +17,7 @@ use super::{
     kept::{KeptRecord, facts_of, subjects},
     node::Node,
     records::{Converter, Output, Person, converter},
+    references::OpenReferences,
     repeats::Repeats,
     version::Version,
     xml::{Fault, Head, Purpose, Record, RecordReader, Stop},
@@ -24,6 +25,7 @@ use super::{
 use crate::{
     Error,
     item::{Counted, Dependent, Finding, Item, RecordType, Reference, Severity},
+    xml::vocabulary::{Extent, Misfit, joined},
 };
 
 /// Takes an item; `Break` ends the reading.
@@ -97,6 +99,7 @@ pub fn read_interchange(
         waiting: VecDeque::new(),
         waiting_bytes: 0,
         repeats: Repeats::new(config.repeats_max),
+        references: OpenReferences::default(),
     };
     reading.run(expected)
 }
@@ -109,6 +112,8 @@ struct Waiting {
     own_name: RecordType,
     version: &'static Version,
     purpose: Purpose,
+    /// What does not fit the version's vocabulary.
+    misfits: Vec<Misfit>,
 }
 
 /// What a record rests on.
@@ -162,6 +167,7 @@ struct Reading<'a, 'c, 's> {
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     repeats: Repeats,
+    references: OpenReferences,
 }
 
 impl Reading<'_, '_, '_> {
@@ -206,6 +212,9 @@ impl Reading<'_, '_, '_> {
         while let Some(waiting) = self.waiting.pop_front() {
             self.record(waiting, Referents::MustBeThere)?;
         }
+        for finding in std::mem::take(&mut self.references).unresolved(self.index, version) {
+            self.give(Item::File(finding))?;
+        }
         let left_out = self.xml.left_out();
         if left_out > 0 {
             let message = format!(
@@ -239,15 +248,23 @@ impl Reading<'_, '_, '_> {
             return self.pass(line, &kind, is_delete);
         };
         let own_name = RecordType::from(name);
-        let Record { node, raw } = self.xml.record(node)?;
+        let Record { node, raw, foreign } = self.xml.record(node)?;
         let id = node.attribute("id").map(str::to_owned);
+        let misfits = match version.vocabulary() {
+            Some(vocabulary) if !is_delete => vocabulary.check(&node, &foreign, Extent::Whole),
+            _ => Vec::new(),
+        };
+        self.xml.told(misfits.iter().filter(|misfit| misfit.finding.rule == "element.namespace").count());
+        if !is_delete {
+            self.references.note(&node, self.index);
+        }
         let node = if is_delete { identity_of_deleted(node) } else { node };
-        let record = Record { node: version.normalise(node), raw };
+        let record = Record { node: version.normalise(node), raw, foreign: Vec::new() };
         if let (Some(id), false) = (id, is_delete) {
             self.remember(&id, &record.node)?;
         }
         let referents = if is_delete { Referents::DoNotMatter } else { Referents::MayCome };
-        self.record(Waiting { convert, record, own_name, version, purpose }, referents)
+        self.record(Waiting { convert, record, own_name, version, purpose, misfits }, referents)
     }
 
     fn remember(&mut self, id: &str, node: &Node) -> Result<(), Early> {
@@ -262,8 +279,14 @@ impl Reading<'_, '_, '_> {
         let mut fields = Fields::new(&waiting.record.node, self.index, referents, waiting.version);
         let outcome = (waiting.convert)(&mut fields);
         fields.note_lost_character();
-        let is_refused = fields.is_refused();
         let Fields { findings, missing, rests_on, is_awaiting, .. } = fields;
+        let findings = match waiting.version.vocabulary() {
+            Some(vocabulary) => joined(vocabulary, waiting.record.node.place, findings, &waiting.misfits),
+            None => findings,
+        };
+        let is_error = |finding: &Finding| finding.severity >= Severity::Error;
+        let is_refused = findings.iter().any(is_error);
+        let is_misfit = waiting.misfits.iter().any(|misfit| is_error(&misfit.finding));
         // What is missing may stand further down.
         let may_wait = referents == Referents::MayCome && !missing.is_empty();
         match outcome {
@@ -279,7 +302,7 @@ impl Reading<'_, '_, '_> {
                 let rests = Rests { missing, rests_on };
                 self.output(output, waiting, findings, rests)
             }
-            Err(Trouble::Refused) if is_awaiting => {
+            Err(Trouble::Refused) if is_awaiting && !is_misfit => {
                 self.dependent(waiting, Rests { missing, rests_on }, None, findings)
             }
             Ok(_) | Err(Trouble::Refused) => self.reject(waiting, findings),
@@ -364,6 +387,7 @@ impl Reading<'_, '_, '_> {
         findings: Vec<Finding>,
     ) -> Result<(), Early> {
         self.counts.awaiting += 1;
+        self.references.told(&findings);
         self.depend(waiting, rests, told, findings)
     }
 
@@ -454,6 +478,7 @@ impl Reading<'_, '_, '_> {
 
     fn reject(&mut self, waiting: Waiting, findings: Vec<Finding>) -> Result<(), Early> {
         self.counts.rejected += 1;
+        self.references.told(&findings);
         let line = waiting.record.node.place.line;
         let record_type = waiting.own_name;
         self.give(Item::Rejected { line, record_type, raw: Masked::new(waiting.record.raw), findings })

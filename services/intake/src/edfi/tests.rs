@@ -3,6 +3,7 @@
 mod deliveries;
 mod own;
 mod refusals;
+mod seeded;
 mod versions;
 
 use std::{ops::ControlFlow, path::Path};

@@ -8,16 +8,20 @@ use std::{
 use serde::Deserialize;
 
 use super::node::Node;
+use crate::xml::vocabulary::Vocabulary;
 
-const TEXTS: &[&str] = include!(concat!(env!("OUT_DIR"), "/edfi_versions.rs"));
+const TEXTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/edfi_versions.rs"));
 
 static VERSIONS: LazyLock<Vec<Version>> = LazyLock::new(|| {
     TEXTS
         .iter()
-        .map(|text| {
+        .map(|(layout, vocabulary)| {
             // Cannot fail: the texts are part of the program, and a test reads every one.
             #[expect(clippy::panic, reason = "a version of our own that cannot be read is a defect of the program")]
-            toml::from_str(text).unwrap_or_else(|error| panic!("{error}"))
+            let version = toml::from_str(layout).unwrap_or_else(|error| panic!("{error}"));
+            #[expect(clippy::panic, reason = "a version of our own that cannot be read is a defect of the program")]
+            let vocabulary = Vocabulary::read(vocabulary).unwrap_or_else(|error| panic!("{error}"));
+            Version { vocabulary: Some(vocabulary), ..version }
         })
         .collect()
 });
@@ -61,6 +65,9 @@ pub struct Version {
     paths: BTreeMap<String, String>,
     /// The records that are read.
     records: BTreeMap<String, RecordShape>,
+    /// What its records may say.
+    #[serde(skip)]
+    vocabulary: Option<Vocabulary>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,7 +108,17 @@ impl Version {
         for (from, to) in names.into_iter().chain(&self.paths) {
             page.extend(["  everywhere: ", from, " is ", to, " of 5.2\n"]);
         }
-        page
+        page.push_str(
+            "\nThe files of the standard say nothing of which of two is the later one: a record takes the place of one of the same identity that was \
+            loaded before it.\n",
+        );
+        let records: Vec<&str> = self.records.keys().map(String::as_str).collect();
+        page + &self.vocabulary.as_ref().map(|vocabulary| vocabulary.page(&records)).unwrap_or_default()
+    }
+
+    /// What its records may say; `None` only while it is being read.
+    pub(super) const fn vocabulary(&self) -> Option<&Vocabulary> {
+        self.vocabulary.as_ref()
     }
 
     /// What the version calls an element that the reader knows under this name.

@@ -3,7 +3,7 @@
 
 use std::io;
 
-pub(super) use crate::xml::{Fault, Stop};
+pub(super) use crate::xml::{Fault, Foreign, Stop};
 use crate::xml::{Limits, Markup, Node, Ours, Read, Scanner, Whole};
 
 use super::{
@@ -32,6 +32,8 @@ pub(super) struct Head {
 pub(super) struct Record {
     pub node: Node,
     pub raw: Vec<u8>,
+    /// Elements of other namespaces that were left out of it.
+    pub foreign: Vec<Foreign>,
 }
 
 /// Streams records out of one interchange file.
@@ -62,6 +64,11 @@ impl<'a> RecordReader<'a> {
     /// How many elements of other namespaces were left out of the records read.
     pub const fn left_out(&self) -> u32 {
         self.left_out
+    }
+
+    /// So many of them have been told of by name.
+    pub fn told(&mut self, count: usize) {
+        self.left_out = self.left_out.saturating_sub(count as u32);
     }
 
     /// Reads up to the root element, whose namespace says which version the file has.
@@ -106,9 +113,9 @@ impl<'a> RecordReader<'a> {
 
     /// Reads the rest of a record whose start was given by [`Self::next`].
     pub fn record(&mut self, start: Node) -> Read<Record> {
-        let Whole { node, raw, left_out } = self.xml.whole(start)?;
+        let Whole { node, raw, foreign, left_out } = self.xml.whole(start)?;
         self.left_out += left_out;
-        Ok(Record { node, raw })
+        Ok(Record { node, raw, foreign })
     }
 
     /// Passes over the rest of a record whose start was given by [`Self::next`].

@@ -99,8 +99,26 @@ pub(super) fn place(layout: &Layout, record: &Record, text: &str, cells: &Cells)
     }
     findings.extend(absent);
     let is_fatal = findings.iter().any(|finding| finding.severity == Severity::Fatal);
+    findings.extend(no_edition(record, &of_field).filter(|_| !is_fatal));
     let columns = (!is_fatal).then_some(Columns { count: header.len(), of_field });
     (columns, findings)
+}
+
+/// Where a report's editions are told by columns that a file leaves out, only the order of loading is left.
+fn no_edition(record: &Record, of_field: &[Option<usize>]) -> Option<Finding> {
+    let mut telling: Vec<usize> = record.meaning.facts.iter().flat_map(|fact| fact.edition.iter().copied()).collect();
+    telling.sort_unstable();
+    telling.dedup();
+    if telling.is_empty() || telling.iter().any(|field| of_field.get(*field).is_some_and(Option::is_some)) {
+        return None;
+    }
+    let names: Vec<&str> =
+        telling.iter().filter_map(|field| record.fields.get(*field)).map(|field| field.column.as_str()).collect();
+    let message = format!(
+        "the file has none of the columns that tell a corrected file from the one it corrects ({}): where two files differ, the one loaded later stands",
+        names.join(", ")
+    );
+    Some(Finding::new(1, "file.no_edition", Severity::Information, message))
 }
 
 fn other_layout(layout: &Layout, other: &str) -> Finding {

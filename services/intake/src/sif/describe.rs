@@ -6,7 +6,7 @@ use reference::tables::{TableStatus, Tables};
 
 use super::{
     census, facts,
-    shape::{Holds, STUDENT_CONTACT, Shape},
+    shape::{Holds, OBJECTS, STUDENT_CONTACT, Shape},
 };
 use crate::layout::Status;
 
@@ -30,7 +30,9 @@ pub fn objects_page() -> String {
         page.extend(["| ", name, " | ", what, " |\n"]);
     }
     page.push_str("\nAll others are counted and passed over.\n");
-    page
+    let described: Vec<&str> =
+        facts::objects().map(|(name, _)| name).filter(|name| *name != "StudentContact").collect();
+    page + &OBJECTS.page(&described)
 }
 
 fn write_page(out: &mut String) -> fmt::Result {

@@ -20,13 +20,16 @@ use super::{
     facts::{self, Output, Source},
     index::Index,
     publish::{Published, Withheld, publish},
-    shape::STUDENT_CONTACT,
+    shape::{OBJECTS, STUDENT_CONTACT},
     stream::{Action, ObjectReader, Piece},
 };
 use crate::{
     Error, Finding, Item, RecordType, Severity, layouts,
     read::engine::{self, Event},
-    xml::{Fault, Node, Place, Stop},
+    xml::{
+        Fault, Foreign, Node, Place, Stop,
+        vocabulary::{Extent as Said, joined},
+    },
 };
 
 /// Opens a file, unpacking it if it is packed.
@@ -117,7 +120,16 @@ fn read_objects(source: &mut dyn BufRead, index: &Index, sink: &mut Sink<'_>) ->
             Ok(Some(Piece::Passed { name, place })) => {
                 Item::Passed { line: place.line, record_type: name.as_str().into(), kind: name }
             }
-            Ok(Some(Piece::Object { node, raw, action })) => object_item(&node, raw, action, index, tables),
+            Ok(Some(Piece::Object { node, raw, action, foreign })) => {
+                let (item, findings) = object_item((&node, raw), action, &foreign, index, tables);
+                reader.left_out = reader.left_out.saturating_sub(findings.told);
+                for finding in findings.of_file {
+                    if sink(Item::File(finding)).is_break() {
+                        return Ok(());
+                    }
+                }
+                item
+            }
             Ok(None) => break,
             Err(Stop::Io(error)) => return Err(Error::unavailable("read a file of SIF", error)),
             Err(Stop::Fault(fault)) => {
@@ -142,27 +154,53 @@ fn said(rule: &str, message: String) -> Finding {
     finding(NOWHERE, "", rule, Severity::Warning, message)
 }
 
-fn object_item(node: &Node, raw: Vec<u8>, action: Option<Action>, index: &Index, tables: &Tables) -> Item {
+/// What is said of an object beside its item.
+#[derive(Default)]
+struct Beside {
+    /// Findings about an object that gives no item to bear them.
+    of_file: Vec<Finding>,
+    /// Elements of other namespaces that were told of by name.
+    told: u32,
+}
+
+fn object_item(
+    (node, raw): (&Node, Vec<u8>),
+    action: Option<Action>,
+    foreign: &[Foreign],
+    index: &Index,
+    tables: &Tables,
+) -> (Item, Beside) {
     let (line, record_type) = (node.place.line, RecordType::from(node.name.as_str()));
     let mut source = Source { node, index, tables, findings: Vec::new() };
+    let mut beside = Beside::default();
     if action == Some(Action::Delete) {
-        return withdrawal(&mut source, raw);
+        return (withdrawal(&mut source, raw), beside);
     }
     let contact;
+    let mut misfits = Vec::new();
     if node.name == "StudentContact" {
         let (ordered, mut findings) = canonical(node, &STUDENT_CONTACT.object, tables, Extent::Whole);
         contact_rules(&ordered, node.place, &mut findings);
         if !is_good(&findings) {
-            return Item::Rejected { line, record_type, raw: Masked::new(raw), findings };
+            return (Item::Rejected { line, record_type, raw: Masked::new(raw), findings }, beside);
         }
         contact = placed(ordered, node.place);
         source = Source { node: &contact, index, tables, findings };
+    } else {
+        // A change may carry no more than what changed.
+        let extent = if action == Some(Action::Change) { Said::Part } else { Said::Whole };
+        misfits = OBJECTS.check(node, foreign, extent);
+        beside.told = misfits.iter().filter(|misfit| misfit.finding.rule == "element.namespace").count() as u32;
     }
     let output = facts::read(&mut source);
-    let findings = source.findings;
-    match output {
+    let findings = joined(&OBJECTS, node.place, source.findings, &misfits);
+    let item = match output {
         Err(facts::Refused) => Item::Rejected { line, record_type, raw: Masked::new(raw), findings },
-        Ok(Output::Learned) => Item::Passed { line, record_type, kind: node.name.clone() },
+        Ok(_) if !is_good(&findings) => Item::Rejected { line, record_type, raw: Masked::new(raw), findings },
+        Ok(Output::Learned) => {
+            beside.of_file = findings;
+            Item::Passed { line, record_type, kind: node.name.clone() }
+        }
         Ok(Output::Organization(record)) => Item::Organization { line, record_type, record, findings },
         Ok(Output::Student { state_id, introduces, facts }) => Item::Person {
             line,
@@ -174,7 +212,8 @@ fn object_item(node: &Node, raw: Vec<u8>, action: Option<Action>, index: &Index,
             raw: Masked::new(if introduces { Vec::new() } else { raw }),
             findings,
         },
-    }
+    };
+    (item, beside)
 }
 
 fn placed(mut node: Node, place: Place) -> Node {

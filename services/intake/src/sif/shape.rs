@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::layout::Status;
+use crate::{layout::Status, xml::vocabulary::Vocabulary};
 
 /// What an element or attribute holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -196,6 +196,14 @@ pub(crate) static STUDENT_CONTACT: LazyLock<ObjectLayout> = LazyLock::new(|| {
     // Cannot fail: the description is part of the program, and a test reads it.
     #[expect(clippy::panic, reason = "a description of our own that cannot be read is a defect of the program")]
     ObjectLayout::from_toml(include_str!("../../layouts/sif/objects/student-contact-2.7.toml"))
+        .unwrap_or_else(|error| panic!("{error}"))
+});
+
+/// What the other objects may say, by the published definitions of SIF 2.0 to 2.6.
+pub(crate) static OBJECTS: LazyLock<Vocabulary> = LazyLock::new(|| {
+    // Cannot fail: the vocabulary is part of the program, and a test reads it.
+    #[expect(clippy::panic, reason = "a vocabulary of our own that cannot be read is a defect of the program")]
+    Vocabulary::read(include_str!("../../layouts/sif/objects/sif-2.vocabulary"))
         .unwrap_or_else(|error| panic!("{error}"))
 });
 

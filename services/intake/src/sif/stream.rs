@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::check::NOWHERE;
-use crate::xml::{Limits, Markup, Node, Ours, Place, Read, Scanner};
+use crate::xml::{Foreign, Limits, Markup, Node, Ours, Place, Read, Scanner};
 
 /// What a file of SIF may ask of its reader. A package may carry a document, so one text may be long; an object that is
 /// kept is small.
@@ -83,6 +83,8 @@ pub(crate) enum Piece {
         node: Node,
         raw: Vec<u8>,
         action: Option<Action>,
+        /// Elements of other namespaces that were left out of it.
+        foreign: Vec<Foreign>,
     },
     /// An object nobody wants, passed over.
     Passed {
@@ -214,7 +216,7 @@ impl<'a> ObjectReader<'a> {
         }
         let whole = self.xml.whole(node)?;
         self.left_out += whole.left_out;
-        Ok(Piece::Object { node: whole.node, raw: whole.raw, action })
+        Ok(Piece::Object { node: whole.node, raw: whole.raw, action, foreign: whole.foreign })
     }
 
     fn pass(&mut self, node: Node) -> Read<Piece> {

@@ -5,6 +5,8 @@ use std::{io::Cursor, ops::ControlFlow, path::Path, sync::Arc};
 use model::Value;
 use proptest::prelude::*;
 
+mod seeded;
+
 use super::{
     Delivery, LAYOUT, Open,
     convert::{self, Form, Since, Stamp},

@@ -37,9 +37,13 @@ impl Node {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// The text of the first child of this name, if there is any.
+    /// The text of the first child of this name that has any.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.child(name).map(|child| child.text.as_str()).filter(|text| !text.is_empty())
+        self.children
+            .iter()
+            .filter(|child| child.name == name)
+            .map(|child| child.text.as_str())
+            .find(|text| !text.is_empty())
     }
 
     /// The same, owned.

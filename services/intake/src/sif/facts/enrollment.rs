@@ -2,7 +2,7 @@
 
 use model::{Domain, Value};
 
-use super::{Outcome, Output, Source, set_whereabouts, text_value};
+use super::{Outcome, Output, Refused, Source, set_whereabouts, text_value};
 use crate::{Severity, sif::census_year};
 
 pub(super) fn student_school_enrollment(source: &mut Source<'_>) -> Outcome<Output> {
@@ -10,6 +10,9 @@ pub(super) fn student_school_enrollment(source: &mut Source<'_>) -> Outcome<Outp
     let ref_id = source.ref_id()?;
     let state_id = source.student()?;
     let Some(entry) = source.date(node, "EntryDate") else {
+        if source.findings.iter().any(|finding| finding.field.as_deref() == Some("EntryDate")) {
+            return Err(Refused);
+        }
         return source.refuse(node, "EntryDate", "field.required", "The enrollment has no day of entry.");
     };
     let exit = source.date(node, "ExitDate");
@@ -48,7 +51,7 @@ pub(super) fn student_attendance_summary(source: &mut Source<'_>) -> Outcome<Out
         let days = node.value(field).and_then(|text| text.parse::<model::Decimal>().ok());
         if node.value(field).is_some() && days.is_none_or(|days| days.0 < 0) {
             let message = "This is no number of days.";
-            source.note(node, field, "number.invalid", Severity::Error, message);
+            source.note(node.child(field).unwrap_or(node), field, "number.invalid", Severity::Error, message);
         }
         let whole = days.map(|days| days.0 / model::Decimal::SCALE);
         fact.set_some(element, whole.map(Value::Integer));
@@ -59,7 +62,9 @@ pub(super) fn student_attendance_summary(source: &mut Source<'_>) -> Outcome<Out
 }
 
 pub(super) fn student_daily_attendance(source: &mut Source<'_>) -> Outcome<Output> {
-    let code = source.node.attribute("AttendanceCodeInfoRefId");
+    let node = source.node;
+    // An element by the standard; some senders write it as the attribute that other objects have.
+    let code = node.value("AttendanceCodeInfoRefId").or_else(|| node.attribute("AttendanceCodeInfoRefId"));
     attendance_event(source, code, None)
 }
 

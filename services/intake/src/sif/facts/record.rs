@@ -128,7 +128,8 @@ fn set_mark(source: &mut Source<'_>, mark: &Node, fact: &mut domains::FactBuilde
                 fact.set(element, Value::Decimal(credits));
             }
             Some(Err(_)) => {
-                source.note(mark, field, "number.invalid", Severity::Error, "This is no number of credits.");
+                let at = mark.child(field).unwrap_or(mark);
+                source.note(at, field, "number.invalid", Severity::Error, "This is no number of credits.");
             }
             None => {}
         }

@@ -26,7 +26,7 @@ fn plan(source: &mut Source<'_>, ref_id: &str) -> Outcome<model::Fact> {
     set_whereabouts(&mut fact, &place);
     let is_iep = node.child("ProgramPlanType").and_then(|plan| plan.value("Code")).is_none_or(|code| code == "2196");
     fact.set("plan_type", Value::Text(if is_iep { "IEP" } else { "services plan" }.to_owned()));
-    let mut begin = None;
+    let (mut begin, mut exit) = (None, None);
     for (element, field) in [
         ("iep_begin_date", "ProgramPlanDate"),
         ("iep_review_date", "ProgramReviewDate"),
@@ -35,12 +35,13 @@ fn plan(source: &mut Source<'_>, ref_id: &str) -> Outcome<model::Fact> {
         ("exit_date", "ProgramExitDate"),
     ] {
         let day = source.date(node, field);
-        if element == "iep_begin_date" {
-            begin = day;
+        match element {
+            "iep_begin_date" => begin = day,
+            "exit_date" => exit = day,
+            _ => {}
         }
         fact.set_some(element, day.map(Value::Date));
     }
-    let exit = source.date(node, "ProgramExitDate");
     fact.valid(source.period(node, begin, exit));
     let categories = node.child("ExceptionalityCategories").map(|list| list.children.as_slice()).unwrap_or_default();
     let is_primary = |category: &&Node| category.value("ExceptionalityPriority") == Some("Primary");

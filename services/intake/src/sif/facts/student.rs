@@ -105,7 +105,8 @@ fn set_demographics(source: &mut Source<'_>, node: &Node, person: &mut FactBuild
             person.set("birth_date", Value::Date(day));
         } else {
             let message = "This is no day of the calendar in the form YYYY-MM-DD.";
-            source.note(node, "BirthDate", "date.invalid", Severity::Error, message);
+            let at = node.child("BirthDate").unwrap_or(node);
+            source.note(at, "BirthDate", "date.invalid", Severity::Error, message);
         }
     }
     person.set_some("sex", text_value(node.text_of("Gender")));
