@@ -7,7 +7,7 @@ use crate::xml::vocabulary::sample::{self, Sample, Seeded};
 
 /// The RefId of the one object of a name.
 fn ref_id(name: &str) -> String {
-    let mut id: String = name.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let mut id = hex::encode_upper(name);
     id.truncate(32);
     format!("{id:0<32}")
 }
@@ -124,7 +124,9 @@ fn each_defect_of_an_element_is_named_there_and_loses_no_other_object() {
         )
     };
     let mut all = String::new();
-    samples.iter().for_each(|sample| sample.print(&mut all));
+    for sample in &samples {
+        sample.print(&mut all);
+    }
     let all = message(&all);
     let (mut seeds, mut failed) = (0, Vec::new());
     for (name, record) in names.iter().zip(&samples) {
