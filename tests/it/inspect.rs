@@ -167,6 +167,30 @@ async fn the_seas_own_export_asks_its_own_agreement() {
 }
 
 #[tokio::test]
+async fn a_selection_is_entered_for_whom_it_selects_and_for_nobody_else() {
+    let world = World::new(&["sea"]).await;
+    world.load("sasid-2.1x", &[registration(STUDENT), registration(OTHER)], loaded_at()).await;
+    let (clock, sea) = (FixedClock(moment()), consumer("sea"));
+    let context = world.context(&clock);
+    let all: BTreeSet<StudentId> =
+        disclosure::list_students(context, &ask_of(&sea), None, 10).await.unwrap().into_iter().collect();
+    assert_eq!(all.len(), 2);
+    let entries = world.entries().await.len();
+    let first = |history: &disclosure::DisclosedHistory| Some(&history.student()) == all.first();
+    let selected = disclosure::select_students(context, &ask_of(&sea), &all, first).await.unwrap();
+    assert_eq!(selected.iter().collect::<Vec<_>>(), all.first().into_iter().collect::<Vec<_>>());
+    assert_eq!(world.entries().await.len(), entries, "nothing has been given out");
+    let access =
+        disclosure::record_access(context, &ask_of(&sea), selected.clone(), Occasion::Scheduled).await.unwrap();
+    assert_eq!((access.students(), access.root()), (&selected, ledger::students_root(&selected)));
+    let others: Vec<StudentId> = all.difference(&selected).copied().collect();
+    assert!(
+        disclosure::access_chunk(context, &ask_of(&sea), &access, &others).await.is_err(),
+        "not entered, not given"
+    );
+}
+
+#[tokio::test]
 async fn a_suspension_holds_from_the_next_chunk_of_a_run_in_flight() {
     let world = world().await;
     let (clock, dcf) = (FixedClock(moment()), consumer("dcf"));

@@ -225,6 +225,7 @@ const EXPOSING: [&str; 9] = [
 const NOT_EXPOSING: [&str; 40] = [
     "access::list_students",
     "access::record_access",
+    "access::select_students",
     "acknowledge::acknowledge",
     "act::record_act",
     "asked::list_students_of",

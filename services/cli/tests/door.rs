@@ -179,11 +179,14 @@ fn a_states_own_file_goes_out_as_it_came_in() {
     let said =
         manifest["remarks"].as_array().is_some_and(|all| all.iter().any(|one| one["rule"] == "selection.nobody"));
     assert!(none.is_empty() && said, "{manifest}");
+    // The access is entered for those of whom the file has a record, and only they are read.
+    assert_eq!(manifest["histories"], 0, "{manifest}");
     let (some, _) = export_with("la-sis", &["--record", "040", "--record", "010"]);
     assert!(some.lines().all(|line| ["010", "040"].contains(&&line[6..9])) && !some.is_empty());
     assert!(export_with("la-sis", &["--partial-file"]).0.is_empty());
     load("la-partial-file.csv", "la", "StateStudentNumber,PartialFileIndicator\n9900000017,Y\n9900000025,N\n");
-    let (partial, _) = export_with("la-sis", &["--partial-file"]);
+    let (partial, manifest) = export_with("la-sis", &["--partial-file"]);
+    assert_eq!(manifest["histories"], 1, "{manifest}");
     assert_eq!(of(&partial, "9900000017"), partial.lines().count());
     assert_eq!(of(&partial, "9900000017"), of(&left, "9900000017"));
     let out = place.path("refused");

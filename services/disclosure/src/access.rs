@@ -92,6 +92,24 @@ pub async fn list_students(
         .await
 }
 
+/// Which of these students a selection is for: the histories that the SEA's own agreement gives are held against it here, and nothing but the
+/// students leaves, so that the access that follows is entered for those whose facts are given out and for nobody else. What a load changes
+/// in between is read under that access, and never of anybody it was not entered for.
+pub async fn select_students(
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    students: &BTreeSet<StudentId>,
+    mut is_selected: impl FnMut(&DisclosedHistory) -> bool,
+) -> Result<BTreeSet<StudentId>, Error> {
+    let mut selected = BTreeSet::new();
+    let keys: Vec<String> = students.iter().map(ToString::to_string).collect();
+    for chunk in keys.chunks(ACCESS_CHUNK_MAX) {
+        let histories = given(context, ask, chunk).await?;
+        selected.extend(histories.iter().filter(|history| is_selected(history)).map(DisclosedHistory::student));
+    }
+    Ok(selected)
+}
+
 /// Decides by the SEA's own agreement whether its people may see these students, and records it: who, for what, which elements, how
 /// many, and the Merkle root over them. A refusal is recorded too.
 pub async fn record_access(
@@ -177,9 +195,14 @@ pub async fn access_chunk(
 ) -> Result<Vec<DisclosedHistory>, Error> {
     access.covers(ask, students)?;
     let keys: Vec<String> = students.iter().map(ToString::to_string).collect();
+    given(context, ask, &keys).await
+}
+
+/// What is given of these students; asked anew where it ended meanwhile.
+async fn given(context: Context<'_>, ask: &Ask<'_>, keys: &[String]) -> Result<Vec<DisclosedHistory>, Error> {
     let mut attempts = 1;
     loop {
-        match attempt(context, ask, &keys).await {
+        match attempt(context, ask, keys).await {
             Err(Error::Ended) if attempts < ATTEMPTS_MAX => attempts += 1,
             histories => return histories,
         }

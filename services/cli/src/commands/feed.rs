@@ -11,6 +11,7 @@ use anyhow::{anyhow, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use disclosure::{Ask, Asker, Item, Occasion, Repeat};
 use feeds::Manifest;
+use intake::produce::Producer;
 use model::{ConsumerId, Masked, StudentId};
 use pg::Role;
 use serde_json::json;
@@ -227,11 +228,20 @@ fn names() -> impl Iterator<Item = &'static str> {
     feeds::formats::NAMES.iter().copied().chain(intake::produce::names())
 }
 
-/// Begins the files of a format, as of a moment.
-async fn begin(app: &App, ask: &Ask<'_>, wanted: &Export<'_>, now: DateTime<Utc>) -> anyhow::Result<feeds::Delivery> {
+/// What makes a state's own file, as of a moment; `None` for the formats of recipients.
+fn producer(wanted: &Export<'_>, now: DateTime<Utc>) -> anyhow::Result<Option<Producer>> {
+    layout::producer(wanted.format, &wanted.report, wanted.as_of.map_or(now, |as_of| as_of.min(now)))
+}
+
+/// Begins the files of a format.
+async fn begin(
+    app: &App,
+    ask: &Ask<'_>,
+    wanted: &Export<'_>,
+    producer: Option<Producer>,
+) -> anyhow::Result<feeds::Delivery> {
     note_delivery(&app.data, wanted.out)?;
-    let at = wanted.as_of.map_or(now, |as_of| as_of.min(now));
-    Ok(match layout::producer(wanted.format, &wanted.report, at)? {
+    Ok(match producer {
         None => {
             let scope = disclosure::scope(app.disclosure(), ask).await?;
             feeds::Delivery::begin(wanted.out, wanted.format, &scope)?
@@ -308,7 +318,7 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
     let now = app.clock().now();
     let keys = due(app, &ask).await?;
     let progress = Progress::begin(&format!("{format} for {consumer}"), keys.len() as u64);
-    let mut delivery = begin(app, &ask, wanted, now).await?;
+    let mut delivery = begin(app, &ask, wanted, producer(wanted, now)?).await?;
     let mut agreement = String::new();
     let mut refused = 0;
     let encode = |history: &disclosure::DisclosedHistory| Ok(feeds::formats::ndjson::line(history));
@@ -384,10 +394,16 @@ pub async fn export_own(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manife
             break;
         }
     }
+    let mut producer = producer(wanted, now)?;
+    if let Some(producer) = producer.as_mut().filter(|_| !wanted.report.is_whole()) {
+        // A report of a part of the students is entered for those of whom it has a record.
+        let has_records = |history: &disclosure::DisclosedHistory| producer.survey(history.sections());
+        students = disclosure::select_students(app.disclosure(), &ask, &students, has_records).await?;
+    }
     let access = disclosure::record_access(app.disclosure(), &ask, students, wanted.occasion).await?;
     let students: Vec<StudentId> = access.students().iter().copied().collect();
     let progress = Progress::begin(&format!("{format} for {consumer}"), students.len() as u64);
-    let mut delivery = begin(app, &ask, wanted, now).await?;
+    let mut delivery = begin(app, &ask, wanted, producer).await?;
     let mut agreement = String::new();
     for (number, chunk) in students.chunks(CHUNK).enumerate() {
         for history in disclosure::access_chunk(app.disclosure(), &ask, &access, chunk).await? {
