@@ -174,20 +174,42 @@ async fn a_selection_is_entered_for_whom_it_selects_and_for_nobody_else() {
     let context = world.context(&clock);
     let all: BTreeSet<StudentId> =
         disclosure::list_students(context, &ask_of(&sea), None, 10).await.unwrap().into_iter().collect();
-    assert_eq!(all.len(), 2);
-    let entries = world.entries().await.len();
-    let first = |history: &disclosure::DisclosedHistory| Some(&history.student()) == all.first();
-    let selected = disclosure::select_students(context, &ask_of(&sea), &all, first).await.unwrap();
-    assert_eq!(selected.iter().collect::<Vec<_>>(), all.first().into_iter().collect::<Vec<_>>());
-    assert_eq!(world.entries().await.len(), entries, "nothing has been given out");
-    let access =
-        disclosure::record_access(context, &ask_of(&sea), selected.clone(), Occasion::Scheduled).await.unwrap();
-    assert_eq!((access.students(), access.root()), (&selected, ledger::students_root(&selected)));
-    let others: Vec<StudentId> = all.difference(&selected).copied().collect();
-    assert!(
-        disclosure::access_chunk(context, &ask_of(&sea), &access, &others).await.is_err(),
-        "not entered, not given"
-    );
+    let [wanted, other] = all.iter().copied().collect::<Vec<_>>()[..] else { panic!("{} students", all.len()) };
+    let before = world.entries().await.len();
+    let is_wanted = |history: &disclosure::DisclosedHistory| history.student() == wanted;
+    let selected = disclosure::select_students(context, &ask_of(&sea), &all, &is_wanted).await.unwrap();
+    assert_eq!(selected, BTreeSet::from([wanted]));
+    assert_eq!(world.entries().await.len(), before, "nothing has been given out yet");
+    let access = disclosure::record_access(context, &ask_of(&sea), selected, Occasion::Scheduled).await.unwrap();
+    assert_eq!(world.entries().await.len(), before + 1);
+    assert_eq!((access.students().len(), access.root()), (1, ledger::students_root(&BTreeSet::from([wanted]))));
+    assert_eq!(disclosure::access_chunk(context, &ask_of(&sea), &access, &[wanted]).await.unwrap().len(), 1);
+    let others = disclosure::access_chunk(context, &ask_of(&sea), &access, &[other]).await;
+    assert!(matches!(others, Err(Error::Invalid(_))), "not entered, not given");
+}
+
+/// Looking for whom a selection is for shows it nothing that the agreement does not give, and a refusal is entered as it would be without it.
+#[tokio::test]
+async fn a_selection_is_shown_nothing_that_the_agreement_does_not_give() {
+    let world = world().await;
+    let clock = FixedClock(moment());
+    let (context, sea, dcf) = (world.context(&clock), consumer("sea"), consumer("dcf"));
+    let all: BTreeSet<StudentId> =
+        disclosure::list_students(context, &ask_of(&sea), None, 10).await.unwrap().into_iter().collect();
+    let never = |_: &disclosure::DisclosedHistory| panic!("shown to another party's selection");
+    // Another party asks for the SEA's own students.
+    let selected = disclosure::select_students(context, &ask_of(&dcf), &all, &never).await.unwrap();
+    assert!(selected.is_empty());
+    let refused = disclosure::record_access(context, &ask_of(&dcf), selected, Occasion::Scheduled).await;
+    assert!(matches!(refused, Err(Error::Denied(_))));
+    let mut conn = world.db.superuser().await;
+    world.agreements.suspend(&mut conn, "sea_access", ("ann", "a complaint"), &FixedClock(moment())).await.unwrap();
+    let selected = disclosure::select_students(context, &ask_of(&sea), &all, &never).await.unwrap();
+    assert!(selected.is_empty());
+    let before = world.entries().await.len();
+    let refused = disclosure::record_access(context, &ask_of(&sea), selected, Occasion::Scheduled).await;
+    assert!(matches!(refused, Err(Error::Denied(_))));
+    assert_eq!(world.entries().await.len(), before + 1, "the refusal is entered");
 }
 
 #[tokio::test]

@@ -179,7 +179,7 @@ fn a_states_own_file_goes_out_as_it_came_in() {
     let said =
         manifest["remarks"].as_array().is_some_and(|all| all.iter().any(|one| one["rule"] == "selection.nobody"));
     assert!(none.is_empty() && said, "{manifest}");
-    // The access is entered for those of whom the file has a record, and only they are read.
+    // The access is entered for those whom the report is for, and only they are read.
     assert_eq!(manifest["histories"], 0, "{manifest}");
     let (some, _) = export_with("la-sis", &["--record", "040", "--record", "010"]);
     assert!(some.lines().all(|line| ["010", "040"].contains(&&line[6..9])) && !some.is_empty());

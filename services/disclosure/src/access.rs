@@ -92,20 +92,37 @@ pub async fn list_students(
         .await
 }
 
-/// Which of these students a selection is for: the histories that the SEA's own agreement gives are held against it here, and nothing but the
-/// students leaves, so that the access that follows is entered for those whose facts are given out and for nobody else. What a load changes
-/// in between is read under that access, and never of anybody it was not entered for.
+/// Tells whether a selection is for a student. It is shown what nobody has been given yet, as an [`crate::Encode`] is, and keeps nothing of it.
+pub type Selects<'a> = dyn Fn(&DisclosedHistory) -> bool + Sync + 'a;
+
+/// Which of these students a selection is for: what the SEA's own agreement gives of them is held against it here, and nothing but their ids
+/// comes of it, for [`record_access`]. Nothing is entered yet, for nothing has left: whoever asked learns whom the selection is for from what
+/// [`access_chunk`] gives, once exactly these are entered. So a selection must be for everybody of whom the answer says something, be it that
+/// there is no record. Where the agreement gives nothing nobody is selected, and the access that follows is refused and entered as that.
+/// What a load changes in between is read of those entered alone.
 pub async fn select_students(
     context: Context<'_>,
     ask: &Ask<'_>,
     students: &BTreeSet<StudentId>,
-    mut is_selected: impl FnMut(&DisclosedHistory) -> bool,
+    selects: &Selects<'_>,
 ) -> Result<BTreeSet<StudentId>, Error> {
     let mut selected = BTreeSet::new();
+    let is_permitted = pg::transaction("disclosure.select", Role::Steward)
+        .run(context.pool, |tx| {
+            Box::pin(async move {
+                let at = set_moment(tx, context, ask, Role::Steward).await?;
+                let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
+                Ok::<_, Error>(decide_own(ask, in_force.as_ref(), at).is_ok())
+            })
+        })
+        .await?;
+    if !is_permitted {
+        return Ok(selected);
+    }
     let keys: Vec<String> = students.iter().map(ToString::to_string).collect();
     for chunk in keys.chunks(ACCESS_CHUNK_MAX) {
         let histories = given(context, ask, chunk).await?;
-        selected.extend(histories.iter().filter(|history| is_selected(history)).map(DisclosedHistory::student));
+        selected.extend(histories.iter().filter(|history| selects(history)).map(DisclosedHistory::student));
     }
     Ok(selected)
 }

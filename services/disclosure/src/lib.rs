@@ -52,7 +52,7 @@ mod withdraw;
 
 use std::sync::Arc;
 
-pub use access::{ACCESS_CHUNK_MAX, Access, access_chunk, list_students, record_access, select_students};
+pub use access::{ACCESS_CHUNK_MAX, Access, Selects, access_chunk, list_students, record_access, select_students};
 pub use acknowledge::{Stored, acknowledge, is_last_run};
 pub use act::{Deed, Done, named, record_act};
 use agreements::{Actor, Agreements, Delivery};

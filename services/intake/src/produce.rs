@@ -94,8 +94,6 @@ pub struct Producer {
     remarks: BTreeMap<RemarkKey, u64>,
     /// Districts and schools it is for of which nothing was found so far.
     unseen: BTreeSet<String>,
-    /// Whether everything has been said by a survey.
-    is_surveyed: bool,
 }
 
 /// A record: which kind it is of, in the order of the layout, and its bytes, line end included.
@@ -124,13 +122,7 @@ impl Producer {
         let tables = Tables::builtin(&layout.sea)
             .ok_or_else(|| Error::Corrupt(format!("layout {id}: its state has no code tables")))?;
         let unseen = options.districts.iter().chain(&options.schools).cloned().collect();
-        Ok(Some(Self {
-            plan: Plan::new(layout, tables)?,
-            options,
-            remarks: BTreeMap::new(),
-            unseen,
-            is_surveyed: false,
-        }))
+        Ok(Some(Self { plan: Plan::new(layout, tables)?, options, remarks: BTreeMap::new(), unseen }))
     }
 
     /// What stands before the first record.
@@ -148,32 +140,22 @@ impl Producer {
         format!("{}.{ending}", self.plan.layout.id)
     }
 
-    /// Whether a student would have a record. What is to be said of the student is said now: who is surveyed and has none need not be
-    /// produced, and producing those who have says nothing again.
-    pub fn survey(&mut self, sections: &[Section]) -> bool {
-        self.is_surveyed = true;
-        let (produced, remarks) = self.made(sections);
-        self.note(remarks);
-        !produced.is_empty()
+    /// Whether the report is for all students, whatever it then holds of each.
+    pub fn is_for_all(&self) -> bool {
+        let Options { districts, schools, students, extent, .. } = &self.options;
+        districts.is_empty() && schools.is_empty() && students.is_none() && *extent == Extent::Whole
+    }
+
+    /// Whether the report is for the student: named or marked as it asks, and reported at one of its districts and schools at any time. Kinds
+    /// of record, dates and exclusions have no part in it: of a student whom the report is for, a record that is not there tells as much
+    /// as one that is. Of who is not, `produce` makes no record and has nothing to say of district or school.
+    pub fn is_for(&self, sections: &[Section]) -> bool {
+        selection::is_for(History::new(sections, &self.plan.layout.sea), &self.options)
     }
 
     /// The records of one student, by kind. A student of several identifiers has the records of each.
     pub fn produce(&mut self, sections: &[Section]) -> Vec<Produced> {
-        let (produced, remarks) = self.made(sections);
-        if !self.is_surveyed {
-            self.note(remarks);
-        }
-        produced
-    }
-
-    fn note(&mut self, remarks: Vec<RemarkKey>) {
-        for remark in remarks {
-            *self.remarks.entry(remark).or_default() += 1;
-        }
-    }
-
-    fn made(&mut self, sections: &[Section]) -> (Vec<Produced>, Vec<RemarkKey>) {
-        let (mut produced, mut remarks) = (Vec::new(), Vec::new());
+        let mut produced = Vec::new();
         let history = History::new(sections, &self.plan.layout.sea);
         if !self.unseen.is_empty() {
             let seen: BTreeSet<&str> = history.places().collect();
@@ -184,7 +166,7 @@ impl Producer {
                 continue;
             };
             let mut remark = |field: Option<usize>, rule: &str, message: &str| {
-                remarks.push((kind, field, rule.to_owned(), message.to_owned()));
+                *self.remarks.entry((kind, field, rule.to_owned(), message.to_owned())).or_default() += 1;
             };
             let maker = record::Maker { plan, produce, tables: self.plan.tables, options: &self.options, history };
             for cells in maker.records(&mut remark) {
@@ -196,7 +178,7 @@ impl Producer {
                 }
             }
         }
-        (produced, remarks)
+        produced
     }
 
     /// What is to be said about all that was produced so far.

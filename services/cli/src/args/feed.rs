@@ -118,13 +118,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether it is for all students, of all dates and kinds of record.
-    pub const fn is_whole(&self) -> bool {
-        let names_none = self.excluded_schools.is_empty() && self.districts.is_empty() && self.schools.is_empty();
-        let is_of_all_dates = self.from.is_none() && self.to.is_none();
-        names_none && is_of_all_dates && self.students.is_none() && self.records.is_empty() && !self.partial_file
-    }
-
     /// All there is.
     pub const fn whole() -> Self {
         Self {

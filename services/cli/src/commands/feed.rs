@@ -394,11 +394,10 @@ pub async fn export_own(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manife
             break;
         }
     }
-    let mut producer = producer(wanted, now)?;
-    if let Some(producer) = producer.as_mut().filter(|_| !wanted.report.is_whole()) {
-        // A report of a part of the students is entered for those of whom it has a record.
-        let has_records = |history: &disclosure::DisclosedHistory| producer.survey(history.sections());
-        students = disclosure::select_students(app.disclosure(), &ask, &students, has_records).await?;
+    let producer = producer(wanted, now)?;
+    if let Some(producer) = producer.as_ref().filter(|producer| !producer.is_for_all()) {
+        let is_for = |history: &disclosure::DisclosedHistory| producer.is_for(history.sections());
+        students = disclosure::select_students(app.disclosure(), &ask, &students, &is_for).await?;
     }
     let access = disclosure::record_access(app.disclosure(), &ask, students, wanted.occasion).await?;
     let students: Vec<StudentId> = access.students().iter().copied().collect();

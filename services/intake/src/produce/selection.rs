@@ -59,6 +59,12 @@ impl<'h> History<'h> {
         self.of_state(Domain::Enrollment).flat_map(of_row).flatten()
     }
 
+    /// All that the state reported, of whatever domain.
+    fn all(&self) -> impl Iterator<Item = &'h Row> + use<'h> {
+        let sea = self.sea;
+        self.sections.iter().flat_map(|section| &section.rows).filter(move |row| &*row.source.sea == sea)
+    }
+
     /// Rows of the domain that no person with an identifier answers for.
     pub(super) fn has_rows(&self, domain: Domain) -> bool {
         self.of_state(domain).next().is_some()
@@ -136,20 +142,37 @@ pub(super) fn is_of_report(row: &Row, stays: &[&Row], options: &Options) -> bool
     in_district && at_school
 }
 
+/// Whether the report can be for the student, by who that is and where they were ever reported: never narrower than what selects rows.
+pub(super) fn is_for(history: History<'_>, options: &Options) -> bool {
+    let is_at = |codes: &[String], element| {
+        codes.is_empty() || history.all().any(|row| is_one_of(row.find_text(element), codes))
+    };
+    // Of whom the agreement does not let it be told who they are it cannot be told that they are others.
+    let is_untold = history.persons().next().is_none() && history.all().next().is_some();
+    (is_untold || history.persons().any(|person| is_asked_for(&person, options).is_ok()))
+        && is_at(&options.districts, "local_education_agency_id")
+        && is_at(&options.schools, "school_id")
+}
+
 /// Whether the report is for the student at all; what is to be said if not.
 pub(super) fn why_left_out(person: &Person<'_>, options: &Options) -> Option<(&'static str, &'static str)> {
     if is_excluded(person.row) {
         return Some(("selection.excluded", "the student is excluded from state reporting and left out"));
     }
+    is_asked_for(person, options).err()
+}
+
+/// Whether the report names or marks the student, where it is for some; what is to be said if not.
+fn is_asked_for(person: &Person<'_>, options: &Options) -> Result<(), (&'static str, &'static str)> {
     let is_named =
         |students: &BTreeSet<String>| person.row.find_text("state_id").is_some_and(|id| students.contains(id));
     if options.students.as_ref().is_some_and(|students| !is_named(students.expose())) {
-        return Some(("selection.not_named", "the report is for other students; the student is left out"));
+        return Err(("selection.not_named", "the report is for other students; the student is left out"));
     }
     if options.extent == Extent::Partial && person.row.find("partial_file").and_then(Value::as_boolean) != Some(true) {
-        return Some(("selection.partial_file", "the student is not marked for partial files and left out"));
+        return Err(("selection.partial_file", "the student is not marked for partial files and left out"));
     }
-    None
+    Ok(())
 }
 
 /// Whether a day lies within the report's dates.

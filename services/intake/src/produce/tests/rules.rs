@@ -159,6 +159,56 @@ fn a_report_is_for_the_districts_schools_students_and_records_that_it_names() {
     check(&Options { students: named(&["9900000025"]), ..all() }, &[]);
 }
 
+/// Whom a report is for, whatever it then holds of them: what the access to it is entered for.
+#[test]
+fn a_report_is_for_whoever_was_ever_reported_where_it_asks() {
+    fn check(report: &Options, history: &[Section], expect: bool) {
+        let producer = Producer::begin("la-sis", report.clone()).expect("its state is known").expect("it is produced");
+        assert_eq!(producer.is_for(history), expect, "{report:?}");
+        let (lines, _) = produced("la-sis", report.clone(), history);
+        assert!(expect || lines.is_empty(), "a record of whom the report is not for: {report:?}");
+    }
+    let list = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
+    let named = |ids: &[&str]| Some(Masked::new(list(ids).into_iter().collect()));
+    let all = || options(None, None);
+    let known = sections(in_two_districts());
+    for (districts, schools, expect) in [
+        (&[][..], &[][..], true),
+        (&["990"], &[], true),
+        (&["992"], &[], false),
+        (&["992", "991"], &[], true),
+        (&[], &["991005"], true),
+        (&[], &["992001"], false),
+        (&["992"], &["991005"], false),
+    ] {
+        let report = Options { districts: list(districts), schools: list(schools), ..all() };
+        check(&report, &known, expect);
+        // That there is no such record, or none of those days, is told too.
+        check(&Options { records: list(&["092"]), ..report.clone() }, &known, expect);
+        check(&Options { to: Some(day("2001-01-01")), ..report }, &known, expect);
+    }
+    // What names the district need not be a stay.
+    let offense = la(Domain::Discipline, 9, &[("local_education_agency_id", text("993"))]);
+    let and_an_offense = sections([in_two_districts(), vec![offense]].concat());
+    check(&Options { districts: list(&["993"]), ..all() }, &and_an_offense, true);
+    check(&Options { students: named(&["9900000017"]), ..all() }, &known, true);
+    check(&Options { students: named(&["9900000025"]), ..all() }, &known, false);
+    check(&Options { students: named(&["9900000017"]), districts: list(&["992"]), ..all() }, &known, false);
+    check(&Options { extent: Extent::Partial, ..all() }, &known, false);
+    let mut marked = in_two_districts();
+    marked[0].1.values.insert("partial_file", Value::Boolean(true));
+    check(&Options { extent: Extent::Partial, ..all() }, &sections(marked), true);
+    // Who is excluded is left out of the file, which tells of it.
+    let mut excluded = in_two_districts();
+    excluded[0].1.values.insert("excluded_from_reporting", Value::Boolean(true));
+    check(&Options { districts: list(&["990"]), ..all() }, &sections(excluded), true);
+    // Of whom it may not be told who they are it is not told that they are others; another state's student is none of this one's.
+    let nobody = sections(in_two_districts().split_off(1));
+    check(&Options { students: named(&["9900000025"]), ..all() }, &nobody, true);
+    let elsewhere = sections(vec![ct(Domain::Student, 1, &[("state_id", text("9900000017"))])]);
+    check(&Options { students: named(&["9900000017"]), ..all() }, &elsewhere, false);
+}
+
 #[test]
 fn what_a_report_asks_for_and_does_not_find_is_said() {
     let report = Options { districts: vec!["990".to_owned(), "992".to_owned()], ..options(None, None) };
