@@ -33,6 +33,7 @@ mod write;
 mod xml;
 
 pub use error::Error;
+pub use finding::FindingKinds;
 /// The secret of tombstones, for whoever wires a load.
 pub use history::TombstoneKey;
 pub use item::{Counted, Dependent, Description, Finding, Item, OrganizationRecord, RecordType, Reference, Severity};

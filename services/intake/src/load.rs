@@ -550,9 +550,6 @@ fn finish(tally: &mut Tally, limits: &Limits) {
     }
 }
 
-/// Rules whose findings quote what the layout wants, and nothing of the row.
-const QUOTES_THE_LAYOUT: [&str; 2] = ["record.end_marker", "field.constant"];
-
 /// What most of the bad rows have in common. A value of a row is never part of it: findings quote those.
 fn commonest(findings: &[Finding]) -> Option<String> {
     let mut faults: BTreeMap<(&str, Option<&str>), (u64, &Finding)> = BTreeMap::new();
@@ -564,8 +561,8 @@ fn commonest(findings: &[Finding]) -> Option<String> {
     }
     let (count, first) = faults.into_values().max_by_key(|(count, _)| *count).filter(|(count, _)| *count * 2 >= all)?;
     let place = first.field.as_ref().map_or_else(String::new, |field| format!(" in {field}"));
-    let is_plain = QUOTES_THE_LAYOUT.contains(&first.rule.as_str()) || !first.message.contains('"');
-    let words = if is_plain { format!(", first in line {}: {}", first.line, first.message) } else { String::new() };
+    let words = crate::finding::words(first);
+    let words = words.map_or_else(String::new, |words| format!(", first in line {}: {words}", first.line));
     Some(format!("{count} times {}{place}{words}", first.rule))
 }
 

@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use disclosure::Trace;
 use intake::{
-    Finding, Layout, Severity, convert, describe,
+    Finding, FindingKinds, Layout, Severity, convert, describe,
     findings_file::{self, FindingsFormat},
     layouts,
     load::{self, Receipt},
@@ -37,6 +37,9 @@ use crate::{
     args::{ConvertTo, Intake, Place},
     console::{self, Progress},
 };
+
+/// Kinds of finding that are told with their counts; the rest is one line.
+const KINDS_SAID_MAX: usize = 20;
 
 /// Runs an intake command.
 pub async fn run(place: &Place, command: Intake) -> anyhow::Result<Outcome> {
@@ -238,6 +241,9 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
             let bad = if c.quarantined > 0 { format!(", {} quarantined", c.quarantined) } else { String::new() };
             console::line(false, format!("  {record_type}: {} rows{bad}", c.rows_in));
         }
+    }
+    for line in receipt.findings.iter().collect::<FindingKinds>().lines(KINDS_SAID_MAX) {
+        console::line(false, format!("  {line}"));
     }
     if let Some(path) = findings_file {
         console::line(false, format!("  findings: {}", path.display()));

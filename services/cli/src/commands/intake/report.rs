@@ -1,15 +1,18 @@
 //! What `intake check` says: on the console as it is found, and in a file at the end.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, anyhow};
 use intake::{
-    Finding, Severity,
+    Finding, FindingKinds, Severity,
     findings_file::{self, FindingsFormat},
 };
 use model::Clock as _;
 
-use super::{Outcome, collect::file_name};
+use super::{KINDS_SAID_MAX, Outcome, collect::file_name};
 use crate::{args::Place, console, system::SystemClock};
 
 /// Findings that a file may hold; further ones are on the console only.
@@ -21,6 +24,8 @@ pub struct Report<'p> {
     file: String,
     out: Option<(PathBuf, FindingsFormat)>,
     kept: Vec<(String, Finding)>,
+    /// What was said of each file, by kind.
+    kinds: BTreeMap<String, FindingKinds>,
     is_bad: bool,
 }
 
@@ -35,7 +40,7 @@ impl<'p> Report<'p> {
                 Some((out, format))
             }
         };
-        Ok(Self { place, file: file_name(path), out, kept: Vec::new(), is_bad: false })
+        Ok(Self { place, file: file_name(path), out, kept: Vec::new(), kinds: BTreeMap::new(), is_bad: false })
     }
 
     /// Says one about the file.
@@ -49,6 +54,7 @@ impl<'p> Report<'p> {
     /// Says one about a file of several.
     pub fn say_of(&mut self, file: &str, finding: Finding) -> anyhow::Result<()> {
         self.is_bad |= finding.severity >= Severity::Error;
+        self.kinds.entry(file.to_owned()).or_default().add(&finding);
         if self.place.json {
             console::json(&findings_file::object(file, &finding))?;
         } else {
@@ -63,13 +69,17 @@ impl<'p> Report<'p> {
     }
 
     /// Says what was read.
-    pub fn close(&self, read: &str) {
-        self.close_of(&self.file, read);
+    pub fn close(&mut self, read: &str) {
+        let file = self.file.clone();
+        self.close_of(&file, read);
     }
 
-    /// Says what was read of a file of several.
-    pub fn close_of(&self, file: &str, read: &str) {
+    /// Says what was read of a file of several, and how often what was found.
+    pub fn close_of(&mut self, file: &str, read: &str) {
         console::line(self.place.json, format!("{file}: {read}"));
+        for line in self.kinds.remove(file).unwrap_or_default().lines(KINDS_SAID_MAX) {
+            console::line(self.place.json, format!("{file}: {line}"));
+        }
     }
 
     /// Writes the file.
