@@ -7,7 +7,7 @@ use reference::tables::{Tables, Unknown};
 use super::shape::{Holds, Shape};
 use crate::{
     Finding, Severity,
-    xml::{Node, Place},
+    xml::{Foreign, Node, Place},
 };
 
 /// The place of what stands in no file.
@@ -24,7 +24,18 @@ pub(crate) enum Extent {
 
 /// Checks an object and puts it in order. An element that the description does not know is left out and said.
 pub(crate) fn canonical(node: &Node, shape: &Shape, tables: &Tables, extent: Extent) -> (Node, Vec<Finding>) {
-    let mut check = Check { tables, extent, findings: Vec::new() };
+    canonical_among(&[], node, shape, tables, extent)
+}
+
+/// The same, of an object that has elements of other namespaces in it.
+pub(crate) fn canonical_among(
+    foreign: &[Foreign],
+    node: &Node,
+    shape: &Shape,
+    tables: &Tables,
+    extent: Extent,
+) -> (Node, Vec<Finding>) {
+    let mut check = Check { foreign, tables, extent, findings: Vec::new() };
     let object = check.element(node, shape);
     (object, check.findings)
 }
@@ -40,8 +51,9 @@ pub(crate) fn contact_rules(contact: &Node, place: Place, findings: &mut Vec<Fin
     let mut note = |field: &str, rule: &str, message: &str| {
         findings.push(finding(place, field, rule, Severity::Error, message.to_owned()));
     };
-    let flags = contact.child("ContactFlags").map(|flags| flags.children.as_slice()).unwrap_or_default();
-    if !flags.iter().any(|flag| flag.text == "Yes") {
+    // That there are no flags at all is said of the element.
+    let flags = contact.child("ContactFlags");
+    if flags.is_some_and(|flags| !flags.children.iter().any(|flag| flag.text == "Yes")) {
         note("ContactFlags", "contact_flags.none", "No contact flag is Yes: such a contact is not published.");
     }
     let addresses: Vec<&Node> =
@@ -71,6 +83,7 @@ pub(crate) fn finding(place: Place, field: &str, rule: &str, severity: Severity,
 }
 
 struct Check<'t> {
+    foreign: &'t [Foreign],
     tables: &'t Tables,
     extent: Extent,
     findings: Vec<Finding>,
@@ -129,14 +142,53 @@ impl Check<'_> {
         }
     }
 
+    /// What does not belong into an element, and what is not there. One of either kind has one cause: a wrong name.
+    fn strangers(&mut self, node: &Node, shape: &Shape) {
+        let foreign = self.foreign;
+        let is_there = |known: &Shape| node.all(&known.name).any(|child| !is_blank_but_for(foreign, child));
+        let is_due = |known: &&Shape| {
+            let is_list = known.holds == Holds::Elements && known.children.is_empty();
+            known.occurs.is_mandatory && !is_list && !is_there(known)
+        };
+        let mut missing: Vec<&Shape> = shape.children.iter().filter(is_due).collect();
+        if self.extent != Extent::Whole {
+            missing.clear();
+        }
+        let mut in_place_of = |meant: Option<&Shape>| {
+            let before = missing.len();
+            missing.retain(|known| meant.is_none_or(|meant| meant.name != known.name));
+            if missing.len() < before { Severity::Error } else { Severity::Warning }
+        };
+        for stranger in foreign.iter().filter(|stranger| stranger.around == node.place) {
+            let Some(meant) = shape.child(&stranger.name) else { continue };
+            let message = "The element has the name of one of the standard and another namespace; it is left out.";
+            self.note(stranger.place, &meant.path, "element.namespace", in_place_of(Some(meant)), message);
+        }
+        for stranger in node.children.iter().filter(|child| shape.child(&child.name).is_none()) {
+            let alike = shape.children.iter().find(|known| {
+                let is_part = stranger.name.starts_with(&known.name) || known.name.starts_with(&stranger.name);
+                is_part && !is_there(known)
+            });
+            let message = alike.map_or_else(
+                || "The description of the object knows no such element; it is left out.".to_owned(),
+                |meant| {
+                    let name = &meant.name;
+                    format!("The description knows no such element; {name} may be what is meant, and is missing.")
+                },
+            );
+            self.note(stranger.place, &stranger.name, "element.unknown", in_place_of(alike), message);
+        }
+        for known in missing {
+            self.missing(node.place, known);
+        }
+    }
+
     fn children(&mut self, node: &Node, shape: &Shape, found: &mut Node) {
+        self.strangers(node, shape);
         let mut furthest = 0;
         for child in &node.children {
             match shape.children.iter().position(|known| known.name == child.name) {
-                None => {
-                    let message = "The description of the object knows no such element; it is left out.";
-                    self.note(child.place, &child.name, "element.unknown", Severity::Warning, message);
-                }
+                None => {}
                 Some(at) if at < furthest => {
                     let message = "The element stands before another that should come first; it is read all the same.";
                     self.note(child.place, &child.name, "element.order", Severity::Warning, message);
@@ -146,17 +198,15 @@ impl Check<'_> {
         }
         for known in &shape.children {
             let mut count = 0;
-            for child in node.all(&known.name).filter(|child| !is_blank(child)) {
+            let foreign = self.foreign;
+            for child in node.all(&known.name).filter(|child| !is_blank_but_for(foreign, child)) {
                 count += 1;
                 if count == 2 && !known.occurs.repeats {
                     let message = "The element may stand here once.";
                     self.note(child.place, &known.path, "element.repeated", Severity::Error, message);
                 }
-                found.children.push(self.element(child, known));
-            }
-            let is_due = self.extent == Extent::Whole && known.occurs.is_mandatory;
-            if count == 0 && is_due && !(known.holds == Holds::Elements && known.children.is_empty()) {
-                self.missing(node.place, known);
+                let ordered = self.element(child, known);
+                found.children.extend((!is_blank(child)).then_some(ordered));
             }
         }
     }
@@ -209,6 +259,14 @@ fn path_of(shape: &Shape) -> String {
 /// An element that says nothing: senders write them for what they do not know.
 fn is_blank(node: &Node) -> bool {
     node.text.is_empty() && node.children.iter().all(is_blank) && node.attributes.is_empty()
+}
+
+/// Whether it says nothing either by elements of other namespaces in it, which are told of where they stand.
+fn is_blank_but_for(foreign: &[Foreign], node: &Node) -> bool {
+    let says_nothing = node.text.is_empty() && node.attributes.is_empty();
+    says_nothing
+        && !foreign.iter().any(|foreign| foreign.around == node.place)
+        && node.children.iter().all(|child| is_blank_but_for(foreign, child))
 }
 
 /// An element as it is, but for its place.

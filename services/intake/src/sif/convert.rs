@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     census::{self, Census},
-    check::{Extent, NOWHERE, canonical, contact_rules, is_good},
+    check::{Extent, NOWHERE, canonical, canonical_among, contact_rules, is_good},
     difference::{Contacts, Event, difference},
     json,
     load::fatal,
@@ -110,10 +110,10 @@ fn read_file(
                 kept(visit(Read::Head(head)))?;
             }
             Ok(Some(Piece::Passed { .. })) => summary.passed += 1,
-            Ok(Some(Piece::Object { node, action, .. })) => {
+            Ok(Some(Piece::Object { node, action, foreign, .. })) => {
                 summary.objects += 1;
                 let extent = if action == Some(Action::Delete) { Extent::Identity } else { Extent::Whole };
-                let (contact, mut found) = canonical(&node, &STUDENT_CONTACT.object, tables, extent);
+                let (contact, mut found) = canonical_among(&foreign, &node, &STUDENT_CONTACT.object, tables, extent);
                 if extent == Extent::Whole {
                     contact_rules(&contact, node.place, &mut found);
                 }

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     LAYOUT,
     census::{self, Census, Person},
-    check::{Extent, NOWHERE, canonical, contact_rules, finding, is_good},
+    check::{Extent, NOWHERE, canonical, canonical_among, contact_rules, finding, is_good},
     facts::{self, Output, Source},
     index::Index,
     publish::{Published, Withheld, publish},
@@ -179,8 +179,9 @@ fn object_item(
     let contact;
     let mut misfits = Vec::new();
     if node.name == "StudentContact" {
-        let (ordered, mut findings) = canonical(node, &STUDENT_CONTACT.object, tables, Extent::Whole);
+        let (ordered, mut findings) = canonical_among(foreign, node, &STUDENT_CONTACT.object, tables, Extent::Whole);
         contact_rules(&ordered, node.place, &mut findings);
+        beside.told = told_of_namespace(findings.iter());
         if !is_good(&findings) {
             return (Item::Rejected { line, record_type, raw: Masked::new(raw), findings }, beside);
         }
@@ -190,7 +191,7 @@ fn object_item(
         // A change may carry no more than what changed.
         let extent = if action == Some(Action::Change) { Said::Part } else { Said::Whole };
         misfits = OBJECTS.check(node, foreign, extent);
-        beside.told = misfits.iter().filter(|misfit| misfit.finding.rule == "element.namespace").count() as u32;
+        beside.told = told_of_namespace(misfits.iter().map(|misfit| &misfit.finding));
     }
     let output = facts::read(&mut source);
     let findings = joined(&OBJECTS, node.place, source.findings, &misfits);
@@ -214,6 +215,10 @@ fn object_item(
         },
     };
     (item, beside)
+}
+
+fn told_of_namespace<'f>(findings: impl Iterator<Item = &'f Finding>) -> u32 {
+    findings.filter(|finding| finding.rule == "element.namespace").count() as u32
 }
 
 fn placed(mut node: Node, place: Place) -> Node {

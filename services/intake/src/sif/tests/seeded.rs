@@ -1,9 +1,15 @@
 //! Every object that is read with every element of its vocabulary wrong, one at a time: each gives exactly its finding, and the objects around it are
 //! read as before.
 
-use super::super::{facts, shape::OBJECTS};
+use super::super::{
+    facts,
+    shape::{self, OBJECTS, STUDENT_CONTACT, Shape},
+};
 use super::*;
-use crate::xml::vocabulary::sample::{self, Sample, Seeded};
+use crate::xml::vocabulary::{
+    Holds,
+    sample::{self, Defect, Sample, Seeded, Stands},
+};
 
 /// The RefId of the one object of a name.
 fn ref_id(name: &str) -> String {
@@ -114,15 +120,109 @@ fn wrong(seeded: &Seeded, items: &[(String, Item)]) -> Vec<String> {
     wrong
 }
 
+fn message(objects: &str) -> String {
+    format!(
+        "<SIF_Message xmlns=\"http://www.sifinfo.org/infrastructure/2.x\" Version=\"2.6\"><SIF_Response><SIF_ObjectData>\n{objects}</SIF_ObjectData></SIF_Response></SIF_Message>\n"
+    )
+}
+
+/// What may stand where a StudentContact has this.
+fn value_of(shape: &Shape) -> String {
+    let code = || {
+        let table = tables().find(shape.table.as_deref()?)?.edition(None)?;
+        // Another name is not the name of record.
+        table.edition().codes.iter().map(|code| code.code.clone()).find(|code| code != "04")
+    };
+    match shape.holds {
+        shape::Holds::Guid => words("StudentContact", &shape.name).unwrap_or_default(),
+        shape::Holds::Date => "2013-10-01".to_owned(),
+        shape::Holds::Integer => "1".to_owned(),
+        shape::Holds::Code if shape.table.as_deref() == Some("answer") => "Yes".to_owned(),
+        shape::Holds::Code => code().unwrap_or_default(),
+        shape::Holds::Constant => shape.constant.clone().unwrap_or_default(),
+        shape::Holds::Elements => String::new(),
+        shape::Holds::Text | shape::Holds::Any => shape.name.clone(),
+    }
+}
+
+/// All that a StudentContact may say, once.
+fn contact_sample(shape: &Shape, stands: Option<Stands>) -> Sample {
+    let of = |child: &Shape| {
+        let holds = match child.holds {
+            shape::Holds::Guid => Holds::Guid,
+            shape::Holds::Date => Holds::Date,
+            shape::Holds::Integer => Holds::Integer,
+            shape::Holds::Code => Holds::Code(child.table.clone().unwrap_or_default()),
+            _ => Holds::Text(None),
+        };
+        let (is_mandatory, repeats) = (child.occurs.is_mandatory, child.occurs.repeats);
+        contact_sample(child, Some(Stands { is_mandatory, repeats, holds }))
+    };
+    Sample {
+        name: shape.name.clone(),
+        attributes: shape.attributes.iter().map(|own| (own.name.clone(), value_of(own))).collect(),
+        text: value_of(shape),
+        children: shape.children.iter().map(of).collect(),
+        stands,
+        is_reference: false,
+    }
+}
+
+/// A StudentContact with each attribute wrong, one at a time.
+fn attribute_defects(shape: &Shape, sample: &Sample) -> Vec<Defect> {
+    let mut found = Vec::new();
+    let mut add = |what: &str, rules: &'static [&'static str], may_be_right, attributes: Vec<(String, String)>| {
+        let record = Sample { attributes, ..sample.clone() };
+        found.push(Defect { what: format!("{what}: {}", shape.name), record, rules, may_be_right });
+    };
+    let with = |name: &str, text: &str| {
+        let others = sample.attributes.iter().filter(|(own, _)| own != name).cloned();
+        others.chain((!text.is_empty()).then(|| (name.to_owned(), text.to_owned()))).collect::<Vec<_>>()
+    };
+    if shape.holds != shape::Holds::Any {
+        add("an unknown attribute", &["attribute.unknown"], false, with("Odd", "x"));
+    }
+    for own in &shape.attributes {
+        add(&format!("no {}", own.name), &["field.required"], !own.occurs.is_mandatory, with(&own.name, ""));
+        let rules: &[&str] = match own.holds {
+            shape::Holds::Guid => &["guid.invalid"],
+            shape::Holds::Code => &["code.unknown"],
+            shape::Holds::Constant => &["value.constant"],
+            _ => continue,
+        };
+        add(&format!("a wrong {}", own.name), rules, false, with(&own.name, "x"));
+    }
+    for (at, (child, inner)) in sample.children.iter().zip(&shape.children).enumerate() {
+        found.extend(attribute_defects(inner, child).into_iter().map(|defect| {
+            let mut record = sample.clone();
+            record.children[at] = defect.record;
+            Defect { record, ..defect }
+        }));
+    }
+    found
+}
+
+/// The same of StudentContact, which a description of its own checks.
+#[test]
+fn each_defect_of_a_contact_is_named_there_and_loses_no_other() {
+    let shape = Shape { name: "StudentContact".to_owned(), ..STUDENT_CONTACT.object.clone() };
+    let record = contact_sample(&shape, None);
+    let defects = [record.defects(), attribute_defects(&shape, &record)].into_iter().flatten().collect();
+    let mut student = String::new();
+    sample::record(&OBJECTS, "StudentPersonal", words).print(&mut student);
+    let whole = message("|");
+    let (head, tail) = whole.split_once('|').expect("it is there");
+    let seeded = sample::seeded_with(head, tail, &record, defects, &|_, _| {});
+    let found = items(&[("seeded.xml", &seeded.file), ("student.xml", &message(&student))]);
+    let failed = wrong(&seeded, &found);
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), seeded.defects.len(), failed.join("\n"));
+    assert!(seeded.defects.len() > 400, "{}", seeded.defects.len());
+}
+
 #[test]
 fn each_defect_of_an_element_is_named_there_and_loses_no_other_object() {
     let names: Vec<&str> = facts::objects().map(|(name, _)| name).filter(|name| *name != "StudentContact").collect();
     let samples: Vec<Sample> = names.iter().map(|name| sample::record(&OBJECTS, name, words)).collect();
-    let message = |objects: &str| {
-        format!(
-            "<SIF_Message xmlns=\"http://www.sifinfo.org/infrastructure/2.x\" Version=\"2.6\"><SIF_Response><SIF_ObjectData>\n{objects}</SIF_ObjectData></SIF_Response></SIF_Message>\n"
-        )
-    };
     let mut all = String::new();
     for sample in &samples {
         sample.print(&mut all);

@@ -19,16 +19,17 @@ pub(crate) struct Sample {
     pub text: String,
     pub children: Vec<Sample>,
     /// How it stands in what is around it; `None`: it is the record.
-    stands: Option<Stands>,
+    pub stands: Option<Stands>,
     /// Whether it may name what it means by the id of another record.
-    is_reference: bool,
+    pub is_reference: bool,
 }
 
+/// How an element stands in what is around it.
 #[derive(Clone, Debug)]
-struct Stands {
-    is_mandatory: bool,
-    repeats: bool,
-    holds: Holds,
+pub(crate) struct Stands {
+    pub is_mandatory: bool,
+    pub repeats: bool,
+    pub holds: Holds,
 }
 
 /// One wrong thing, with the rules of which one says so.
@@ -276,6 +277,17 @@ pub(crate) struct Seeded {
 
 /// Writes the file: `head`, which holds what the records refer to, then the records.
 pub(crate) fn seeded(head: &str, tail: &str, record: &Sample, number: &dyn Fn(&mut Sample, usize)) -> Seeded {
+    seeded_with(head, tail, record, record.defects(), number)
+}
+
+/// The same with these defects.
+pub(crate) fn seeded_with(
+    head: &str,
+    tail: &str,
+    record: &Sample,
+    defects: Vec<Defect>,
+    number: &dyn Fn(&mut Sample, usize),
+) -> Seeded {
     let mut made = Seeded { file: head.to_owned(), clean: Vec::new(), defects: Vec::new() };
     let mut line = made.file.matches('\n').count() as u32 + 1;
     let mut add = |file: &mut String, record: &Sample| {
@@ -287,7 +299,7 @@ pub(crate) fn seeded(head: &str, tail: &str, record: &Sample, number: &dyn Fn(&m
         (from, line)
     };
     made.clean.push(add(&mut made.file, record));
-    for (at, mut defect) in record.defects().into_iter().enumerate() {
+    for (at, mut defect) in defects.into_iter().enumerate() {
         number(&mut defect.record, at);
         let lines = add(&mut made.file, &defect.record);
         made.defects.push((defect, lines));
