@@ -75,6 +75,11 @@ fn findings_of(item: &Item) -> Vec<&Finding> {
     }
 }
 
+/// A finding in short.
+fn said_of(finding: &Finding) -> String {
+    format!("{:?}: {} {}", finding.severity, finding.field.as_deref().unwrap_or("-"), finding.rule).to_lowercase()
+}
+
 /// An item, or what can be told of one that rests on others.
 fn told(item: &Item) -> &Item {
     match item {

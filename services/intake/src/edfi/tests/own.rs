@@ -455,9 +455,10 @@ fn a_later_delivery_corrects_and_withdraws_under_the_same_keys() {
         keys(&before, Domain::Attendance).into_iter().chain(keys(&before, Domain::Contact)).collect();
     assert_eq!(withdrawn.len(), 2);
     assert!(withdrawn.iter().all(|fact| known.contains_key(&fact.natural_key)));
-    let refused = after.findings().into_iter().filter(|(_, finding)| finding.severity >= Severity::Error);
-    let refused: Vec<_> = refused.map(|(_, finding)| finding.rule.as_str()).collect();
-    assert_eq!(refused, ["delete.depended_on"], "a safe delete of a student is not carried out");
+    let said: Vec<_> = after.findings().into_iter().map(|(file, finding)| (file, said_of(finding))).collect();
+    let said: Vec<_> = said.iter().map(|(file, said)| (*file, said.as_str())).collect();
+    let expect = ["warning: hispaniclatinoethnicity field.required", "error: student delete.depended_on"];
+    assert_eq!(said, expect.map(|said| ("StudentParent.xml", said)), "a safe delete of a student is not carried out");
 }
 
 #[test]

@@ -172,8 +172,9 @@ fn a_repeated_record_that_says_something_else_is_noticed() {
     };
     let records = [student("Up"), student("Up"), student("Down")].concat();
     let (items, _) = read_text(&interchange("StudentParent", &records), &mut new_index());
-    let noticed = |item| findings_of(item).iter().filter(|finding| finding.rule == "record.repeated").count();
-    assert_eq!(items.iter().map(noticed).collect::<Vec<_>>(), [0, 0, 1]);
+    let said = items.iter().map(|item| findings_of(item).into_iter().map(said_of).collect::<Vec<_>>().join("; "));
+    let lacks = "warning: hispaniclatinoethnicity field.required";
+    assert_eq!(said.collect::<Vec<_>>(), [lacks, lacks, &format!("{lacks}; warning: - record.repeated")]);
 }
 
 /// The attack files of another project, if a checkout of them lies beside this one (`../shared/data`). Where they are
