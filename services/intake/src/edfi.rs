@@ -27,6 +27,7 @@ mod fields;
 mod index;
 mod interchange;
 mod kept;
+mod packed;
 mod records;
 mod references;
 mod repeats;

@@ -1,13 +1,17 @@
 //! What deliveries say about organizations, courses, tests, contacts and incidents, remembered for the records that refer
 //! to it. Bounded by bytes. Keys are identities of the source, in the words of 5.2, so that versions may refer to one another.
 
-use std::{collections::HashMap, fmt};
+use std::{cell::RefCell, collections::HashMap, fmt};
 
 use chrono::NaiveDate;
 use model::{Masked, Payload, SchoolYear};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::node::Node;
+use super::{
+    node::Node,
+    packed::{Names, Packed},
+};
 use crate::{
     Error, OrganizationRecord,
     item::{Description, Reference},
@@ -259,17 +263,40 @@ pub(super) struct IndexFull;
 
 /// What has been learned so far. One index serves a delivery. What it learns is also given as descriptions, which are kept; before a
 /// delivery those that say nothing about persons are read in again, and the others are looked up when a record asks for them.
+///
+/// What there may be much of is kept as few bytes until it is asked for: contacts, incidents, and the records of a file that carry an id. One
+/// that was asked for stays at hand until [`Index::rest`].
 pub struct Index {
     entries: HashMap<(Kind, String), Entry>,
-    ids: HashMap<String, Node>,
+    /// Contacts and incidents.
+    personal: HashMap<Mark, Packed<Entry>>,
+    ids: HashMap<Mark, Packed<Node>>,
+    names: Names,
+    at_hand: RefCell<AtHand>,
     bytes: usize,
     bytes_max: usize,
 }
 
+/// What was unpacked since [`Index::rest`], and the bytes it was unpacked from.
+#[derive(Default)]
+struct AtHand {
+    marks: Vec<Mark>,
+    bytes: usize,
+}
+
+/// The beginning of the SHA-256 of an identity or id: enough to tell all of a delivery apart.
+type Mark = [u8; 16];
+
+/// Bytes of which more are not left unpacked from one record to the next.
+const AT_HAND_BYTES_MAX: usize = 1 << 20;
+
+/// What a packed entry takes beside its bytes.
+const AROUND_PACKED: usize = 96;
+
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Index")
-            .field("entries", &self.entries.len())
+            .field("entries", &(self.entries.len() + self.personal.len()))
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
     }
@@ -286,7 +313,15 @@ const ANCESTORS_MAX: usize = 16;
 impl Index {
     /// An empty index of at most this many bytes (`Config::index_bytes_max`).
     pub fn new(bytes_max: usize) -> Self {
-        Self { entries: HashMap::new(), ids: HashMap::new(), bytes: 0, bytes_max }
+        Self {
+            entries: HashMap::new(),
+            personal: HashMap::new(),
+            ids: HashMap::new(),
+            names: Names::default(),
+            at_hand: RefCell::default(),
+            bytes: 0,
+            bytes_max,
+        }
     }
 
     /// Tells it of an organization the exchange knows already, so that a delivery without organizations finds its districts.
@@ -310,16 +345,52 @@ impl Index {
 
     /// Remembers something; a later entry of the same identity replaces the earlier.
     pub(super) fn insert(&mut self, key: String, entry: Entry) -> Result<(), IndexFull> {
+        if entry.kind().is_personal() {
+            let mark = mark(entry.kind().name(), &key);
+            let packed = Packed::of(&entry);
+            self.take(packed.size() + AROUND_PACKED)?;
+            let old = self.personal.insert(mark, packed);
+            self.give_back(old.map(|old| old.size() + AROUND_PACKED));
+            return Ok(());
+        }
         let around = key.len() + 48;
-        let size = entry.size() + around;
-        if self.bytes + size > self.bytes_max {
+        self.take(entry.size() + around)?;
+        let old = self.entries.insert((entry.kind(), key), entry);
+        self.give_back(old.map(|old| old.size() + around));
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), IndexFull> {
+        if self.bytes + bytes > self.bytes_max {
             return Err(IndexFull);
         }
-        self.bytes += size;
-        if let Some(old) = self.entries.insert((entry.kind(), key), entry) {
-            self.bytes = self.bytes.saturating_sub(old.size() + around);
-        }
+        self.bytes += bytes;
         Ok(())
+    }
+
+    fn give_back(&mut self, bytes: Option<usize>) {
+        self.bytes = self.bytes.saturating_sub(bytes.unwrap_or_default());
+    }
+
+    /// Packs again what was unpacked for the records so far, if there is much of it.
+    pub(super) fn rest(&mut self) {
+        if self.at_hand.get_mut().bytes < AT_HAND_BYTES_MAX {
+            return;
+        }
+        for mark in self.at_hand.take().marks {
+            if let Some(packed) = self.ids.get_mut(&mark) {
+                packed.close();
+            }
+            if let Some(packed) = self.personal.get_mut(&mark) {
+                packed.close();
+            }
+        }
+    }
+
+    fn unpacked(&self, mark: Mark, bytes: usize) {
+        let mut at_hand = self.at_hand.borrow_mut();
+        at_hand.marks.push(mark);
+        at_hand.bytes += bytes + AROUND_PACKED;
     }
 
     /// A description, to be kept for later deliveries.
@@ -332,31 +403,42 @@ impl Index {
 
     /// What is known under an identity.
     pub(super) fn find(&self, kind: Kind, key: &str) -> Option<&Entry> {
-        self.entries.get(&(kind, key.to_owned()))
+        if !kind.is_personal() {
+            return self.entries.get(&(kind, key.to_owned()));
+        }
+        let mark = mark(kind.name(), key);
+        let packed = self.personal.get(&mark)?;
+        packed.get_or_open(|packed| packed.unpacked(), || self.unpacked(mark, packed.size()))
     }
 
-    /// Remembers the identity of a record that carries an id, until its file ends.
+    /// Remembers the identity of a record that carries an id, until its file ends. A later one of the same id replaces the earlier.
     pub(super) fn remember_id(&mut self, id: &str, node: &Node) -> Result<(), IndexFull> {
-        let identity = node.identity();
-        let size = identity.size() + id.len();
-        if self.bytes + size > self.bytes_max {
-            return Err(IndexFull);
-        }
-        self.bytes += size;
-        self.ids.insert(id.to_owned(), identity);
+        let names = self.names.bytes;
+        let packed = Packed::of_node(&node.identity(), &mut self.names);
+        self.take(packed.size() + AROUND_PACKED + self.names.bytes - names)?;
+        let old = self.ids.insert(mark("id", id), packed);
+        self.give_back(old.map(|old| old.size() + AROUND_PACKED));
         Ok(())
     }
 
     /// The identity of the record with this id.
     pub(super) fn find_id(&self, id: &str) -> Option<&Node> {
-        self.ids.get(id)
+        let mark = mark("id", id);
+        let packed = self.ids.get(&mark)?;
+        packed.get_or_open(|packed| packed.unpacked(&self.names), || self.unpacked(mark, packed.size()))
+    }
+
+    /// Whether a record has this id.
+    pub(super) fn knows_id(&self, id: &str) -> bool {
+        self.ids.contains_key(&mark("id", id))
     }
 
     /// Forgets the ids: they are unique within a file only.
     pub(super) fn forget_ids(&mut self) {
-        let size: usize = self.ids.iter().map(|(id, node)| node.size() + id.len()).sum();
-        self.bytes = self.bytes.saturating_sub(size);
+        let size: usize = self.ids.values().map(|packed| packed.size() + AROUND_PACKED).sum();
+        self.give_back(Some(size + self.names.bytes));
         self.ids = HashMap::new();
+        self.names = Names::default();
     }
 
     fn organization(&self, id: &str) -> Option<&Organization> {
@@ -420,9 +502,17 @@ impl Index {
     }
 }
 
+fn mark(kind: &str, name: &str) -> Mark {
+    let hash = Sha256::new().chain_update(kind).chain_update([0]).chain_update(name).finalize();
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
+    use model::{Decimal, Value};
+
     use super::*;
+    use crate::xml::Place;
 
     fn organization(kind: OrganizationKind, parent: Option<&str>) -> Entry {
         Entry::Organization(Organization { kind, parent: parent.map(str::to_owned) })
@@ -448,6 +538,76 @@ mod tests {
         index.insert("A".into(), organization(OrganizationKind::School, Some("B"))).unwrap();
         index.insert("B".into(), organization(OrganizationKind::Other, Some("A"))).unwrap();
         assert_eq!(index.whereabouts("A", OrganizationKind::School).lea, None);
+    }
+
+    fn contact(name: &str) -> Entry {
+        Entry::Contact(Payload::from([
+            ("contact_name".to_owned(), Value::Text(name.to_owned())),
+            ("lives_with".to_owned(), Value::Boolean(true)),
+            ("addresses".to_owned(), Value::TextList(vec!["12 Elm Street".to_owned(), String::new()])),
+            ("begin_date".to_owned(), Value::Date(NaiveDate::from_ymd_opt(2021, 10, 18).unwrap())),
+            ("hours".to_owned(), Value::Decimal(Decimal(-1_250))),
+            ("emergency_contact_order".to_owned(), Value::Integer(-3)),
+            ("custody".to_owned(), Value::Suppressed),
+        ]))
+    }
+
+    #[test]
+    fn contacts_and_incidents_come_back_as_they_were_told() {
+        let mut index = Index::new(1 << 20);
+        let incident = || Entry::Incident { shared: payload_of(contact("Shared")), offender: Payload::new() };
+        index.insert("C".into(), contact("Ada Quince")).unwrap();
+        index.insert("C".into(), contact("Ada Finch")).unwrap();
+        index.insert("I".into(), incident()).unwrap();
+        let told = |entry: Option<&Entry>| entry.map(|entry| serde_json::to_string(entry).unwrap());
+        assert_eq!(told(index.find(Kind::Contact, "C")), told(Some(&contact("Ada Finch"))));
+        assert_eq!(told(index.find(Kind::Incident, "I")), told(Some(&incident())));
+        assert!(index.find(Kind::Incident, "C").is_none() && index.find(Kind::Contact, "c").is_none());
+    }
+
+    fn payload_of(entry: Entry) -> Payload {
+        match entry {
+            Entry::Contact(payload) => payload,
+            _ => Payload::new(),
+        }
+    }
+
+    #[test]
+    fn records_with_an_id_come_back_with_what_identifies_them() {
+        let place = |line| Place { line, column: 7 };
+        let mut index = Index::new(1 << 20);
+        let mut record = Node::new("Contact".to_owned(), place(3), vec![("id".to_owned(), "P1".to_owned())]);
+        record.child_or_new("ContactUniqueId", place(4)).text = "778393 \"\u{1f}\u{e9}".to_owned();
+        record.child_or_new("Name", place(5)).child_or_new("FirstName", place(6)).text = "Ada".to_owned();
+        let reference = record.child_or_new("SchoolReference", place(7));
+        reference.attributes = vec![("ref".to_owned(), "S1".to_owned())];
+        reference.child_or_new("SchoolIdentity", place(8)).child_or_new("SchoolId", place(9)).text = "7".to_owned();
+        index.remember_id("P1", &record).unwrap();
+        index.remember_id("P2", &Node::new("Contact".to_owned(), place(12), Vec::new())).unwrap();
+        assert!(index.find_id("P1") == Some(&record.identity()) && record.identity().children.len() == 2);
+        assert!(index.knows_id("P2") && index.find_id("P2").is_some_and(|node| node.place == place(12)));
+        let bytes = index.bytes;
+        index.remember_id("P1", &record).unwrap();
+        assert_eq!(index.bytes, bytes, "the same once more takes no more");
+        index.forget_ids();
+        assert!(!index.knows_id("P1") && index.find_id("P1").is_none() && index.bytes == 0);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_packed_again() {
+        let mut index = Index::new(64 << 20);
+        let name = "x".repeat(10_000);
+        for number in 0..500 {
+            index.insert(number.to_string(), contact(&name)).unwrap();
+        }
+        let open = |index: &Index| index.personal.values().filter(|packed| packed.is_open()).count();
+        for number in 0..500 {
+            assert!(index.find(Kind::Contact, &number.to_string()).is_some());
+            assert!(index.find(Kind::Contact, &number.to_string()).is_some());
+            index.rest();
+            assert!(open(&index) * 10_000 < 2 * AT_HAND_BYTES_MAX);
+        }
+        assert!(index.bytes < 500 * 11_000);
     }
 
     #[test]

@@ -232,6 +232,7 @@ impl Reading<'_, '_, '_> {
     }
 
     fn head(&mut self, head: Head, version: &'static Version) -> Result<(), Early> {
+        self.index.rest();
         let Head { node, purpose } = head;
         let is_delete = purpose != Purpose::Load;
         let name = if is_delete { node.name.strip_suffix("Reference").unwrap_or(&node.name) } else { &node.name };

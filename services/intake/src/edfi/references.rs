@@ -23,7 +23,7 @@ impl OpenReferences {
     /// Remembers the references of a record that lead nowhere so far.
     pub fn note(&mut self, node: &Node, index: &Index) {
         for child in &node.children {
-            if let Some(id) = child.attribute("ref").filter(|id| index.find_id(id).is_none())
+            if let Some(id) = child.attribute("ref").filter(|id| !index.knows_id(id))
                 && self.open.len() < OPEN_MAX
             {
                 self.open.push((id.to_owned(), child.place, child.name.clone()));
@@ -44,7 +44,7 @@ impl OpenReferences {
     pub fn unresolved(self, index: &Index, version: &Version) -> Vec<Finding> {
         let Self { open, told } = self;
         let is_open = |(id, place, _): &(String, Place, String)| {
-            index.find_id(id).is_none() && !told.contains(&(place.line, Some(place.column)))
+            !index.knows_id(id) && !told.contains(&(place.line, Some(place.column)))
         };
         let finding = |(_, place, name): (String, Place, String)| Finding {
             line: place.line,

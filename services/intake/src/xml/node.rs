@@ -75,13 +75,6 @@ impl Node {
         self.children.iter().find_map(|child| child.find_text(character))
     }
 
-    /// The bytes its texts and names take, roughly.
-    pub fn size(&self) -> usize {
-        let own = self.name.len() + self.text.len() + size_of::<Self>();
-        let attributes: usize = self.attributes.iter().map(|(key, value)| key.len() + value.len() + 48).sum();
-        own + attributes + self.children.iter().map(Self::size).sum::<usize>()
-    }
-
     /// What another record may need when it refers to this one by id: texts and references, nothing deeper.
     pub fn identity(&self) -> Self {
         let is_key = |child: &&Self| child.children.is_empty() || child.name.ends_with("Reference");

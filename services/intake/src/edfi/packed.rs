@@ -1,0 +1,119 @@
+//! Something kept as few bytes until it is asked for, and lent from where it is kept.
+
+use std::{cell::OnceCell, collections::HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::{index::Entry, node::Node};
+use crate::xml::Place;
+
+/// The bytes of something, and the thing itself while it is at hand.
+pub(super) struct Packed<T> {
+    bytes: Box<[u8]>,
+    open: OnceCell<Box<T>>,
+}
+
+impl<T> Packed<T> {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into_boxed_slice(), open: OnceCell::new() }
+    }
+
+    /// What it takes while it is packed.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The thing; unpacked, and told of, if it is not at hand. `None`: the bytes are not of such a thing.
+    pub fn get_or_open(&self, unpack: impl FnOnce(&Self) -> Option<T>, opened: impl FnOnce()) -> Option<&T> {
+        if self.open.get().is_none() {
+            let thing = Box::new(unpack(self)?);
+            opened();
+            return Some(self.open.get_or_init(|| thing));
+        }
+        self.open.get().map(Box::as_ref)
+    }
+
+    /// Lets go of the thing; the bytes stay.
+    pub fn close(&mut self) {
+        self.open.take();
+    }
+
+    /// Whether the thing is at hand.
+    #[cfg(test)]
+    pub fn is_open(&self) -> bool {
+        self.open.get().is_some()
+    }
+}
+
+impl Packed<Entry> {
+    pub fn of(entry: &Entry) -> Self {
+        // Cannot fail: writing text, numbers and days to memory.
+        Self::new(serde_json::to_vec(entry).unwrap_or_default())
+    }
+
+    pub fn unpacked(&self) -> Option<Entry> {
+        serde_json::from_slice(&self.bytes).ok()
+    }
+}
+
+/// Names of elements and attributes, each kept once.
+#[derive(Default)]
+pub(super) struct Names {
+    numbers: HashMap<String, u32>,
+    names: Vec<String>,
+    /// What they take.
+    pub bytes: usize,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.bytes += 2 * name.len() + 96;
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
+    }
+
+    fn name(&self, number: u32) -> Option<String> {
+        self.names.get(number as usize).cloned()
+    }
+}
+
+/// A node as it is packed: name, line, column, attributes, text, children.
+#[derive(Serialize, Deserialize)]
+struct Flat(u32, u32, u32, Vec<(u32, String)>, String, Vec<Flat>);
+
+impl Flat {
+    fn of(node: &Node, names: &mut Names) -> Self {
+        let Place { line, column } = node.place;
+        let attributes = node.attributes.iter().map(|(name, value)| (names.number(name), value.clone())).collect();
+        let children = node.children.iter().map(|child| Self::of(child, names)).collect();
+        Self(names.number(&node.name), line, column, attributes, node.text.clone(), children)
+    }
+
+    fn node(self, names: &Names) -> Option<Node> {
+        let Self(name, line, column, attributes, text, children) = self;
+        let named = |(name, value)| Some((names.name(name)?, value));
+        Some(Node {
+            name: names.name(name)?,
+            place: Place { line, column },
+            attributes: attributes.into_iter().map(named).collect::<Option<_>>()?,
+            text,
+            children: children.into_iter().map(|child| child.node(names)).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl Packed<Node> {
+    pub fn of_node(node: &Node, names: &mut Names) -> Self {
+        // Cannot fail: writing text and numbers to memory.
+        Self::new(serde_json::to_vec(&Flat::of(node, names)).unwrap_or_default())
+    }
+
+    pub fn unpacked(&self, names: &Names) -> Option<Node> {
+        serde_json::from_slice::<Flat>(&self.bytes).ok()?.node(names)
+    }
+}
