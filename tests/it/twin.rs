@@ -5,11 +5,13 @@
 //! `services/disclosure/src/store/permitted.rs`. A case is one client asked about once.
 //!
 //! The quick run is part of every test run. A long one is a matter of the environment:
-//! `THROUGHLINE_TWIN_CASES=200000 cargo test -p tests --test it twin`.
+//! `THROUGHLINE_TWIN_CASES=200000 cargo test -p tests --test it twin -- --nocapture`. Several such runs go side by side, each after
+//! another round: `THROUGHLINE_TWIN_AFTER=1000000`. A round is its own seed, and a failure names it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    io::Write as _,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -46,8 +48,8 @@ const PARTIES: [(&str, &str, &str, &[&str]); 3] = [
 const PAPERS: [(&str, &[&str]); 2] = [("court_order", &["court_order"]), ("parent_consent", &["release"])];
 
 #[expect(clippy::disallowed_methods, reason = "how long to go on is said by whoever starts the tests")]
-fn cases() -> u64 {
-    std::env::var("THROUGHLINE_TWIN_CASES").ok().map_or(QUICK_CASES, |cases| cases.parse().expect("how many cases"))
+fn told(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().map_or(otherwise, |number| number.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 /// Chance with a seed that a failure names.
@@ -622,8 +624,9 @@ async fn activate(world: &World, document: &str) -> bool {
 async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_gives_no_more() {
     let (world, students, facts) = state().await;
     let (statement, mut conn) = (statement(), world.db.superuser().await);
-    let (mut done, mut granted, mut packed, mut round) = (0, 0, 0, 0_u64);
-    while done < cases() {
+    let (cases, after) = (told("THROUGHLINE_TWIN_CASES", QUICK_CASES), told("THROUGHLINE_TWIN_AFTER", 0));
+    let (mut done, mut granted, mut packed, mut round) = (0, 0, 0, after);
+    while done < cases {
         round += 1;
         let mut dice = Dice(round);
         let (who, less) = (format!("c{round}"), format!("s{round}"));
@@ -723,6 +726,11 @@ async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_giv
         packed += round_of.packed.into_inner();
         // What one round restricts is not another's.
         world.force("SET session_replication_role = replica; DELETE FROM identity.restriction").await;
+        if round % 50 == 0 {
+            let so_far =
+                format!("{done} of {cases} cases, {granted} granted, {packed} packs read, after round {round}\n");
+            std::io::stderr().write_all(so_far.as_bytes()).expect("it is said");
+        }
     }
     assert!(granted * 15 > done, "{granted} of {done} cases were granted: too few to mean anything");
     assert!(packed > granted, "{packed} packs were read in {granted} cases: too few to mean anything");

@@ -12,7 +12,7 @@ mod order;
 mod record;
 mod summary;
 
-pub use exchange::Exchange;
+pub use exchange::{Exchange, Which};
 pub use feed::{Feed, Pull, Report};
 pub use order::{BreakGlass, Erase, EraseRequest as EraseOptions, OpeningRequest, Retention, Unseal, Whose, Witness};
 pub use record::{Certify, Disclosures};

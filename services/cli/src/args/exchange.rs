@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
-use clap::Subcommand;
+use clap::{Args as ClapArgs, Subcommand};
 use model::ConsumerId;
 
 /// An agency's nights.
@@ -32,11 +32,10 @@ pub enum Exchange {
     },
     /// How the nights stand that `serve` runs; ends with 3 if one needs a person.
     Status,
-    /// Stop an agency's nights; what is under way goes on to its end.
+    /// Stop an agency's nights, or the erasure of personal detail; what is under way goes on to its end.
     Pause {
-        /// The agency.
-        #[arg(long)]
-        consumer: ConsumerId,
+        #[command(flatten)]
+        which: Which,
         /// Who stops them.
         #[arg(long)]
         by: String,
@@ -44,28 +43,37 @@ pub enum Exchange {
         #[arg(long)]
         reason: String,
     },
-    /// Let an agency's nights go on.
+    /// Let go on what was stopped.
     Resume {
-        /// The agency.
-        #[arg(long)]
-        consumer: ConsumerId,
+        #[command(flatten)]
+        which: Which,
     },
-    /// Try a night that failed now.
+    /// Try now what failed.
     Retry {
-        /// The agency.
-        #[arg(long)]
-        consumer: ConsumerId,
-        /// The night; default: the last.
+        #[command(flatten)]
+        which: Which,
+        /// Its day; default: the last.
         #[arg(long)]
         date: Option<NaiveDate>,
     },
-    /// Why a night was run, or was not.
+    /// Why a night, or a day's erasure, was run or was not.
     Explain {
-        /// The agency.
-        #[arg(long)]
-        consumer: ConsumerId,
-        /// The night; default: today's.
+        #[command(flatten)]
+        which: Which,
+        /// Its day; default: today.
         #[arg(long)]
         date: Option<NaiveDate>,
     },
+}
+
+/// Work that is done on a calendar, as its `serve` does it.
+#[derive(Debug, ClapArgs)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// The nights of this agency.
+    #[arg(long)]
+    pub consumer: Option<ConsumerId>,
+    /// The daily erasure of personal detail from the ledger.
+    #[arg(long)]
+    pub detail: bool,
 }

@@ -179,10 +179,10 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
         Exchange::Run { consumer, date, out } => (consumer, date, out),
         Exchange::Plan { consumer, date } => return schedule::plan(place, consumer, date).await,
         Exchange::Status => return schedule::status(place).await,
-        Exchange::Pause { consumer, by, reason } => return schedule::pause(place, consumer, Some((by, reason))).await,
-        Exchange::Resume { consumer } => return schedule::pause(place, consumer, None).await,
-        Exchange::Retry { consumer, date } => return schedule::retry(place, consumer, date).await,
-        Exchange::Explain { consumer, date } => return schedule::explain(place, consumer, date).await,
+        Exchange::Pause { which, by, reason } => return schedule::pause(place, which.into(), Some((by, reason))).await,
+        Exchange::Resume { which } => return schedule::pause(place, which.into(), None).await,
+        Exchange::Retry { which, date } => return schedule::retry(place, which.into(), date).await,
+        Exchange::Explain { which, date } => return schedule::explain(place, which.into(), date).await,
     };
     with_app(place, |app| async move {
         let out = out.unwrap_or_else(|| schedule::out_of(&app, &consumer));

@@ -106,6 +106,17 @@ fn personal_detail_goes_when_its_time_is_over_and_proofs_stay() {
     place.run(&["ledger", "verify"], 0);
     place.ledger();
 
+    // Whoever operates it asks about it, stops it and lets it go on like a night.
+    let explained = place.run(&["exchange", "explain", "--detail", "--date", "2032-06-01"], 0).remove(0);
+    assert_eq!(explained["job"]["state"], "done", "{explained}");
+    assert!(explained["words"][0].as_str().is_some_and(|words| words.starts_with("it was due on 2032-06-01")));
+    place.run(&["exchange", "pause", "--detail", "--by", "dana", "--reason", "an inquiry"], 0);
+    let explained = place.run(&["exchange", "explain", "--detail"], 0).remove(0);
+    assert!(explained["words"][1].as_str().is_some_and(|words| words.starts_with("dana stopped it")), "{explained}");
+    place.run(&["exchange", "resume", "--detail"], 0);
+    place.run(&["exchange", "retry", "--detail"], 1);
+    place.run(&["exchange", "pause", "--by", "dana", "--reason", "of nothing"], 2);
+
     // The next day there is nothing left to do, and nothing is entered.
     set_time(&place, "2032-06-02T12:00:00Z");
     let again = place.run(&["retention", "detail"], 0).remove(0);

@@ -4,9 +4,10 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, anyhow, ensure};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
 use model::ConsumerId;
 use pg::Role;
-use scheduler::{Ending, Job, Patience, Pause, Taken};
+use scheduler::{Calendar, Ending, Job, Patience, Pause, Taken};
 use serde_json::{Value as Json, json};
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{is_reported, leave, night, population};
 use crate::{
     app::App,
-    args::Place,
+    args::{Place, Which},
     commands::{Outcome, retention::detail, with_app},
     console,
     settings::DetailDays,
@@ -35,6 +36,53 @@ const DETAIL: &str = "erasure of personal detail";
 
 fn job_name(consumer: &ConsumerId) -> String {
     format!("{NIGHT_OF}{consumer}")
+}
+
+/// Work that comes round on a calendar.
+pub enum Work {
+    /// An agency's nights.
+    Nights(ConsumerId),
+    /// The erasure of personal detail.
+    Detail,
+}
+
+impl From<Which> for Work {
+    fn from(which: Which) -> Self {
+        which.consumer.map_or(Self::Detail, Self::Nights)
+    }
+}
+
+impl Work {
+    fn of_all(app: &App) -> impl Iterator<Item = Self> + '_ {
+        app.settings.nights.keys().cloned().map(Self::Nights).chain([Self::Detail])
+    }
+
+    fn job_name(&self) -> String {
+        match self {
+            Self::Nights(consumer) => job_name(consumer),
+            Self::Detail => DETAIL.to_owned(),
+        }
+    }
+
+    fn zone(&self, app: &App) -> anyhow::Result<Tz> {
+        match self {
+            Self::Nights(consumer) => Ok(app.roster_layout(consumer)?.time_zone),
+            Self::Detail => detail::zone(app),
+        }
+    }
+
+    fn calendar<'a>(&self, app: &'a App) -> Option<&'a Calendar> {
+        match self {
+            Self::Nights(consumer) => app.settings.nights.get(consumer),
+            Self::Detail => detail_calendar(app),
+        }
+    }
+}
+
+/// When personal detail is erased; none where the settings say never.
+fn detail_calendar(app: &App) -> Option<&Calendar> {
+    let ledger = &app.settings.ledger;
+    (ledger.detail_days != DetailDays::Never).then_some(&ledger.detail_erasure)
 }
 
 /// Where a consumer's deliveries go unless it is said.
@@ -71,20 +119,12 @@ async fn look(app: &App, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
             tracing::error!(job.name = job.name, job.day = %job.day, alarm, "a job is stalled");
         }
     }
-    for (consumer, calendar) in &app.settings.nights {
-        let zone = app.roster_layout(consumer)?.time_zone;
-        let Some(due) = calendar.due(zone, app.clock().now()) else { continue };
-        let name = &job_name(consumer);
+    for work in Work::of_all(app) {
+        let zone = work.zone(app)?;
+        let Some(due) = work.calendar(app).and_then(|calendar| calendar.due(zone, app.clock().now())) else { continue };
+        let name = &work.job_name();
         pg::run_tx(app.pool(), "scheduler.plan", Role::Scheduler, |tx| {
             Box::pin(async move { scheduler::plan(tx, name, due).await })
-        })
-        .await?;
-    }
-    if app.settings.ledger.detail_days != DetailDays::Never
-        && let Some(due) = app.settings.ledger.detail_erasure.due(detail::zone(app)?, app.clock().now())
-    {
-        pg::run_tx(app.pool(), "scheduler.plan", Role::Scheduler, |tx| {
-            Box::pin(async move { scheduler::plan(tx, DETAIL, due).await })
         })
         .await?;
     }
@@ -182,7 +222,7 @@ pub async fn plan(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) 
             "consumer": consumer, "date": date, "already_delivered": is_done, "clients": clients, "formats": delivery.formats,
             "bundle": delivery.bundle, "encrypted": !delivery.encrypt_to.is_empty(),
             "to": to.clone().unwrap_or_else(|| out.join(date.to_string()).display().to_string()),
-            "next_due": next.map(|due| due.at), "paused": find_pause(&app, &consumer).await?,
+            "next_due": next.map(|due| due.at), "paused": find_pause(&app, &job_name(&consumer)).await?,
         });
         if place.json {
             console::json(&plan)?;
@@ -199,8 +239,8 @@ pub async fn plan(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) 
     .await
 }
 
-async fn find_pause(app: &App, consumer: &ConsumerId) -> anyhow::Result<Option<Pause>> {
-    Ok(pauses(app).await?.into_iter().find(|pause| pause.name == job_name(consumer)))
+async fn find_pause(app: &App, name: &str) -> anyhow::Result<Option<Pause>> {
+    Ok(pauses(app).await?.into_iter().find(|pause| pause.name == name))
 }
 
 /// How nights stand. Something that needs a person is a finding.
@@ -227,11 +267,10 @@ pub async fn status(place: &Place) -> anyhow::Result<Outcome> {
                 console::json(&json!({ "paused": pause }))?;
             }
         }
-        for (consumer, calendar) in &app.settings.nights {
-            let zone = app.roster_layout(consumer)?.time_zone;
-            let next = calendar.next(zone, now);
-            if let (Some(due), false) = (next, place.json) {
-                console::line(false, format!("{} is next due on {}", job_name(consumer), due.at.with_timezone(&zone)));
+        for work in Work::of_all(&app).filter(|_| !place.json) {
+            let zone = work.zone(&app)?;
+            if let Some(due) = work.calendar(&app).and_then(|calendar| calendar.next(zone, now)) {
+                console::line(false, format!("{} is next due on {}", work.job_name(), due.at.with_timezone(&zone)));
             }
         }
         Ok(Outcome::of(alarms > 0))
@@ -255,11 +294,13 @@ fn state_of(job: &Job, now: DateTime<Utc>) -> String {
     }
 }
 
-/// Stops a consumer's nights, or lets them go on.
-pub async fn pause(place: &Place, consumer: ConsumerId, stop: Option<(String, String)>) -> anyhow::Result<Outcome> {
+/// Stops what comes round, or lets it go on.
+pub async fn pause(place: &Place, work: Work, stop: Option<(String, String)>) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
-        app.consumer(&consumer)?;
-        let (name, since) = (&job_name(&consumer), app.clock().now());
+        if let Work::Nights(consumer) = &work {
+            app.consumer(consumer)?;
+        }
+        let (name, since) = (&work.job_name(), app.clock().now());
         let Some((by, reason)) = stop else {
             let was = pg::run_tx(app.pool(), "scheduler.resume", Role::Scheduler, |tx| {
                 Box::pin(async move { scheduler::resume(tx, name).await })
@@ -280,10 +321,10 @@ pub async fn pause(place: &Place, consumer: ConsumerId, stop: Option<(String, St
     .await
 }
 
-/// A night that failed is to be tried now.
-pub async fn retry(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) -> anyhow::Result<Outcome> {
+/// What failed is to be tried now.
+pub async fn retry(place: &Place, work: Work, date: Option<NaiveDate>) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
-        let (name, now) = (&job_name(&consumer), app.clock().now());
+        let (name, now) = (&work.job_name(), app.clock().now());
         let day = pg::run_tx(app.pool(), "scheduler.retry", Role::Scheduler, |tx| {
             Box::pin(async move { scheduler::retry(tx, name, date, now).await })
         })
@@ -294,26 +335,32 @@ pub async fn retry(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>)
     .await
 }
 
-/// Why a consumer's night was run, or was not.
-pub async fn explain(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) -> anyhow::Result<Outcome> {
+/// Why the work of a day was done, or was not.
+pub async fn explain(place: &Place, work: Work, date: Option<NaiveDate>) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
-        let (zone, now) = (app.roster_layout(&consumer)?.time_zone, app.clock().now());
+        let (name, zone, now) = (work.job_name(), work.zone(&app)?, app.clock().now());
         let date = date.unwrap_or_else(|| now.with_timezone(&zone).date_naive());
         let mut words: Vec<String> = Vec::new();
-        match app.settings.nights.get(&consumer) {
-            None => words.push("no calendar is set for it: its nights run when somebody runs them".to_owned()),
-            Some(calendar) => words.push(match calendar.due_on(date, zone) {
-                None => format!("its calendar has no night on {date}"),
+        match (work.calendar(&app), &work) {
+            (None, Work::Nights(_)) => {
+                words.push("no calendar is set for it: its nights run when somebody runs them".to_owned());
+            }
+            (None, Work::Detail) => words.push("it is not on a schedule: `ledger.detail_days` is \"never\"".to_owned()),
+            (Some(calendar), _) => words.push(match calendar.due_on(date, zone) {
+                None => format!("its calendar has nothing on {date}"),
                 Some(due) if due > now => format!("it is due on {}", due.with_timezone(&zone)),
                 Some(due) => format!("it was due on {}", due.with_timezone(&zone)),
             }),
         }
-        if let Some(pause) = find_pause(&app, &consumer).await? {
+        if let Some(pause) = find_pause(&app, &name).await? {
             words.push(format!("{} stopped it on {}: {}", pause.by, pause.since, pause.reason));
         }
-        let name = job_name(&consumer);
         let job = jobs(&app).await?.into_iter().find(|job| job.name == name && job.day == date);
         words.push(job.as_ref().map_or_else(|| "nobody has begun it".to_owned(), |job| state_of(job, now)));
+        let Work::Nights(consumer) = work else {
+            let told = json!({ "date": date, "job": job, "words": words });
+            return say(place, &told, &format!("{name} of {date}: {}", words.join("; ")));
+        };
         let report = app.data.join("reports").join(consumer.as_str()).join(format!("{date}.json"));
         if let Ok(text) = std::fs::read(&report) {
             let report: Json = serde_json::from_slice(&text).unwrap_or_default();
