@@ -48,6 +48,7 @@ use tonic_types::StatusExt as _;
 use crate::world::{World, consumer, in_care, loaded_at, offense, registration, snapshot, supervised};
 
 mod changes;
+mod lineage;
 mod rpcs;
 mod silence;
 mod statements;

@@ -1,14 +1,17 @@
-//! `HistoryService`: one client, asked for and answered.
+//! `HistoryService`: one client, asked for and answered; and for the state education agency itself, where it comes from.
 
 use std::sync::Arc;
 
 use agreements::Delivery;
 use disclosure::{Ask, DisclosedHistory, Repeat, Unencoded};
 use prost::Message as _;
-use proto::history::v1::{GetHistoryRequest, GetHistoryResponse, history_service_server::HistoryService};
+use proto::history::v1::{
+    GetHistoryRequest, GetHistoryResponse, TraceLineageRequest, TraceLineageResponse,
+    history_service_server::HistoryService,
+};
 use tonic::{Request, Response, Status};
 
-use crate::{caller::Caller, convert, replay::Answer, shared::Shared, status::Failure};
+use crate::{caller::Caller, convert, lineage, own::own, replay::Answer, shared::Shared, status::Failure};
 
 /// The service.
 pub(crate) struct History(pub(crate) Arc<Shared>);
@@ -26,6 +29,23 @@ impl HistoryService for History {
                 shared
                     .once((&caller, "GetHistory"), asked, Answer::NotKept, Box::pin(get(shared, &caller, &request)))
                     .await
+            })
+            .await
+    }
+
+    #[tracing::instrument(name = "api.trace_lineage", skip_all)]
+    async fn trace_lineage(
+        &self,
+        request: Request<TraceLineageRequest>,
+    ) -> Result<Response<TraceLineageResponse>, Status> {
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.request_timeout_ms, async move {
+                let caller = own(shared, &request).await?;
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                let trace = Box::pin(lineage::trace(shared, &caller, &request));
+                shared.once((&caller, "TraceLineage"), asked, Answer::NotKept, trace).await
             })
             .await
     }

@@ -7,7 +7,7 @@ mod bulk;
 use std::sync::Arc;
 
 use ::identity::review::{Candidate, Case, Comparison, Past, Place, Verdict};
-use agreements::{Approval, Delivery, PopulationRule};
+use agreements::{Approval, Delivery};
 use chrono::{Datelike as _, Days, NaiveDate};
 use disclosure::{
     Ask, Asker, Repeat,
@@ -21,7 +21,14 @@ use proto::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{caller::Caller, convert, replay::Answer, shared::Shared, status::Failure};
+use crate::{
+    caller::Caller,
+    convert,
+    own::{own, steward},
+    replay::Answer,
+    shared::Shared,
+    status::Failure,
+};
 
 /// Clients of a page, if the caller does not say.
 const PAGE: u32 = 50;
@@ -219,25 +226,6 @@ impl ReviewService for Review {
                     .await
             })
             .await
-    }
-}
-
-/// The caller, if the agreement in force makes it one of the SEA's own systems; every other caller gets the one answer.
-async fn own<T>(shared: &Shared, request: &Request<T>) -> Result<Caller, Failure> {
-    let caller = shared.caller(request)?;
-    let in_force = shared.standing(&caller).await.map_err(|failure| match failure {
-        Failure::Denied(_) => Failure::Withheld,
-        other => other,
-    })?;
-    if in_force.terms().population.rule == PopulationRule::EveryStudent { Ok(caller) } else { Err(Failure::Withheld) }
-}
-
-/// A registered steward, by the name in the request.
-fn steward<'t>(shared: &Shared, name: &'t str) -> Result<&'t str, Failure> {
-    let name = convert::name("steward", name)?.unwrap_or_default();
-    match shared.deps.agreements.stewards().find(name) {
-        Some(steward) if steward.registered.contains(shared.deps.clock.now()) => Ok(name),
-        _ => Err(Failure::Invalid { field: "steward", what: "a registered steward" }),
     }
 }
 

@@ -4,7 +4,7 @@
 //! records again, so that a record of several lines, or an element of an XML file, is the one that the facts came from.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader},
     ops::ControlFlow,
 };
@@ -60,6 +60,44 @@ pub struct KeptValue {
     pub text: Masked<String>,
     /// The elements that come of it, such as `enrollment.entry_date`; not told of XML.
     pub elements: Vec<String>,
+}
+
+/// What stands on a line of a file.
+#[derive(Clone, Debug)]
+pub struct KeptLine {
+    /// The line, from 1.
+    pub line: u32,
+    /// The records that begin on it; none where it was erased, or the file has no such line.
+    pub records: Vec<KeptRecord>,
+    /// It holds several records, and one student was asked about: none is shown.
+    pub is_shared: bool,
+}
+
+/// Whom a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// One student: a line that holds several records is not opened.
+    OneStudent,
+    /// The line, whoever it speaks of.
+    TheLine,
+}
+
+/// What stands on these lines of a kept file, line by line: each of them has its answer.
+pub fn find_lines(
+    kept: &mut dyn BufRead,
+    layout: &str,
+    lines: &BTreeSet<u32>,
+    about: About,
+) -> Result<Vec<KeptLine>, Error> {
+    let mut by_line: BTreeMap<u32, Vec<KeptRecord>> = lines.iter().map(|line| (*line, Vec::new())).collect();
+    for record in find(kept, layout, lines)? {
+        by_line.entry(record.line).or_default().push(record);
+    }
+    let lines = by_line.into_iter().map(|(line, records)| {
+        let is_shared = about == About::OneStudent && records.len() > 1;
+        KeptLine { line, records: if is_shared { Vec::new() } else { records }, is_shared }
+    });
+    Ok(lines.collect())
 }
 
 /// Records found so far.

@@ -1,39 +1,21 @@
 //! `intake lineage`: from facts to the lines of the files they came in, for the SEA's own stewards.
 
-use std::{collections::BTreeMap, io::BufRead, sync::Arc};
+use std::{collections::BTreeSet, io::BufRead, sync::Arc};
 
 use disclosure::{KeptFile, Trace, TracedFact, TracedFile};
-use intake::lineage::{self, KeptRecord, KeptValue};
+use intake::lineage::{self, About, KeptLine, KeptRecord, KeptValue};
 use serde_json::json;
 
 use super::super::{Outcome, own_ask, with_app};
 use crate::{args::Place, console};
 
-/// What stands on a line of a file.
-struct KeptLine {
-    line: u32,
-    records: Vec<KeptRecord>,
-    /// The line holds records of several students, and one student was asked about: none is shown.
-    is_shared: bool,
-}
-
 /// Traces, after the access has been entered in the ledger. Ends with 3 where a line was not found in its file.
 pub async fn run(place: &Place, what: Trace, by: &str) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
         let own = own_ask(app.own_consumer()?, "steward", by);
-        let is_about_one = matches!(what, Trace::Student(..));
-        let find = move |file: &KeptFile, lines: &_, kept: &mut dyn BufRead| {
-            let found = lineage::find(kept, &file.layout, lines).map_err(|error| error.to_string())?;
-            let mut by_line: BTreeMap<u32, Vec<KeptRecord>> =
-                std::collections::BTreeSet::iter(lines).map(|line| (*line, Vec::new())).collect();
-            for record in found {
-                by_line.entry(record.line).or_default().push(record);
-            }
-            let lines = by_line.into_iter().map(|(line, records)| {
-                let is_shared = is_about_one && records.len() > 1;
-                KeptLine { line, records: if is_shared { Vec::new() } else { records }, is_shared }
-            });
-            Ok(lines.collect::<Vec<_>>())
+        let about = if matches!(what, Trace::Student(..)) { About::OneStudent } else { About::TheLine };
+        let find = move |file: &KeptFile, lines: &BTreeSet<u32>, kept: &mut dyn BufRead| {
+            lineage::find_lines(kept, &file.layout, lines, about).map_err(|error| error.to_string())
         };
         let traced = disclosure::trace(app.disclosure(), &own, what, Arc::new(find)).await?;
         app.sequence().await?;
