@@ -102,6 +102,7 @@ impl Site {
             persona("nobody", "cssd", None, None, None),
             persona("steward", "sea", Some("steward"), None, None),
             persona("auditor", "sea", Some("auditor"), None, None),
+            persona("lawyer", "sea", Some("lawyer"), None, None),
             // A role that the agreement does not name.
             persona("clerk", "sea", Some("clerk"), None, None),
             untrained,

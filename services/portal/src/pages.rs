@@ -136,6 +136,7 @@ fn places(work: Option<Work>, words: &Words) -> Vec<(&'static str, &str)> {
             (audit::DESTRUCTION, &words.destruction),
             (terms::AGREEMENTS, &words.agreements),
         ],
+        Some(Work::Law) => vec![(terms::AGREEMENTS, &words.agreements)],
     }
 }
 
