@@ -24,6 +24,7 @@ use crate::world::{STUDENT, World, consumer, in_care, loaded_at, offense, regist
 mod browser;
 mod chromium;
 mod officials;
+mod reports;
 mod seen;
 mod sessions;
 mod sign_in;
