@@ -24,6 +24,7 @@ use crate::world::{STUDENT, World, consumer, in_care, loaded_at, offense, regist
 mod browser;
 mod chromium;
 mod officials;
+mod reports;
 mod seen;
 mod sessions;
 mod sign_in;
@@ -102,6 +103,7 @@ impl Site {
             persona("nobody", "cssd", None, None, None),
             persona("steward", "sea", Some("steward"), None, None),
             persona("auditor", "sea", Some("auditor"), None, None),
+            persona("lawyer", "sea", Some("lawyer"), None, None),
             // A role that the agreement does not name.
             persona("clerk", "sea", Some("clerk"), None, None),
             untrained,

@@ -99,6 +99,8 @@ pub struct Limits {
     pub page_bytes_max: usize,
     /// Clients on a page of a list.
     pub page_clients: usize,
+    /// Days that somebody's last look at a record, and a report that is answered, are remembered.
+    pub notes_days: u16,
     /// Without a request, after which a session is over.
     pub session_idle_ms: u64,
     /// After which a session is over, whatever goes on.
@@ -124,6 +126,7 @@ impl Default for Limits {
             body_bytes_max: 16 * 1024,
             page_bytes_max: 16 * 1024 * 1024,
             page_clients: 50,
+            notes_days: 400,
             session_idle_ms: 30 * 60 * 1000,
             session_ms: 8 * 60 * 60 * 1000,
             sign_in_ms: 10 * 60 * 1000,
@@ -188,6 +191,7 @@ impl Limits {
             ("body_bytes_max", self.body_bytes_max as u64),
             ("page_bytes_max", self.page_bytes_max as u64),
             ("page_clients", self.page_clients as u64),
+            ("notes_days", u64::from(self.notes_days)),
             ("session_idle_ms", self.session_idle_ms),
             ("session_ms", self.session_ms),
             ("sign_in_ms", self.sign_in_ms),

@@ -14,10 +14,13 @@
 //! Start with [`serve`], then `pages`; signing in is `oidc` and `pages::sign_in`.
 
 mod config;
+mod erase;
 mod error;
+mod look;
 mod oidc;
 mod pages;
 mod person;
+mod report;
 mod seal;
 mod server;
 mod session;
@@ -30,6 +33,7 @@ use std::{path::PathBuf, sync::Arc};
 use agreements::Agreements;
 use chrono_tz::Tz;
 pub use config::{ClaimNames, Config, Issuer, Limits, RoleMapping};
+pub use erase::erase;
 pub use error::Error;
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use oidc::sandbox::{Persona, Sandbox};

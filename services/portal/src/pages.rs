@@ -4,6 +4,7 @@ mod audit;
 mod batches;
 mod caseload;
 mod desk;
+mod report;
 mod review;
 mod sandbox;
 mod sheet;
@@ -79,6 +80,7 @@ pub(crate) fn router(portal: &Arc<Portal>) -> Router {
             get(at(|visit, _| Box::pin(caseload::show(visit)))).post(at(|visit, _| Box::pin(caseload::search(visit)))),
         )
         .route("/student/{handle}", get(at(|visit, handle| Box::pin(student::show(visit, handle)))))
+        .route("/student/{handle}/report", post(at(|visit, handle| Box::pin(report::file(visit, handle)))))
         .route("/student/{handle}/summary.pdf", get(at(|visit, handle| Box::pin(student::whole(visit, handle)))))
         .route("/student/{handle}/one-page.pdf", get(at(|visit, handle| Box::pin(student::one_page(visit, handle)))));
     router = looking_after(router);
@@ -103,6 +105,12 @@ fn looking_after(router: Router<Arc<Portal>>) -> Router<Arc<Portal>> {
             get(at(|v, handle| Box::pin(review::open(v, handle))))
                 .post(at(|v, handle| Box::pin(review::decide(v, handle)))),
         )
+        .route(report::REPORTS, both(|visit, _| Box::pin(report::list(visit))))
+        .route(
+            "/report/{handle}",
+            get(at(|v, handle| Box::pin(report::open(v, handle))))
+                .post(at(|v, handle| Box::pin(report::answer(v, handle)))),
+        )
         .route(batches::BATCHES, both(|visit, _| Box::pin(batches::list(visit))))
         .route("/batch/{number}", both(|visit, number| Box::pin(batches::show(visit, number))))
         .route("/batch/{number}/findings.csv", get(at(|visit, number| Box::pin(batches::download(visit, number)))))
@@ -124,6 +132,7 @@ fn places(work: Option<Work>, words: &Words) -> Vec<(&'static str, &str)> {
         Some(Work::Stewardship) => vec![
             (desk::DESK, &words.overview),
             (review::REVIEW, &words.review),
+            (report::REPORTS, &words.reports),
             (batches::BATCHES, &words.batches),
             (desk::NIGHTS, &words.jobs),
             (terms::AGREEMENTS, &words.agreements),
@@ -136,6 +145,7 @@ fn places(work: Option<Work>, words: &Words) -> Vec<(&'static str, &str)> {
             (audit::DESTRUCTION, &words.destruction),
             (terms::AGREEMENTS, &words.agreements),
         ],
+        Some(Work::Law) => vec![(terms::AGREEMENTS, &words.agreements)],
     }
 }
 

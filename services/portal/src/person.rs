@@ -26,6 +26,8 @@ pub(crate) enum Work {
     Stewardship,
     /// What was disclosed, to whom and why.
     Audit,
+    /// What agreements say, and nothing of any student.
+    Law,
 }
 
 impl Work {
@@ -34,14 +36,17 @@ impl Work {
         match role {
             "steward" => Some(Self::Stewardship),
             "auditor" => Some(Self::Audit),
+            "lawyer" => Some(Self::Law),
             _ => None,
         }
     }
 
-    /// What the SEA's agreement in force lets a role do. Who may follows from its terms: every student is its population, and it names the role.
+    /// What the SEA's agreement in force lets a role do. Who may follows from its terms: every student is its population, and it names the role. A
+    /// lawyer it need not name: one whom it does not name is given no record by it.
     pub(crate) fn in_force(terms: &Terms, role: &str) -> Option<Self> {
         let is_named = terms.access.roles.iter().any(|one| one.name == role);
-        Self::of_role(role).filter(|_| is_named && terms.population.rule == PopulationRule::EveryStudent)
+        let work = Self::of_role(role).filter(|work| is_named || *work == Self::Law);
+        work.filter(|_| terms.population.rule == PopulationRule::EveryStudent)
     }
 }
 

@@ -89,7 +89,22 @@ pub(crate) async fn begin(portal: &Portal, who: &Identified, standing: &Standing
         })
     })
     .await?;
+    sweep_notes(portal, at).await?;
     Ok(secret.to_text())
+}
+
+/// Forgets looks at records and answered reports whose time is over.
+async fn sweep_notes(portal: &Portal, at: DateTime<Utc>) -> Result<(), Failure> {
+    let before = at - TimeDelta::days(i64::from(portal.config.limits.notes_days));
+    pg::run_tx(&portal.deps.pool, "portal.sweep_notes", Role::Steward, |tx| {
+        Box::pin(async move {
+            store::look::sweep(tx, before).await?;
+            store::report::sweep(tx, before).await?;
+            Ok::<_, pg::Error>(())
+        })
+    })
+    .await?;
+    Ok(())
 }
 
 /// Who holds this cookie now. The issuer is asked again when it was not for a while, and a session ends when it says something else.

@@ -1,4 +1,7 @@
-//! All SQL of the portal: sessions, and sign-ins that were used up.
+//! All SQL of the portal: sessions, sign-ins that were used up, looks at records, and reports on what looks wrong in them.
+
+pub(crate) mod look;
+pub(crate) mod report;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;

@@ -104,9 +104,9 @@ impl<'p> Visit<'p> {
         self.with_work(&[Work::Audit])
     }
 
-    /// One of the SEA's stewards or auditors.
+    /// One of the SEA's stewards, auditors or lawyers: for what is about no student.
     pub(crate) fn official(&self) -> Result<&Session, Failure> {
-        self.with_work(&[Work::Stewardship, Work::Audit])
+        self.with_work(&[Work::Stewardship, Work::Audit, Work::Law])
     }
 
     /// All agencies with clients to choose from, behind the choice of none.

@@ -18,7 +18,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 
 /// The whole page.
 pub(crate) fn page(view: &View, layout: &Layout) -> String {
-    let mut page = Page { view, layout, out: String::with_capacity(STYLE.len() + 32_768) };
+    let mut page = Page { view, layout, marks: None, out: String::with_capacity(STYLE.len() + 32_768) };
     page.head();
     page.blocks();
     page.end();
@@ -26,8 +26,8 @@ pub(crate) fn page(view: &View, layout: &Layout) -> String {
 }
 
 /// What the page says, without what makes it a page: to stand in the `main` of another one, which brings [`STYLE`].
-pub(crate) fn part(view: &View, layout: &Layout) -> String {
-    let mut page = Page { view, layout, out: String::with_capacity(32_768) };
+pub(crate) fn part(view: &View, layout: &Layout, marks: Option<&Marks<'_>>) -> String {
+    let mut page = Page { view, layout, marks, out: String::with_capacity(32_768) };
     page.blocks();
     page.element("p", " class=\"note\"", &view.footer);
     page.out
@@ -35,7 +35,7 @@ pub(crate) fn part(view: &View, layout: &Layout) -> String {
 
 /// The page of a list, whose layout is one table, up to its first row: its rows may not all be there at once.
 pub(crate) fn opened_table(view: &View, layout: &Layout) -> String {
-    let mut page = Page { view, layout, out: String::with_capacity(STYLE.len() + 32_768) };
+    let mut page = Page { view, layout, marks: None, out: String::with_capacity(STYLE.len() + 32_768) };
     page.head();
     page.opening();
     for (section, strings) in layout.sections.iter().zip(&view.sections) {
@@ -46,7 +46,7 @@ pub(crate) fn opened_table(view: &View, layout: &Layout) -> String {
 
 /// Rows of it.
 pub(crate) fn table_rows(view: &View, layout: &Layout, rows: &[Vec<CellText>]) -> String {
-    let mut page = Page { view, layout, out: String::new() };
+    let mut page = Page { view, layout, marks: None, out: String::new() };
     for section in &layout.sections {
         page.rows(section, rows);
     }
@@ -55,7 +55,7 @@ pub(crate) fn table_rows(view: &View, layout: &Layout, rows: &[Vec<CellText>]) -
 
 /// The rest of it, with what stands there where there are no rows.
 pub(crate) fn closed_table(view: &View, layout: &Layout, message: Option<&str>) -> String {
-    let mut page = Page { view, layout, out: String::new() };
+    let mut page = Page { view, layout, marks: None, out: String::new() };
     for section in &layout.sections {
         page.table_end(section, message);
     }
@@ -63,9 +63,18 @@ pub(crate) fn closed_table(view: &View, layout: &Layout, message: Option<&str>) 
     page.out
 }
 
+/// Rows of tables, and values of cards, that are marked.
+pub struct Marks<'m> {
+    /// What stands beside them.
+    pub word: &'m str,
+    /// Whether a row is marked: by the id of its block, and its place there.
+    pub is_marked: &'m dyn Fn(&str, usize) -> bool,
+}
+
 struct Page<'a> {
     view: &'a View,
     layout: &'a Layout,
+    marks: Option<&'a Marks<'a>>,
     out: String,
 }
 
@@ -179,9 +188,13 @@ impl Page<'_> {
         match (&strings.message, strings.rows.first()) {
             (None, Some(row)) => {
                 self.raw("<dl>\n");
-                for (column, cell) in section.columns.iter().zip(row) {
-                    self.raw("<div>");
-                    self.element("dt", "", &column.title);
+                for (place, (column, cell)) in section.columns.iter().zip(row).enumerate() {
+                    let mark = self.mark(section, place);
+                    self.raw(if mark.is_some() { "<div class=\"new\">" } else { "<div>" });
+                    match mark {
+                        Some(word) => self.element("dt", "", &format!("{} ({word})", column.title)),
+                        None => self.element("dt", "", &column.title),
+                    }
                     let language = if column.key == "name" { self.view.name_language.clone() } else { None };
                     self.cell("dd", "", cell, language.as_deref());
                     self.raw("</div>\n");
@@ -196,6 +209,12 @@ impl Page<'_> {
         if section.level == 0 {
             self.source(strings);
         }
+    }
+
+    /// What stands beside a row, if it is marked.
+    fn mark(&self, section: &Section, place: usize) -> Option<String> {
+        let marks = self.marks.filter(|marks| (marks.is_marked)(&section.id, place))?;
+        Some(marks.word.to_owned())
     }
 
     /// A value with its direction and language, or our words about its absence.
@@ -240,8 +259,9 @@ impl Page<'_> {
     }
 
     fn rows(&mut self, section: &Section, rows: &[Vec<CellText>]) {
-        for row in rows {
-            self.raw("<tr role=\"row\">\n");
+        for (place, row) in rows.iter().enumerate() {
+            let mark = self.mark(section, place);
+            self.raw(if mark.is_some() { "<tr role=\"row\" class=\"new\">\n" } else { "<tr role=\"row\">\n" });
             for (i, (column, cell)) in section.columns.iter().zip(row).enumerate() {
                 let mut classes = Vec::from(if column.align == Align::Right { &["number"][..] } else { &[] });
                 classes.extend(opens(&section.columns, i).then_some("opens"));
@@ -249,7 +269,7 @@ impl Page<'_> {
                 let class =
                     if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
                 if i == 0 {
-                    self.cell("th", &format!(" role=\"rowheader\" scope=\"row\"{class}"), cell, None);
+                    self.row_head(&class, cell, mark.as_deref());
                 } else {
                     let label = label(column).replace('&', "&amp;").replace('"', "&quot;");
                     self.cell("td", &format!(" role=\"cell\" data-label=\"{label}\"{class}"), cell, None);
@@ -257,6 +277,17 @@ impl Page<'_> {
             }
             self.raw("</tr>\n");
         }
+    }
+
+    /// The first cell of a row, with the mark of the row, if it has one.
+    fn row_head(&mut self, class: &str, cell: &CellText, mark: Option<&str>) {
+        let Some(mark) = mark else {
+            return self.cell("th", &format!(" role=\"rowheader\" scope=\"row\"{class}"), cell, None);
+        };
+        self.out.extend(["<th role=\"rowheader\" scope=\"row\"", class, ">"]);
+        self.cell("span", "", cell, None);
+        self.element("small", " class=\"mark\"", mark);
+        self.raw("</th>\n");
     }
 
     fn table_end(&mut self, section: &Section, message: Option<&str>) {

@@ -42,8 +42,12 @@ pub use batch::{Batch, Failure, RenderReport, render_path};
 pub use config::{Config, Signature, TimeStamp, Token, WhenUnavailable};
 pub use error::Error;
 pub use from_disclosure::{from_disclosure, latest_stay};
+pub use html::Marks;
 pub use layout::Language;
 pub use listing::{Listing, ListingColumn, ListingPage, listing_page};
 pub use message::to_message;
 pub use model::{Summary, from_json};
-pub use render::{Form, Origin, RenderOptions, Renderer, RendererOptions, WEB_STYLE, Worker, issue, render, web_part};
+pub use render::{
+    Form, Origin, RenderOptions, Renderer, RendererOptions, WEB_STYLE, WebBlock, Worker, issue, render, web_blocks,
+    web_part, web_titles,
+};

@@ -9,14 +9,14 @@ use crate::{
     brief::compose_brief,
     compose::compose,
     fonts::FontSet,
-    html,
-    layout::{Extent, Language, shipped},
+    html::{self, Marks},
+    layout::{Extent, Kind, Language, Section, shipped},
     message,
     model::Summary,
     paint::paint,
     sign::{Seal, sign},
     text::Typesetter,
-    view::View,
+    view::{CellText, SectionView, View},
 };
 
 /// Where a summary comes from, which decides what it may say of itself.
@@ -150,9 +150,67 @@ impl Worker<'_> {
 }
 
 /// The blocks of the web page as a part of another page, which brings [`WEB_STYLE`]. It has neither script nor style in it.
-pub fn web_part(summary: &Summary, origin: Origin, language: Language) -> Result<String, Error> {
+pub fn web_part(
+    summary: &Summary,
+    origin: Origin,
+    language: Language,
+    marks: Option<&Marks<'_>>,
+) -> Result<String, Error> {
     let layout = shipped(language, Extent::Whole);
-    Ok(html::part(&View::new(summary, origin, layout)?, layout))
+    Ok(html::part(&View::new(summary, origin, layout)?, layout, marks))
+}
+
+/// A block of the web page, as far as it tells what is new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebBlock {
+    /// Its id, the same in every language.
+    pub id: &'static str,
+    /// Its title in the language asked for; empty: it has none.
+    pub title: String,
+    /// What it says, row by row in the order of the page, the same in every language: of a card each value is a row. Its age is no part of it.
+    pub rows: Vec<String>,
+    /// Another block says it all, and more.
+    pub is_repeated: bool,
+}
+
+/// What the blocks of the web page say.
+pub fn web_blocks(summary: &Summary, origin: Origin, language: Language) -> Result<Vec<WebBlock>, Error> {
+    // What is told apart is what English readers see.
+    let plain = shipped(Language::English, Extent::Whole);
+    let view = View::new(summary, origin, plain)?;
+    let titled = shipped(language, Extent::Whole).sections.iter();
+    let blocks = plain.sections.iter().zip(&view.sections).zip(titled);
+    let blocks = blocks.filter(|((section, _), _)| matches!(section.kind, Kind::Card | Kind::Table));
+    let blocks = blocks.map(|((section, strings), titled)| WebBlock {
+        id: &section.id,
+        title: titled.title.clone(),
+        rows: said(section, strings),
+        is_repeated: section.full.is_some(),
+    });
+    Ok(blocks.collect())
+}
+
+/// The ids and titles of the blocks of every web page that no other block repeats.
+pub fn web_titles(language: Language) -> Vec<(&'static str, &'static str)> {
+    let sections = shipped(language, Extent::Whole).sections.iter();
+    let blocks = sections.filter(|one| matches!(one.kind, Kind::Card | Kind::Table) && one.full.is_none());
+    blocks.map(|one| (one.id.as_str(), one.title.as_str())).collect()
+}
+
+/// Between the cells of a row.
+const CELL: &str = "\u{1f}";
+
+fn said(section: &Section, strings: &SectionView) -> Vec<String> {
+    if let Some(message) = &strings.message {
+        return vec![message.clone()];
+    }
+    let texts = |row: &Vec<CellText>| row.iter().map(|cell| cell.text.clone()).collect::<Vec<_>>();
+    match (section.kind, strings.rows.first()) {
+        (Kind::Card, Some(row)) => {
+            section.columns.iter().zip(texts(row)).map(|(column, text)| [&column.key, CELL, &text].concat()).collect()
+        }
+        _ => strings.rows.iter().map(|row| texts(row).join(CELL)).collect(),
+    }
 }
 
 /// The style sheet of the web page and of its parts.

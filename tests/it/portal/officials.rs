@@ -30,6 +30,23 @@ pub fn first_case(list: &Answer) -> String {
     text[at..].split('"').next().unwrap().to_owned()
 }
 
+/// A file with one good row and one that is wrong.
+pub async fn fault(site: &Site) -> ::intake::Receipt {
+    let bad = crate::world::with(&registration(crate::world::OTHER), &[("birth_date", "13452010")]);
+    let bytes = crate::world::file_of("sasid-2.1x", &[registration("9900000033"), bad]);
+    let limits = ::intake::load::Limits { quarantined_share_max: 1.0, ..Default::default() };
+    site.world.load_within("sasid-2.1x", &bytes, loaded_at(), &limits).await
+}
+
+/// Our own number of the student.
+pub async fn student_number(site: &Site) -> String {
+    let sql = format!(
+        "SELECT x.student_id::text FROM identity.crosswalk AS x JOIN identity.source_person AS p USING (source_person_id)
+        WHERE p.state_id = '{STUDENT}' AND x.to_at IS NULL"
+    );
+    site.world.db.superuser().await.fetch_one(sqlx::AssertSqlSafe(sql)).await.unwrap().get(0)
+}
+
 /// The value of a hidden field of a page.
 fn hidden(page: &Answer, name: &str) -> String {
     let text = page.text();
@@ -39,38 +56,52 @@ fn hidden(page: &Answer, name: &str) -> String {
 }
 
 /// Which pages are whose: the address, whether a form can be sent to it, and for whom it is.
-const PAGES: [(&str, &[&str]); 14] = [
+pub const PAGES: [(&str, &[&str]); 17] = [
     ("/caseload", &["officer", "worker"]),
     ("/desk", &["steward"]),
     ("/review", &["steward"]),
     ("/case/x", &["steward"]),
+    ("/reports", &["steward"]),
+    ("/report/x", &["steward"]),
     ("/batches", &["steward"]),
     ("/batch/1", &["steward"]),
     ("/batch/1/findings.csv", &["steward"]),
     ("/nights", &["steward"]),
     ("/explain", &["steward"]),
-    ("/agreements", &["steward", "auditor"]),
-    ("/agreement/sea_access~3", &["steward", "auditor"]),
+    ("/agreements", &["steward", "auditor", "lawyer"]),
+    ("/agreement/sea_access~3", &["steward", "auditor", "lawyer"]),
     ("/ledger", &["auditor"]),
     ("/record", &["auditor"]),
     ("/log", &["auditor"]),
+    ("/destruction", &["auditor"]),
 ];
 /// Everybody who can sign in.
-const PEOPLE: [&str; 5] = ["officer", "worker", "steward", "auditor", "clerk"];
+const PEOPLE: [&str; 6] = ["officer", "worker", "steward", "auditor", "lawyer", "clerk"];
 
 #[tokio::test]
 async fn each_page_is_for_its_own_role_and_for_nobody_else() {
     let site = site(Limits::default()).await;
     for who in PEOPLE {
         let mut browser = site.signed_in(who).await;
-        for (address, whose) in PAGES.into_iter().chain([("/destruction", &["auditor"][..])]) {
+        for (address, whose) in PAGES {
             let answer = browser.get_only(address).await;
             // What is no case, no batch or no handle is not found, by whom it is for.
             let is_refused = answer.status == 403 && answer.text().contains("not part of your role");
             assert_eq!(is_refused, !whose.contains(&who), "{who} at {address}: {}", answer.status);
             assert!(answer.status != 500 && answer.header("cache-control") == Some("no-store"), "{who} at {address}");
         }
-        for address in ["/review", "/case/x", "/batches", "/batch/1", "/explain", "/ledger", "/record"] {
+        for address in [
+            "/review",
+            "/case/x",
+            "/reports",
+            "/report/x",
+            "/student/x/report",
+            "/batches",
+            "/batch/1",
+            "/explain",
+            "/ledger",
+            "/record",
+        ] {
             let answer = browser.post_only(address, &[("form_token", "x"), ("agency", "dcf")]).await;
             assert_eq!(answer.status, 403, "{who} sends a forged form to {address}");
         }
@@ -165,10 +196,7 @@ async fn a_steward_decides_on_a_pair_and_takes_it_back() {
 #[tokio::test]
 async fn a_steward_reads_what_came_and_what_was_wrong() {
     let site = site(Limits::default()).await;
-    let bad = crate::world::with(&registration(crate::world::OTHER), &[("birth_date", "13452010")]);
-    let bytes = crate::world::file_of("sasid-2.1x", &[registration("9900000033"), bad]);
-    let limits = ::intake::load::Limits { quarantined_share_max: 1.0, ..Default::default() };
-    let receipt = site.world.load_within("sasid-2.1x", &bytes, loaded_at(), &limits).await;
+    let receipt = fault(&site).await;
     assert_eq!(receipt.counts.quarantined, 1);
     let mut browser = site.signed_in("steward").await;
     let list = browser.get("/batches").await;
@@ -217,6 +245,24 @@ async fn agreements_nights_and_decisions_are_told_in_words() {
     assert!(site.world.entries().await.iter().any(|entry| entry.kind == "access"));
     let asked = [("agency", "cssd"), ("client", ""), ("student", ""), ("form_token", &*desk.form_token())];
     assert_eq!(browser.post("/explain", &asked).await.status, 400);
+    site.end().await;
+}
+
+#[tokio::test]
+async fn a_lawyer_reads_agreements_and_no_record() {
+    let site = site(Limits::default()).await;
+    let mut officer = site.signed_in("officer").await;
+    let address = first_client(&officer.get("/caseload").await);
+    let mut browser = site.signed_in("lawyer").await;
+    let list = browser.get("/").await.text();
+    assert!(list.contains("/agreement/sea_access~3") && !list.contains("href=\"/desk\""), "{list}");
+    let one = browser.get("/agreement/sea_access~3").await.text();
+    assert!(one.contains("Policy matrix") && one.contains("Amendments"), "{one}");
+    assert!(site.world.entries().await.is_empty(), "an agreement is about no student");
+    for record in [&*address, &*format!("{address}/summary.pdf"), "/student/x"] {
+        assert_eq!(browser.get_only(record).await.status, 403, "{record}");
+    }
+    assert!(site.world.entries().await.is_empty(), "a page of another role is refused before anything is asked");
     site.end().await;
 }
 

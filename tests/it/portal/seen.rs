@@ -128,6 +128,10 @@ async fn everything_works_where_scripts_are_blocked() {
     assert!(browser.text().await.contains("Cerrar sesión"));
     browser.click(".clients tbody a").await;
     assert!(browser.text().await.contains("Quince"));
+    browser.write("#note", "esto no").await;
+    browser.click(".wrong button").await;
+    assert!(browser.text_in(".wrong table").await.contains("espera a un administrador"));
+    desk.says_nothing_of_a_student().await;
     browser.click("form[action='/sign-out'] button").await;
     assert!(browser.address().await.contains("/sign-in"));
     desk.end().await;
@@ -150,6 +154,13 @@ async fn the_keyboard_alone_is_enough() {
     browser.press(ENTER).await;
     assert!(browser.text().await.contains("Quince"));
     desk.tab_to("a[href$='summary.pdf']").await;
+    desk.tab_to("#note").await;
+    for key in ["n", "o"] {
+        browser.press(key).await;
+    }
+    desk.tab_to(".wrong button").await;
+    browser.press(ENTER).await;
+    assert!(browser.text_in(".wrong table").await.contains("waits for a steward"));
     desk.tab_to("form[action='/sign-out'] button").await;
     browser.press(ENTER).await;
     assert!(browser.text().await.contains("You are signed out"));
@@ -176,28 +187,90 @@ async fn anothers_student_looks_like_nobody_in_the_browser_too() {
     desk.end().await;
 }
 
-/// Every page that somebody can come to: a name, who, and what they click from where they begin.
-const PAGES: [(&str, &str, &str, &[&str]); 19] = [
+/// What somebody does on the way to a page.
+#[derive(Clone, Copy)]
+enum Step {
+    Click(&'static str),
+    /// Writes into a field, which takes days as their year, month and day too.
+    Write(&'static str, &'static str),
+}
+use Step::{Click, Write};
+
+/// What stands for the number of the student in what is written.
+const NUMBER: &str = "(the student's number)";
+/// The first row of a list.
+const FIRST: Step = Click(".clients tbody a");
+/// A form's own button.
+const SEND: Step = Click("main .filter button");
+
+/// Every page that somebody can come to: a name, who, where they begin, and what they do from there. What only somebody of another role is shown too is
+/// here for each role.
+const PAGES: [(&str, &str, &str, &[Step]); 34] = [
     ("sign-in", "", "/sign-in", &[]),
     ("personas", "", "/sign-in/begin", &[]),
     ("caseload", "officer", "/caseload", &[]),
-    ("caseload-office", "worker", "/caseload", &[]),
-    ("record", "officer", "/caseload", &[".clients tbody a"]),
+    ("caseload-searched", "officer", "/caseload", &[Write("#search", "nobody"), Click(".search button")]),
+    ("record", "officer", "/caseload", &[FIRST]),
+    (
+        "record-reported",
+        "officer",
+        "/caseload",
+        &[FIRST, Write("#note", "This is not the school."), Click(".wrong button")],
+    ),
     ("not-available", "officer", "/student/x", &[]),
     ("not-found", "officer", "/nothing", &[]),
+    ("not-yours", "officer", "/desk", &[]),
+    ("caseload-office", "worker", "/caseload", &[]),
+    ("record-office", "worker", "/caseload", &[FIRST]),
+    ("no-work", "clerk", "/", &[]),
     ("desk", "steward", "/desk", &[]),
     ("review", "steward", "/review", &[]),
-    ("case", "steward", "/review", &[".clients tbody a"]),
+    ("case", "steward", "/review", &[FIRST]),
+    ("reports", "steward", "/reports", &[]),
+    ("report", "steward", "/reports", &[FIRST]),
+    ("report-answered", "steward", "/reports", &[FIRST, Click("#outcome option[value='passed_on']"), SEND]),
     ("batches", "steward", "/batches", &[]),
-    ("batch", "steward", "/batches", &[".clients tbody a"]),
+    ("batch", "steward", "/batches", &[Click(".clients tbody tr:last-child a")]),
+    ("batch-findings", "steward", "/batches", &[FIRST]),
     ("nights", "steward", "/nights", &[]),
     ("explain", "steward", "/explain", &[]),
+    ("explained", "steward", "/explain", &[Write("#client", "C10"), Click("#agency option[value='cssd']"), SEND]),
     ("agreements", "steward", "/agreements", &[]),
-    ("agreement", "steward", "/agreements", &[".clients tbody a"]),
+    ("agreement", "steward", "/agreements", &[FIRST]),
     ("ledger", "auditor", "/ledger", &[]),
+    ("ledger-searched", "auditor", "/ledger", &[Click("#kind option[value='disclosure']"), SEND]),
+    ("record-asked", "auditor", "/record", &[]),
+    ("record-of-disclosures", "auditor", "/record", &[Write("#student", NUMBER), SEND]),
     ("checkpoint", "auditor", "/log", &[]),
     ("destruction", "auditor", "/destruction", &[]),
+    ("agreements-audited", "auditor", "/agreements", &[FIRST]),
+    ("agreement-lawyer", "lawyer", "/agreements", &[FIRST]),
 ];
+
+#[test]
+fn every_page_of_every_role_is_looked_at() {
+    for (address, whose) in officials::PAGES {
+        // A file is no page; the rest is told by what its address begins with.
+        let kind = address.split('/').nth(1).unwrap();
+        let list = match kind {
+            "case" => "review",
+            "batch" => "batches",
+            "report" => "reports",
+            "agreement" => "agreements",
+            kind => kind,
+        };
+        for who in whose {
+            let begins = |begin: &str| begin.strip_prefix('/') == Some(list);
+            let is_deep = list != kind;
+            let is_seen = PAGES.iter().any(|(_, of, begin, steps)| {
+                of == who
+                    && begins(begin)
+                    && (!is_deep || matches!(steps, [Click(selector), ..] if selector.ends_with('a')))
+            });
+            assert!(is_seen || address.ends_with(".csv"), "nobody looks at {address} as {who}");
+        }
+    }
+}
 
 #[tokio::test]
 async fn every_page_is_for_everybody_to_read() {
@@ -206,9 +279,11 @@ async fn every_page_is_for_everybody_to_read() {
         pass_over("axe-core is not installed (deploy/examples/install axe, THROUGHLINE_AXE)");
     }
     let Some(desk) = Desk::new(Scripts::Run).await else { return };
+    officials::fault(&desk.site).await;
+    let student = officials::student_number(&desk.site).await;
     let browser = &desk.browser;
     let mut signed_in = "";
-    for (name, who, begin, clicks) in PAGES {
+    for (name, who, begin, steps) in PAGES {
         if who != signed_in && !who.is_empty() {
             if !signed_in.is_empty() {
                 browser.click("form[action='/sign-out'] button").await;
@@ -222,8 +297,11 @@ async fn every_page_is_for_everybody_to_read() {
                 browser.click(&format!("form[action='/language'] button[value='{language}']")).await;
                 desk.go(begin).await;
             }
-            for selector in clicks {
-                browser.click(selector).await;
+            for step in steps {
+                match *step {
+                    Click(selector) => browser.click(selector).await,
+                    Write(selector, text) => browser.write(selector, &text.replace(NUMBER, &student)).await,
+                }
             }
             desk.says_nothing_of_a_student().await;
             for theme in Theme::ALL {

@@ -74,6 +74,8 @@ const TABLES: &[&str] = &[
     "disclosure.delivered",
     "disclosure.recall",
     "disclosure.withdrawal",
+    "portal.look",
+    "portal.report",
 ];
 
 /// Runs an erase command.
@@ -488,6 +490,9 @@ async fn records(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
                     approved_by: &erasure.order.approved_by,
                 };
                 disclosure::erase::erase(tx, app.disclosure(), ask, what).await?;
+                let clients: Vec<_> =
+                    subject.clients.iter().map(|one| (one.consumer.clone(), one.person_key.clone())).collect();
+                portal::erase(tx, &subject.students, &clients).await?;
                 if erasure.is_whole() {
                     tx.act_as(Role::Agreements).await?;
                     for client in subject.clients.iter().filter(|client| client.is_current) {

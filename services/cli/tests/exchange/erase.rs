@@ -131,7 +131,24 @@ pub fn prepare(place: &Place) {
     }
     let mut server = Server::start(place);
     assert!(kept(&mut server).contains("07172010"), "files are kept as received");
+    let said = format!("{} is not {} of incident {}", MARKERS[1], MARKERS[5], MARKERS[6]);
+    for sql in [report(&said), LOOK.to_owned()] {
+        assert_eq!(server.query(&[&sql, " RETURNING person_key"].concat()), ["D7"]);
+    }
     server.stop();
+}
+
+/// Somebody of the agency has looked at the record, and said what looks wrong in it.
+const LOOK: &str = "INSERT INTO portal.look (consumer, person_key, viewer, student_id, looked_at, seen)
+    SELECT 'dcf', 'D7', decode(repeat('07', 32), 'hex'), x.student_id, '2026-11-20', '{}'
+    FROM identity.crosswalk AS x JOIN identity.source_person AS p USING (source_person_id) WHERE p.state_id = '9907070717'";
+
+fn report(said: &str) -> String {
+    format!(
+        "INSERT INTO portal.report (consumer, person_key, viewer, student_id, reported_by, reported_at, block, note)
+        SELECT 'dcf', 'D7', decode(repeat('07', 32), 'hex'), x.student_id, 'somebody', '2026-11-20', 'discipline', '{said}'
+        FROM identity.crosswalk AS x JOIN identity.source_person AS p USING (source_person_id) WHERE p.state_id = '9907070717'"
+    )
 }
 
 /// A file outside the program's folders that names a person of the state.
@@ -165,6 +182,8 @@ fn an_erased_student_is_nowhere_and_stays_gone() {
     let asked = erase(&place, &["--state-id-file", &state_id(&place, MARKERS[0])]);
     let student = asked["student"].as_str().expect("an id").to_owned();
     check_gone(&place, "after the erasure");
+    let told = "SELECT (SELECT count(*) FROM portal.look) + (SELECT count(*) FROM portal.report)";
+    assert_eq!(query(&place, told), ["0"], "who looked, and what looked wrong to them, is gone");
     assert!(!place.path("own/xlsx/histories.xlsx").exists(), "a workbook goes as a whole");
     assert!(
         !place.path("own/parquet/student.parquet").exists(),

@@ -23,48 +23,61 @@ pub(super) const BATCHES: &str = "/batches";
 /// Findings of a file for download; a batch with more says so in its folder on the server.
 const DOWNLOAD_MAX: u32 = batches::PAGE_MAX;
 
-/// The columns that receipts have.
-fn columns(words: &Words) -> [(&str, Align); 10] {
+/// How much of its receipt a row shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// What tells whether somebody has to look.
+    Gist,
+    Whole,
+}
+
+/// The columns of a receipt, and whether each is of its gist.
+fn columns(words: &Words) -> [(&str, Align, bool); 10] {
     [
-        (&words.column_file, Align::Text),
-        (&words.column_layout, Align::Text),
-        (&words.column_received, Align::Number),
-        (&words.column_state, Align::Text),
-        (&words.column_rows_in, Align::Number),
-        (&words.column_loaded, Align::Number),
-        (&words.column_unchanged, Align::Number),
-        (&words.column_superseded, Align::Number),
-        (&words.column_quarantined, Align::Number),
-        (&words.column_control, Align::Number),
+        (&words.column_file, Align::Text, true),
+        (&words.column_layout, Align::Text, false),
+        (&words.column_received, Align::Number, true),
+        (&words.column_state, Align::Text, true),
+        (&words.column_rows_in, Align::Number, true),
+        (&words.column_loaded, Align::Number, true),
+        (&words.column_unchanged, Align::Number, false),
+        (&words.column_superseded, Align::Number, false),
+        (&words.column_quarantined, Align::Number, true),
+        (&words.column_control, Align::Number, false),
     ]
 }
 
 /// The batches as rows that lead to each.
-pub(super) fn table(words: &Words, all: &[Batch]) -> Table {
-    let mut table = Table::new(&words.batches, &words.batches_none, &columns(words));
+pub(super) fn table(words: &Words, all: &[Batch], shown: Shown) -> Table {
+    let is_shown = |is_gist: bool| is_gist || shown == Shown::Whole;
+    let columns = columns(words);
+    let named: Vec<(&str, Align)> =
+        columns.iter().filter(|one| is_shown(one.2)).map(|(name, align, _)| (*name, *align)).collect();
+    let mut table = Table::new(&words.batches, &words.batches_none, &named);
     table.rows = all
         .iter()
         .map(|one| {
-            let counts = one.counts;
-            let numbers = [
-                counts.rows_in,
-                counts.loaded,
-                counts.unchanged,
-                counts.superseded,
-                counts.quarantined,
-                counts.control,
-            ];
-            let state = if one.refused.is_some() { Cell::marked(&one.state) } else { Cell::from(&one.state) };
-            let named = [
-                Cell::link(format!("{} (#{})", one.file, one.id), format!("/batch/{}", one.id)),
-                Cell::from(&one.layout),
-                Cell::from(one.received_at.format("%Y-%m-%d %H:%M")),
-                state,
-            ];
-            named.into_iter().chain(numbers.into_iter().map(Cell::from)).collect()
+            let cells = row(one).into_iter().zip(&columns).filter(|(_, column)| is_shown(column.2));
+            cells.map(|(cell, _)| cell).collect()
         })
         .collect();
     table
+}
+
+fn row(one: &Batch) -> [Cell; 10] {
+    let counts = one.counts;
+    [
+        Cell::link(format!("{} (#{})", one.file, one.id), format!("/batch/{}", one.id)),
+        Cell::from(&one.layout),
+        Cell::from(one.received_at.format("%Y-%m-%d %H:%M")),
+        if one.refused.is_some() { Cell::marked(&one.state) } else { Cell::from(&one.state) },
+        Cell::from(counts.rows_in),
+        Cell::from(counts.loaded),
+        Cell::from(counts.unchanged),
+        Cell::from(counts.superseded),
+        Cell::from(counts.quarantined),
+        Cell::from(counts.control),
+    ]
 }
 
 /// All of them, the latest first.
@@ -85,7 +98,7 @@ pub(super) async fn list(visit: &mut Visit<'_>) -> Result<Response, Failure> {
         hidden: vec![("before", last.id.to_string())],
         button: words.show_more.clone(),
     });
-    let part = Part { table: Some(table(words, &all)), onward, ..Part::default() };
+    let part = Part { table: Some(table(words, &all, Shown::Whole)), onward, ..Part::default() };
     sheet::show(visit, &words.batches, (&words.batches_about, None), vec![part])
 }
 

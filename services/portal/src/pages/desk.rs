@@ -13,6 +13,7 @@ use scheduler::{Job, State};
 use super::{
     batches,
     caseload::ask,
+    report,
     review::REVIEW,
     sheet::{self, Align, Cell, Field, Form, Part, Table, sent},
 };
@@ -31,6 +32,8 @@ pub(super) const NIGHTS: &str = "/nights";
 pub(super) const EXPLAIN: &str = "/explain";
 /// Batches that the desk shows.
 const BATCHES_SHOWN: u32 = 5;
+/// Reports that the desk shows.
+const REPORTS_SHOWN: i64 = 5;
 /// Nights of each agency that are shown.
 const NIGHTS_SHOWN: i64 = 5;
 /// So long after it was due a night that is not done asks for somebody.
@@ -55,7 +58,7 @@ pub(super) async fn record_look(visit: &Visit<'_>, session: &Session, what: &str
 /// The desk.
 pub(super) async fn show(visit: &mut Visit<'_>) -> Result<Response, Failure> {
     let visit = &*visit;
-    visit.steward()?;
+    let session = visit.steward()?;
     let words = visit.words();
     let now = visit.portal.deps.clock.now();
     let (queues, _) = review::stats(visit.portal.disclosure(), now - FIGURES).await?;
@@ -79,9 +82,11 @@ pub(super) async fn show(visit: &mut Visit<'_>) -> Result<Response, Failure> {
         .collect();
     let latest = intake::batches::list(&visit.portal.deps.pool, None, BATCHES_SHOWN).await?;
     let jobs = jobs(visit).await?;
+    let reports = report::list_open(visit, REPORTS_SHOWN).await?;
     let parts = vec![
         Part { table: Some(waiting), ..Part::named(&words.review) },
-        Part { table: Some(batches::table(words, &latest)), ..Part::named(&words.batches) },
+        Part { table: Some(report::table(visit, session, &reports)), ..Part::named(&words.reports) },
+        Part { table: Some(batches::table(words, &latest, batches::Shown::Gist)), ..Part::named(&words.batches) },
         Part { table: Some(nights_table(words, &jobs, now)), ..Part::named(&words.jobs) },
     ];
     sheet::show(visit, &words.overview, (&words.overview_about, None), parts)

@@ -83,7 +83,14 @@ pub(super) struct Field {
     pub(super) value: String,
     /// What can be chosen, value and word; none: it is written.
     pub(super) choices: Vec<(String, String)>,
+    /// Letters that can be written.
+    pub(super) length_max: usize,
+    /// It takes several lines.
+    pub(super) is_long: bool,
 }
+
+/// Letters of a field, where nothing else is said.
+const LENGTH_MAX: usize = 100;
 
 impl Field {
     pub(super) fn text(visit: &Visit<'_>, name: &'static str, label: &str) -> Self {
@@ -96,7 +103,13 @@ impl Field {
 
     fn of(visit: &Visit<'_>, name: &'static str, label: &str, kind: &'static str) -> Self {
         let value = sent(visit, name).to_owned();
-        Self { name, label: label.to_owned(), kind, value, choices: Vec::new() }
+        let (choices, length_max) = (Vec::new(), LENGTH_MAX);
+        Self { name, label: label.to_owned(), kind, value, choices, length_max, is_long: false }
+    }
+
+    /// Several lines of text.
+    pub(super) fn long(visit: &Visit<'_>, name: &'static str, label: &str, length_max: usize) -> Self {
+        Self { length_max, is_long: true, ..Self::of(visit, name, label, "text") }
     }
 
     /// One of several.

@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, system::SystemEntropy};
 
-/// Roles that the sandbox's people have, by party: as the shipped agreements name them.
-const PERSONAS: [(&str, &str, &str, &str); 5] = [
+/// Roles that the sandbox's people have, by party: as the shipped agreements name them, and a lawyer, whom the SEA's gives no record.
+const PERSONAS: [(&str, &str, &str, &str); 6] = [
     ("cssd", "probation_officer", "Olivia Officer", "probation officer of CSSD, with a caseload"),
     ("cssd", "probation_supervisor", "Sam Supervisor", "supervisor of a CSSD office"),
     ("dcf", "caseworker", "Wanda Worker", "worker of one DCF office"),
     ("sea", "steward", "Stella Steward", "data steward of the state education agency"),
     ("sea", "auditor", "Audrey Auditor", "auditor of the state education agency"),
+    ("sea", "lawyer", "Leonora Lawyer", "lawyer of the state education agency: reads agreements, and no record"),
 ];
 /// How long ago they were trained.
 const TRAINED_DAYS_AGO: i64 = 100;
