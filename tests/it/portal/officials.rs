@@ -31,7 +31,7 @@ pub fn first_case(list: &Answer) -> String {
 }
 
 /// A file with one good row and one that is wrong.
-pub async fn fault(site: &Site) -> ::intake::Receipt {
+pub async fn fault(site: &Site) -> ::intake::load::Receipt {
     let bad = crate::world::with(&registration(crate::world::OTHER), &[("birth_date", "13452010")]);
     let bytes = crate::world::file_of("sasid-2.1x", &[registration("9900000033"), bad]);
     let limits = ::intake::load::Limits { quarantined_share_max: 1.0, ..Default::default() };
