@@ -23,7 +23,6 @@ mod act;
 mod asked;
 mod assemble;
 mod audit;
-mod awaited;
 mod caseload;
 mod chunk;
 mod decided;

@@ -13,8 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Ask, Context, Error, Item, Repeat,
-    awaited::Collected,
-    decided::{Subjects, day_told, set_moment},
+    decided::{Subjects, set_moment},
     store::{self, holding, stamp as stamps},
     withdraw::Feed,
 };
@@ -51,14 +50,11 @@ pub(crate) async fn take(
     let subjects = Subjects::load(tx, context, ask, person_keys).await?;
     let organizations = context.organizations.version(tx).await?;
     let marks = stamps::list_marks(tx, ask.consumer, person_keys).await?;
-    let districts = marks.values().flat_map(|mark| mark.districts.iter().cloned()).collect();
-    let collected = Collected::load(tx, day_told(ask, Some(&in_force), at), &districts).await?;
     let (mut taken, mut students) = (HashMap::new(), HashMap::new());
     for key in person_keys {
         let Ok((grant, student)) = subjects.decide(ask, Some(&in_force), key, at) else { continue };
         let Some(mark) = marks.get(key) else { continue };
-        let rests_on = [organizations.as_str(), &mark.facts, &collected.stamp(&mark.districts)];
-        taken.insert(key.clone(), stamp(&grant, student, rests_on));
+        taken.insert(key.clone(), stamp(&grant, student, &organizations, mark));
         students.insert(key.clone(), student);
     }
     let mut untouched = BTreeSet::new();
@@ -76,7 +72,7 @@ pub(crate) async fn take(
     Ok(Stamps { taken, untouched })
 }
 
-fn stamp(grant: &Grant, student: StudentId, rests_on: [&str; 3]) -> Vec<u8> {
+fn stamp(grant: &Grant, student: StudentId, organizations: &str, mark: &str) -> Vec<u8> {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
@@ -92,7 +88,8 @@ fn stamp(grant: &Grant, student: StudentId, rests_on: [&str; 3]) -> Vec<u8> {
         let not_before = grant.permit(domain).and_then(|permit| permit.not_before());
         add(&not_before.map(|day| day.to_string()).unwrap_or_default());
     }
-    rests_on.into_iter().for_each(add);
+    add(organizations);
+    add(mark);
     hash.finalize().to_vec()
 }
 
