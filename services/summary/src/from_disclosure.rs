@@ -471,8 +471,7 @@ mod tests {
     }
 
     fn discipline(rows: Vec<Row>) -> Block<DisciplineRow> {
-        let (domain, state, withheld) = (Domain::Discipline, SectionState::Reported, Vec::new());
-        let section = Section { domain, state, rows, withheld, awaited: None };
+        let section = Section { domain: Domain::Discipline, state: SectionState::Reported, rows, withheld: Vec::new() };
         discipline_block(Some(&section), day("2026-11-22"))
     }
 

@@ -58,7 +58,6 @@ fn histories(layout: &str, file: &str, known: &[(&str, Vec<Fact>)]) -> Vec<Vec<S
             state: SectionState::Reported,
             rows: fold(domain, &stored, &Organizations::default()),
             withheld: Vec::new(),
-            awaited: None,
         };
         Domain::ALL.into_iter().map(section).collect()
     };
