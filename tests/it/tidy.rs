@@ -222,7 +222,7 @@ const EXPOSING: [&str; 9] = [
 ];
 
 /// What returns counts, ids, decisions and the state of queues only.
-const NOT_EXPOSING: [&str; 41] = [
+const NOT_EXPOSING: [&str; 42] = [
     "access::list_students",
     "access::record_access",
     "access::select_students",
@@ -230,6 +230,7 @@ const NOT_EXPOSING: [&str; 41] = [
     "act::record_act",
     "asked::list_students_of",
     "asked::record_asking",
+    "asked::record_opening",
     "audit::audit",
     "caseload::list_caseload",
     "chunk::complete_run",

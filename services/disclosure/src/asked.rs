@@ -11,8 +11,13 @@ use crate::{
     Ask, Context, Error,
     decided::set_moment,
     inspect::{record_look, record_look_at},
-    store,
+    store, trace,
 };
+
+/// Why what was written about a record is not opened.
+const UNDER_SEAL: Error = Error::Invalid(
+    "it is about records that are sealed or expunged, and is not opened; that it was asked for is on record",
+);
 
 /// A school or district, by the code that its state gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,4 +61,25 @@ pub async fn record_asking(
         })
         .await?;
     outcome.map_err(Error::Denied)
+}
+
+/// Enters that somebody of the SEA opens what a person wrote about one student's record. It may quote the record: where any of that is sealed or expunged
+/// it is not to be opened, and the refusal is entered. Refuses too, and enters that, where the SEA's own agreement does not let them look.
+pub async fn record_opening(context: Context<'_>, own: &Ask<'_>, what: &str, student: StudentId) -> Result<(), Error> {
+    let outcome = pg::transaction("disclosure.record_opening", Role::Steward)
+        .run(context.pool, |tx| {
+            Box::pin(async move {
+                let at = set_moment(tx, context, own, Role::Steward).await?;
+                tx.act_as(Role::Identity).await?;
+                let (persons, is_sealed) = identity::inspection::list_persons(tx, student, at).await?;
+                tx.act_as(Role::Steward).await?;
+                if is_sealed || store::trace::has_sealed(tx, &persons).await? {
+                    trace::refuse_sealed(tx, context, own, (what, &BTreeSet::from([student])), at).await?;
+                    return Ok(None);
+                }
+                Ok::<_, Error>(Some(record_look_at(tx, context, own, (what, Some(student)), at).await?))
+            })
+        })
+        .await?;
+    outcome.ok_or(UNDER_SEAL)?.map_err(Error::Denied)
 }

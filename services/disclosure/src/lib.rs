@@ -56,7 +56,7 @@ pub use access::{ACCESS_CHUNK_MAX, Access, Selects, access_chunk, list_students,
 pub use acknowledge::{Stored, acknowledge, is_last_run};
 pub use act::{Deed, Done, named, record_act};
 use agreements::{Actor, Agreements, Delivery};
-pub use asked::{School, list_students_of, record_asking};
+pub use asked::{School, list_students_of, record_asking, record_opening};
 pub use audit::{Discrepancy, audit};
 pub use caseload::{CASELOAD_MAX, Caseload, list_caseload};
 use chrono::{DateTime, Utc};

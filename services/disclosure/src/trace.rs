@@ -191,8 +191,8 @@ async fn students_of_line(
     Ok((owners.into_iter().map(|(student, _)| student).collect(), is_sealed))
 }
 
-/// Enters that a line under seal was asked for, under each of the students it speaks of.
-async fn refuse_sealed(
+/// Enters that something under seal was asked for, under each of the students it speaks of.
+pub(crate) async fn refuse_sealed(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,
     own: &Ask<'_>,

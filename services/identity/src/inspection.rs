@@ -117,3 +117,14 @@ pub async fn list_owners(
     let persons: Vec<i64> = persons.iter().map(|person| person.0).collect();
     store::list_owners(conn, &persons, at).await
 }
+
+/// A student's source persons now, and whether an order seals any of them at an instant.
+pub async fn list_persons(
+    conn: &mut PgConnection,
+    student: StudentId,
+    at: DateTime<Utc>,
+) -> Result<(Vec<SourcePersonId>, bool), sqlx::Error> {
+    let rows = store::list_persons_sealed(conn, student.0, at).await?;
+    let is_sealed = rows.iter().any(|(_, is_sealed)| *is_sealed);
+    Ok((rows.into_iter().map(|(person, _)| SourcePersonId(person)).collect(), is_sealed))
+}

@@ -93,13 +93,14 @@ pub(crate) async fn begin(portal: &Portal, who: &Identified, standing: &Standing
     Ok(secret.to_text())
 }
 
-/// Forgets looks at records and answered reports whose time is over.
+/// Forgets looks at records and reports whose time is over: of those that wait for an answer, twice the time.
 async fn sweep_notes(portal: &Portal, at: DateTime<Utc>) -> Result<(), Failure> {
-    let before = at - TimeDelta::days(i64::from(portal.config.limits.notes_days));
+    let time = TimeDelta::days(i64::from(portal.config.limits.notes_days));
+    let before = at - time;
     pg::run_tx(&portal.deps.pool, "portal.sweep_notes", Role::Steward, |tx| {
         Box::pin(async move {
             store::look::sweep(tx, before).await?;
-            store::report::sweep(tx, before).await?;
+            store::report::sweep(tx, (before, before - time)).await?;
             Ok::<_, pg::Error>(())
         })
     })

@@ -391,7 +391,6 @@ words!(
     since_nothing,
     since_some,
     since_new,
-    since_gone,
     since_mark,
     error_title,
     home,

@@ -41,6 +41,19 @@ pub(crate) async fn find_kept_block(
     Ok(bytes)
 }
 
+/// Whether any fact ever stated of these source persons is expunged or under seal.
+pub(crate) async fn has_sealed(conn: &mut PgConnection, persons: &[SourcePersonId]) -> Result<bool, Error> {
+    let persons: Vec<i64> = persons.iter().map(|person| person.0).collect();
+    let has = sqlx::query_scalar!(
+        r#"-- disclosure.has_sealed
+        SELECT EXISTS (SELECT FROM history.stated AS f WHERE f.source_person_id = ANY($1) AND f.is_sealed) AS "has!""#,
+        &persons,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(has)
+}
+
 /// The source persons of whom a line stated a fact, whatever became of it, and whether one of those facts is expunged or under seal. No index
 /// leads from lines to facts: every fact is looked at.
 pub(crate) async fn list_stated(

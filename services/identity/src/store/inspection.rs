@@ -124,6 +124,29 @@ pub(crate) async fn list_ends(
     Ok(rows.into_iter().map(|row| (row.student_id, row.person_key, row.ended_at)).collect())
 }
 
+/// A student's source persons, each with whether an order seals it.
+pub(crate) async fn list_persons_sealed(
+    conn: &mut PgConnection,
+    student: Uuid,
+    at: DateTime<Utc>,
+) -> Result<Vec<(i64, bool)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- identity.list_persons_sealed
+        SELECT c.source_person_id, EXISTS (
+            SELECT FROM identity.restriction AS x
+            WHERE x.source_person_id = c.source_person_id AND x.kind = 'sealed' AND x.in_force @> $2::timestamptz
+        ) AS "is_sealed!"
+        FROM identity.crosswalk AS c
+        WHERE c.student_id = $1 AND c.to_at IS NULL
+        ORDER BY c.source_person_id"#,
+        student,
+        at,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.source_person_id, row.is_sealed)).collect())
+}
+
 /// The students whose source persons these are, each with whether an order seals any of the student's source persons.
 pub(crate) async fn list_owners(
     conn: &mut PgConnection,

@@ -408,7 +408,7 @@ impl Index {
         }
         let mark = mark(kind.name(), key);
         let packed = self.personal.get(&mark)?;
-        packed.get_or_open(|packed| packed.unpacked(), || self.unpacked(mark, packed.size()))
+        packed.get_or_open(Packed::<Entry>::unpacked, || self.unpacked(mark, packed.size()))
     }
 
     /// Remembers the identity of a record that carries an id, until its file ends. A later one of the same id replaces the earlier.

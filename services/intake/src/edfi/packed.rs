@@ -60,7 +60,7 @@ impl Packed<Entry> {
 #[derive(Default)]
 pub(super) struct Names {
     numbers: HashMap<String, u32>,
-    names: Vec<String>,
+    by_number: Vec<String>,
     /// What they take.
     pub bytes: usize,
 }
@@ -70,15 +70,15 @@ impl Names {
         if let Some(number) = self.numbers.get(name) {
             return *number;
         }
-        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        let number = u32::try_from(self.by_number.len()).unwrap_or(u32::MAX);
         self.bytes += 2 * name.len() + 96;
-        self.names.push(name.to_owned());
+        self.by_number.push(name.to_owned());
         self.numbers.insert(name.to_owned(), number);
         number
     }
 
     fn name(&self, number: u32) -> Option<String> {
-        self.names.get(number as usize).cloned()
+        self.by_number.get(number as usize).cloned()
     }
 }
 

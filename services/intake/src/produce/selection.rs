@@ -142,13 +142,17 @@ pub(super) fn is_of_report(row: &Row, stays: &[&Row], options: &Options) -> bool
     in_district && at_school
 }
 
-/// Whether the report can be for the student, by who that is and where they were ever reported: never narrower than what selects rows.
+/// Whether the report can be for the student, by who that is and where they were ever reported: never narrower than what selects rows. Where the report
+/// names students it is for each of them: that one was never in a district is told of them by leaving them out.
 pub(super) fn is_for(history: History<'_>, options: &Options) -> bool {
     let is_at = |codes: &[String], element| {
         codes.is_empty() || history.all().any(|row| is_one_of(row.find_text(element), codes))
     };
     // Of whom the agreement does not let it be told who they are it cannot be told that they are others.
     let is_untold = history.persons().next().is_none() && history.all().next().is_some();
+    if let Some(students) = &options.students {
+        return is_untold || history.persons().any(|person| is_named(&person, students.expose()));
+    }
     (is_untold || history.persons().any(|person| is_asked_for(&person, options).is_ok()))
         && is_at(&options.districts, "local_education_agency_id")
         && is_at(&options.schools, "school_id")
@@ -162,11 +166,13 @@ pub(super) fn why_left_out(person: &Person<'_>, options: &Options) -> Option<(&'
     is_asked_for(person, options).err()
 }
 
+fn is_named(person: &Person<'_>, students: &BTreeSet<String>) -> bool {
+    person.row.find_text("state_id").is_some_and(|id| students.contains(id))
+}
+
 /// Whether the report names or marks the student, where it is for some; what is to be said if not.
 fn is_asked_for(person: &Person<'_>, options: &Options) -> Result<(), (&'static str, &'static str)> {
-    let is_named =
-        |students: &BTreeSet<String>| person.row.find_text("state_id").is_some_and(|id| students.contains(id));
-    if options.students.as_ref().is_some_and(|students| !is_named(students.expose())) {
+    if options.students.as_ref().is_some_and(|students| !is_named(person, students.expose())) {
         return Err(("selection.not_named", "the report is for other students; the student is left out"));
     }
     if options.extent == Extent::Partial && person.row.find("partial_file").and_then(Value::as_boolean) != Some(true) {

@@ -1,8 +1,5 @@
 //! "This looks wrong": whoever reads a record tells the SEA's stewards, who open it as an access of their own, and answer. The answer is one of few
 //! words: no record leaves by it.
-
-use std::collections::BTreeSet;
-
 use agreements::{Delivery, Reason};
 use axum::response::Response;
 use disclosure::list_caseload;
@@ -124,7 +121,8 @@ pub(super) async fn file(visit: &mut Visit<'_>, handle: &str) -> Result<Response
     let is_client = caseload.clients.iter().any(|one| one.person_key.expose() == person_key.expose());
     let look = Viewing::new(portal, &session.person, &person_key).find_last(portal).await?;
     let look = look.filter(|_| is_client).ok_or(Failure::Denied(Reason::NotAClient))?;
-    let (block, note) = (sent(visit, "block"), Masked::new(sent(visit, "note").to_owned()));
+    // Browsers count a line's end as one letter and send two.
+    let (block, note) = (sent(visit, "block"), Masked::new(sent(visit, "note").replace("\r\n", "\n")));
     let length = note.expose().chars().count();
     if !blocks(visit).iter().any(|(id, _)| *id == block) || length == 0 || length > NOTE_MAX {
         return Err(Failure::Invalid);
@@ -146,7 +144,9 @@ pub(super) async fn file(visit: &mut Visit<'_>, handle: &str) -> Result<Response
         Box::pin(async move { Ok::<_, pg::Error>(store::insert(tx, filed, OPEN_MAX).await?) })
     });
     if !is_filed.await? {
-        return Err(Failure::Conflict("as many reports on this client wait already".into()));
+        return Err(Failure::Conflict(
+            "as many reports on this client wait already, or the record is to be opened again first".into(),
+        ));
     }
     Ok(redirect(&format!("/student/{handle}#reported")))
 }
@@ -235,9 +235,8 @@ pub(super) async fn open(visit: &mut Visit<'_>, handle: &str) -> Result<Response
         Box::pin(async move { Ok::<_, pg::Error>(store::find(tx, id).await?) })
     });
     let report = report.await?.ok_or(Failure::NotFound)?;
-    let (ask, students) = (own_ask(session), BTreeSet::from([report.student]));
     let what = format!("report {id} of what looks wrong in a record");
-    disclosure::record_asking(visit.portal.disclosure(), &ask, (&what, &students), Some(report.student)).await?;
+    disclosure::record_opening(visit.portal.disclosure(), &own_ask(session), &what, report.student).await?;
     let note = pg::run_tx(&visit.portal.deps.pool, "portal.find_note", Role::Steward, |tx| {
         Box::pin(async move { Ok::<_, pg::Error>(store::find_note(tx, id).await?) })
     });

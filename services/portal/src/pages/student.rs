@@ -104,20 +104,10 @@ fn since(visit: &Visit<'_>, session: &Session, changes: &Changes) -> String {
 fn changed(words: &Words, changes: &Changes, blocks: &[summary::WebBlock]) -> Vec<ChangedBlock> {
     let is_repeated = |id: &str| blocks.iter().any(|block| block.id == id && block.is_repeated);
     let all = changes.blocks.iter().filter(|one| !is_repeated(one.id));
-    all.map(|one| {
-        let mut said = Vec::new();
-        if one.new > 0 {
-            said.push(fill(&words.since_new, &[("count", &one.new.to_string())]));
-        }
-        // A row that says something else is one that came and one that went.
-        if one.gone > one.new {
-            said.push(fill(&words.since_gone, &[("count", &(one.gone - one.new).to_string())]));
-        }
-        ChangedBlock {
-            place: (!one.title.is_empty()).then_some(one.id),
-            title: report::title(words, one.id, &one.title),
-            said: said.join(", "),
-        }
+    all.map(|one| ChangedBlock {
+        place: (!one.title.is_empty()).then_some(one.id),
+        title: report::title(words, one.id, &one.title),
+        said: fill(&words.since_new, &[("count", &one.new.to_string())]),
     })
     .collect()
 }

@@ -193,7 +193,9 @@ fn a_report_is_for_whoever_was_ever_reported_where_it_asks() {
     check(&Options { districts: list(&["993"]), ..all() }, &and_an_offense, true);
     check(&Options { students: named(&["9900000017"]), ..all() }, &known, true);
     check(&Options { students: named(&["9900000025"]), ..all() }, &known, false);
-    check(&Options { students: named(&["9900000017"]), districts: list(&["992"]), ..all() }, &known, false);
+    // That one who is named was never there, or is not marked, is told by leaving them out.
+    check(&Options { students: named(&["9900000017"]), districts: list(&["992"]), ..all() }, &known, true);
+    check(&Options { students: named(&["9900000017"]), extent: Extent::Partial, ..all() }, &known, true);
     check(&Options { extent: Extent::Partial, ..all() }, &known, false);
     let mut marked = in_two_districts();
     marked[0].1.values.insert("partial_file", Value::Boolean(true));
