@@ -33,7 +33,10 @@ async fn a_look_says_what_is_new_since_the_same_person_looked_last() {
     browser.post("/language", &[("language", "en"), ("form_token", &token)]).await;
     assert!(browser.get(&address).await.text().contains(NOTHING));
     site.clock.by(TimeDelta::seconds(5));
-    let more = with(&offense(STUDENT), &[("incident_identifier", "H-2"), ("incident_date", "2024-12-05")]);
+    let more = with(
+        &offense(STUDENT),
+        &[("incident_identifier", "H-2"), ("incident_date", "2024-12-05"), ("sanction_date", "2024-12-06")],
+    );
     site.world.load("ct-discipline", &[more], loaded_at() + TimeDelta::seconds(5)).await;
     let changed = browser.get(&address).await;
     let text = changed.text();

@@ -144,9 +144,7 @@ pub(super) async fn file(visit: &mut Visit<'_>, handle: &str) -> Result<Response
         Box::pin(async move { Ok::<_, pg::Error>(store::insert(tx, filed, OPEN_MAX).await?) })
     });
     if !is_filed.await? {
-        return Err(Failure::Conflict(
-            "as many reports on this client wait already, or the record is to be opened again first".into(),
-        ));
+        return Err(Failure::Conflict("as many reports on this client wait already".into()));
     }
     Ok(redirect(&format!("/student/{handle}#reported")))
 }

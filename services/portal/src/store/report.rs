@@ -7,18 +7,12 @@ use uuid::Uuid;
 
 use crate::report::{Answer, Filed, Outcome, Report, Reported};
 
-/// Files a report on what somebody looked at, unless as many of theirs about the same client are open already; whether it was. The look is held: an
-/// erasure takes both or comes first, and then there is nothing to report on.
+/// Files a report, unless as many of the same person about the same client are open already; whether it was.
 pub(crate) async fn insert(conn: &mut PgConnection, filed: &Filed<'_>, open_max: i64) -> Result<bool, sqlx::Error> {
     let added = sqlx::query!(
         "-- portal.insert_report
         INSERT INTO portal.report (consumer, person_key, viewer, student_id, reported_by, reported_at, block, note)
-        SELECT l.consumer, l.person_key, l.viewer, l.student_id, $5, $6, $7, $8
-        FROM (
-            SELECT consumer, person_key, viewer, student_id FROM portal.look
-            WHERE consumer = $1 AND person_key = $2 AND viewer = $3 AND student_id = $4
-            FOR SHARE
-        ) AS l
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8
         WHERE (SELECT count(*) FROM portal.report AS r
             WHERE r.consumer = $1 AND r.person_key = $2 AND r.viewer = $3 AND (r.outcome IS NULL OR r.outcome = 'passed_on')) < $9",
         filed.consumer.as_str(),
