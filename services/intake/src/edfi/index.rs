@@ -265,7 +265,7 @@ pub(super) struct IndexFull;
 /// delivery those that say nothing about persons are read in again, and the others are looked up when a record asks for them.
 ///
 /// What there may be much of is kept as few bytes until it is asked for: contacts, incidents, and the records of a file that carry an id. One
-/// that was asked for stays at hand until [`Index::rest`].
+/// that was asked for stays at hand until `Index::rest`.
 pub struct Index {
     entries: HashMap<(Kind, String), Entry>,
     /// Contacts and incidents.
