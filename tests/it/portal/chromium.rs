@@ -35,6 +35,8 @@ const ARGUMENTS: [&str; 10] = [
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Clicks on an element whose page is being replaced before a test gives up.
 const CLICKS_MAX: usize = 10;
+/// Looks at a page, a tenth of a second apart, before something is said not to be there.
+const PATIENCE: usize = 100;
 /// The tabulator, as the protocol names keys.
 pub const TAB: &str = "\u{e004}";
 /// The enter key.
@@ -212,11 +214,15 @@ impl Chromium {
         all.as_array()?.first()?[ELEMENT].as_str().map(str::to_owned)
     }
 
+    /// The one that is looked for: on a busy machine a page may come after the click that asked for it is answered.
     async fn one(&self, selector: &str) -> String {
-        match self.find(selector).await {
-            Some(element) => element,
-            None => panic!("no {selector} on {}: {}", self.address().await, self.source().await),
+        for _ in 0..PATIENCE {
+            if let Some(element) = self.find(selector).await {
+                return element;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
+        panic!("no {selector} on {}: {}", self.address().await, self.source().await);
     }
 
     pub async fn has(&self, selector: &str) -> bool {
