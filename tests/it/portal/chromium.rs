@@ -33,10 +33,10 @@ const ARGUMENTS: [&str; 10] = [
 ];
 /// How the protocol names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// Clicks on an element whose page is being replaced before a test gives up.
-const CLICKS_MAX: usize = 10;
-/// Looks at a page, a tenth of a second apart, before something is said not to be there.
-const PATIENCE: usize = 100;
+/// Looks at a page before a test gives up what should come.
+const PATIENCE: usize = 1500;
+/// The root of a page; each page has its own, though it is the same address.
+const PAGE: &str = "html";
 /// The tabulator, as the protocol names keys.
 pub const TAB: &str = "\u{e004}";
 /// The enter key.
@@ -214,15 +214,11 @@ impl Chromium {
         all.as_array()?.first()?[ELEMENT].as_str().map(str::to_owned)
     }
 
-    /// The one that is looked for: on a busy machine a page may come after the click that asked for it is answered.
     async fn one(&self, selector: &str) -> String {
-        for _ in 0..PATIENCE {
-            if let Some(element) = self.find(selector).await {
-                return element;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        match self.find(selector).await {
+            Some(element) => element,
+            None => panic!("no {selector} on {}: {}", self.address().await, self.source().await),
         }
-        panic!("no {selector} on {}: {}", self.address().await, self.source().await);
     }
 
     pub async fn has(&self, selector: &str) -> bool {
@@ -239,24 +235,41 @@ impl Chromium {
         self.text_of(&format!("/element/{element}/text")).await
     }
 
-    /// Clicks, and waits for the page that it leads to. Where the page that was there is just being replaced, it is the new one's element that is meant.
+    /// Clicks on what leads to another page, and waits for that page.
     pub async fn click(&self, selector: &str) {
-        let mut refused = String::new();
-        for _ in 0..CLICKS_MAX {
-            let element = self.one(selector).await;
-            let path = format!("/session/{}/element/{element}/click", self.session);
-            match self.send("POST", &path, &json!({})).await {
-                Ok(_) => return,
-                Err(error) if error.starts_with("stale element reference") => refused = error,
-                Err(error) => panic!("a click on {selector}: {error}"),
+        let before = self.one(PAGE).await;
+        self.choose(selector).await;
+        self.leave(&before).await;
+    }
+
+    /// Clicks on what leads nowhere: an option of a list.
+    pub async fn choose(&self, selector: &str) {
+        let element = self.one(selector).await;
+        self.ask("POST", &format!("/element/{element}/click"), json!({})).await;
+    }
+
+    /// Waits until another page has taken the place of this one. The driver answers a click when the browser has asked for the page, which is too early:
+    /// what is looked for next would be looked for on the old page, and an address that is gone to next would take the place of what the click sends.
+    async fn leave(&self, before: &str) {
+        for _ in 0..PATIENCE {
+            if self.find(PAGE).await.is_some_and(|now| now != before) {
+                return;
             }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        panic!("a click on {selector}: {refused}");
+        panic!("nothing follows {}: {}", self.address().await, self.source().await);
     }
 
     pub async fn write(&self, selector: &str, text: &str) {
         let element = self.one(selector).await;
         self.ask("POST", &format!("/element/{element}/value"), json!({ "text": text })).await;
+    }
+
+    /// Follows what has the focus to another page, by the keyboard.
+    pub async fn enter(&self) {
+        let before = self.one(PAGE).await;
+        self.press(ENTER).await;
+        self.leave(&before).await;
     }
 
     /// Presses a key wherever the focus is.
