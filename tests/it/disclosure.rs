@@ -2,6 +2,7 @@
 
 mod expired;
 mod prepared;
+mod rostered;
 
 use std::collections::BTreeSet;
 

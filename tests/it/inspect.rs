@@ -285,6 +285,11 @@ async fn a_draft_is_rehearsed_on_real_clients_and_requests() {
     let same = rehearse(&shipped).await.unwrap();
     assert!(same.changes.is_empty(), "{:?}", same.changes);
     assert_eq!((same.requests, same.now_refused, same.now_granted), (2, 0, 0));
+    // Custody has ended since: no draft did that.
+    let (after, since) = (FixedClock(crate::world::at("2026-12-05T12:00:00Z")), moment() - TimeDelta::days(1));
+    let asked =
+        disclosure::rehearse(world.context(&after), &steward(&sea), &ask_of(&dcf), &shipped, since).await.unwrap();
+    assert_eq!((asked.requests, asked.now_refused, asked.now_granted), (2, 0, 0));
     let draft =
         shipped.replace("attendance = \"all\"", "attendance = [\"days_attended\"]\ncontact = [\"contact_name\"]");
     let changed = rehearse(&draft).await.unwrap();

@@ -31,6 +31,7 @@ use crate::world::{World, at, consumer, loaded_at, offense, registration, snapsh
 const QUICK_CASES: u64 = 600;
 const CLIENTS: u64 = SASIDS.len() as u64;
 const REQUESTS: u64 = 12;
+const OFFICERS: [&str; 2] = ["F1", "F2"];
 const SASIDS: [&str; 4] = ["9900000017", "9900000025", "9900000033", "9900000041"];
 /// What a party is, how its students come to it, and the law of its own: what the law lets an agreement say.
 const PARTIES: [(&str, &str, &str, &[&str]); 3] = [
@@ -146,7 +147,7 @@ impl Agreement {
         }
     }
 
-    /// The same with fewer elements in its clauses, none of them empty: the same basis decides.
+    /// The same with fewer elements in its clauses, none of them empty, and fewer kinds: the same basis decides.
     fn smaller(mut self, dice: &mut Dice) -> Self {
         for clause in &mut self.clauses {
             while clause.elements.len() > 1 && dice.one_in(2) {
@@ -154,6 +155,10 @@ impl Agreement {
                 clause.elements.remove(at);
             }
             clause.other_agency.retain(|_| dice.one_in(2));
+            let kinds = definition(clause.domain).kinds;
+            if clause.exclude.is_none() && kinds.len() > 1 && dice.one_in(4) {
+                clause.exclude = Some(dice.pick(kinds).name);
+            }
         }
         self
     }
@@ -306,7 +311,7 @@ impl Client {
                     legal_basis: law.parse().ok(),
                     phase: phase.and_then(|phase| phase.parse().ok()),
                     office,
-                    officer: None,
+                    officer: dice.one_in(2).then(|| (*dice.pick(&OFFICERS)).to_owned()),
                     released: dice.interval(),
                 };
                 (authority, law.to_owned(), phase.map(str::to_owned))
@@ -337,13 +342,14 @@ impl Client {
                 writeln!(
                     sql,
                     "INSERT INTO identity.released (client_id, authority_id, source_person_id, student_id, consumer, person_key,
-                        legal_basis, phase, office, released, birth_date)
-                    VALUES ({number}, {}, {person}, '{}', '{consumer}', '{}', '{law}', {}, {}, {}, {});",
+                        legal_basis, phase, office, officer, released, birth_date)
+                    VALUES ({number}, {}, {person}, '{}', '{consumer}', '{}', '{law}', {}, {}, {}, {}, {});",
                     number * 10 + at as u64,
                     self.student,
                     self.key,
                     text_sql(phase.as_deref()),
                     text_sql(authority.office.as_deref()),
+                    text_sql(authority.officer.as_deref()),
                     range_sql(authority.released),
                     text_sql(self.birth_date.map(|day| day.to_string()).as_deref()),
                 )
@@ -411,6 +417,38 @@ struct Asked {
     purpose: &'static str,
     delivery: Delivery,
     office: Option<&'static str>,
+    whose: Whose,
+}
+
+/// Whose clients whoever asks sees.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    /// All of the agency's, as the exchange itself.
+    Run,
+    /// All of the agency's, as a person.
+    Agency,
+    Office(&'static str),
+    Officer(&'static str),
+}
+
+impl Whose {
+    const fn actor(self) -> Actor<'static> {
+        let (role, office, officer) = match self {
+            Self::Run => return Actor::ScheduledRun,
+            Self::Agency => ("of_the_agency", None, None),
+            Self::Office(office) => ("of_an_office", Some(office), None),
+            Self::Officer(officer) => ("of_a_caseload", None, Some(officer)),
+        };
+        Actor::Person { role, office, officer, trained_on: None }
+    }
+
+    const fn office(self) -> Option<&'static str> {
+        if let Self::Office(office) = self { Some(office) } else { None }
+    }
+
+    const fn officer(self) -> Option<&'static str> {
+        if let Self::Officer(officer) = self { Some(officer) } else { None }
+    }
 }
 
 impl Asked {
@@ -420,6 +458,12 @@ impl Asked {
             purpose: *dice.pick(&["one", "one", "two", "two", "three"]),
             delivery: *dice.pick(Delivery::ALL),
             office: *dice.pick(&[None, None, None, None, Some("O1"), Some("O2")]),
+            whose: match dice.below(6) {
+                0 => Whose::Agency,
+                1 => Whose::Office(dice.pick(&["O1", "O2"])),
+                2 => Whose::Officer(dice.pick(&OFFICERS)),
+                _ => Whose::Run,
+            },
         }
     }
 }
@@ -436,7 +480,7 @@ impl Round<'_> {
             if let Some(in_force) = &in_force {
                 let request = Request {
                     consumer: &who,
-                    actor: Actor::ScheduledRun,
+                    actor: asked.whose.actor(),
                     purpose: asked.purpose,
                     delivery: asked.delivery,
                     office: asked.office,
@@ -496,6 +540,8 @@ impl Round<'_> {
             ("$4", format!("'{}'::text", asked.delivery)),
             ("$5", format!("{}::text", text_sql(asked.office))),
             ("$6", instant_sql(asked.at)),
+            ("$7", format!("{}::text", text_sql(asked.whose.office()))),
+            ("$8", format!("{}::text", text_sql(asked.whose.officer()))),
         ]
         .iter()
         .fold(self.statement.to_owned(), |sql, (name, value)| {

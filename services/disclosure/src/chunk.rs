@@ -108,6 +108,21 @@ pub async fn list_population(
         .collect())
 }
 
+/// A page of the clients whom the caller's own roster puts before it at this moment, in the order of person ids, behind `after`: whom the state does not
+/// know as much as whom it does. A run that is about them leaves a trace of each, whatever may be told.
+pub async fn list_rostered(context: Context<'_>, ask: &Ask<'_>, after: &str, limit: u32) -> Result<Vec<String>, Error> {
+    pg::transaction("disclosure.rostered", Role::Disclosure)
+        .keep_plans()
+        .setting("consumer", ask.consumer.as_str())
+        .run(context.pool, |tx| {
+            Box::pin(async move {
+                set_moment(tx, context, ask, Role::Disclosure).await?;
+                store::list_rostered(tx, ask.consumer, ask.office, after, i64::from(limit)).await
+            })
+        })
+        .await
+}
+
 /// Discloses a chunk of clients: all entries commit before anything of it is returned. The order is that of `person_keys`.
 pub async fn disclose_chunk(
     context: Context<'_>,

@@ -62,7 +62,7 @@ pub use caseload::{CASELOAD_MAX, Caseload, list_caseload};
 use chrono::{DateTime, Utc};
 pub use chunk::{
     Delivered, Item, Member, RunTotals, complete_run, confirm_delivered, disclose_chunk, disclose_prepared,
-    list_delivered, list_population,
+    list_delivered, list_population, list_rostered,
 };
 pub use disclosed::DisclosedHistory;
 pub use error::Error;

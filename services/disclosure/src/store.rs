@@ -118,6 +118,30 @@ pub(crate) async fn list_population(
     Ok(rows.into_iter().map(|row| (row.person_key, row.student_id, row.office)).collect())
 }
 
+/// A page of those whom the agency's own roster puts before it, known to the state or not, by person id.
+pub(crate) async fn list_rostered(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    office: Option<&str>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<String>, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"-- disclosure.list_rostered
+        SELECT DISTINCT r.person_key AS "person_key!"
+        FROM identity.rostered AS r
+        WHERE r.consumer = $1 AND r.person_key > $3 AND ($2::text IS NULL OR r.office = $2)
+        ORDER BY "person_key!"
+        LIMIT $4"#,
+        consumer.as_str(),
+        office,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
 /// Whoever was reported as enrolled in a school or district, with the time of the first report. Each is looked up by key: a school is a small part of a
 /// state, and a source person is one student of the SEA's own population.
 pub(crate) async fn list_students_of(
