@@ -460,8 +460,8 @@ impl Asked {
             office: *dice.pick(&[None, None, None, None, Some("O1"), Some("O2")]),
             whose: match dice.below(6) {
                 0 => Whose::Agency,
-                1 => Whose::Office(dice.pick(&["O1", "O2"])),
-                2 => Whose::Officer(dice.pick(&OFFICERS)),
+                1 => Whose::Office(dice.pick::<&str>(&["O1", "O2"])),
+                2 => Whose::Officer(dice.pick::<&str>(&OFFICERS)),
                 _ => Whose::Run,
             },
         }
