@@ -15,7 +15,7 @@ use crate::{
     approval::{Act, Approval, ApprovalError, Stewards},
     canonical::{Digest, canonical, read},
     document,
-    evidence::{Instrument, InstrumentKind, NewInstrument},
+    evidence::{Instrument, InstrumentKind, NewInstrument, Paper},
     finding::Severity,
     in_force::{Ended, InForce, Plan},
     interval::Interval,
@@ -461,7 +461,6 @@ impl Agreements {
         for row in store::list_instruments(conn, consumer, person_keys).await? {
             let kind: InstrumentKind = row.kind.parse().map_err(|_| Error::Corrupt("a paper is of an unknown kind"))?;
             let ends = [row.valid_to, row.revoked_at].into_iter().flatten().min();
-            let instrument = Instrument { kind, in_force: Interval { from: row.valid_from, to: ends } };
             if kind.needs_approval() {
                 self.verify_order(consumer, kind, &row)?;
             }
@@ -473,6 +472,9 @@ impl Agreements {
     fn verify_order(
         &self,
         consumer: &ConsumerId,
+            let in_force = Interval { from: row.valid_from, to: ends };
+            let paper = Paper { reference: Masked::new(row.reference), reason: Masked::new(row.reason) };
+            let instrument = Instrument { kind, in_force, paper: Arc::new(paper) };
         kind: InstrumentKind,
         row: &store::InstrumentRow,
     ) -> Result<(), Error> {

@@ -459,8 +459,8 @@ impl Preparing<'_> {
             self.terms_by_basis.insert(basis, Arc::clone(&terms));
             terms
         };
-        let mut entry = entry::disclosure(self.ask, terms, &history, &bytes, self.context.entropy);
-        entry.detail.authority.clone_from(&self.authority);
+        let rests_on = (grant, terms, self.authority.as_ref());
+        let entry = entry::disclosure(self.ask, rests_on, &history, &bytes, self.context.entropy);
         self.until = self.until.and(grant);
         self.entries.push(entry);
         self.items.push(Item::Disclosed(Box::new(Disclosed { history: *history, bytes })));

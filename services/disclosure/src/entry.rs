@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use agreements::{Grant, InForce, Reason};
+use agreements::{Grant, InForce, Instrument, Reason};
 use chrono::{DateTime, Utc};
 use ledger::{Audience, Clause, Delivery, Detail, Entry, Kind, OnwardParty, Salts, Showing, Terms, TermsParts};
 use model::{ConsumerId, DisclosureId, Entropy, Masked, StudentId};
@@ -95,7 +95,15 @@ fn detail(asker: &Asker, student: Option<StudentId>, digest: Option<[u8; 32]>) -
     }
 }
 
-/// An entry for bytes that will be sent.
+/// What a disclosure rests on beside the agreement, by number: the paper about the student, and the request that two stewards approved for the run.
+fn authority(grant: &Grant, request: Option<&Masked<String>>) -> Option<Masked<String>> {
+    match (grant.instrument().map(Instrument::named), request) {
+        (Some(paper), Some(request)) => Some(Masked::new(format!("{}; {}", paper.expose(), request.expose()))),
+        (paper, request) => paper.or_else(|| request.cloned()),
+    }
+}
+
+/// An entry for bytes that will be sent under a grant, whose terms these are, in a run that an approved request may stand behind.
 pub(crate) fn disclosure(
     ask: &Ask<'_>,
     terms: Arc<Terms>,
@@ -112,7 +120,7 @@ pub(crate) fn disclosure(
         run: ask.run,
         count: None,
         reason: None,
-        detail: detail(&ask.asker, Some(history.student()), Some(Sha256::digest(bytes).into())),
+        detail,
         salts: Salts::draw(entropy),
     }
 }
@@ -120,7 +128,7 @@ pub(crate) fn disclosure(
 /// An entry for a request that is refused. The client is named, by the agency's id, only to auditors.
 pub(crate) fn refusal(
     ask: &Ask<'_>,
-    terms: Arc<Terms>,
+    (grant, terms, request): (&Grant, Arc<Terms>, Option<&Masked<String>>),
     id: DisclosureId,
     person_key: &Masked<String>,
     reason: &str,
@@ -131,6 +139,10 @@ pub(crate) fn refusal(
     detail.authority = Some(Masked::new(format!("client {}", person_key.expose())));
     Entry {
         id,
+    let mut detail = detail(&ask.asker, Some(history.student()), Some(Sha256::digest(bytes).into()));
+    detail.authority = authority(grant, request);
+    // 34 CFR 99.32(a)(5); the parties are in the terms.
+    detail.threat = grant.instrument().and_then(Instrument::threat).cloned();
         kind: Kind::Refusal,
         terms,
         delivery: delivery(ask.delivery),
