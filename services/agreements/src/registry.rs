@@ -386,7 +386,7 @@ impl Agreements {
         if order.in_force.to.is_some_and(|to| to <= at) {
             return Ok(false);
         }
-        let digest = self.file_opening(conn, order, at).await?;
+        let digest = self.file_paper(conn, order, at).await?;
         let act = Act::RecordInstrument;
         let approvals = store::list_approvals(conn, act, digest).await?;
         let Ok((first, second)) = self.two(act, digest, &approvals, None, at) else { return Ok(false) };
