@@ -155,7 +155,7 @@ async fn record(
             (entry, Ok(()))
         }
         Err(denial) => {
-            let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;
+            let terms = entry::terms_of_request(own, in_force.as_deref())?;
             let who = Masked::new(what.to_owned());
             (entry::refusal(own, terms, id, &who, denial.reason.code(), at, context.entropy), Err(denial.reason))
         }

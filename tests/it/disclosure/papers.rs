@@ -13,6 +13,8 @@ use crate::world::{OTHER, STUDENT, World, ask_of, consumer, encode, loaded_at, r
 const EMERGENCY: &str = "[[basis]]\nlaw = \"health_safety_emergency\"\ncitation = \"34 CFR 99.31(a)(10) and 99.36\"\n\
 conditions = [\"emergency\"]\ntext = \"An emergency about this client is declared.\"\n\n[access]\n";
 
+const OTHER_PURPOSE: &str = "[[purpose]]\nid = \"safety\"\ntext = \"Keeping the client safe\"\n\n[access]\n";
+
 /// CSSD's agreement in force, widened, and clients whose cases are past adjudication: only a paper opens their records.
 async fn adjudicated(widened: &str, clients: &[(&str, &str)]) -> World {
     let world = World::new(&[]).await;
@@ -118,4 +120,29 @@ async fn what_a_paper_opens_is_recorded_under_its_number() {
     let law = || Some("court_order".to_owned());
     let in_run = format!("court_order J-26-1; export request {digest}");
     assert_eq!(told, [(law(), Some("court_order J-26-1".to_owned()), None), (law(), Some(in_run), None)]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_with_the_purpose_that_was_asked() {
+    let world = adjudicated(OTHER_PURPOSE, &[("C1", STUDENT)]).await;
+    let cssd = consumer("cssd");
+    for (minute, purpose) in [(0, None), (1, Some("safety")), (2, Some("a word of the caller's"))] {
+        let clock = FixedClock(moment() + TimeDelta::minutes(minute));
+        let ask = Ask { purpose, ..ask_of(&cssd) };
+        let key = Masked::new("C1".to_owned());
+        assert!(disclosure::disclose_one(world.context(&clock), &ask, &key, &encode).await.is_err());
+    }
+    let told: Vec<_> = recorded(&world, "refusal")
+        .await
+        .into_iter()
+        .map(|[.., why, purpose]| (why.unwrap(), purpose.unwrap()))
+        .collect();
+    let first = "Serving the student effectively: assessment, supervision and service planning by juvenile probation";
+    let told: Vec<(&str, &str)> = told.iter().map(|(why, purpose)| (why.as_str(), purpose.as_str())).collect();
+    let expect = [
+        ("after_adjudication", first),
+        ("after_adjudication", "Keeping the client safe"),
+        ("purpose_not_agreed", "a purpose that the agreement does not state"),
+    ];
+    assert_eq!(told, expect);
 }
