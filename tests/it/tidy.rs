@@ -155,6 +155,7 @@ const PUBLISHED: [&str; 8] = [
     "history.disclosable",
     "history.packed",
     "history.stated",
+    "history.under_order",
     "intake.kept_file",
     "intake.kept_block",
 ];

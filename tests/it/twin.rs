@@ -12,16 +12,19 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     io::Write as _,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use agreements::{
-    Act, Actor, Authority, Delivery, ElementSet, Instrument, InstrumentKind, Interval, NewCertification, Request,
-    Subject, decide, majority_at,
+    Act, Actor, Authority, Delivery, ElementSet, Instrument, InstrumentKind, Interval, NewCertification, Paper,
+    Request, Subject, decide, majority_at,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domains::definition;
-use model::{Domain, FixedClock, SchoolYear, Sensitivity, SourcePersonId};
+use model::{Domain, FixedClock, Masked, SchoolYear, Sensitivity, SourcePersonId};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _, postgres::PgRow};
 use tests::{moment, project_file};
 use uuid::Uuid;
@@ -46,7 +49,10 @@ const PARTIES: [(&str, &str, &str, &[&str]); 3] = [
 ];
 
 /// Laws of everybody.
-const PAPERS: [(&str, &[&str]); 2] = [("court_order", &["court_order"]), ("parent_consent", &["release"])];
+const PAPERS: [(&str, &[&str]); 3] =
+    [("court_order", &["court_order"]), ("parent_consent", &["release"]), ("health_safety_emergency", &["emergency"])];
+/// What a paper may give as its reason: of an emergency only the first is a threat that the record of disclosures can hold.
+const REASONS: [&str; 4] = ["a threat", "a threat", " \t\n", agreements::REPORTED];
 
 #[expect(clippy::disallowed_methods, reason = "how long to go on is said by whoever starts the tests")]
 fn told(name: &str, otherwise: u64) -> u64 {
@@ -318,7 +324,12 @@ impl Client {
             })
             .collect();
         let instruments = (0..dice.below(3))
-            .map(|_| Instrument { kind: *dice.pick(InstrumentKind::ALL), in_force: dice.interval() })
+            .map(|_| {
+                let reason = (*dice.pick(&REASONS)).to_owned();
+                let paper = Paper { reference: Masked::new("paper".to_owned()), reason: Masked::new(reason) };
+                let (kind, in_force) = (*dice.pick(InstrumentKind::ALL), dice.interval());
+                Instrument { kind, in_force, paper: Arc::new(paper) }
+            })
             .collect();
         // Around the 18th birthday, on both sides.
         let birth_date = (!dice.one_in(5)).then(|| {
@@ -369,8 +380,10 @@ impl Client {
                 sql,
                 "INSERT INTO agreements.instrument (consumer, person_key, kind, reference, reason, valid_from, valid_to, digest,
                     first_steward, first_given_at, second_steward, second_given_at, recorded_by, recorded_at)
-                VALUES ('{consumer}', '{0}', '{1}', 'paper', 'reason', {from}, {to}, sha256('{consumer}/{0}/{at}'), {approvals}, 'ann', {from});",
-                self.key, paper.kind
+                VALUES ('{consumer}', '{0}', '{1}', 'paper', '{2}', {from}, {to}, sha256('{consumer}/{0}/{at}'), {approvals}, 'ann', {from});",
+                self.key,
+                paper.kind,
+                paper.paper.reason.expose().replace('\'', "''")
             )
             .unwrap();
         }

@@ -57,7 +57,7 @@ pub use document::{Checked, Surroundings, check, check_among, parse};
 pub use draft::{Draft, Trial, try_on};
 pub use element_set::{ElementSet, UnknownElement};
 pub use error::Error;
-pub use evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument};
+pub use evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument, Paper, REASON_BYTES_MAX};
 pub use explain::{Explanation, explain};
 pub use finding::{Finding, Severity};
 pub use in_force::{Ended, InForce, Plan};

@@ -285,7 +285,7 @@ pub async fn complete_run(context: Context<'_>, ask: &Ask<'_>, totals: RunTotals
                     }
                 }
                 let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
-                let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+                let terms = entry::terms_of_request(ask, in_force.as_deref())?;
                 let sent = (totals.histories + totals.withdrawals, totals.digest);
                 let id = model::disclosure_id(context.entropy);
                 let entry = entry::run(ask, Kind::Completion, terms, id, sent, at, context.entropy);
@@ -348,7 +348,7 @@ pub(crate) async fn decide_and_read(
         at: read.at,
         make,
         authority,
-        refused_terms: entry::terms_of_ask(ask.consumer, read.in_force.as_deref())?,
+        refused_terms: entry::terms_of_request(ask, read.in_force.as_deref())?,
         terms_by_basis: BTreeMap::new(),
         items: Vec::with_capacity(read.clients.len()),
         entries: Vec::with_capacity(read.clients.len()),
@@ -474,8 +474,8 @@ impl Preparing<'_> {
             self.terms_by_basis.insert(basis, Arc::clone(&terms));
             terms
         };
-        let mut entry = entry::disclosure(self.ask, terms, &history, &bytes, self.context.entropy);
-        entry.detail.authority.clone_from(&self.authority);
+        let rests_on = (grant, terms, self.authority.as_ref());
+        let entry = entry::disclosure(self.ask, rests_on, &history, &bytes, self.context.entropy);
         self.until = self.until.and(grant);
         self.entries.push(entry);
         self.items.push(Item::Disclosed(Box::new(Disclosed { history: *history, bytes })));

@@ -47,6 +47,7 @@ mod standing;
 mod store;
 mod touched;
 mod trace;
+mod under_order;
 mod until;
 mod withdraw;
 
@@ -81,6 +82,7 @@ pub use rehearse::{Change, Rehearsal, rehearse};
 pub use scope::{Scope, scope};
 pub use standing::{may_still_leave, refuse_run};
 pub use trace::{Find, KeptFile, Trace, TracedFact, TracedFile, trace};
+pub use under_order::WHERE_A_STUDENT_LIVES;
 use uuid::Uuid;
 pub use withdraw::{Withdrawn, confirm_files, list_due};
 

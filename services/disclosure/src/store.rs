@@ -11,6 +11,7 @@ pub(crate) mod retention;
 pub(crate) mod seal;
 pub(crate) mod stamp;
 pub(crate) mod trace;
+pub(crate) mod under_order;
 
 use agreements::Interval;
 use chrono::{DateTime, NaiveDate, Utc};

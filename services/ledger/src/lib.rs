@@ -55,7 +55,7 @@ pub use record::{
     to_json,
 };
 pub use sequencer::{Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence};
-pub use terms::{Audience, Clause, OnwardParty, Showing, Terms, TermsId, TermsParts};
+pub use terms::{Audience, Clause, OnwardParty, Showing, TEXT_BYTES_MAX, Terms, TermsId, TermsParts};
 pub use tiles::Published;
 pub use tree::Hash;
 pub use verify::{Finding, Report};
