@@ -40,10 +40,12 @@ fn prepare(place: &Place) {
     let number = certified[0]["certification"].to_string();
     place.run(&["agreement", "revoke-certification", &number], 0);
     let order = place.path("orders.ndjson");
-    let sealed = format!(
-        "{{\"sasid\":\"{OTHER}\",\"kind\":\"confidential_address\",\"domain\":null,\"order_number\":\"S-9\",\"ordered_on\":\"2036-01-05\"}}\n"
-    );
-    fs::write(&order, sealed).expect("a file");
+    let sealed = |domain: &str, number: &str| {
+        format!(
+            "{{\"sasid\":\"{OTHER}\",\"kind\":\"confidential_address\",\"domain\":{domain},\"order_number\":\"{number}\",\"ordered_on\":\"2036-01-05\"}}\n"
+        )
+    };
+    fs::write(&order, sealed("null", "S-9") + &sealed("\"discipline\"", "S-10")).expect("a file");
     place.run(&["identity", "restrict", "--in", text(&order)], 0);
     place.run(&["agreement", "suspend", "cssd_agreement", "--by", "sandbox_steward_1", "--reason", "under review"], 0);
 }
@@ -175,6 +177,22 @@ const ATTACKS: &[(&str, &str)] = &[
         "DELETE FROM identity.restriction",
         "1 order(s) that the control journal holds were removed",
     ),
+    (
+        "UPDATE identity.restriction SET in_force = tstzrange(lower(in_force), lower(in_force) + interval '1 day')",
+        "1 order(s) that the control journal holds were removed or ended",
+    ),
+    (
+        "UPDATE identity.restriction SET in_force = tstzrange(lower(in_force) + interval '30 years', NULL)",
+        "1 order(s) that the control journal holds were removed or ended",
+    ),
+    (
+        "UPDATE history.restriction SET in_force = tstzrange(lower(in_force), lower(in_force) + interval '1 day')",
+        "1 order(s) that the control journal holds were removed or ended",
+    ),
+    (
+        "UPDATE history.restriction SET in_force = tstzrange(lower(in_force) + interval '30 years', NULL)",
+        "1 order(s) that the control journal holds were removed or ended",
+    ),
 ];
 
 /// What is put back after each attack.
@@ -201,6 +219,7 @@ const TABLES: &[&str] = &[
     "identity.crosswalk",
     "identity.crosswalk_move",
     "identity.restriction",
+    "history.restriction",
     "agreements.certification",
 ];
 
