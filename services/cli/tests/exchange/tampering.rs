@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use agreements::{InstrumentKind, Interval, NewInstrument};
 use ledger::{Audience, Delivery, Detail, Entry, Kind, Salts, Showing, Terms, TermsParts};
 
 use crate::{
@@ -29,6 +30,11 @@ fn prepare(place: &Place) {
     fs::write(&roster, format!("{DCF_HEADER}\n{rows}")).expect("a roster");
     place.run(&["roster", "load", text(&roster), "--consumer", "dcf", "--date", NIGHT], 0);
     place.run(&["exchange", "run", "--consumer", "dcf", "--date", NIGHT], 0);
+    let releases = place.path("releases.csv");
+    let header = "Client_ID,Name_Last,Name_First,Name_Middle,Birth_Date,Sex,SASID,RELEASE_SIGNED_DATE,RELEASE_EXPIRES_DATE,RELEASE_SIGNED_BY";
+    let row = format!("E5,Quince,Ambrosia,,2011-03-04,F,{OTHER},2026-01-05,2026-12-31,parent");
+    fs::write(&releases, format!("{header}\n{row}\n")).expect("a roster");
+    place.run(&["roster", "load", text(&releases), "--consumer", "education_unit", "--date", NIGHT], 0);
     let opened = open(place, "J-1");
     place.run(&["break-glass", "open", &opened], 0);
     place.run(&["break-glass", "close", &opened, "--reason", "the hearing was put off"], 0);
@@ -56,7 +62,7 @@ fn open(place: &Place, order: &str) -> String {
     place.run(&asked.concat(), 0)[0]["request"].as_str().expect("a digest").to_owned()
 }
 
-/// Each attack, and words of the finding that it must give. `$` stands for the entry at position 20.
+/// Each attack, and words of the finding that it must give. `$` stands for the entry at position 20, `#` for the digest of [`forged_release`].
 const ATTACKS: &[(&str, &str)] = &[
     ("UPDATE ledger.entry SET era = 2 WHERE entry_id = $", "(leaf 20) was altered: record"),
     ("UPDATE ledger.entry SET era = 99, xid = '9' WHERE entry_id = $", "(leaf 20) was altered: record"),
@@ -106,6 +112,16 @@ const ATTACKS: &[(&str, &str)] = &[
     (
         "UPDATE agreements.instrument SET valid_to = valid_to + interval '1 year'",
         "(court_order) was altered: it says something else than was put on file",
+    ),
+    // A client more: a release needs no signature, and its digest anybody can compute.
+    (
+        "INSERT INTO agreements.instrument (consumer, person_key, kind, reference, reason, valid_from, digest, recorded_by, recorded_at)
+         VALUES ('education_unit', 'E1', 'student_release', 'R-1', '', '2026-01-01T00:00:00Z', '\\x#', 'roster', '2026-01-01T00:00:00Z')",
+        "(student_release) was altered: it is not as the program put it on file",
+    ),
+    (
+        "UPDATE agreements.instrument SET recorded_by = 'somebody' WHERE kind = 'parent_release'",
+        "(parent_release) was altered: it is not as the program put it on file",
     ),
     (
         "UPDATE agreements.request SET used_at = NULL, used_for = NULL",
@@ -246,7 +262,7 @@ fn whatever_a_superuser_changes_is_found_and_named() {
     }
     let entry = server.query("SELECT '''' || entry_id || '''' FROM ledger.sequence WHERE leaf_index = 20").remove(0);
     for (attack, expected) in ATTACKS {
-        run(&mut server, &attack.replace('$', &entry));
+        run(&mut server, &attack.replace('$', &entry).replace('#', &forged_release()));
         let found = verify(&place, &[], 3);
         assert!(found.iter().any(|finding| finding.contains(expected)), "{attack}: {found:#?}");
         put_back(&mut server, attack);
@@ -260,6 +276,19 @@ fn whatever_a_superuser_changes_is_found_and_named() {
     let found = verify(&place, &["--checkpoint", text(&kept)], 3);
     assert!(found.iter().any(|finding| finding.contains("and only 3")), "{found:#?}");
     server.stop();
+}
+
+/// The digest of a release that nobody filed.
+fn forged_release() -> String {
+    let release = NewInstrument {
+        kind: InstrumentKind::StudentRelease,
+        consumer: "education_unit".parse().expect("an id"),
+        person_key: model::Masked::new("E1".to_owned()),
+        reference: "R-1".to_owned(),
+        reason: String::new(),
+        in_force: Interval { from: "2026-01-01T00:00:00Z".parse().expect("an instant"), to: None },
+    };
+    release.digest().expect("a digest").to_string()
 }
 
 /// Entries that fill a tile.
