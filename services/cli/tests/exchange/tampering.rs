@@ -53,6 +53,9 @@ fn prepare(place: &Place) {
     };
     fs::write(&order, sealed("null", "S-9") + &sealed("\"discipline\"", "S-10")).expect("a file");
     place.run(&["identity", "restrict", "--in", text(&order)], 0);
+    let paper = ["--consumer", "dcf", "--client", "D7", "--destroyed-on", "2026-11-15", "--method", "shredded"];
+    let signed = ["--attested-by", "its head", "--reference", "paper 9"];
+    place.run(&[&["retention", "attest"][..], &paper, &signed].concat(), 0);
     place.run(&["agreement", "suspend", "cssd_agreement", "--by", "sandbox_steward_1", "--reason", "under review"], 0);
 }
 
@@ -123,6 +126,16 @@ const ATTACKS: &[(&str, &str)] = &[
         "UPDATE agreements.instrument SET recorded_by = 'somebody' WHERE kind = 'parent_release'",
         "(parent_release) was altered: it is not as the program put it on file",
     ),
+    // A recipient's word that nobody took: what is overdue is overdue no longer.
+    (
+        "INSERT INTO disclosure.attestation VALUES
+         (gen_random_uuid(), 'dcf', 'D8', '2026-11-20', 'shredded', 'its head', 'paper 9', 'ann', '2026-11-20T12:00:00Z')",
+        "was altered: no entry of the ledger says that it was entered",
+    ),
+    ("UPDATE disclosure.attestation SET attestation_id = $", "was altered: no entry of the ledger says that it was entered"),
+    ("UPDATE disclosure.attestation SET person_key = 'D8'", "was altered: it says something else than its entry"),
+    ("UPDATE disclosure.attestation SET destroyed_on = 'infinity'", "was altered: its days are not those of its entry"),
+    ("DELETE FROM disclosure.attestation", "was altered: it is not on file any more"),
     (
         "UPDATE agreements.request SET used_at = NULL, used_for = NULL",
         "was altered: it is on file as unused, and",
@@ -237,6 +250,7 @@ const TABLES: &[&str] = &[
     "identity.restriction",
     "history.restriction",
     "agreements.certification",
+    "disclosure.attestation",
 ];
 
 fn verify(place: &Place, more: &[&str], code: i32) -> Vec<String> {
