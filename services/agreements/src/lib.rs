@@ -46,6 +46,7 @@ mod rule;
 mod store;
 mod terms;
 mod unsealing;
+mod vouching;
 
 pub use approval::{Act, Approval, ApprovalError, Steward, Stewards};
 pub use audit::{Altered, Audit, Unused};
@@ -75,3 +76,4 @@ pub use terms::{
     Retention, Role, SchoolYears, Scope, Showing, System, Terms,
 };
 pub use unsealing::UnsealRequest;
+pub use vouching::ReleaseKey;

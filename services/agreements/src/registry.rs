@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
@@ -22,6 +22,7 @@ use crate::{
     reported::{self, REPORTED, Reported, Settled},
     rule, store,
     terms::Terms,
+    vouching::ReleaseKey,
 };
 
 /// How many versions are kept prepared. There are a handful of agreements; more are built again when needed.
@@ -71,12 +72,23 @@ pub struct VersionSummary {
 pub struct Agreements {
     stewards: Stewards,
     plans: Mutex<HashMap<Digest, Arc<Plan>>>,
+    release_key: OnceLock<ReleaseKey>,
 }
 
 impl Agreements {
     /// With the stewards of the configuration.
     pub fn new(stewards: Stewards) -> Self {
-        Self { stewards, plans: Mutex::new(HashMap::new()) }
+        Self { stewards, plans: Mutex::new(HashMap::new()), release_key: OnceLock::new() }
+    }
+
+    /// The key by which releases are vouched for from now on, and held against in an audit. The first that is set stays.
+    pub fn set_release_key(&self, key: ReleaseKey) {
+        self.release_key.get_or_init(|| key);
+    }
+
+    /// The key by which releases are vouched for; none: nobody vouches, and none is held against it.
+    pub(crate) fn release_key(&self) -> Option<&ReleaseKey> {
+        self.release_key.get()
     }
 
     /// The stewards whose approvals count.
@@ -418,7 +430,9 @@ impl Agreements {
             release.check()?;
             rows.push((release, release.digest()?));
         }
-        store::insert_releases(conn, &rows, by, at).await
+        let vouched: Vec<Option<Vec<u8>>> =
+            rows.iter().map(|(_, digest)| self.release_key()?.over(*digest, by, at)).collect();
+        store::insert_releases(conn, &rows, &vouched, by, at).await
     }
 
     /// Puts a court order or emergency on file that two stewards approved. The same paper again changes nothing.

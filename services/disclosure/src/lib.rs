@@ -22,6 +22,7 @@ mod acknowledge;
 mod act;
 mod asked;
 mod assemble;
+mod attested;
 mod audit;
 mod caseload;
 mod chunk;

@@ -3,6 +3,7 @@
 //! This file and those beside it read the published views `identity.population`, `agreements.rule`, `history.disclosable`, `history.stated`,
 //! `intake.kept_file` and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
 
+pub(crate) mod attested;
 pub(crate) mod erase;
 pub(crate) mod holding;
 mod permitted;

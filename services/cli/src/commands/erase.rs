@@ -451,10 +451,16 @@ async fn clear_files(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
     }
     let subject = subject(app, erasure).await?;
     let domain = erasure.order.fact.as_ref().map(|fact| fact.domain);
-    let disclosures = disclosure::erase::list_disclosures(app.pool(), &subject.students, domain).await?;
+    let held = disclosure::erase::list_disclosures(app.pool(), &subject.students, domain).await?;
     crate::scratch::sweep(&app.data)?;
-    let cleared = files::clear(&app.data, &disclosures, &subject, erasure.is_whole())?;
-    console::line(true, format!("{cleared} files of deliveries cleared"));
+    let cleared = files::clear(&app.data, &held, &subject, erasure.is_whole())?;
+    console::line(true, format!("{} files of deliveries cleared", cleared.files));
+    if cleared.unopened > 0 {
+        console::warn(&format!(
+            "{} encrypted files stand in folders of deliveries: their recipients' keys alone open them, and whom they are about cannot be told here",
+            cleared.unopened
+        ));
+    }
     step(app, erasure.order.id, Step::Files, Step::Records).await?;
     pg::crash::hit(CrashPoint::EraseBeforeRecords);
     Ok(())
