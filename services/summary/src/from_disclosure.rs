@@ -89,6 +89,7 @@ const SCHOOL_FIELDS: Fields = &[
     ("entry_date", "entry_date"),
     ("exit_date", "exit_withdraw_date"),
     ("exit_reason", "exit_withdraw_type"),
+    ("exit_date_missing", "exit_basis"),
 ];
 const ATTENDANCE_FIELDS: Fields = &[
     ("school", "school_name"),
@@ -197,7 +198,15 @@ fn school_row(row: &Row) -> SchoolRow {
         exit_reason: text(row, "exit_withdraw_type"),
         entry_inferred: inferred(row, "entry_basis"),
         exit_inferred: inferred(row, "exit_basis"),
+        exit_missing: exit_missing(row),
     }
+}
+
+/// By what words a stay without a last day is known to have ended.
+fn exit_missing(row: &Row) -> Cell<String> {
+    let basis = row.find_text("exit_basis").filter(|_| row.find("exit_withdraw_date").is_none());
+    // Where the agreement withholds the day, the basis says of it that it was reported.
+    basis.filter(|basis| *basis != "reported").map_or(Cell::Absent, |basis| Cell::Value(basis.to_owned()))
 }
 
 /// The rule by which a day was inferred.

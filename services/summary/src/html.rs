@@ -8,7 +8,7 @@ use chrono::Datelike as _;
 
 use crate::{
     layout::{Align, Column, Kind, Layout, Section, VALUE_LANGUAGE, fill},
-    view::{CellText, SectionView, Timeline, Trend, View, might_be_rtl},
+    view::{CellText, End, SectionView, Spell, Timeline, Trend, View, might_be_rtl},
 };
 
 /// The style of the page, and of its blocks wherever they stand.
@@ -368,13 +368,7 @@ impl Page<'_> {
     fn timeline(&mut self, timeline: &Timeline) {
         let report_day = self.view.report_day;
         let first = timeline.spells.iter().map(|spell| spell.from).min().unwrap_or(report_day);
-        let last = timeline
-            .spells
-            .iter()
-            .map(|spell| spell.to.unwrap_or(spell.from))
-            .max()
-            .unwrap_or(report_day)
-            .max(report_day);
+        let last = timeline.spells.iter().map(Spell::last_known).max().unwrap_or(report_day).max(report_day);
         let days = (last - first).num_days().max(1) as f64;
         let share = |day: chrono::NaiveDate| (day - first).num_days() as f64 * 100.0 / days;
         self.raw("<div class=\"timeline\" role=\"img\"");
@@ -385,15 +379,17 @@ impl Page<'_> {
             last.year()
         ));
         for spell in &timeline.spells {
-            let to = spell.to.unwrap_or(last).max(spell.from);
-            let class = if spell.to.is_none() { " class=\"open\"" } else { "" };
+            let (x, width) = (share(spell.from), share(spell.to(last)) - share(spell.from));
+            let bar = match spell.end {
+                End::On(_) => format!("<rect x=\"{x:.2}%\" width=\"{width:.2}%\" height=\"100%\"/>"),
+                End::Present => format!("<rect class=\"open\" x=\"{x:.2}%\" width=\"{width:.2}%\" height=\"100%\"/>"),
+                End::Unknown => {
+                    format!("<rect x=\"{x:.2}%\" width=\"2\" height=\"100%\"/><rect class=\"unknown\" x=\"{x:.2}%\" y=\"50%\" width=\"18\" height=\"0\"/>")
+                }
+            };
             self.raw("<span><span>");
             self.text(&spell.label);
-            self.raw(&format!(
-                "</span><span class=\"track\"><svg><rect{class} x=\"{:.2}%\" width=\"{:.2}%\" height=\"100%\"/></svg></span></span>",
-                share(spell.from),
-                share(to) - share(spell.from)
-            ));
+            self.out.extend(["</span><span class=\"track\"><svg>", &bar, "</svg></span></span>"]);
         }
         self.raw("</div>\n");
         let notes = timeline.notes(&self.layout.words);

@@ -129,6 +129,7 @@ fn schools(block: &Block<SchoolRow>) -> pb::SchoolBlock {
         exit_reason: text(&row.exit_reason),
         entry_date_inferred: text(&row.entry_inferred),
         exit_date_inferred: text(&row.exit_inferred),
+        exit_date_missing: text(&row.exit_missing),
     };
     pb::SchoolBlock { provenance: Some(of_block(block)), rows: block.rows().iter().map(row).collect() }
 }

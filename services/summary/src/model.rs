@@ -181,6 +181,9 @@ record!(
         /// The rule by which the last day was inferred; absent when it was reported.
         #[serde(skip_serializing_if = "Cell::is_absent")]
         exit_inferred = "exit_date_inferred": Text,
+        /// Why there is no last day although the stay is not known to go on; absent when it has one, or goes on.
+        #[serde(skip_serializing_if = "Cell::is_absent")]
+        exit_missing = "exit_date_missing": Text,
     ]
 );
 

@@ -125,6 +125,50 @@ fn a_name_too_long_for_the_running_head_leaves_the_identifier_whole() {
     assert!(pages[1].contains('…') && pages[1].contains("SASID 9900000017"));
 }
 
+fn stays(rows: &[(Option<&str>, Option<&str>, Option<&str>)]) -> Summary {
+    let mut summary = fixture("sparse.json");
+    let day = |text: &str| Cell::Value(text.parse().expect("a day"));
+    let row = |(entry, exit, missing): &(Option<&str>, Option<&str>, Option<&str>)| crate::model::SchoolRow {
+        school: Cell::Value("Tallis High".to_owned()),
+        entry_date: entry.map_or(Cell::Absent, day),
+        exit_date: exit.map_or(Cell::Absent, day),
+        exit_missing: missing.map_or(Cell::Absent, |text| Cell::Value(text.to_owned())),
+        ..Default::default()
+    };
+    summary.history.schools = Block::from(rows.iter().map(row).collect::<Vec<_>>());
+    summary
+}
+
+#[test]
+fn a_stay_is_said_to_go_on_only_if_no_other_can_be_the_present_one() {
+    let check = |rows: &[(Option<&str>, Option<&str>, Option<&str>)], present: bool, unknown: usize| {
+        let summary = stays(rows);
+        let (tree, _) = text_of(&summary, FILE);
+        let alt = tree.lines().find(|line| line.contains("Timeline of enrollments")).expect("a timeline");
+        assert_eq!(alt.contains("to present, no exit date reported"), present, "{alt}");
+        assert_eq!(alt.matches("exit date not reported").count(), unknown, "{alt}");
+        assert_eq!(tree.contains("An open right end"), present);
+        assert_eq!(tree.contains("A first day with a short dash"), unknown > 0);
+        let page = renderer().render(&summary, RenderOptions { form: Form::Html, ..FILE }).expect("a page");
+        let page = String::from_utf8(page).expect("text");
+        assert_eq!(page.matches("<rect class=\"open\"").count(), usize::from(present));
+        assert_eq!(page.matches("<rect class=\"unknown\"").count(), unknown);
+    };
+    let open = (Some("2015-08-26"), None, None);
+    let ended = (Some("2015-08-26"), None, Some("exit date not reported"));
+    let whole = (Some("2013-08-26"), Some("2015-06-12"), None);
+    check(&[whole, open], true, 0);
+    check(&[whole, ended], false, 1);
+    check(&[open, (Some("2020-09-01"), None, None)], false, 2);
+    check(&[ended, (Some("2020-09-01"), None, None)], true, 1);
+    check(&[open, (None, None, None)], false, 1);
+    check(&[open, (Some("2020-09-01"), Some("2022-06-10"), None)], false, 1);
+    let mut withheld = stays(&[open]);
+    withheld.history.schools.not_permitted.insert("exit_date".to_owned());
+    let (tree, _) = text_of(&withheld, FILE);
+    assert!(tree.contains("from 8/26/2015, exit date not permitted") && !tree.contains("present"), "{tree}");
+}
+
 fn with_discipline(rows: usize) -> Summary {
     let mut summary = fixture("sparse.json");
     let row = |i| DisciplineRow { kind: Cell::Value(format!("marker{i:03}")), ..DisciplineRow::default() };

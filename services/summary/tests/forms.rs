@@ -80,7 +80,8 @@ fn the_message_says_what_the_record_says_field_by_field() {
     let (renderer, mut filled) = (renderer(), BTreeSet::new());
     let mut rare = serde_json::to_value(&all().swap_remove(0).1).expect("JSON");
     rare["client"]["dob"] = serde_json::json!({ "suppressed": true });
-    rare["history"]["schools"] = serde_json::json!([{ "school": "Tallis High", "exit_date": "2026-06-12", "exit_date_inferred": "last sighting" }]);
+    rare["history"]["schools"] = serde_json::json!([{ "school": "Tallis High", "exit_date": "2026-06-12", "exit_date_inferred": "last sighting" },
+        { "entry_date": "2013-08-26", "exit_date_missing": "exit date not reported" }]);
     rare["history"]["tests"] = serde_json::json!([{ "year": "2012-13", "writing": 251, "writing_level": "Goal" }]);
     for (name, summary) in all().into_iter().chain([("what is rare".to_owned(), read(&rare))]) {
         let encoded = renderer.render(&summary, options(Form::Message, Language::English)).expect("a message");

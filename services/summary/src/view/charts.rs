@@ -8,7 +8,7 @@ use model::Decimal;
 use super::format::{clean, date, join_capped, percent};
 use crate::{
     layout::{Words, fill},
-    model::{AttendanceRow, Block, SchoolRow},
+    model::{AttendanceRow, Block, Cell, SchoolRow},
 };
 
 /// The most bars that can still be read.
@@ -94,10 +94,12 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// What stands below it: enrollments that could not be drawn, and how to read an open end.
+    /// What stands below it: enrollments that could not be drawn, and how to read an end that has no day.
     pub(crate) fn notes(&self, words: &Words) -> String {
-        let open = self.spells.iter().any(|spell| spell.to.is_none()).then_some(&words.timeline_note);
-        self.undated.iter().chain(open).map(String::as_str).collect::<Vec<_>>().join(" ")
+        let any = |end: End| self.spells.iter().any(|spell| spell.end == end);
+        let present = any(End::Present).then_some(&words.timeline_note);
+        let unknown = any(End::Unknown).then_some(&words.timeline_unknown_note);
+        self.undated.iter().chain(present).chain(unknown).map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -106,8 +108,35 @@ impl Timeline {
 pub(crate) struct Spell {
     pub label: String,
     pub from: NaiveDate,
-    /// `None` when no exit date was reported.
-    pub to: Option<NaiveDate>,
+    pub end: End,
+}
+
+/// How far an enrollment is known to reach.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its last day.
+    On(NaiveDate),
+    /// It goes on: nothing else can be the present one.
+    Present,
+    /// Nobody says.
+    Unknown,
+}
+
+impl Spell {
+    /// The last day it is drawn to; of an end that nobody knows, the first.
+    pub(crate) fn to(&self, report_day: NaiveDate) -> NaiveDate {
+        let to = match self.end {
+            End::On(day) => day,
+            End::Present => report_day,
+            End::Unknown => self.from,
+        };
+        to.max(self.from)
+    }
+
+    /// The last of the days that are known of it.
+    pub(crate) fn last_known(&self) -> NaiveDate {
+        if let End::On(day) = self.end { day.max(self.from) } else { self.from }
+    }
 }
 
 pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeline> {
@@ -118,27 +147,14 @@ pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeli
     }
     rows.sort_by_key(|(entry, _)| *entry);
     let undated = block.rows().len() - rows.len();
-    let text = |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| clean(text));
-    let last = rows.len() - 1;
+    let present = present(block, &rows);
+    let end = |row: &SchoolRow| match row.exit_date.value() {
+        Some(exit) => End::On(*exit),
+        None if present.is_some_and(|present| std::ptr::eq(present, row)) => End::Present,
+        None => End::Unknown,
+    };
     let spells = join_capped(
-        rows.iter().enumerate().map(|(i, (entry, row))| {
-            let day = |day: NaiveDate, rule: &crate::model::Cell<String>| match rule.value() {
-                Some(_) => fill(&words.cell_inferred, &[("date", &date(day))]),
-                None => date(day),
-            };
-            let exit = match row.exit_date.value() {
-                Some(exit) => day(*exit, &row.exit_inferred),
-                None if i == last => words.timeline_current.clone(),
-                None => words.timeline_open.clone(),
-            };
-            let values = [
-                ("school", &*text(&row.school)),
-                ("district", &text(&row.district)),
-                ("entry", &day(*entry, &row.entry_inferred)),
-                ("exit", &exit),
-            ];
-            Cow::from(fill(&words.timeline_spell, &values))
-        }),
+        rows.iter().map(|(entry, row)| Cow::from(spell(block, (*entry, row), end(row), words))),
         |n| cut(words, n),
     );
     let undated = (undated > 0).then(|| fill(&words.timeline_undated, &[("count", &undated.to_string())]));
@@ -149,7 +165,49 @@ pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeli
     }
     let spells = rows
         .iter()
-        .map(|(entry, row)| Spell { label: text(&row.school), from: *entry, to: row.exit_date.value().copied() })
+        .map(|(entry, row)| Spell { label: name(&row.school, words), from: *entry, end: end(row) })
         .collect();
     Some(Timeline { spells, alt, undated })
+}
+
+/// The stay that goes on, if only one can: it began last, and no other is open, with or without a first day.
+fn present<'r>(block: &Block<SchoolRow>, rows: &[(NaiveDate, &'r SchoolRow)]) -> Option<&'r SchoolRow> {
+    let unsaid = |field: &str| block.not_permitted.contains(field);
+    if unsaid("exit_date") || unsaid("exit_date_missing") {
+        return None;
+    }
+    let is_open = |row: &SchoolRow| row.exit_date.is_absent() && row.exit_missing.is_absent();
+    let (_, last) = rows.last()?;
+    let open = block.rows().iter().filter(|row| is_open(row)).count();
+    (open == 1 && is_open(last)).then_some(*last)
+}
+
+/// An enrollment in words.
+fn spell(block: &Block<SchoolRow>, (entry, row): (NaiveDate, &SchoolRow), end: End, words: &Words) -> String {
+    let day = |day: NaiveDate, rule: &Cell<String>| match rule.value() {
+        Some(_) => fill(&words.cell_inferred, &[("date", &date(day))]),
+        None => date(day),
+    };
+    let (template, exit) = match end {
+        End::On(exit) => (&words.timeline_spell, day(exit, &row.exit_inferred)),
+        End::Present => (&words.timeline_spell, words.timeline_current.clone()),
+        End::Unknown if block.not_permitted.contains("exit_date") => {
+            (&words.timeline_open_spell, words.timeline_not_permitted.clone())
+        }
+        End::Unknown if matches!(row.exit_date, Cell::Suppressed) => {
+            (&words.timeline_open_spell, words.timeline_suppressed.clone())
+        }
+        End::Unknown => (&words.timeline_open_spell, words.timeline_open.clone()),
+    };
+    let values = [
+        ("school", &*name(&row.school, words)),
+        ("district", &name(&row.district, words)),
+        ("entry", &day(entry, &row.entry_inferred)),
+        ("exit", &exit),
+    ];
+    fill(template, &values)
+}
+
+fn name(cell: &Cell<String>, words: &Words) -> String {
+    cell.value().map_or_else(|| words.dash.clone(), |text| clean(text))
 }
