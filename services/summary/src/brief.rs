@@ -28,6 +28,8 @@ const STEPS: [(usize, usize, usize, Trend); 10] = [
 ];
 /// What a block says of its age and source is cut shorter than this only where values are cut below [`VALUE_USUAL`].
 const PROVENANCE_USUAL: usize = 120;
+/// The same of what is said below a block.
+const NOTE_USUAL: usize = 240;
 /// A value that holds most names.
 const VALUE_USUAL: usize = 40;
 /// Values are never cut shorter than this; where that is not enough, the last block goes.
@@ -102,6 +104,9 @@ fn shorten_section(section: &Section, strings: &mut SectionView, layout: &Layout
     }
     for cell in strings.rows.iter_mut().flatten() {
         cut(&mut cell.text, value);
+    }
+    if let Some(note) = &mut strings.note {
+        cut(note, if value < VALUE_USUAL { 2 * value } else { NOTE_USUAL });
     }
     if let Some(provenance) = &mut strings.provenance {
         cut(provenance, if value < VALUE_USUAL { 2 * value } else { PROVENANCE_USUAL });

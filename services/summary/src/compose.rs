@@ -245,7 +245,12 @@ impl Composer<'_, '_> {
         }
         let table = self.measured(parent, section, strings, width);
         let continued = self.continued(section);
-        self.flow.table(heading, &table, self.tags, &continued);
+        let mut note = Frame::default();
+        if let Some(text) = &strings.note {
+            let look = (Weight::Regular, self.layout.size.small, self.layout.colour.muted);
+            note.height = self.text_block(&mut note, parent, text, (3.0, width), look);
+        }
+        self.flow.table(heading, &table, self.tags, (&continued, note));
     }
 
     /// What stands above a table's repeated head.

@@ -127,10 +127,16 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Places a table below its heading, repeating its head on each page it reaches.
-    pub(crate) fn table(&mut self, heading: Frame, table: &Table, tags: &mut Tags, continued: &Frame) {
+    /// Places a table below its heading, repeating its head on each page it reaches; what is said below it stays with its last rows.
+    pub(crate) fn table(
+        &mut self,
+        heading: Frame,
+        table: &Table,
+        tags: &mut Tags,
+        (continued, below): (&Frame, Frame),
+    ) {
         let heading = self.with_waiting(heading);
-        let whole = heading.height + table.height();
+        let whole = heading.height + table.height() + below.height;
         let few = table.rows.len() <= TOGETHER_ROWS_MAX;
         let first_rows: f32 = table.rows.iter().take(ROWS_MIN).map(|row| row.height).sum();
         let opening = heading.height + table.head.height + first_rows;
@@ -146,7 +152,8 @@ impl<'a> Flow<'a> {
         for (i, row) in table.rows.iter().enumerate() {
             let rest: f32 = table.rows[i..].iter().take(ROWS_MIN).map(|row| row.height).sum();
             let last_two = i + ROWS_MIN == table.rows.len() && i > 0;
-            let needed = if last_two { rest } else { row.height };
+            let is_last = i + 1 == table.rows.len();
+            let needed = if last_two || is_last { rest + below.height } else { row.height };
             if needed > self.room() && row.height <= capacity {
                 self.new_page();
                 self.put(again.clone());
@@ -157,6 +164,9 @@ impl<'a> Flow<'a> {
             } else {
                 self.cut_row(table, row, tags, &again);
             }
+        }
+        if !below.items.is_empty() {
+            self.place(below);
         }
     }
 

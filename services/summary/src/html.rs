@@ -236,6 +236,9 @@ impl Page<'_> {
         self.table_opening(section, strings);
         self.rows(section, &strings.rows);
         self.table_end(section, strings.message.as_deref());
+        if let Some(note) = &strings.note {
+            self.element("p", " class=\"chart-note\"", note);
+        }
     }
 
     fn table_opening(&mut self, section: &Section, strings: &SectionView) {
@@ -384,7 +387,9 @@ impl Page<'_> {
                 End::On(_) => format!("<rect x=\"{x:.2}%\" width=\"{width:.2}%\" height=\"100%\"/>"),
                 End::Present => format!("<rect class=\"open\" x=\"{x:.2}%\" width=\"{width:.2}%\" height=\"100%\"/>"),
                 End::Unknown => {
-                    format!("<rect x=\"{x:.2}%\" width=\"2\" height=\"100%\"/><rect class=\"unknown\" x=\"{x:.2}%\" y=\"50%\" width=\"18\" height=\"0\"/>")
+                    format!(
+                        "<rect x=\"{x:.2}%\" width=\"2\" height=\"100%\"/><rect class=\"unknown\" x=\"{x:.2}%\" y=\"50%\" width=\"18\" height=\"0\"/>"
+                    )
                 }
             };
             self.raw("<span><span>");

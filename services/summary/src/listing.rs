@@ -169,7 +169,7 @@ fn view(listing: &Listing, layout: &Layout) -> View {
         footer: clean(&listing.footer),
         banner: None,
         disclosed: listing.remark.as_ref().map(|text| clean(text)),
-        sections: vec![SectionView { provenance: None, rows, message }],
+        sections: vec![SectionView { rows, message, ..SectionView::default() }],
         trend: None,
         timeline: None,
         withheld: None,

@@ -202,14 +202,14 @@ const CELL: &str = "\u{1f}";
 
 fn said(section: &Section, strings: &SectionView) -> Vec<String> {
     if let Some(message) = &strings.message {
-        return vec![message.clone()];
+        return std::iter::once(message).chain(&strings.note).cloned().collect();
     }
     let texts = |row: &Vec<CellText>| row.iter().map(|cell| cell.text.clone()).collect::<Vec<_>>();
     match (section.kind, strings.rows.first()) {
         (Kind::Card, Some(row)) => {
             section.columns.iter().zip(texts(row)).map(|(column, text)| [&column.key, CELL, &text].concat()).collect()
         }
-        _ => strings.rows.iter().map(|row| texts(row).join(CELL)).collect(),
+        _ => strings.rows.iter().map(|row| texts(row).join(CELL)).chain(strings.note.clone()).collect(),
     }
 }
 

@@ -169,6 +169,23 @@ fn a_stay_is_said_to_go_on_only_if_no_other_can_be_the_present_one() {
     assert!(tree.contains("from 8/26/2015, exit date not permitted") && !tree.contains("present"), "{tree}");
 }
 
+#[test]
+fn scores_that_the_table_leaves_out_are_counted_below_it() {
+    let mut summary = fixture("sparse.json");
+    summary.history.tests = Block::from(Vec::new());
+    let other = |subject: &str| crate::model::OtherSubject { subject: subject.to_owned(), count: 3 };
+    summary.history.tests_left_out.other_subjects = vec![other("Speaking"), other("Listening")];
+    summary.history.tests_left_out.earlier_attempts = 2;
+    let (tree, pages) = text_of(&summary, FILE);
+    let note = "Scores in subjects that this report has no column for: 6 (Speaking 3, Listening 3). \
+                Earlier attempts at the same test, left out because the last one is shown: 2.";
+    assert!(tree.contains(note), "{tree}");
+    let only = "«Only scores in subjects that this report has no column for»";
+    assert!(tree.contains(only), "{tree}");
+    let page = pages.iter().find(|page| page.contains("Test Score History\n")).expect("a page");
+    assert!(page.contains("Speaking 3"), "it stands with its table: {page}");
+}
+
 fn with_discipline(rows: usize) -> Summary {
     let mut summary = fixture("sparse.json");
     let row = |i| DisciplineRow { kind: Cell::Value(format!("marker{i:03}")), ..DisciplineRow::default() };

@@ -10,7 +10,7 @@ use crate::{
     layout::{Column, Kind, Layout, Order, Section, Words, fill},
     model::{
         AttendanceRow, Block, Client, Current, DisciplineRow, Field, Provenance, Record, SchoolRow,
-        SpecialEducationRow, State, Summary, TestRow,
+        SpecialEducationRow, State, Summary, TestRow, TestsLeftOut,
     },
 };
 use format::{is_seen, number, percent};
@@ -56,6 +56,8 @@ pub(crate) struct SectionView {
     pub rows: Vec<Vec<CellText>>,
     /// What is printed instead of rows.
     pub message: Option<String>,
+    /// What is said below the rows.
+    pub note: Option<String>,
 }
 
 /// A cell's string.
@@ -172,12 +174,12 @@ fn section_view(summary: &Summary, section: &Section, words: &Words) -> SectionV
         }
         "recent.attendance" => at.block(&summary.recent.attendance),
         "recent.special_ed" => at.block(&summary.recent.special_ed),
-        "recent.tests" => at.block(&summary.recent.tests),
+        "recent.tests" => at.tests(&summary.recent.tests, &summary.recent.tests_left_out),
         "recent.discipline" => at.block(&summary.recent.discipline),
         "history.schools" => at.block(&summary.history.schools),
         "history.attendance" => at.block(&summary.history.attendance),
         "history.special_ed" => at.block(&summary.history.special_ed),
-        "history.tests" => at.block(&summary.history.tests),
+        "history.tests" => at.tests(&summary.history.tests, &summary.history.tests_left_out),
         "history.discipline" => at.block(&summary.history.discipline),
         // Cannot happen: the layout was checked against `source_fields`.
         _ => SectionView::default(),
@@ -208,7 +210,26 @@ impl Printer<'_> {
             State::Reported if rows.is_empty() => Some(self.words.none_recorded.clone()),
             state => self.state(state),
         };
-        SectionView { provenance: self.provenance(&block.provenance), rows, message }
+        SectionView { provenance: self.provenance(&block.provenance), rows, message, note: None }
+    }
+
+    /// The table of scores, and below it what it leaves out.
+    fn tests(&self, block: &Block<TestRow>, left_out: &TestsLeftOut) -> SectionView {
+        let mut section = self.block(block);
+        let others = &left_out.other_subjects;
+        if block.state() == State::Reported && block.rows().is_empty() && !others.is_empty() {
+            section.message = Some(self.words.tests_other_only.clone());
+        }
+        let count: u64 = others.iter().map(|other| u64::from(other.count)).sum();
+        let subjects: Vec<String> =
+            others.iter().map(|other| format!("{} {}", isolate(&clean(&other.subject)), other.count)).collect();
+        let values = [("count", &*count.to_string()), ("subjects", &subjects.join(", "))];
+        let other = (!others.is_empty()).then(|| fill(&self.words.tests_other, &values));
+        let attempts = left_out.earlier_attempts;
+        let earlier = (attempts > 0).then(|| fill(&self.words.tests_earlier, &[("count", &attempts.to_string())]));
+        let sentences: Vec<String> = other.into_iter().chain(earlier).collect();
+        section.note = (!sentences.is_empty()).then(|| sentences.join(" "));
+        section
     }
 
     fn single<T: Record>(
@@ -220,7 +241,7 @@ impl Printer<'_> {
     ) -> SectionView {
         let message = self.state(state);
         let rows = if message.is_none() { vec![self.row(record, not_permitted)] } else { Vec::new() };
-        SectionView { provenance: self.provenance(provenance), rows, message }
+        SectionView { provenance: self.provenance(provenance), rows, message, note: None }
     }
 
     fn state(&self, state: State) -> Option<String> {

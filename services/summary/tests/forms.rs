@@ -83,6 +83,8 @@ fn the_message_says_what_the_record_says_field_by_field() {
     rare["history"]["schools"] = serde_json::json!([{ "school": "Tallis High", "exit_date": "2026-06-12", "exit_date_inferred": "last sighting" },
         { "entry_date": "2013-08-26", "exit_date_missing": "exit date not reported" }]);
     rare["history"]["tests"] = serde_json::json!([{ "year": "2012-13", "writing": 251, "writing_level": "Goal" }]);
+    rare["history"]["tests_left_out"] =
+        serde_json::json!({ "other_subjects": [{ "subject": "Speaking", "count": 3 }], "earlier_attempts": 2 });
     for (name, summary) in all().into_iter().chain([("what is rare".to_owned(), read(&rare))]) {
         let encoded = renderer.render(&summary, options(Form::Message, Language::English)).expect("a message");
         let record = serde_json::to_value(&summary).expect("JSON");
@@ -268,6 +270,12 @@ fn every_record_fits_the_schema_and_the_schema_refuses_what_the_reader_refuses()
     check(&with("/history/tests", serde_json::json!({"not_permitted": ["math"], "rows": [{"math": 1}]})), false);
     check(&with("/history/schools", serde_json::json!([{"entry_date_inferred": "first sighting"}])), true);
     check(&with("/history/attendance", serde_json::json!([{"pct": "90"}])), false);
+    let other =
+        |subject: &str, count: i64| serde_json::json!({"other_subjects": [{"subject": subject, "count": count}]});
+    check(&with("/history/tests_left_out", other("Speaking", 3)), true);
+    check(&with("/history/tests_left_out", other("Speaking", -3)), false);
+    check(&with("/recent/tests_left_out", other(&"x".repeat(201), 3)), false);
+    check(&with("/recent/tests_left_out", serde_json::json!({"earlier": 3})), false);
     check(&with("/code", "".into()), false);
     check(&with("/withheld", serde_json::json!(["x".repeat(201)])), false);
     check(&with("/surprise", 1.into()), false);
