@@ -161,10 +161,21 @@ fn provenance_of(row: &Row, report_date: NaiveDate) -> Provenance {
     }
 }
 
-/// When the newest of the rows was reported, and by whom.
+/// When the newest of the rows was reported, and by whom all of them were.
 fn provenance(rows: &[Row], report_date: NaiveDate) -> Provenance {
     let newest = rows.iter().max_by_key(|row| (told_on(row, report_date).map(|told| told.on), row.source.batch));
-    newest.map_or_else(Provenance::default, |row| provenance_of(row, report_date))
+    let newest = newest.map_or_else(Provenance::default, |row| provenance_of(row, report_date));
+    Provenance { reported_by: reporters(rows), ..newest }
+}
+
+/// The district that the rows are from; how many where there are several.
+fn reporters(rows: &[Row]) -> Option<String> {
+    let names: BTreeSet<&str> = rows.iter().filter_map(|row| row.find_text("local_education_agency_name")).collect();
+    if names.len() > 1 {
+        Some(format!("{} districts", names.len()))
+    } else {
+        names.first().map(|name| (*name).to_owned())
+    }
 }
 
 fn block<T: Record>(
@@ -436,7 +447,7 @@ fn client(section: Option<&Section>, report_date: NaiveDate) -> Client {
         state: state(section),
         as_reported_on: provenance.as_reported_on,
         received_on: provenance.received_on,
-        reported_by: None,
+        reported_by: provenance.reported_by,
         not_permitted,
         name: if name_withheld { Cell::Absent } else { full_name(row) },
         dob: date(row, "birth_date"),
@@ -593,6 +604,31 @@ mod tests {
         assert!(block.not_permitted.contains("math") && !block.not_permitted.contains("math_level"));
         let (only, left_out) = newest_tests(Some(&section(Domain::Assessment, rows[2..].to_vec())), today);
         assert_eq!((only.state(), only.rows().len(), left_out.other_subjects.len()), (State::Reported, 0, 2));
+    }
+
+    #[test]
+    fn a_block_names_the_district_of_its_own_rows_and_counts_several() {
+        let of = |date: &str, district: &str, told: &str| {
+            let values = [
+                ("incident_date", date),
+                ("local_education_agency_name", district),
+                ("discipline_action", "Detention"),
+            ];
+            let mut row = row(Domain::Discipline, &values);
+            row.source.reported_on = Some(day(told));
+            row
+        };
+        let rows = vec![of("2024-11-05", "Fernwick", "2026-10-01"), of("2025-11-05", "Tallis", "2026-09-01")];
+        let both = section(Domain::Discipline, rows);
+        let of_history = discipline_block(Some(&both), day("2026-11-22"));
+        assert_eq!(of_history.provenance.reported_by.as_deref(), Some("2 districts"));
+        assert_eq!(of_history.provenance.as_reported_on, Some(day("2026-10-01")));
+        let recent = newest(Some(&both), "incident_date", |kept| discipline_block(kept, day("2026-11-22")));
+        assert_eq!(recent.provenance.reported_by.as_deref(), Some("Tallis"));
+        assert_eq!(recent.provenance.as_reported_on, Some(day("2026-09-01")));
+        let withheld = Section { withheld: vec!["incident_date"], ..both };
+        let recent = newest(Some(&withheld), "incident_date", |kept| discipline_block(kept, day("2026-11-22")));
+        assert_eq!(recent.state(), State::NotPermitted);
     }
 
     #[test]
