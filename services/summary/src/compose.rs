@@ -98,11 +98,12 @@ impl Composer<'_, '_> {
     fn paragraph(&mut self, parent: NodeId, text: &str, look: (Weight, f32, Colour)) {
         let lines = self.setter.wrap(text, self.style(look.0, look.1), Base::Sentence, self.layout.page.measure());
         let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Paragraph));
-        for line in lines {
+        let frame = |line: Rc<Line>| {
             let mut frame = Frame::default();
             frame.height = frame.lines((0.0, 0.0), &[line], look.2, mark);
-            self.flow.place(frame);
-        }
+            frame
+        };
+        self.flow.paragraph(lines.into_iter().map(frame).collect());
     }
 
     fn report_date_line(&mut self) -> Rc<Line> {
@@ -127,7 +128,7 @@ impl Composer<'_, '_> {
 
     fn section(&mut self, section: &Section, strings: &SectionView) {
         if section.new_page {
-            self.flow.new_page();
+            self.flow.new_part();
         }
         if section.level == 2 {
             self.part = self.tags.node(Tags::ROOT, Role::Section);

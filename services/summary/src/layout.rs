@@ -239,6 +239,7 @@ pub(crate) struct Section {
     /// Whether the enrollment timeline opens it.
     #[serde(default)]
     pub timeline: bool,
+    /// Whether it begins a page, unless at least half of one is left.
     #[serde(default)]
     pub new_page: bool,
     /// Whether it is on the one-page print.

@@ -16,6 +16,13 @@ use crate::{
     view::View,
 };
 
+#[path = "../tests/forms/piece.rs"]
+#[expect(dead_code, reason = "documents are read back elsewhere")]
+mod piece;
+#[path = "../tests/forms/records.rs"]
+#[expect(dead_code, reason = "documents are read back elsewhere")]
+mod records;
+
 const FILE: RenderOptions = RenderOptions { origin: Origin::File, form: Form::Pdf, language: Language::English };
 const EXCHANGE: RenderOptions = RenderOptions { origin: Origin::Exchange, ..FILE };
 
@@ -221,6 +228,35 @@ fn the_report_date_is_never_a_page_of_its_own() {
         let (_, pages) = text_of(&summary, FILE);
         let lines: Vec<usize> = pages.iter().map(|page| page.lines().count()).collect();
         assert!(lines.iter().all(|lines| *lines > 8), "{words} words: {lines:?}");
+    }
+}
+
+/// How much of each page's height is filled.
+fn fills(summary: &Summary, options: RenderOptions) -> Vec<f32> {
+    let fonts = crate::fonts::FontSet::new(None).expect("the embedded fonts are read");
+    let layout = shipped(options.language, Extent::Whole);
+    let view = View::new(summary, options.origin, layout).expect("a view");
+    let Composition { pages, .. } = compose(&view, layout, &mut Typesetter::new(&fonts));
+    let fill = |(at, sheet): (usize, &crate::flow::Sheet)| {
+        let top = if at == 0 { layout.page.top } else { layout.page.top_next };
+        let body = sheet.content.iter().filter(|item| matches!(item.mark, Mark::Leaf(_)));
+        let bottom = body.map(|item| item.y).fold(top, f32::max);
+        (bottom - top) / (layout.page.floor() - top)
+    };
+    pages.sheets.iter().enumerate().map(fill).collect()
+}
+
+#[test]
+fn no_page_is_left_nearly_empty() {
+    let generated = records::all()
+        .into_iter()
+        .map(|(name, json)| (name, from_json(json.to_string().as_bytes()).expect("a summary")));
+    let fixtures = ["full.json", "sparse.json"].map(|name| (name.to_owned(), fixture(name)));
+    for (name, summary) in generated.chain(fixtures) {
+        for language in [Language::English, Language::Spanish, Language::Portuguese] {
+            let fills = fills(&summary, RenderOptions { language, ..FILE });
+            assert!(fills.iter().all(|fill| *fill >= 0.15), "{name}, {language:?}: {fills:.2?}");
+        }
     }
 }
 

@@ -13,6 +13,7 @@ impl Composer<'_, '_> {
     /// What was withheld, how to read the report, how to verify it.
     pub(super) fn about(&mut self, section: &Section) {
         self.flow.gap(self.layout.size.gap * 1.2);
+        self.flow.begin_together();
         let frame = self.heading(self.part, section, None, self.layout.page.measure());
         self.flow.wait(frame);
         let words = &self.layout.words;
@@ -35,6 +36,7 @@ impl Composer<'_, '_> {
             }
             (None, None) => {}
         }
+        self.flow.end_together();
     }
 
     fn about_block(&mut self, title: &str, paragraphs: &[&str]) -> NodeId {
@@ -59,6 +61,7 @@ impl Composer<'_, '_> {
         let size = &self.layout.size;
         let width = self.layout.page.measure() / COLUMNS as f32;
         let list = self.tags.node(parent, Role::List);
+        let mut rows = Vec::new();
         for row in labels.chunks(COLUMNS) {
             let mut frame = Frame::default();
             for (i, label) in row.iter().enumerate() {
@@ -69,8 +72,9 @@ impl Composer<'_, '_> {
                 frame.height =
                     frame.height.max(frame.lines((i as f32 * width, 0.0), &lines, self.layout.colour.ink, mark));
             }
-            self.flow.place(frame);
+            rows.push(frame);
         }
+        self.flow.paragraph(rows);
         self.flow.gap(size.gap * 0.55);
     }
 }
