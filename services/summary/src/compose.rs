@@ -1,6 +1,6 @@
 //! From strings to pages: the sections of the layout, one after another.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::{
     chart::Pencil,
@@ -98,7 +98,7 @@ impl Composer<'_, '_> {
     fn paragraph(&mut self, parent: NodeId, text: &str, look: (Weight, f32, Colour)) {
         let lines = self.setter.wrap(text, self.style(look.0, look.1), Base::Sentence, self.layout.page.measure());
         let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Paragraph));
-        let frame = |line: Rc<Line>| {
+        let frame = |line: Arc<Line>| {
             let mut frame = Frame::default();
             frame.height = frame.lines((0.0, 0.0), &[line], look.2, mark);
             frame
@@ -106,7 +106,7 @@ impl Composer<'_, '_> {
         self.flow.paragraph(lines.into_iter().map(frame).collect());
     }
 
-    fn report_date_line(&mut self) -> Rc<Line> {
+    fn report_date_line(&mut self) -> Arc<Line> {
         let text = fill(&self.layout.words.report_date, &[("date", &self.view.report_date)]);
         let style = self.style(Weight::SemiBold, self.layout.size.note + 0.6);
         self.setter.line_of(&text, style, Base::Sentence)

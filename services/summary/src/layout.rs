@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::view::source_fields;
 
@@ -143,7 +143,7 @@ pub(crate) struct Colours {
 }
 
 /// All wording but headings and column names. Places in braces are filled by [`fill`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Words {
     pub language: String,
@@ -391,6 +391,21 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// All its wording.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let words = toml::Table::try_from(&self.words).unwrap_or_default();
+        let words = words.into_iter().filter_map(|(_, text)| text.as_str().map(str::to_owned));
+        let heads = |section: &Section| {
+            let columns = section.columns.iter();
+            columns.flat_map(|column| [Some(column.title.clone()), column.group.clone()]).flatten().collect::<Vec<_>>()
+        };
+        let titles = self.sections.iter().flat_map(|section| {
+            let own = [&section.title, &section.withheld_title, &section.reading_title, &section.verify_title];
+            own.into_iter().cloned().chain(heads(section)).collect::<Vec<_>>()
+        });
+        words.chain(titles).collect()
     }
 
     /// The section of this id.

@@ -1,6 +1,6 @@
 //! The table engine: column widths, wrapped cells, heads of one or two rows, and rows that can be cut between lines.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::{
     fonts::Weight,
@@ -34,7 +34,7 @@ pub(crate) struct Row {
 
 struct Cell {
     node: NodeId,
-    lines: Vec<Rc<Line>>,
+    lines: Vec<Arc<Line>>,
     colour: Colour,
     x: f32,
     width: f32,
@@ -118,7 +118,7 @@ impl Maker<'_, '_> {
         let (style, colour) = (self.head_style(), self.layout.colour.accent);
         let (pad_x, pad_y) = (self.layout.size.pad_x, self.layout.size.pad_y + 0.4);
         let node = self.tags.node(table, Role::TableHead);
-        let titles: Vec<Vec<Rc<Line>>> = spec
+        let titles: Vec<Vec<Arc<Line>>> = spec
             .columns
             .iter()
             .zip(places)
@@ -219,7 +219,7 @@ impl Maker<'_, '_> {
     fn finish(&self, mut cells: Vec<Cell>) -> Row {
         let ascent = cells.iter().filter_map(|cell| cell.lines.first()).map(|line| line.ascent).fold(0.0, f32::max);
         for line in cells.iter_mut().filter_map(|cell| cell.lines.first_mut()) {
-            let line = Rc::make_mut(line);
+            let line = Arc::make_mut(line);
             line.height += ascent - line.ascent;
             line.ascent = ascent;
         }
@@ -261,7 +261,7 @@ impl Table {
     }
 }
 
-fn height(lines: &[Rc<Line>]) -> f32 {
+fn height(lines: &[Arc<Line>]) -> f32 {
     lines.iter().map(|line| line.height).sum()
 }
 
@@ -279,7 +279,7 @@ fn group_rules(frame: &mut Frame, places: &[Place], height: f32, colour: Colour)
 /// Puts lines into a column, each aligned by its own width.
 fn put(
     frame: &mut Frame,
-    lines: &[Rc<Line>],
+    lines: &[Arc<Line>],
     place: &Place,
     (align, pad): (Align, f32),
     top: f32,
