@@ -30,6 +30,7 @@ pub(crate) struct Composition {
 /// Sets a whole summary.
 pub(crate) fn compose(view: &View, layout: &Layout, setter: &mut Typesetter<'_>) -> Composition {
     let mut tags = Tags::new();
+    setter.begin_document();
     let mut composer = Composer { view, layout, setter, tags: &mut tags, flow: Flow::new(layout), part: Tags::ROOT };
     composer.opening();
     let mut sections = layout.sections.iter().zip(&view.sections).peekable();
@@ -88,22 +89,27 @@ impl Composer<'_, '_> {
         self.part = part;
         self.flow.place(frame);
         self.paragraph(part, &words.notice, (Weight::Regular, size.note, colour.muted));
-        if let Some(disclosed) = &self.view.disclosed {
+        for disclosed in &self.view.disclosed {
             self.flow.gap(2.0);
-            self.paragraph(part, disclosed, (Weight::Regular, size.note, colour.muted));
+            let node = self.paragraph(part, &disclosed.text, (Weight::Regular, size.note, colour.muted));
+            if let (true, Some(language)) = (disclosed.is_value, self.layout.value_language()) {
+                self.tags.set_language(node, language);
+            }
         }
     }
 
-    /// A paragraph over the whole width, which may go on on the next page.
-    fn paragraph(&mut self, parent: NodeId, text: &str, look: (Weight, f32, Colour)) {
+    /// A paragraph over the whole width, which may go on on the next page; gives its element.
+    fn paragraph(&mut self, parent: NodeId, text: &str, look: (Weight, f32, Colour)) -> NodeId {
         let lines = self.setter.wrap(text, self.style(look.0, look.1), Base::Sentence, self.layout.page.measure());
-        let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Paragraph));
+        let node = self.tags.node(parent, Role::Paragraph);
+        let mark = Mark::Leaf(self.tags.leaf(node));
         let frame = |line: Arc<Line>| {
             let mut frame = Frame::default();
             frame.height = frame.lines((0.0, 0.0), &[line], look.2, mark);
             frame
         };
         self.flow.paragraph(lines.into_iter().map(frame).collect());
+        node
     }
 
     fn report_date_line(&mut self) -> Arc<Line> {

@@ -7,7 +7,7 @@
 use chrono::Datelike as _;
 
 use crate::{
-    layout::{Align, Column, Kind, Layout, Section, VALUE_LANGUAGE, fill},
+    layout::{Align, Column, Kind, Layout, Section, fill},
     view::{CellText, End, SectionView, Spell, Timeline, Trend, View, might_be_rtl},
 };
 
@@ -149,8 +149,9 @@ impl Page<'_> {
             self.element("p", " class=\"banner\"", banner);
         }
         self.element("p", " class=\"note\"", &words.notice);
-        if let Some(disclosed) = &self.view.disclosed {
-            self.element("p", " class=\"note\"", disclosed);
+        for disclosed in &self.view.disclosed {
+            let language = if disclosed.is_value { self.layout.value_language() } else { None };
+            self.element("p", &format!(" class=\"note\"{}", language_attribute(language)), &disclosed.text);
         }
     }
 
@@ -223,8 +224,8 @@ impl Page<'_> {
         if might_be_rtl(&cell.text) {
             self.attribute("dir", "auto");
         }
-        let foreign = cell.is_value && self.layout.words.language != VALUE_LANGUAGE;
-        if let Some(language) = language.or(foreign.then_some(VALUE_LANGUAGE)) {
+        let foreign = if cell.is_value { self.layout.value_language() } else { None };
+        if let Some(language) = language.or(foreign) {
             self.attribute("lang", language);
         }
         self.raw(">");
@@ -415,13 +416,17 @@ impl Page<'_> {
                 self.raw("<ul>\n");
                 for label in withheld {
                     let direction = if might_be_rtl(label) { " dir=\"auto\"" } else { "" };
-                    self.element("li", direction, label);
+                    let language = language_attribute(self.layout.value_language());
+                    self.element("li", &format!("{direction}{language}"), label);
                 }
                 self.raw("</ul>\n");
             }
         }
         self.element("h3", "", &section.reading_title);
-        self.element("p", "", &words.reading_note);
+        self.element("p", "", &self.view.notes.join(" "));
+        if self.view.has_replaced {
+            self.element("p", "", &words.reading_replaced);
+        }
         match (&self.view.code, &self.view.banner) {
             (Some(code), _) => {
                 self.element("h3", "", &section.verify_title);
@@ -435,6 +440,11 @@ impl Page<'_> {
             (None, None) => {}
         }
     }
+}
+
+/// The attribute that says the language of an element, where it is not that of the page.
+fn language_attribute(language: Option<&str>) -> String {
+    language.map_or_else(String::new, |language| format!(" lang=\"{language}\""))
 }
 
 /// Whether a column is the first of a group.

@@ -20,7 +20,7 @@ pub enum Language {
 }
 
 /// The language of the values: that of the reports.
-pub(crate) const VALUE_LANGUAGE: &str = "en-US";
+const VALUE_LANGUAGE: &str = "en-US";
 
 /// Which of a language's two layouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +207,13 @@ pub(crate) struct Words {
     pub tests_earlier: String,
     pub withheld_none: String,
     pub withheld_some: String,
+    pub reading_dash: String,
+    pub reading_none: String,
+    pub reading_not_reported: String,
+    pub reading_not_permitted: String,
+    pub reading_suppressed: String,
     pub reading_note: String,
+    pub reading_replaced: String,
     pub verify_code: String,
     pub verify_note: String,
 }
@@ -391,6 +397,11 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// The language of the values, where it is not that of the wording.
+    pub(crate) fn value_language(&self) -> Option<&'static str> {
+        (self.words.language != VALUE_LANGUAGE).then_some(VALUE_LANGUAGE)
     }
 
     /// All its wording.

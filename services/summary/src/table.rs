@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     fonts::Weight,
     frame::{Frame, Mark},
-    layout::{Align, Colour, Column, Layout, VALUE_LANGUAGE},
+    layout::{Align, Colour, Column, Layout},
     tags::{NodeId, Role, Tags},
     text::{Base, Line, Style, Typesetter},
     view::CellText,
@@ -188,8 +188,8 @@ impl Maker<'_, '_> {
         for (i, text) in texts.iter().enumerate() {
             let role = if i == 0 { Role::RowHead } else { Role::Cell { columns: 1 } };
             let node = self.tags.node(node, role);
-            if text.is_value && self.layout.words.language != VALUE_LANGUAGE {
-                self.tags.set_language(node, VALUE_LANGUAGE);
+            if let (true, Some(language)) = (text.is_value, self.layout.value_language()) {
+                self.tags.set_language(node, language);
             }
             let lines = self.setter.wrap(&text.text, style, Base::Auto, places[i].width - 2.0 * pad_x);
             let colour = if text.is_value { self.layout.colour.ink } else { self.layout.colour.muted };

@@ -193,6 +193,43 @@ fn scores_that_the_table_leaves_out_are_counted_below_it() {
     assert!(page.contains("Speaking 3"), "it stands with its table: {page}");
 }
 
+#[test]
+fn what_is_not_in_the_documents_language_says_so() {
+    let summary = fixture("full.json");
+    assert!(!summary.withheld.is_empty() && summary.notice.is_some());
+    for language in [Language::Spanish, Language::Portuguese] {
+        let (tree, _) = text_of(&summary, RenderOptions { language, ..EXCHANGE });
+        assert!(tree.contains("Paragraph in en-US «The recipient may use this record"), "{tree}");
+        assert_eq!(tree.matches("Item in en-US").count(), summary.withheld.len());
+        let page =
+            renderer().render(&summary, RenderOptions { language, form: Form::Html, ..EXCHANGE }).expect("a page");
+        let page = String::from_utf8(page).expect("text");
+        assert!(page.contains("<p class=\"note\" lang=\"en-US\">The recipient may use this record"));
+        assert_eq!(page.matches("<li lang=\"en-US\">").count(), summary.withheld.len());
+    }
+    let (tree, _) = text_of(&summary, EXCHANGE);
+    assert!(!tree.contains("in en-US"), "the English document is in one language");
+}
+
+#[test]
+fn the_note_explains_what_occurs_and_nothing_else() {
+    let check = |summary: &Summary, says: &[&str], is_silent_of: &[&str]| {
+        let (tree, _) = text_of(summary, FILE);
+        let note = tree.lines().find(|line| line.contains("Percentages are rounded")).expect("the note");
+        assert!(says.iter().all(|text| note.contains(text)), "{note}");
+        assert!(!is_silent_of.iter().any(|text| note.contains(text)), "{note}");
+        tree.contains("The mark \u{fffd} stands for a character")
+    };
+    let (dash, not_reported, suppressed) = ("A dash", "“Not reported”", "“Suppressed”");
+    assert!(!check(&fixture("full.json"), &[dash, suppressed], &["“None recorded”", not_reported, "“Not permitted”"]));
+    let mut summary = fixture("sparse.json");
+    assert!(!check(&summary, &[dash, "“None recorded”", not_reported, "“Not permitted”", suppressed], &[]));
+    summary.client.name = Cell::Value("Sam\u{1}ple".to_owned());
+    assert!(check(&summary, &[], &[]), "a control character was replaced");
+    summary.client.name = Cell::Value("Sample \u{e000}".to_owned());
+    assert!(check(&summary, &[], &[]), "a character without a glyph was replaced");
+}
+
 fn with_discipline(rows: usize) -> Summary {
     let mut summary = fixture("sparse.json");
     let row = |i| DisciplineRow { kind: Cell::Value(format!("marker{i:03}")), ..DisciplineRow::default() };

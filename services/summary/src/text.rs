@@ -90,17 +90,29 @@ pub(crate) struct Typesetter<'f> {
     own: Memory,
     /// What outlives it, and which texts may stand there.
     common: Option<(Memory, Common)>,
+    /// Whether a line of this document has a mark in place of a character.
+    has_replaced: bool,
 }
 
 impl<'f> Typesetter<'f> {
     /// One that remembers everything, as long as it lives.
     pub(crate) fn new(fonts: &'f FontSet) -> Self {
-        Self { fonts, own: Memory::default(), common: None }
+        Self { fonts, own: Memory::default(), common: None, has_replaced: false }
     }
 
     /// One that goes on from what another left, and leaves no text that is not common.
     pub(crate) fn with_memory(fonts: &'f FontSet, memory: Memory) -> Self {
-        Self { fonts, own: Memory::default(), common: Some((memory, Common::default())) }
+        Self { common: Some((memory, Common::default())), ..Self::new(fonts) }
+    }
+
+    /// Forgets what was set before.
+    pub(crate) fn begin_document(&mut self) {
+        self.has_replaced = false;
+    }
+
+    /// Whether a mark stands in place of a character that no face can draw, in any line set since the document began.
+    pub(crate) const fn has_replaced(&self) -> bool {
+        self.has_replaced
     }
 
     /// Lets texts be remembered after this typesetter: names of organizations, no person's.
@@ -130,6 +142,12 @@ impl<'f> Typesetter<'f> {
 
     /// Breaks a text into lines no wider than `width` points, as far as single grapheme clusters allow. No text, no lines.
     pub(crate) fn wrap(&mut self, text: &str, style: Style, base: Base, width: f32) -> Vec<Arc<Line>> {
+        let lines = self.find_or_break(text, style, base, width);
+        self.has_replaced |= lines.iter().any(|line| line.has_replaced());
+        lines
+    }
+
+    fn find_or_break(&mut self, text: &str, style: Style, base: Base, width: f32) -> Vec<Arc<Line>> {
         let text = Self::printable(text);
         let em_width = (width / style.size).max(0.0);
         let look = (style.weight, style.size.to_bits(), style.leading.to_bits(), base);

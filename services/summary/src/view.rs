@@ -31,8 +31,8 @@ pub(crate) struct View {
     pub footer: String,
     /// Above everything: that the summary was not issued, when it was not.
     pub banner: Option<String>,
-    /// To whom, under which agreement, and how far it may go on.
-    pub disclosed: Option<String>,
+    /// To whom, under which agreement, and how far it may go on: a paragraph each.
+    pub disclosed: Vec<CellText>,
     /// One for each section of the layout.
     pub sections: Vec<SectionView>,
     /// The attendance trend, if there is anything to draw.
@@ -45,6 +45,10 @@ pub(crate) struct View {
     pub code: Option<String>,
     /// The language of the name.
     pub name_language: Option<String>,
+    /// How to read it: a sentence for each answer that is printed somewhere.
+    pub notes: Vec<String>,
+    /// Whether U+FFFD stands in place of characters that are none.
+    pub has_replaced: bool,
 }
 
 /// A section's strings.
@@ -89,7 +93,7 @@ impl View {
         let plain =
             |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| clean(text));
         let not_issued = origin == Origin::File;
-        Ok(Self {
+        let mut view = Self {
             report_date: date(summary.report_date),
             report_day: summary.report_date,
             running: (plain(&client.name), isolate(&plain(&client.sasid).chars().take(40).collect::<String>())),
@@ -109,30 +113,58 @@ impl View {
                 .map(|_| summary.withheld.iter().map(|label| clean(label)).filter(|label| !label.is_empty()).collect()),
             code,
             name_language: client.lang.clone().filter(|tag| is_language(tag)),
-        })
+            notes: Vec::new(),
+            has_replaced: false,
+        };
+        (view.notes, view.has_replaced) = (view.notes(words), view.texts().any(|text| text.contains('\u{fffd}')));
+        Ok(view)
+    }
+
+    /// Everything printed that is a value, or stands for one.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let of_sections = self.sections.iter().flat_map(|section| {
+            let cells = section.rows.iter().flatten().map(|cell| &*cell.text);
+            cells.chain(section.message.as_deref()).chain(section.note.as_deref()).chain(section.provenance.as_deref())
+        });
+        let disclosed = self.disclosed.iter().map(|said| &*said.text);
+        of_sections.chain(disclosed).chain(self.withheld.iter().flatten().map(String::as_str))
+    }
+
+    /// A sentence for each answer that stands somewhere, and how rows and numbers are printed.
+    fn notes(&self, words: &Words) -> Vec<String> {
+        let cells = || self.sections.iter().flat_map(|section| &section.rows).flatten().filter(|cell| !cell.is_value);
+        let messages = || self.sections.iter().filter_map(|section| section.message.as_ref());
+        let has_cell = |text: &String| cells().any(|cell| cell.text == *text);
+        let has_message = |text: &String| messages().any(|message| message == text);
+        let explained = [
+            (has_cell(&words.dash), &words.reading_dash),
+            (has_message(&words.none_recorded), &words.reading_none),
+            (has_message(&words.not_reported), &words.reading_not_reported),
+            (has_message(&words.not_permitted) || has_cell(&words.cell_not_permitted), &words.reading_not_permitted),
+            (has_message(&words.suppressed) || has_cell(&words.cell_suppressed), &words.reading_suppressed),
+            (true, &words.reading_note),
+        ];
+        explained.into_iter().filter(|(occurs, _)| *occurs).map(|(_, sentence)| sentence.clone()).collect()
     }
 }
 
-/// "Disclosed to R under A. Notice."
-fn disclosed(summary: &Summary, words: &Words) -> Option<String> {
+/// "Disclosed to R under A.", and the agreement's notice, which is in the agreement's words; else ours.
+fn disclosed(summary: &Summary, words: &Words) -> Vec<CellText> {
     let text =
         |value: &Option<String>| value.as_ref().map(|text| isolate(&clean(text))).filter(|text| !text.is_empty());
     let (agreement, recipient, notice) = (text(&summary.agreement), text(&summary.recipient), text(&summary.notice));
-    let mut sentences = Vec::new();
-    if let Some(agreement) = &agreement {
-        match &recipient {
-            Some(recipient) => {
-                sentences.push(fill(&words.disclosed, &[("recipient", recipient), ("agreement", agreement)]));
-            }
-            None => sentences.push(fill(&words.disclosed_under, &[("agreement", agreement)])),
+    let to = agreement.as_ref().map(|agreement| match &recipient {
+        Some(recipient) => fill(&words.disclosed, &[("recipient", recipient), ("agreement", agreement)]),
+        None => fill(&words.disclosed_under, &[("agreement", agreement)]),
+    });
+    let ours = agreement.as_ref().map(|agreement| fill(&words.redisclosure, &[("agreement", agreement)]));
+    match (to, notice) {
+        (to, Some(notice)) => {
+            let notice = CellText { text: notice, is_value: true };
+            to.iter().map(|text| CellText::note(text)).chain([notice]).collect()
         }
+        (to, None) => to.into_iter().chain(ours).map(|text| CellText { text, is_value: false }).collect(),
     }
-    match (notice, &agreement) {
-        (Some(notice), _) => sentences.push(notice),
-        (None, Some(agreement)) => sentences.push(fill(&words.redisclosure, &[("agreement", agreement)])),
-        (None, None) => {}
-    }
-    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 /// The shape of a BCP 47 tag, as far as PDF readers care.

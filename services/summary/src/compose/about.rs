@@ -25,7 +25,11 @@ impl Composer<'_, '_> {
                 self.list(parent, withheld);
             }
         }
-        self.about_block(&section.reading_title, &[&words.reading_note]);
+        let mut notes = vec![self.view.notes.join(" ")];
+        if self.view.has_replaced || self.setter.has_replaced() {
+            notes.push(words.reading_replaced.clone());
+        }
+        self.about_block(&section.reading_title, &notes.iter().map(String::as_str).collect::<Vec<_>>());
         match (&self.view.code, &self.view.banner) {
             (Some(code), _) => {
                 let code = fill(&words.verify_code, &[("code", code)]);
@@ -66,6 +70,9 @@ impl Composer<'_, '_> {
             let mut frame = Frame::default();
             for (i, label) in row.iter().enumerate() {
                 let item = self.tags.node(list, Role::Item);
+                if let Some(language) = self.layout.value_language() {
+                    self.tags.set_language(item, language);
+                }
                 let mark = Mark::Leaf(self.tags.leaf_in(item, Role::ItemBody));
                 let lines =
                     self.setter.wrap(label, self.style(Weight::Regular, size.note + 0.4), Base::Auto, width - 14.0);
