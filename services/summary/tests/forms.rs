@@ -92,6 +92,7 @@ fn the_message_says_what_the_record_says_field_by_field() {
     rare["history"]["tests"] = serde_json::json!([{ "year": "2012-13", "writing": 251, "writing_level": "Goal" }]);
     rare["history"]["tests_left_out"] =
         serde_json::json!({ "other_subjects": [{ "subject": "Speaking", "count": 3 }], "earlier_attempts": 2 });
+    rare["recent"]["tests_left_out"] = rare["history"]["tests_left_out"].clone();
     for (name, summary) in all().into_iter().chain([("what is rare".to_owned(), read(&rare))]) {
         let encoded = renderer.render(&summary, options(Form::Message, Language::English)).expect("a message");
         let record = serde_json::to_value(&summary).expect("JSON");
