@@ -5,7 +5,7 @@ use chrono::{Datelike, NaiveDate};
 use crate::{
     fonts::Weight,
     frame::{Frame, Ink, Mark},
-    layout::{Colour, Layout},
+    layout::{Colour, Colours, Layout},
     tags::{NodeId, Role, Tags},
     text::{Base, Style, Typesetter},
     view::{End, Spell, Timeline, Trend},
@@ -44,8 +44,9 @@ impl Pencil<'_, '_> {
     /// Bars of attendance on a scale from 0, with the line of chronic absence.
     pub(crate) fn trend(&mut self, parent: NodeId, trend: &Trend, width: f32, height: f32) -> Frame {
         let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Figure { alt: trend.alt.clone() }));
-        let colour = &self.layout.colour;
-        let (muted, rule, bar_colour, warn, ink) = (colour.muted, colour.rule, colour.bar, colour.warn, colour.accent);
+        let colours = &self.layout.colour;
+        let (muted, rule, bar_colour, warn, ink) =
+            (colours.muted, colours.rule, colours.bar, colours.warn, colours.accent);
         let axis = 20.0;
         let (top, base) = (8.0, height - 11.0);
         let plot = width - axis;
@@ -75,7 +76,7 @@ impl Pencil<'_, '_> {
         for (i, bar) in trend.bars.iter().enumerate() {
             let center = slot * (i as f32 + 0.5);
             let is_inside = base - y(bar.percent) > 9.0;
-            let tone = if is_inside && bar.is_low { Colour(255, 255, 255) } else { ink };
+            let tone = figure_colour(colours, is_inside, bar.is_low);
             let at = if is_inside { base - 2.6 } else { y(bar.percent) - 2.0 };
             self.text(&mut frame, &bar.figure, (center, at), 0.5, (Weight::SemiBold, tone, mark));
         }
@@ -156,6 +157,15 @@ impl Pencil<'_, '_> {
             Ink::Rule { dx: scale.right - scale.left, dy: 0.0, width: 0.5, colour: rule, dashed: false },
             mark,
         );
+    }
+}
+
+/// The colour of a bar's figure: it stands on the bar, or above it.
+pub(crate) const fn figure_colour(colours: &Colours, is_inside: bool, is_low: bool) -> Colour {
+    match (is_inside, is_low) {
+        (true, true) => Colour(255, 255, 255),
+        (true, false) => colours.ink,
+        (false, _) => colours.accent,
     }
 }
 

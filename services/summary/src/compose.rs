@@ -98,9 +98,10 @@ impl Composer<'_, '_> {
         }
     }
 
-    /// A paragraph over the whole width, which may go on on the next page; gives its element.
+    /// A paragraph, which may go on on the next page; gives its element.
     fn paragraph(&mut self, parent: NodeId, text: &str, look: (Weight, f32, Colour)) -> NodeId {
-        let lines = self.setter.wrap(text, self.style(look.0, look.1), Base::Sentence, self.layout.page.measure());
+        let width = self.layout.page.measure().min(self.layout.size.measure_max);
+        let lines = self.setter.wrap(text, self.style(look.0, look.1), Base::Sentence, width);
         let node = self.tags.node(parent, Role::Paragraph);
         let mark = Mark::Leaf(self.tags.leaf(node));
         let frame = |line: Arc<Line>| {

@@ -263,6 +263,7 @@ impl Page<'_> {
     }
 
     fn rows(&mut self, section: &Section, rows: &[Vec<CellText>]) {
+        let points = decimals(section, rows);
         for (place, row) in rows.iter().enumerate() {
             let mark = self.mark(section, place);
             self.raw(if mark.is_some() { "<tr role=\"row\" class=\"new\">\n" } else { "<tr role=\"row\">\n" });
@@ -270,6 +271,7 @@ impl Page<'_> {
                 let mut classes = Vec::from(if column.align == Align::Right { &["number"][..] } else { &[] });
                 classes.extend(opens(&section.columns, i).then_some("opens"));
                 classes.extend((!cell.is_value).then_some("note"));
+                classes.extend(points[i].and_then(|most| short_of(most, cell)));
                 let class =
                     if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
                 if i == 0 {
@@ -442,6 +444,22 @@ impl Page<'_> {
     }
 }
 
+/// The most decimals of each column of numbers.
+fn decimals(section: &Section, rows: &[Vec<CellText>]) -> Vec<Option<usize>> {
+    let most = |at: usize| rows.iter().filter_map(|row| row.get(at)?.decimals()).max();
+    let columns = section.columns.iter().enumerate();
+    columns.map(|(at, column)| if column.align == Align::Right { most(at) } else { None }).collect()
+}
+
+/// The class that puts a number's point under those of its column: how many digits it is short of, with a point or without one of its own.
+fn short_of(most: usize, cell: &CellText) -> Option<&'static str> {
+    const WITH_POINT: [&str; 4] = ["", "p1", "p2", "p3"];
+    const WHOLE: [&str; 5] = ["", "w1", "w2", "w3", "w4"];
+    let own = cell.decimals()?;
+    let name = if own == 0 { WHOLE.get(most) } else { WITH_POINT.get(most - own) };
+    name.copied().filter(|name| !name.is_empty())
+}
+
 /// The attribute that says the language of an element, where it is not that of the page.
 fn language_attribute(language: Option<&str>) -> String {
     language.map_or_else(String::new, |language| format!(" lang=\"{language}\""))
@@ -460,6 +478,7 @@ fn label(column: &Column) -> String {
 #[cfg(test)]
 mod tests {
     use super::STYLE;
+    use crate::{chart::figure_colour, layout::Colour};
 
     /// WCAG 2.2, relative luminance and contrast ratio.
     fn contrast(a: &str, b: &str) -> f64 {
@@ -499,6 +518,29 @@ mod tests {
                 let ratio = contrast(&colour(ink), &colour(paper));
                 assert!(ratio >= least, "{ink} on {paper}: {ratio:.2}");
             }
+        }
+    }
+
+    #[test]
+    fn text_and_figures_on_paper_stand_out_too() {
+        let colours = &crate::layout::Layout::own().colour;
+        let hex = |colour: Colour| format!("#{:02x}{:02x}{:02x}", colour.0, colour.1, colour.2);
+        let paper = Colour(255, 255, 255);
+        let on_bar = |is_low| figure_colour(colours, true, is_low);
+        for (what, ink, ground, least) in [
+            ("text", colours.ink, paper, 7.0),
+            ("values in cards", colours.ink, colours.soft, 7.0),
+            ("notes", colours.muted, paper, 4.5),
+            ("labels in cards", colours.muted, colours.soft, 4.5),
+            ("headings", colours.accent, paper, 4.5),
+            ("column heads", colours.accent, colours.soft, 4.5),
+            ("the line of chronic absence", colours.warn, paper, 4.5),
+            ("figures on light bars", on_bar(false), colours.bar, 4.5),
+            ("figures on dark bars", on_bar(true), colours.accent, 4.5),
+            ("figures above bars", figure_colour(colours, false, false), paper, 4.5),
+        ] {
+            let ratio = contrast(&hex(ink), &hex(ground));
+            assert!(ratio >= least, "{what}: {ratio:.2}");
         }
     }
 }

@@ -109,6 +109,7 @@ pub(crate) struct Size {
     pub gap: f32,
     pub chart_width: f32,
     pub gutter: f32,
+    pub measure_max: f32,
 }
 
 /// A colour, written as six hexadecimal digits.

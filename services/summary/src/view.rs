@@ -77,6 +77,19 @@ impl CellText {
     fn note(text: &str) -> Self {
         Self { text: text.to_owned(), is_value: false }
     }
+
+    /// How many decimals it has, if it is a number.
+    pub(crate) fn decimals(&self) -> Option<usize> {
+        self.is_value.then(|| self.fraction()).flatten().map(|fraction| fraction.len().saturating_sub(1))
+    }
+
+    /// The point of a number and what comes after it; empty for a whole number.
+    pub(crate) fn fraction(&self) -> Option<&str> {
+        let is_number = self.is_value
+            && self.text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+            && self.text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+        is_number.then(|| self.text.find('.').map_or("", |at| &self.text[at..]))
+    }
 }
 
 impl View {
