@@ -5,6 +5,7 @@ use std::{io::Cursor, ops::ControlFlow, path::Path, sync::Arc};
 use model::Value;
 use proptest::prelude::*;
 
+mod public;
 mod seeded;
 
 use super::{
