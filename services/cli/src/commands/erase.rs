@@ -447,7 +447,7 @@ async fn step(app: &App, id: uuid::Uuid, from: Step, to: Step) -> anyhow::Result
 /// Findings and deliveries on disk.
 async fn clear_files(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
     for batch in erase::list_redacted(app.pool(), erasure.order.id).await? {
-        super::intake::write_findings_of(app, batch.batch, &batch.file, &batch.findings)?;
+        write_findings(app, &batch).await?;
     }
     let subject = subject(app, erasure).await?;
     let domain = erasure.order.fact.as_ref().map(|fact| fact.domain);
@@ -463,6 +463,20 @@ async fn clear_files(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
     }
     step(app, erasure.order.id, Step::Files, Step::Records).await?;
     pg::crash::hit(CrashPoint::EraseBeforeRecords);
+    Ok(())
+}
+
+/// Writes the findings of a batch anew, as they are now.
+async fn write_findings(app: &App, batch: &erase::RedactedBatch) -> anyhow::Result<()> {
+    let mut files = super::intake::FindingsFiles::begin(app, batch.batch)?;
+    let mut after = None;
+    loop {
+        let findings = erase::list_findings(app.pool(), batch.batch, after).await?;
+        let Some((last, _)) = findings.last() else { break };
+        after = Some(*last);
+        findings.iter().try_for_each(|(_, finding)| files.write(&batch.file, finding))?;
+    }
+    files.end()?;
     Ok(())
 }
 
