@@ -184,7 +184,9 @@ async fn links(world: &World, asked_at: DateTime<Utc>, used_at: DateTime<Utc>) -
     let mut conn = world.db.superuser().await;
     let student = conn.fetch_one("SELECT student_id FROM identity.crosswalk WHERE to_at IS NULL").await.unwrap();
     let pair = (client, StudentId(student.get(0)));
-    let request = review::request_override(world.context(&asked), pair, ("ann", "birth record")).await.unwrap();
+    // Another reason each time: the same request again is refused.
+    let reason = format!("birth record, as of {used_at}");
+    let request = review::request_override(world.context(&asked), pair, ("ann", &reason)).await.unwrap();
     let mut linked = false;
     for approval in world.approvals(Act::OverrideMatch, review::digest_of(&request), asked_at) {
         let decided = review::approve_override(world.context(&used), request.id, &approval).await;
