@@ -148,7 +148,7 @@ fn schemas_of(name: &str) -> &'static [&'static str] {
 }
 
 /// The published views that disclosure joins beside its own tables.
-const PUBLISHED: [&str; 8] = [
+const PUBLISHED: [&str; 9] = [
     "identity.population",
     "identity.rostered",
     "agreements.rule",

@@ -413,7 +413,9 @@ mod tests {
         for format in FindingsFormat::ALL {
             let path = folder.path().join("a").with_extension(format.extension());
             let mut writer = Writer::begin(&path, format, 5, at).expect("it is begun");
-            findings().iter().for_each(|finding| writer.write(("sent.txt", finding)).expect("room"));
+            for finding in &findings() {
+                writer.write(("sent.txt", finding)).expect("room");
+            }
             drop(writer);
         }
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);

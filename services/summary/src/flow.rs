@@ -184,7 +184,7 @@ impl<'a> Flow<'a> {
         let ends_block = |i: usize| match count {
             0..=LINES_TOGETHER_MAX => i + 1 == count,
             // The first lines are one block, and so are the last.
-            _ => i + 1 == count || (i + 1 >= LINES_MIN && i + 1 <= count - LINES_MIN),
+            _ => i + 1 == count || (i + 1 >= LINES_MIN && i < count - LINES_MIN),
         };
         let mut block = Frame::default();
         for (i, line) in lines.into_iter().enumerate() {

@@ -233,7 +233,7 @@ proptest! {
             }
             for less in [
                 World { instruments: one.instruments.iter().skip(1).cloned().collect(), ..one.clone() },
-                World { certifications: one.certifications.iter().skip(1).cloned().collect(), ..one.clone() },
+                World { certifications: one.certifications.iter().skip(1).copied().collect(), ..one.clone() },
                 World { authorities: one.authorities.iter().skip(1).cloned().collect(), ..one.clone() },
             ] {
                 prop_assert!(less.granted().is_subset(&one.granted()));

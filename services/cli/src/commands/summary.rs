@@ -56,7 +56,7 @@ fn lines(report: &RenderReport) -> Vec<Json> {
     let failed =
         report.failures.iter().map(|one| (&one.input, json!({ "file": one.input, "error": one.error.to_string() })));
     let mut lines: Vec<_> = written.chain(failed).collect();
-    lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+    lines.sort_by_key(|(input, _)| *input);
     let totals = json!({ "rendered": report.written.len(), "failed": report.failures.len(), "bytes": report.bytes });
     lines.into_iter().map(|(_, line)| line).chain([totals]).collect()
 }

@@ -209,8 +209,8 @@ mod tests {
     fn finding(line: u32, severity: Severity) -> Finding {
         let mut finding =
             Finding::new(line, "date.invalid", severity, format!("the day of line {line}\nis \"none\" \u{e9}"));
-        finding.field = (line % 2 == 0).then(|| "birth_date".to_owned());
-        finding.column = (line % 3 == 0).then_some(line);
+        finding.field = line.is_multiple_of(2).then(|| "birth_date".to_owned());
+        finding.column = line.is_multiple_of(3).then_some(line);
         finding
     }
 

@@ -166,7 +166,7 @@ pub fn check(path: &Path, named: Named, report: &mut Report<'_>) -> anyhow::Resu
     let mut failed = None;
     let counts = read_file(&file, &mut index, &config, &mut |item| {
         for finding in self::findings(&item) {
-            if let Err(error) = report.say(finding.clone()) {
+            if let Err(error) = report.say(finding) {
                 failed = Some(error);
                 return ControlFlow::Break(());
             }

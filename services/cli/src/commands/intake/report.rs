@@ -41,7 +41,7 @@ impl<'p> Report<'p> {
     }
 
     /// Says one about the file.
-    pub fn say(&mut self, finding: Finding) -> anyhow::Result<()> {
+    pub fn say(&mut self, finding: &Finding) -> anyhow::Result<()> {
         let file = std::mem::take(&mut self.file);
         let said = self.say_of(&file, finding);
         self.file = file;
@@ -49,18 +49,18 @@ impl<'p> Report<'p> {
     }
 
     /// Says one about a file of several.
-    pub fn say_of(&mut self, file: &str, finding: Finding) -> anyhow::Result<()> {
+    pub fn say_of(&mut self, file: &str, finding: &Finding) -> anyhow::Result<()> {
         self.is_bad |= finding.severity >= Severity::Error;
-        self.kinds.entry(file.to_owned()).or_default().add(&finding);
+        self.kinds.entry(file.to_owned()).or_default().add(finding);
         if self.place.json {
-            console::json(&findings_file::object(file, &finding))?;
+            console::json(&findings_file::object(file, finding))?;
         } else {
             let field = finding.field.as_deref().map(|field| format!(", {field}")).unwrap_or_default();
             let (line, message, rule) = (finding.line, &finding.message, &finding.rule);
             console::line(false, format!("{file}, line {line}{field}: {message} [{rule}]"));
         }
         if let Some((path, writer)) = &mut self.out {
-            writer.write((file, &finding)).with_context(|| format!("cannot write {}", path.display()))?;
+            writer.write((file, finding)).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
     }

@@ -134,7 +134,7 @@ pub fn check(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
     let mut failed = None;
     let mut keep = |file: &str, finding: Finding| {
         if failed.is_none() {
-            failed = report.say_of(file, finding).err();
+            failed = report.say_of(file, &finding).err();
         }
     };
     let summary = if path.is_dir() {
