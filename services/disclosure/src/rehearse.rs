@@ -210,7 +210,7 @@ impl Stage<'_> {
         tried(asked, |trial| self.draft.try_on(trial, &self.subject_of(key)).is_ok())
     }
 
-    /// Whether the agreement in force grants anything of it now.
+    /// Whether the agreement in force grants anything of it at the same moment.
     fn does_grant(&self, request: &RecordedEntry, key: Option<&str>) -> bool {
         let Some(active) = self.active else { return false };
         let asked = (request, &*active.terms().purposes, self.later);
