@@ -1,11 +1,12 @@
-//! Reference data: what codes mean. Organizations by the name they had, code tables by school year; each row verified
-//! or provisional.
+//! Reference data: what codes mean. Organizations by the name they had, code tables by school year, and what is collected by when; each row
+//! verified or provisional.
 //!
-//! Organizations live in the database, because states send them; code tables live in files beside this crate, because they
-//! come with a layout. Nothing here knows a student.
+//! Organizations live in the database, because states send them; code tables and collection calendars live in files beside this crate, because
+//! they come with a layout. Nothing here knows a student.
 //!
 //! Start with [`Organizations`](domains::Organizations) as [`load_organizations`] gives them, or [`OrganizationCache`] again.
 
+pub mod collections;
 mod error;
 mod organization;
 mod store;

@@ -471,7 +471,8 @@ mod tests {
     }
 
     fn discipline(rows: Vec<Row>) -> Block<DisciplineRow> {
-        let section = Section { domain: Domain::Discipline, state: SectionState::Reported, rows, withheld: Vec::new() };
+        let (domain, state, withheld) = (Domain::Discipline, SectionState::Reported, Vec::new());
+        let section = Section { domain, state, rows, withheld, awaited: None };
         discipline_block(Some(&section), day("2026-11-22"))
     }
 
