@@ -148,12 +148,13 @@ fn schemas_of(name: &str) -> &'static [&'static str] {
 }
 
 /// The published views that disclosure joins beside its own tables.
-const PUBLISHED: [&str; 7] = [
+const PUBLISHED: [&str; 8] = [
     "identity.population",
     "agreements.rule",
     "history.disclosable",
     "history.packed",
     "history.stated",
+    "history.reported",
     "intake.kept_file",
     "intake.kept_block",
 ];

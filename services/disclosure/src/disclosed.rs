@@ -110,7 +110,7 @@ impl DisclosedHistory {
     }
 }
 
-/// The digest of contents: domains, states, values and withheld elements, in canonical JSON, length-prefixed.
+/// The digest of contents: domains, states, values, withheld elements and what has not come, in canonical JSON, length-prefixed.
 pub(crate) fn digest_sections(sections: &[Section]) -> [u8; 32] {
     let (mut hash, mut json) = (Sha256::new(), String::new());
     let mut add = |text: &str| {
@@ -125,6 +125,12 @@ pub(crate) fn digest_sections(sections: &[Section]) -> [u8; 32] {
             model::SectionState::NotPermitted => "not_permitted",
         });
         section.withheld.iter().for_each(|name| add(name));
+        if let Some(awaited) = &section.awaited {
+            add("awaited");
+            add(&awaited.collection);
+            add(&awaited.due_on.to_string());
+            add(awaited.expected_of.as_deref().unwrap_or_default());
+        }
         for row in &section.rows {
             json.clear();
             Value::write_object(row.values.iter().map(|(name, value)| (*name, value)), &mut json);

@@ -23,6 +23,7 @@ mod act;
 mod asked;
 mod assemble;
 mod audit;
+mod awaited;
 mod caseload;
 mod chunk;
 mod decided;

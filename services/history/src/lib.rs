@@ -41,7 +41,7 @@ pub struct BatchInfo {
 /// Enters a batch, once, before its first facts.
 pub async fn open_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<Recording, Error> {
     store::insert_batch(conn, info).await?;
-    Ok(Recording::new(info.batch))
+    Ok(Recording::new(info))
 }
 
 /// The places of those facts of which some version was ever recorded, current or not.

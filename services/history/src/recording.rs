@@ -2,28 +2,49 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{BatchId, Domain, NaturalKey, Restriction, SourcePersonId};
+use chrono::{DateTime, NaiveDate, Utc};
+use model::{BatchId, Domain, NaturalKey, Restriction, SchoolYear, Sea, SourcePersonId};
 use sqlx::PgConnection;
 
 use crate::{
-    Encoded, Error, Outcome, TombstoneKey, store,
+    BatchInfo, Encoded, Error, Outcome, TombstoneKey, store,
     supersede::{Plan, Stored, plan},
 };
 
-/// A batch whose facts come chunk after chunk, in its one transaction. It remembers whom the batch has changed: some ten bytes a person.
+/// A batch whose facts come chunk after chunk, in its one transaction. It remembers whom the batch has changed: some ten bytes a person; and of which
+/// districts it has brought anything: some hundred bytes a district, school year and day.
 #[derive(Debug)]
 pub struct Recording {
     batch: BatchId,
+    sea: Sea,
+    recorded_at: DateTime<Utc>,
     touched: BTreeSet<SourcePersonId>,
+    reported: BTreeSet<Reported>,
     restricts: bool,
+}
+
+/// That anything has come of a district, whoever it was about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Reported {
+    pub(crate) domain: Domain,
+    pub(crate) school_year: SchoolYear,
+    pub(crate) lea: String,
+    pub(crate) reported_on: Option<NaiveDate>,
 }
 
 /// A fact and whose it is.
 type Told<'f> = (SourcePersonId, &'f Encoded);
 
 impl Recording {
-    pub(crate) const fn new(batch: BatchId) -> Self {
-        Self { batch, touched: BTreeSet::new(), restricts: false }
+    pub(crate) fn new(info: &BatchInfo) -> Self {
+        Self {
+            batch: info.batch,
+            sea: info.sea.clone(),
+            recorded_at: info.recorded_at,
+            touched: BTreeSet::new(),
+            reported: BTreeSet::new(),
+            restricts: false,
+        }
     }
 
     /// Whether the batch brought anything that its source has expunged: what could be disclosed before may be no longer.
@@ -66,7 +87,37 @@ impl Recording {
             }
         }
         self.touch(conn, touched).await?;
+        self.note_reported(conn, facts, &outcomes).await?;
         Ok(outcomes)
+    }
+
+    /// Notes of which districts something has come. What says only what was known has come too; what may not be kept has not.
+    async fn note_reported(
+        &mut self,
+        conn: &mut PgConnection,
+        facts: &[Told<'_>],
+        outcomes: &[Outcome],
+    ) -> Result<(), Error> {
+        let mut new: Vec<Reported> = Vec::new();
+        for ((_, told), outcome) in facts.iter().zip(outcomes) {
+            let fact = &told.fact;
+            let (Some(school_year), Some(lea)) = (fact.school_year, &fact.lea) else { continue };
+            let is_said = |one: &Reported| {
+                one.domain == fact.domain
+                    && one.school_year == school_year
+                    && one.reported_on == fact.reported_on
+                    && one.lea == *lea
+            };
+            // Neighbours in a file say the same.
+            if matches!(outcome, Outcome::Erased | Outcome::Expunged) || new.last().is_some_and(is_said) {
+                continue;
+            }
+            new.push(Reported { domain: fact.domain, school_year, lea: lea.clone(), reported_on: fact.reported_on });
+        }
+        new.sort_unstable();
+        new.dedup();
+        new.retain(|one| self.reported.insert(one.clone()));
+        store::insert_reported(conn, &self.sea, self.recorded_at, &new).await
     }
 
     async fn record_domain(

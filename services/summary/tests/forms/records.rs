@@ -240,14 +240,20 @@ fn states(dice: &mut Dice) -> Value {
     json["history"]["special_ed"] =
         json!({"state": "suppressed", "as_reported_on": "2026-11-19", "reported_by": "Regional District 99"});
     json["recent"]["special_ed"] = json!({"state": "suppressed", "received_on": "2026-11-20"});
-    json["history"]["discipline"] =
-        json!({"state": "reported", "reported_by": "3 districts", "rows": [], "received_on": "2026-11-01"});
+    let awaited = |of: Option<&str>| {
+        json!({"collection": "PSIS October collection 2026-27", "as_of": "2026-10-01", "due": "2026-10-31",
+        "expected_of": of})
+    };
+    json["history"]["discipline"] = json!({"state": "reported", "reported_by": "3 districts", "rows": [], "received_on": "2026-11-01",
+        "awaited": awaited(None)});
+    let rows = json["recent"]["attendance"].take();
+    json["recent"]["attendance"] = json!({"rows": rows, "awaited": awaited(Some("Fernwick School District"))});
     json["recent"]["discipline"] = json!({"state": "not_reported"});
     for row in json["history"]["attendance"].as_array_mut().expect("rows").iter_mut().skip(1) {
         row["pct"] = json!({"suppressed": true});
         row["attended"] = Value::Null;
     }
-    json["summary"] = json!({"state": "not_reported"});
+    json["summary"] = json!({"state": "not_reported", "awaited": awaited(Some("Regional District 99"))});
     json["client"]["not_permitted"] = json!(["race_ethnicity"]);
     json["client"].as_object_mut().expect("an object").remove("race_ethnicity");
     json
@@ -318,6 +324,16 @@ pub fn hold_against_record(name: &str, pieces: &[Piece], record: &Value) {
         }
         let heading = Piece::Heading(3, plain(title));
         let start = pieces.iter().position(|piece| *piece == heading).unwrap_or_else(|| panic!("{name}: no {title}"));
+        if let Some(collection) = block.pointer("/awaited/collection").and_then(Value::as_str) {
+            let who = block.pointer("/awaited/expected_of").and_then(Value::as_str).unwrap_or("any district");
+            let said = plain(&format!("Not yet reported by {who}: {collection}, as of 10/1/2026, due 10/31/2026"));
+            let is_said = |piece: &Piece| matches!(piece, Piece::Paragraph(text) if text.contains(&said));
+            let table = pieces[start..].iter().position(|piece| matches!(piece, Piece::Table { .. })).unwrap_or(0);
+            assert!(
+                pieces[start..start + table].iter().any(is_said),
+                "{name}: {title} does not say who has not reported"
+            );
+        }
         let Some(Piece::Table { rows, .. }) = pieces[start..].iter().find(|piece| matches!(piece, Piece::Table { .. }))
         else {
             panic!("{name}: no table under {title}");
