@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use model::{Domain, Section, SectionState};
+use model::{Domain, Section};
 use reference::collections::{Come, Due, due_on};
 use sqlx::PgConnection;
 
@@ -35,9 +35,11 @@ impl Collected {
     /// Says of each section what has not come.
     pub(crate) fn mark(&self, sections: &mut [Section]) {
         let enrollment = sections.iter().find(|section| section.domain == Domain::Enrollment);
-        let rows = enrollment.map(|section| section.rows.clone()).unwrap_or_default();
-        for section in sections.iter_mut().filter(|section| section.state != SectionState::NotPermitted) {
-            section.awaited = self.due.iter().find_map(|(due, come)| due.awaited(section, &rows, come));
+        let stays = enrollment.map_or(&[][..], |section| &section.rows);
+        let of = |section: &Section| self.due.iter().find_map(|(due, come)| due.awaited(section, stays, come));
+        let awaited: Vec<_> = sections.iter().map(of).collect();
+        for (section, awaited) in sections.iter_mut().zip(awaited) {
+            section.awaited = awaited;
         }
     }
 

@@ -29,7 +29,8 @@ pub(crate) struct Reported {
     pub(crate) domain: Domain,
     pub(crate) school_year: SchoolYear,
     pub(crate) lea: String,
-    pub(crate) reported_on: Option<NaiveDate>,
+    /// The day the source gives for its report.
+    pub(crate) told_on: Option<NaiveDate>,
 }
 
 /// A fact and whose it is.
@@ -105,14 +106,14 @@ impl Recording {
             let is_said = |one: &Reported| {
                 one.domain == fact.domain
                     && one.school_year == school_year
-                    && one.reported_on == fact.reported_on
+                    && one.told_on == fact.reported_on
                     && one.lea == *lea
             };
             // Neighbours in a file say the same.
             if matches!(outcome, Outcome::Erased | Outcome::Expunged) || new.last().is_some_and(is_said) {
                 continue;
             }
-            new.push(Reported { domain: fact.domain, school_year, lea: lea.clone(), reported_on: fact.reported_on });
+            new.push(Reported { domain: fact.domain, school_year, lea: lea.clone(), told_on: fact.reported_on });
         }
         new.sort_unstable();
         new.dedup();

@@ -46,7 +46,7 @@ pub(crate) async fn insert_reported(
     let domains: Vec<i16> = reported.iter().map(|one| one.domain.code()).collect();
     let years: Vec<i16> = reported.iter().map(|one| one.school_year.0).collect();
     let leas: Vec<String> = reported.iter().map(|one| one.lea.clone()).collect();
-    let days: Vec<Option<NaiveDate>> = reported.iter().map(|one| one.reported_on).collect();
+    let days: Vec<Option<NaiveDate>> = reported.iter().map(|one| one.told_on).collect();
     sqlx::query!(
         "-- history.insert_reported
         INSERT INTO history.reported (sea, domain, school_year, lea, reported_on, recorded_on, recorded_at)

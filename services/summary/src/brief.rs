@@ -27,7 +27,7 @@ const STEPS: [(usize, usize, usize, Trend); 10] = [
     (1, SHORTEST, 160, Trend::LeftOut),
 ];
 /// What a block says of its age and source is cut shorter than this only where values are cut below [`VALUE_USUAL`].
-const PROVENANCE_USUAL: usize = 120;
+const PROVENANCE_USUAL: usize = 220;
 /// A value that holds most names.
 const VALUE_USUAL: usize = 40;
 /// Values are never cut shorter than this; where that is not enough, the last block goes.
