@@ -1,16 +1,27 @@
 //! What has not come: beside what is disclosed of a domain, the collection that is due and that the student's district has not reported.
 //!
 //! It is said of the sections as they are disclosed, of the day, and of what has come of districts whoever it was about. Nothing else of a student has a
-//! say: so whatever another agency knows of a child changes nothing here that it does not change in what is disclosed.
+//! say: two students who are shown at one district on a collection's day read the same, whichever of them another agency knows. A report of another
+//! agency's facility, which is disclosed as home's, counts as home's ([`Come::add`]).
+//!
+//! The lines are content: all that they say is in the digest, and what they follow from is in the stamp ([`Collected::stamp`]). Neither holds the day on
+//! which it is told. So a day that passes sends nothing again, and a collection that comes, or another one that is due now, sends it once.
 
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
+use domains::Organizations;
 use model::{Domain, Section};
-use reference::collections::{Come, Due, due_on};
+use reference::{
+    collections::{Come, Due, due_on},
+    revealing_codes,
+};
 use sqlx::PgConnection;
 
-use crate::{Error, store::reported};
+use crate::{
+    Error,
+    store::reported::{self, Noted},
+};
 
 const DISTRICT: &str = "local_education_agency_id";
 
@@ -25,11 +36,22 @@ impl Collected {
         conn: &mut PgConnection,
         day: NaiveDate,
         districts: &BTreeSet<String>,
+        organizations: &Organizations,
     ) -> Result<Self, Error> {
         let due = due_on(day);
         let districts: Vec<String> = districts.iter().cloned().collect();
-        let come = reported::list_come(conn, &due, &districts).await?;
-        Ok(Self { due: due.into_iter().zip(come).collect() })
+        let noted = reported::list_noted(conn, &due, &districts, &revealing_codes(organizations)).await?;
+        Ok(Self::of(due.into_iter().zip(noted), organizations))
+    }
+
+    /// What the notes of each collection come to.
+    fn of(noted: impl IntoIterator<Item = (Due, Noted)>, organizations: &Organizations) -> Self {
+        let come = |(due, noted): (Due, Noted)| {
+            let mut come = Come { is_begun: noted.is_begun, is_usual: noted.is_usual, ..Come::default() };
+            noted.reports.iter().for_each(|report| come.add(&due.instance.collection.sea, report, organizations));
+            (due, come)
+        };
+        Self { due: noted.into_iter().map(come).collect() }
     }
 
     /// Says of each section what has not come.
@@ -43,10 +65,11 @@ impl Collected {
         }
     }
 
-    /// A text that is another one as soon as anything that could be said of a student of these districts is.
+    /// A text that is another one as soon as anything that could be said of a student of these districts is: which collections are due, and what has come
+    /// of them. It is the same from day to day until one of these changes.
     pub(crate) fn stamp(&self, districts: &BTreeSet<String>) -> String {
         let said = |(Due { domain, instance }, come): &(Due, Come)| {
-            let of_these: Vec<&str> = come.districts.intersection(districts).map(String::as_str).collect();
+            let of_these: Vec<&str> = districts.iter().map(String::as_str).filter(|code| come.is_of(code)).collect();
             let (sea, id, year) = (&instance.collection.sea, &instance.collection.id, instance.school_year);
             format!("{sea} {id} {year} {domain} {} {} {}", come.is_begun, come.is_usual, of_these.join(","))
         };
@@ -59,3 +82,6 @@ pub(crate) fn districts_of<'s>(sections: impl IntoIterator<Item = &'s [Section]>
     let rows = sections.into_iter().flatten().filter(|section| section.domain == Domain::Enrollment);
     rows.flat_map(|section| &section.rows).filter_map(|row| row.find_text(DISTRICT)).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests;

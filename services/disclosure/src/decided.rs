@@ -76,7 +76,8 @@ pub(crate) async fn read(
         .collect();
     let all = assembled.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
     let districts = awaited::districts_of(all.map(|(_, _, sections)| sections.as_slice()));
-    let collected = Collected::load(tx, day_told(ask, in_force.as_deref(), at), &districts).await?;
+    let day = day_told(ask, in_force.as_deref(), at);
+    let collected = Collected::load(tx, day, &districts, &organizations).await?;
     let mut clients = Vec::with_capacity(assembled.len());
     for (key, outcome) in assembled {
         let outcome = outcome.map(|(grant, student, mut sections)| {

@@ -49,15 +49,17 @@ pub(crate) async fn take(
         return Ok(Stamps::default());
     };
     let subjects = Subjects::load(tx, context, ask, person_keys).await?;
-    let organizations = context.organizations.version(tx).await?;
+    let version = context.organizations.version(tx).await?;
+    let organizations = context.organizations.load(tx, at).await?;
     let marks = stamps::list_marks(tx, ask.consumer, person_keys).await?;
     let districts = marks.values().flat_map(|mark| mark.districts.iter().cloned()).collect();
-    let collected = Collected::load(tx, day_told(ask, Some(&in_force), at), &districts).await?;
+    let day = day_told(ask, Some(&in_force), at);
+    let collected = Collected::load(tx, day, &districts, &organizations).await?;
     let (mut taken, mut students) = (HashMap::new(), HashMap::new());
     for key in person_keys {
         let Ok((grant, student)) = subjects.decide(ask, Some(&in_force), key, at) else { continue };
         let Some(mark) = marks.get(key) else { continue };
-        let rests_on = [organizations.as_str(), &mark.facts, &collected.stamp(&mark.districts)];
+        let rests_on = [version.as_str(), &mark.facts, &collected.stamp(&mark.districts)];
         taken.insert(key.clone(), stamp(&grant, student, rests_on));
         students.insert(key.clone(), student);
     }

@@ -44,6 +44,11 @@ pub async fn open_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<Rec
     Ok(Recording::new(info))
 }
 
+/// The bytes of a batch have come again and are not read again: whoever reported with them has reported again.
+pub async fn report_again(conn: &mut PgConnection, batch: BatchId, at: DateTime<Utc>) -> Result<(), Error> {
+    store::report_again(conn, batch, at).await
+}
+
 /// The places of those facts of which some version was ever recorded, current or not.
 pub async fn list_stated(conn: &mut PgConnection, facts: &[(SourcePersonId, &Fact)]) -> Result<Vec<usize>, Error> {
     let domains: BTreeSet<Domain> = facts.iter().map(|(_, fact)| fact.domain).collect();

@@ -3,18 +3,19 @@
 mod copy;
 pub(crate) mod erase;
 pub(crate) mod pack;
+mod reported;
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 pub(crate) use copy::{copy_facts, copy_touched};
-use model::{BatchId, Certification, Domain, Edition, Fact, NaturalKey, Sea, SourcePersonId};
+use model::{BatchId, Certification, Domain, Edition, Fact, NaturalKey, SourcePersonId};
+pub(crate) use reported::{insert_reported, report_again};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     BatchInfo, Encoded, Error, TombstoneKey,
-    recording::Reported,
     supersede::{Compared, Stored},
 };
 
@@ -27,39 +28,6 @@ pub(crate) async fn insert_batch(conn: &mut PgConnection, info: &BatchInfo) -> R
         info.file_name,
         info.layout,
         info.recorded_at,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Enters of which districts a batch has brought anything.
-pub(crate) async fn insert_reported(
-    conn: &mut PgConnection,
-    sea: &Sea,
-    at: DateTime<Utc>,
-    reported: &[Reported],
-) -> Result<(), Error> {
-    if reported.is_empty() {
-        return Ok(());
-    }
-    let domains: Vec<i16> = reported.iter().map(|one| one.domain.code()).collect();
-    let years: Vec<i16> = reported.iter().map(|one| one.school_year.0).collect();
-    let leas: Vec<String> = reported.iter().map(|one| one.lea.clone()).collect();
-    let days: Vec<Option<NaiveDate>> = reported.iter().map(|one| one.told_on).collect();
-    sqlx::query!(
-        "-- history.insert_reported
-        INSERT INTO history.reported (sea, domain, school_year, lea, reported_on, recorded_on, recorded_at)
-        SELECT $1, u.domain, u.school_year, u.lea, u.reported_on, $2, $3
-        FROM UNNEST($4::smallint[], $5::smallint[], $6::text[], $7::date[]) AS u (domain, school_year, lea, reported_on)
-        ON CONFLICT (sea, domain, school_year, lea, reported_on, recorded_on) DO NOTHING",
-        sea.as_str(),
-        at.date_naive(),
-        at,
-        &domains,
-        &years,
-        &leas,
-        &days as &[Option<NaiveDate>],
     )
     .execute(conn)
     .await?;
@@ -83,7 +51,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, person: SourcePersonId, Encoded { fact, json }: &Encoded) {
+    fn push(&mut self, person: SourcePersonId, Encoded { fact, json, .. }: &Encoded) {
         self.person.push(person.0);
         self.key.push(Uuid::from_bytes(fact.natural_key.0));
         self.kind.push(fact.kind.clone());

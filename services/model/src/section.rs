@@ -89,6 +89,7 @@ pub struct Section {
     pub rows: Vec<Row>,
     /// Elements that the agreement withholds, by name; never one of class `other_agency`.
     pub withheld: Vec<&'static str>,
-    /// The latest collection of the domain that was due on the day of what is told, where it has not come. What there is comes from an earlier one.
+    /// The latest collection of the domain that was due on the day of what is told, where neither it nor a later one has come of the student's district.
+    /// It speaks of the district, never of the student.
     pub awaited: Option<Awaited>,
 }

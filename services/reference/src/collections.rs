@@ -2,13 +2,17 @@
 //!
 //! A calendar is data (`collections/<sea>.toml`). Whether a district has reported is a fact about what came of that district, whoever it was about:
 //! it is asked of what loads have noted, never of a student. So what is said of a student beside it rests on the day, on the district that is
-//! disclosed as theirs, and on nothing else that somebody has reported about them.
+//! disclosed as theirs, and on nothing else that somebody has reported about them. What another agency's facility reports counts as the district's
+//! as which it is disclosed ([`Come::add`]).
 //!
 //! Start with [`due_on`] (the latest collection of each domain that was due), then [`Due::awaited`].
+
+mod come;
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use chrono::{Datelike as _, NaiveDate};
+pub use come::{Come, Report};
 use model::{Awaited, Domain, Row, SchoolYear, Section, SectionState};
 use serde::Deserialize;
 
@@ -237,7 +241,7 @@ impl Instance {
         Some(self.collection.opens?.on_or_before(self.due_on()))
     }
 
-    /// The days that its records name as their own, where they name any: first and last.
+    /// The days that its records name as their own, where they name any: first and last. A record of a later day belongs to a later collection.
     pub fn snapshot_days(self) -> Option<(NaiveDate, NaiveDate)> {
         let (from, to) = self.collection.snapshot?;
         Some((from.on_or_before(self.as_of_on()), to.on_or_after(self.as_of_on())))
@@ -292,26 +296,16 @@ fn due_of(collections: &'static [Collection], day: NaiveDate) -> Vec<Due> {
     latest
 }
 
-/// What has come of a collection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Come {
-    /// The districts, by code, of which anything has: of those asked about.
-    pub districts: BTreeSet<String>,
-    /// Whether anything has, of any district.
-    pub is_begun: bool,
-    /// Whether anything of it had come a year earlier: a collection that a state never brought here is not awaited.
-    pub is_usual: bool,
-}
-
 impl Due {
     /// What has not come of the domain's latest collection that was due, to be said beside what is disclosed of the domain.
     ///
     /// `enrollment` are the rows disclosed of enrollment, from which it is known whose it was to report: the district of the stay on the
-    /// collection's day. Where the rows do not say the district, or nobody had the student that day, nothing is said; nor where the collection is
-    /// shown. That a district has reported, and not this student, is never said.
+    /// collection's day. Where the rows do not say the district, or nobody had the student that day, nothing is said. So it is a function of the day,
+    /// of that district and of what has come of districts, and of nothing else that is known of the student: two students shown at one district
+    /// read the same, whoever reported them. That a district has reported, and not this student, is never said.
     pub fn awaited(self, section: &Section, enrollment: &[Row], come: &Come) -> Option<Awaited> {
         let Instance { collection, .. } = self.instance;
-        if section.state == SectionState::NotPermitted || section.domain != self.domain || self.is_shown(section) {
+        if section.state == SectionState::NotPermitted || section.domain != self.domain {
             return None;
         }
         let stay = self.stay(enrollment)?;
@@ -319,7 +313,7 @@ impl Due {
         let is_of_each = collection.reported_by == Reporter::District && !collection.may_be_empty;
         let expected_of = if is_of_each {
             let code = code?;
-            if come.districts.contains(code) || !(come.is_begun || come.is_usual) {
+            if come.is_of(code) || !(come.is_begun || come.is_usual) {
                 return None;
             }
             Some(stay.find_text("local_education_agency_name").unwrap_or(code).to_owned())
@@ -335,19 +329,6 @@ impl Due {
             due_on: self.instance.due_on(),
             expected_of,
         })
-    }
-
-    /// Whether any row comes from the collection, or from a later report.
-    fn is_shown(self, section: &Section) -> bool {
-        let told_on = |row: &Row| {
-            let days = [row.find_date("status_date"), row.find_date("last_seen_date"), row.source.reported_on];
-            days.into_iter().flatten().max()
-        };
-        let mut rows = section.rows.iter().filter(|row| *row.source.sea == *self.instance.collection.sea);
-        match self.instance.snapshot_days() {
-            Some((from, _)) => rows.any(|row| told_on(row).is_some_and(|day| day >= from)),
-            None => rows.any(|row| row.school_year.is_some_and(|year| year >= self.instance.school_year)),
-        }
     }
 
     /// The stay at a school on the collection's day, in its state; of several the one that began last.

@@ -13,5 +13,5 @@ mod store;
 pub mod tables;
 
 pub use error::Error;
-pub use organization::{CT_ORGANIZATIONS, OrganizationName, other_agency, shipped_organizations};
+pub use organization::{CT_ORGANIZATIONS, OrganizationName, other_agency, revealing_codes, shipped_organizations};
 pub use store::{OrganizationCache, load_organizations, record_organizations};

@@ -133,7 +133,15 @@ const HARTFORD: [(&str, &str); 3] = [
 
 /// Others have reported, and Hartford has not.
 fn others() -> Come {
-    Come { districts: BTreeSet::new(), is_begun: true, is_usual: true }
+    Come { is_begun: true, is_usual: true, ..Come::default() }
+}
+
+/// So has Hartford.
+fn all_have() -> Come {
+    let mut come = others();
+    let report = Report { lea: Some("064".to_owned()), ..Report::default() };
+    come.add("ct", &report, &domains::Organizations::default());
+    come
 }
 
 fn with(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
@@ -151,14 +159,19 @@ fn who_has_not_reported_is_named() {
     let june = Some("2026-06-12");
     check(vec![row(&HARTFORD, june)], &others(), Some("Hartford School District"));
     // It has reported, whoever it was about: nothing is said of a student who is not among them.
-    check(vec![row(&HARTFORD, june)], &Come { districts: ["064".to_owned()].into(), ..others() }, None);
+    check(vec![row(&HARTFORD, june)], &all_have(), None);
     // The state never brought it here.
     check(vec![row(&HARTFORD, june)], &Come::default(), None);
     check(vec![row(&HARTFORD, june)], &Come { is_usual: true, ..Come::default() }, Some("Hartford School District"));
-    // What is shown comes from it, or from a later report.
-    check(vec![row(&HARTFORD, Some("2026-10-01"))], &others(), None);
-    check(vec![row(&with(&[("status_date", "2026-10-01")]), None)], &others(), None);
-    check(vec![row(&with(&[("last_seen_date", "2026-10-01")]), None)], &others(), None);
+    // Of when the rows are has no say: what is said of one student of the district is said of all.
+    for day in ["2026-06-12", "2026-10-01", "2026-11-10"] {
+        check(vec![row(&HARTFORD, Some(day))], &others(), Some("Hartford School District"));
+        check(
+            vec![row(&with(&[("status_date", day), ("last_seen_date", day)]), None)],
+            &others(),
+            Some("Hartford School District"),
+        );
+    }
     // Nobody had the student that day.
     check(vec![row(&with(&[("exit_withdraw_date", "2026-06-12")]), june)], &others(), None);
     check(vec![row(&with(&[("exit_basis", "not_reported")]), june)], &others(), None);
