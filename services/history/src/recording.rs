@@ -32,16 +32,16 @@ pub(crate) struct Reported {
     /// The district whose student it was about, where the report says it.
     pub(crate) nexus: Option<String>,
     /// The day the source gives for its report.
-    pub(crate) reported_on: Option<NaiveDate>,
+    pub(crate) told_on: Option<NaiveDate>,
 }
 
 /// The same, borrowed: of the many facts of a chunk few say another.
 type Place<'f> = (Domain, SchoolYear, Option<&'f str>, Option<&'f str>, Option<&'f str>, Option<NaiveDate>);
 
 impl Reported {
-    fn at((domain, school_year, lea, facility, nexus, reported_on): Place<'_>) -> Self {
+    fn at((domain, school_year, lea, facility, nexus, told_on): Place<'_>) -> Self {
         let owned = |code: Option<&str>| code.map(str::to_owned);
-        Self { domain, school_year, lea: owned(lea), facility: owned(facility), nexus: owned(nexus), reported_on }
+        Self { domain, school_year, lea: owned(lea), facility: owned(facility), nexus: owned(nexus), told_on }
     }
 }
 

@@ -199,8 +199,7 @@ fn louisiana(student: &str, session: &str, entry: &str) -> Vec<u8> {
     let sample = include_str!("../../../services/intake/layouts/la/la-sis.sample");
     let of_student = |code: &str| sample.lines().find(|line| line.get(6..9) == Some(code)).unwrap();
     let records = format!("{}\n{}\n", of_student("010"), of_student("040"));
-    let changed =
-        [("9900000017", student), ("20182019", session), ("08092018", entry), ("0118201908", &" ".repeat(10))];
+    let changed = [("9900000017", student), ("20182019", session), ("08092018", entry), ("0118201908", "          ")];
     changed.iter().fold(records, |text, (from, to)| text.replace(from, to)).into_bytes()
 }
 

@@ -15,10 +15,10 @@ pub(crate) async fn insert_reported(
     if reported.is_empty() {
         return Ok(());
     }
-    let codes = |of: fn(&Reported) -> &Option<String>| reported.iter().map(|one| of(one).clone()).collect::<Vec<_>>();
+    let codes = |of: fn(&Reported) -> Option<&String>| reported.iter().map(|one| of(one).cloned()).collect::<Vec<_>>();
     let domains: Vec<i16> = reported.iter().map(|one| one.domain.code()).collect();
     let years: Vec<i16> = reported.iter().map(|one| one.school_year.0).collect();
-    let days: Vec<Option<NaiveDate>> = reported.iter().map(|one| one.reported_on).collect();
+    let days: Vec<Option<NaiveDate>> = reported.iter().map(|one| one.told_on).collect();
     sqlx::query!(
         "-- history.insert_reported
         INSERT INTO history.reported (batch_id, sea, domain, school_year, lea, facility, nexus, reported_on, recorded_on, recorded_at)
@@ -31,9 +31,9 @@ pub(crate) async fn insert_reported(
         batch.recorded_at,
         &domains,
         &years,
-        &codes(|one| &one.lea) as &[Option<String>],
-        &codes(|one| &one.facility) as &[Option<String>],
-        &codes(|one| &one.nexus) as &[Option<String>],
+        &codes(|one| one.lea.as_ref()) as &[Option<String>],
+        &codes(|one| one.facility.as_ref()) as &[Option<String>],
+        &codes(|one| one.nexus.as_ref()) as &[Option<String>],
         &days as &[Option<NaiveDate>],
     )
     .execute(conn)

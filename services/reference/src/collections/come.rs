@@ -35,12 +35,11 @@ impl Come {
     /// student of that district that it has not reported could tell from it who is in a facility. So such a report is its nexus district's too; and
     /// where it names none, and each student of it is disclosed at a district that it does not know, every district's.
     pub fn add(&mut self, sea: &str, report: &Report, organizations: &Organizations) {
-        let reveals =
-            |code: &Option<String>| code.as_deref().is_some_and(|code| organizations.reveals_other_agency(sea, code));
+        let reveals = |code: &String| organizations.reveals_other_agency(sea, code);
         self.districts.extend(report.lea.clone());
-        if reveals(&report.lea) || reveals(&report.facility) {
+        if report.lea.iter().chain(&report.facility).any(reveals) {
             match &report.nexus {
-                Some(nexus) if !reveals(&report.nexus) => {
+                Some(nexus) if !reveals(nexus) => {
                     self.districts.insert(nexus.clone());
                 }
                 _ => self.is_of_all = true,

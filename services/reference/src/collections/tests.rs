@@ -152,8 +152,9 @@ fn with(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static st
 fn who_has_not_reported_is_named() {
     fn check(stays: Vec<Row>, come: &Come, expect: Option<&str>) {
         let due = due("ct", Domain::Enrollment, "2026-11-17");
-        let awaited = due.awaited(&section(Domain::Enrollment, stays.clone()), &stays, come);
-        assert_eq!(awaited.as_ref().and_then(|awaited| awaited.expected_of.as_deref()), expect, "{stays:?}");
+        let section = section(Domain::Enrollment, stays);
+        let awaited = due.awaited(&section, &section.rows, come);
+        assert_eq!(awaited.as_ref().and_then(|awaited| awaited.expected_of.as_deref()), expect, "{section:?}");
         assert!(awaited.is_none_or(|awaited| awaited.collection == "PSIS October collection 2026-27"));
     }
     let june = Some("2026-06-12");
