@@ -2,7 +2,9 @@
 
 mod awaited;
 mod expired;
+mod papers;
 mod prepared;
+mod rostered;
 
 use std::collections::BTreeSet;
 

@@ -19,4 +19,5 @@ mod receipts;
 mod scheduler;
 mod tidy;
 mod twin;
+mod two_people;
 mod world;
