@@ -42,6 +42,8 @@ fn an_order_opens_records_until_it_ends() {
         "{CSSD_HEADER}\nC1,Quince,Ambrosia,,,2011-03-04,F,,Hartford,06103,{OTHER},JUV,2029-10-01,,O1,P1,,juvenile_justice,adjudicated\n"
     );
     assert_eq!(night(&place, "cssd", "2030-01-02", &roster), 0, "after adjudication nothing is disclosed");
+    // The clock of each command begins anew: the agreement is in force since a moment later than that.
+    set_time(&place, "2030-01-02T13:00:00Z");
     let asked = place.run(
         &[
             "break-glass",

@@ -86,7 +86,7 @@ fn a_record_is_asked_for_by_student_school_and_request_and_each_asking_is_an_ent
     assert!(record(&place, &["--request", run, "--from", "2031-01-01"], 0).is_empty());
     // By what two stewards approved.
     let asked_for =
-        ["break-glass", "request", "--consumer", "dcf", "--client", "D7", "--kind", "court_order", "--order", "J-1"];
+        ["break-glass", "request", "--consumer", "cssd", "--client", "C7", "--kind", "court_order", "--order", "J-1"];
     let more = ["--reason", "hearing", "--until", "2036-01-01T00:00:00Z"];
     let digest = place.run(&[&asked_for[..], &more].concat(), 0)[0]["request"].as_str().expect("a digest").to_owned();
     let approvals = record(&place, &["--request", &digest], 0);

@@ -60,7 +60,7 @@ fn prepare(place: &Place) {
 }
 
 fn open(place: &Place, order: &str) -> String {
-    let about = ["--consumer", "dcf", "--client", "D7", "--kind", "court_order", "--order", order];
+    let about = ["--consumer", "cssd", "--client", "C7", "--kind", "court_order", "--order", order];
     let asked = [&["break-glass", "request"][..], &about, &["--reason", "hearing", "--until", "2036-01-01T00:00:00Z"]];
     place.run(&asked.concat(), 0)[0]["request"].as_str().expect("a digest").to_owned()
 }
