@@ -148,13 +148,14 @@ fn schemas_of(name: &str) -> &'static [&'static str] {
 }
 
 /// The published views that disclosure joins beside its own tables.
-const PUBLISHED: [&str; 9] = [
+const PUBLISHED: [&str; 10] = [
     "identity.population",
     "identity.rostered",
     "agreements.rule",
     "history.disclosable",
     "history.packed",
     "history.stated",
+    "history.reported",
     "history.under_order",
     "intake.kept_file",
     "intake.kept_block",

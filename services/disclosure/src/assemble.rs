@@ -110,5 +110,5 @@ fn section(allowed: &dyn Allowed, domain: Domain, mut rows: Vec<Row>) -> Section
         .filter(|e| !e.class.is_guarded() && !allowed.element(domain, e.name))
         .map(|e| e.name)
         .collect();
-    Section { domain, state, rows, withheld }
+    Section { domain, state, rows, withheld, awaited: None }
 }

@@ -9,7 +9,7 @@ use agreements::{
     Actor, Authority, Denial, ElementSet, Grant, InForce, Instrument, LegalBasis, Phase, Reason, Request, Subject,
     decide, majority_at,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domains::StoredFact;
 use identity::roster::Responsible;
 use model::{Masked, StudentId};
@@ -17,6 +17,7 @@ use pg::{Role, Tx, crash::CrashPoint};
 
 use crate::{
     Ask, Context, DisclosedHistory, Error, assemble,
+    awaited::{self, Collected},
     caseload::responsible,
     decision_time,
     disclosed::digest_sections,
@@ -65,10 +66,24 @@ pub(crate) async fn read(
 ) -> Result<Read, Error> {
     let Granted { at, in_force, clients: granted } = granted(tx, context, ask, role, person_keys).await?;
     let organizations = context.organizations.load(tx, ask.as_of.unwrap_or(at)).await?;
-    let mut clients = Vec::with_capacity(granted.len());
-    for (key, decision) in granted {
-        let outcome = decision.map(|GrantedFacts { grant, student, facts }| {
-            let sections = assemble::sections(&*grant, facts, &organizations);
+    let assembled: Vec<(String, Result<_, Denial>)> = granted
+        .into_iter()
+        .map(|(key, decision)| {
+            let assemble = |GrantedFacts { grant, student, facts }: GrantedFacts| {
+                let sections = assemble::sections(&*grant, facts, &organizations);
+                (grant, student, sections)
+            };
+            (key, decision.map(assemble))
+        })
+        .collect();
+    let all = assembled.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
+    let districts = awaited::districts_of(all.map(|(_, _, sections)| sections.as_slice()));
+    let day = day_told(ask, in_force.as_deref(), at);
+    let collected = Collected::load(tx, day, &districts, &organizations).await?;
+    let mut clients = Vec::with_capacity(assembled.len());
+    for (key, outcome) in assembled {
+        let outcome = outcome.map(|(grant, student, mut sections)| {
+            collected.mark(&mut sections);
             let id = model::disclosure_id(context.entropy);
             let history = disclosed(&grant, ask, id, Masked::new(key.clone()), student, at, sections);
             (grant, Box::new(history))
@@ -76,6 +91,12 @@ pub(crate) async fn read(
         clients.push((key, outcome));
     }
     Ok(Read { at, in_force, clients })
+}
+
+/// The day of what is told, in the zone of the agreement.
+pub(crate) fn day_told(ask: &Ask<'_>, in_force: Option<&InForce>, at: DateTime<Utc>) -> NaiveDate {
+    let told = ask.as_of.map_or(at, |as_of| as_of.min(at));
+    in_force.map_or_else(|| told.date_naive(), |in_force| told.with_timezone(&in_force.plan().zone()).date_naive())
 }
 
 /// A grant, and the facts that it permits.

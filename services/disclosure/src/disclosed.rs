@@ -110,7 +110,10 @@ impl DisclosedHistory {
     }
 }
 
-/// The digest of contents: domains, states, values and withheld elements, in canonical JSON, length-prefixed.
+/// The digest of contents: domains, states, values, withheld elements and what has not come, in canonical JSON, length-prefixed.
+///
+/// Of what has not come everything that is told is in it. The day of the disclosure is not: what is told of a collection is the same from the day after it
+/// was due until it comes or the next one is due, and only what is told otherwise is sent again.
 pub(crate) fn digest_sections(sections: &[Section]) -> [u8; 32] {
     let (mut hash, mut json) = (Sha256::new(), String::new());
     let mut add = |text: &str| {
@@ -125,6 +128,13 @@ pub(crate) fn digest_sections(sections: &[Section]) -> [u8; 32] {
             model::SectionState::NotPermitted => "not_permitted",
         });
         section.withheld.iter().for_each(|name| add(name));
+        if let Some(awaited) = &section.awaited {
+            add("awaited");
+            add(&awaited.collection);
+            add(&awaited.as_of_on.to_string());
+            add(&awaited.due_on.to_string());
+            add(awaited.expected_of.as_deref().unwrap_or_default());
+        }
         for row in &section.rows {
             json.clear();
             Value::write_object(row.values.iter().map(|(name, value)| (*name, value)), &mut json);

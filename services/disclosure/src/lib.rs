@@ -24,6 +24,7 @@ mod asked;
 mod assemble;
 mod attested;
 mod audit;
+mod awaited;
 mod caseload;
 mod chunk;
 mod decided;

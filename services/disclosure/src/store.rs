@@ -1,13 +1,14 @@
 //! The one statement that reads what an agreement permits (`permitted`), and the few that go with it.
 //!
 //! This file and those beside it read the published views `identity.population`, `agreements.rule`, `history.disclosable`, `history.stated`,
-//! `intake.kept_file` and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
+//! `history.reported`, `intake.kept_file` and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
 
 pub(crate) mod attested;
 pub(crate) mod erase;
 pub(crate) mod holding;
 mod permitted;
 pub(crate) mod recall;
+pub(crate) mod reported;
 pub(crate) mod retention;
 pub(crate) mod seal;
 pub(crate) mod stamp;

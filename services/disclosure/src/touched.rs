@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Ask, Context, Error, Item, Repeat,
-    decided::{Subjects, set_moment},
+    awaited::Collected,
+    decided::{Subjects, day_told, set_moment},
     store::{self, holding, stamp as stamps},
     withdraw::Feed,
 };
@@ -48,13 +49,18 @@ pub(crate) async fn take(
         return Ok(Stamps::default());
     };
     let subjects = Subjects::load(tx, context, ask, person_keys).await?;
-    let organizations = context.organizations.version(tx).await?;
+    let version = context.organizations.version(tx).await?;
+    let organizations = context.organizations.load(tx, at).await?;
     let marks = stamps::list_marks(tx, ask.consumer, person_keys).await?;
+    let districts = marks.values().flat_map(|mark| mark.districts.iter().cloned()).collect();
+    let day = day_told(ask, Some(&in_force), at);
+    let collected = Collected::load(tx, day, &districts, &organizations).await?;
     let (mut taken, mut students) = (HashMap::new(), HashMap::new());
     for key in person_keys {
         let Ok((grant, student)) = subjects.decide(ask, Some(&in_force), key, at) else { continue };
         let Some(mark) = marks.get(key) else { continue };
-        taken.insert(key.clone(), stamp(&grant, student, &organizations, mark));
+        let rests_on = [version.as_str(), &mark.facts, &collected.stamp(&mark.districts)];
+        taken.insert(key.clone(), stamp(&grant, student, rests_on));
         students.insert(key.clone(), student);
     }
     let mut untouched = BTreeSet::new();
@@ -72,7 +78,7 @@ pub(crate) async fn take(
     Ok(Stamps { taken, untouched })
 }
 
-fn stamp(grant: &Grant, student: StudentId, organizations: &str, mark: &str) -> Vec<u8> {
+fn stamp(grant: &Grant, student: StudentId, rests_on: [&str; 3]) -> Vec<u8> {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
@@ -88,8 +94,7 @@ fn stamp(grant: &Grant, student: StudentId, organizations: &str, mark: &str) -> 
         let not_before = grant.permit(domain).and_then(|permit| permit.not_before());
         add(&not_before.map(|day| day.to_string()).unwrap_or_default());
     }
-    add(organizations);
-    add(mark);
+    rests_on.into_iter().for_each(add);
     hash.finalize().to_vec()
 }
 

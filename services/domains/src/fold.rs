@@ -32,8 +32,8 @@ pub fn derive_mobility(enrollment: &[Row]) -> Vec<Row> {
     mobility::derive(enrollment)
 }
 
-/// The kind of a fact that says whether others are excluded from the state's own reports: it makes no row of its own.
-pub(crate) const EXCLUSION: &str = "exclusion";
+/// The kind of a fact that says whether others are excluded from the state's own reports: it makes no row of its own, and reports nothing that is collected.
+pub const EXCLUSION: &str = "exclusion";
 
 /// The element that it sets.
 const EXCLUDED: &str = "excluded_from_reporting";

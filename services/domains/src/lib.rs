@@ -31,7 +31,7 @@ pub mod wire;
 pub use conceal::{conceal_other_agency, names_other_agency};
 pub use definition::{Definition, Kind};
 pub use fact_builder::{FactBuilder, FactError, check};
-pub use fold::{derive_mobility, fold};
+pub use fold::{EXCLUSION, derive_mobility, fold};
 use model::{Domain, Element};
 pub use payload::{Names, ReadError, read_pack, read_payload};
 pub use stored::{Organization, Organizations, OtherAgencyRule, StoredFact};

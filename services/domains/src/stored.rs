@@ -133,6 +133,12 @@ impl Organizations {
             .or_else(|| names.iter().min_by_key(|o| o.valid.from()))
     }
 
+    /// The facilities and districts that the list says are another agency's, by state and code, in no order.
+    pub fn listed_other_agency(&self) -> impl Iterator<Item = (&str, &str)> {
+        let listed = self.by_code.iter().filter(|(_, names)| names.iter().any(|o| o.other_agency));
+        listed.map(|((sea, code), _)| (sea.as_str(), code.as_str()))
+    }
+
     /// Whether the code is a facility or district of another agency.
     pub fn reveals_other_agency(&self, sea: &str, code: &str) -> bool {
         self.other_agency.is_some_and(|rule| rule(sea, code))

@@ -1,6 +1,6 @@
 //! From sections to messages.
 
-use model::{Certification, Domain, Row, Section, SectionState, Value};
+use model::{Awaited, Certification, Domain, Row, Section, SectionState, Value};
 use proto::{
     google::r#type::Date,
     history::v1::{self as pb, DisclosedHistory, Source},
@@ -52,6 +52,15 @@ pub(crate) fn source(row: &Row) -> Source {
     }
 }
 
+fn awaited(awaited: &Awaited) -> pb::AwaitedCollection {
+    pb::AwaitedCollection {
+        collection: awaited.collection.clone(),
+        as_of_date: Some(date(awaited.as_of_on)),
+        due_date: Some(date(awaited.due_on)),
+        expected_of: awaited.expected_of.clone().unwrap_or_default(),
+    }
+}
+
 /// Fills a message's sections and rows; its other fields are the caller's.
 pub fn fill(message: &mut DisclosedHistory, sections: &[Section]) {
     for section in sections {
@@ -64,6 +73,7 @@ pub fn fill(message: &mut DisclosedHistory, sections: &[Section]) {
             domain: section.domain.name().to_owned(),
             state: state.into(),
             withheld: section.withheld.iter().map(|name| (*name).to_owned()).collect(),
+            awaited: section.awaited.as_ref().map(awaited),
         });
         let rows = section.rows.iter();
         match section.domain {

@@ -2,11 +2,16 @@
 
 use model::{Fact, Masked, Payload, Value};
 
+/// The element of enrollments that names the district whose student it is.
+pub(crate) const NEXUS: &str = "nexus_district_id";
+
 /// A fact whose payload has been written as canonical JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     /// The fact. Its payload may have been dropped.
     pub fact: Fact,
+    /// The district whose student it is about, by the state's code, where it says so.
+    pub(crate) nexus: Option<String>,
     /// Its payload.
     pub(crate) json: Masked<String>,
 }
@@ -23,7 +28,8 @@ impl Encoded {
         // Written as it is walked: a load writes millions.
         let mut json = String::with_capacity(fact.payload.len() * 32);
         Value::write_object(fact.payload.iter().map(|(name, value)| (name.as_str(), value)), &mut json);
-        Self { json: Masked::new(json), fact }
+        let nexus = fact.payload.get(NEXUS).and_then(Value::as_text).map(str::to_owned);
+        Self { json: Masked::new(json), nexus, fact }
     }
 
     /// Whether two facts with the same key say the same: everything but the line and the day of the report.

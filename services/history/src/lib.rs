@@ -41,7 +41,12 @@ pub struct BatchInfo {
 /// Enters a batch, once, before its first facts.
 pub async fn open_batch(conn: &mut PgConnection, info: &BatchInfo) -> Result<Recording, Error> {
     store::insert_batch(conn, info).await?;
-    Ok(Recording::new(info.batch))
+    Ok(Recording::new(info))
+}
+
+/// The bytes of a batch have come again and are not read again: whoever reported with them has reported again.
+pub async fn report_again(conn: &mut PgConnection, batch: BatchId, at: DateTime<Utc>) -> Result<(), Error> {
+    store::report_again(conn, batch, at).await
 }
 
 /// The places of those facts of which some version was ever recorded, current or not.

@@ -3,12 +3,14 @@
 mod copy;
 pub(crate) mod erase;
 pub(crate) mod pack;
+mod reported;
 
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 pub(crate) use copy::{copy_facts, copy_touched};
 use model::{BatchId, Certification, Domain, Edition, Fact, NaturalKey, SourcePersonId};
+pub(crate) use reported::{insert_reported, report_again};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -49,7 +51,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, person: SourcePersonId, Encoded { fact, json }: &Encoded) {
+    fn push(&mut self, person: SourcePersonId, Encoded { fact, json, .. }: &Encoded) {
         self.person.push(person.0);
         self.key.push(Uuid::from_bytes(fact.natural_key.0));
         self.kind.push(fact.kind.clone());

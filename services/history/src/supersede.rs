@@ -319,7 +319,7 @@ mod tests {
         for (number, (edition, text, certification)) in (1..).zip(order) {
             let edition = Edition::of(&[edition.map(Value::Integer)]);
             let plain = fact(1, 1, text, *certification);
-            let told = Encoded { fact: Fact { edition, ..plain.fact }, json: plain.json };
+            let told = Encoded { fact: Fact { edition, ..plain.fact }, ..plain };
             let current: Vec<_> = stands
                 .iter()
                 .map(|(stored, known)| ((0, Compared { same: told.says_the_same(known) }), stored.clone()))
@@ -389,7 +389,7 @@ mod tests {
         let of = |number, line, text| {
             let told = fact(1, line, text, Certification::Certified);
             let edition = Edition::of(&[Some(Value::Integer(number))]);
-            Encoded { fact: Fact { edition, ..told.fact }, json: told.json }
+            Encoded { fact: Fact { edition, ..told.fact }, ..told }
         };
         let (first, again, old, new) = (of(1, 1, "a"), of(3, 2, "a"), of(2, 3, "b"), of(3, 4, "c"));
         let person = SourcePersonId(1);

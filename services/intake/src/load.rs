@@ -437,6 +437,7 @@ fn load_in<'t>(
         };
         store::lock_sea(tx, &file.sea).await?;
         if let Some((batch, counts, types)) = store::find_loaded(tx, &received).await? {
+            history::report_again(tx, batch, now).await?;
             let erased = store::erase::list_redactions(tx, batch).await?;
             let counts = counts.again();
             let record_types: CountsByType = match types.len() {

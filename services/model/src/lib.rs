@@ -27,5 +27,5 @@ pub use ids::{BatchId, ConsumerId, DisclosureId, ParseIdError, Sea, SourcePerson
 pub use masked::Masked;
 pub use period::{Period, PeriodError};
 pub use school_year::{ParseSchoolYearError, SchoolYear};
-pub use section::{Lineage, Row, Section, SectionState};
+pub use section::{Awaited, Lineage, Row, Section, SectionState};
 pub use value::{Decimal, ParseDecimalError, Value};

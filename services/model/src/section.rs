@@ -65,6 +65,19 @@ pub enum SectionState {
     NotPermitted,
 }
 
+/// A collection that is due, and that has not come: who was to report has not reported.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Awaited {
+    /// The collection and its school year, in words.
+    pub collection: String,
+    /// The day it tells of.
+    pub as_of_on: chrono::NaiveDate,
+    /// The last day to send it.
+    pub due_on: chrono::NaiveDate,
+    /// The district that is to report, by the name or code it is disclosed with; `None`: it is the state's own to bring.
+    pub expected_of: Option<String>,
+}
+
 /// All that is known, or disclosed, of one domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
@@ -76,4 +89,7 @@ pub struct Section {
     pub rows: Vec<Row>,
     /// Elements that the agreement withholds, by name; never one of class `other_agency`.
     pub withheld: Vec<&'static str>,
+    /// The latest collection of the domain that was due on the day of what is told, where neither it nor a later one has come of the student's district.
+    /// It speaks of the district, never of the student.
+    pub awaited: Option<Awaited>,
 }

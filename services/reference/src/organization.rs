@@ -1,6 +1,9 @@
 //! Organizations: the shipped list of a state, and which of them reveal another agency.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
+use domains::Organizations;
 
 use crate::Error;
 
@@ -31,11 +34,22 @@ pub struct OrganizationName {
 /// Louisiana: A02 is the school district of the Office of Juvenile Justice. No public source at hand confirms the number; were it
 /// another district's, its stays would be shown as ordinary ones of the home district, which discloses nothing.
 pub fn other_agency(sea: &str, code: &str) -> Option<&'static str> {
-    match (sea, code.get(..3)?) {
-        ("ct", "336" | "348") | ("la", "A02") => Some("justice"),
-        ("ct", "347") => Some("child_welfare"),
-        _ => None,
-    }
+    OTHER_AGENCIES
+        .iter()
+        .find(|(state, begin, _)| *state == sea && code.starts_with(begin))
+        .map(|(_, _, agency)| *agency)
+}
+
+/// State, how the codes begin, agency.
+const OTHER_AGENCIES: [(&str, &str, &str); 4] =
+    [("ct", "336", "justice"), ("ct", "347", "child_welfare"), ("ct", "348", "justice"), ("la", "A02", "justice")];
+
+/// How the codes begin of all organizations that may reveal another agency, by state: whatever [`Organizations::reveals_other_agency`] says yes to begins
+/// with one of them, and so may others. For statements that find codes by how they begin.
+pub fn revealing_codes(organizations: &Organizations) -> BTreeSet<(String, String)> {
+    let listed = organizations.listed_other_agency().filter(|(sea, code)| other_agency(sea, code).is_none());
+    let known = OTHER_AGENCIES.iter().map(|(sea, begin, _)| (*sea, *begin));
+    known.chain(listed).map(|(sea, begin)| (sea.to_owned(), begin.to_owned())).collect()
 }
 
 /// Table A of Connecticut as the Education Directory publishes it.
@@ -83,6 +97,9 @@ pub fn shipped_organizations(sea: &str) -> Result<Vec<OrganizationName>, Error> 
 
 #[cfg(test)]
 mod tests {
+    use domains::Organization;
+    use model::Period;
+
     use super::*;
 
     #[test]
@@ -96,5 +113,40 @@ mod tests {
         assert_eq!(other_agency("ct", "0646111"), None);
         assert_eq!(other_agency("la", "A02001"), Some("justice"));
         assert_eq!(other_agency("la", "347001"), None);
+    }
+
+    #[test]
+    fn whatever_reveals_another_agency_begins_with_a_revealing_code() {
+        fn check(
+            organizations: &Organizations,
+            codes: &BTreeSet<(String, String)>,
+            (sea, code): (&str, &str),
+            expect: bool,
+        ) {
+            assert_eq!(organizations.reveals_other_agency(sea, code), expect, "{sea} {code}");
+            let begins = codes.iter().any(|(state, begin)| state == sea && code.starts_with(begin));
+            assert_eq!(begins, expect, "{sea} {code}");
+        }
+        let mut organizations = Organizations::with_rule(|sea, code| other_agency(sea, code).is_some());
+        let other = |other_agency| Organization {
+            valid: Period::ALWAYS,
+            name: "Invented".to_owned(),
+            town: None,
+            parent: None,
+            other_agency,
+        };
+        organizations.insert("ct", "9010115", other(true));
+        organizations.insert("ct", "3480115", other(true));
+        organizations.insert("ct", "0646111", other(false));
+        let codes = revealing_codes(&organizations);
+        assert_eq!(codes.len(), OTHER_AGENCIES.len() + 1, "what the rule knows is not said twice: {codes:?}");
+        for code in ["336", "3360211", "347", "348", "3480115", "9010115"] {
+            check(&organizations, &codes, ("ct", code), true);
+            check(&organizations, &codes, ("la", code), false);
+        }
+        check(&organizations, &codes, ("la", "A02001"), true);
+        for code in ["064", "0646111", "901", "34", ""] {
+            check(&organizations, &codes, ("ct", code), false);
+        }
     }
 }

@@ -27,7 +27,7 @@ const STEPS: [(usize, usize, usize, Trend); 10] = [
     (1, SHORTEST, 160, Trend::LeftOut),
 ];
 /// What a block says of its age and source is cut shorter than this only where values are cut below [`VALUE_USUAL`].
-const PROVENANCE_USUAL: usize = 120;
+const PROVENANCE_USUAL: usize = 220;
 /// The same of what is said below a block.
 const NOTE_USUAL: usize = 240;
 /// A value that holds most names.

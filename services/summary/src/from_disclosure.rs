@@ -10,8 +10,8 @@ use disclosure::DisclosedHistory;
 use domains::definition;
 
 use crate::model::{
-    AttendanceRow, Block, Cell, Client, Content, Current, DisciplineRow, Format, History, OtherSubject, Provenance,
-    Recent, Record, SchoolRow, SpecialEducationRow, State, Summary, TestRow, TestsLeftOut,
+    AttendanceRow, Awaited, Block, Cell, Client, Content, Current, DisciplineRow, Format, History, OtherSubject,
+    Provenance, Recent, Record, SchoolRow, SpecialEducationRow, State, Summary, TestRow, TestsLeftOut,
 };
 
 /// The summary of a disclosed history. The report date is the caller's: the day of the run that last changed the content.
@@ -158,7 +158,18 @@ fn provenance_of(row: &Row, report_date: NaiveDate) -> Provenance {
         as_reported_on: told.filter(|told| told.is_reported).map(|told| told.on),
         received_on: told.filter(|told| !told.is_reported).map(|told| told.on),
         reported_by: row.find_text("local_education_agency_name").map(str::to_owned),
+        awaited: None,
     }
+}
+
+/// The collection that the section's disclosure says has not come.
+fn awaited(section: &Section) -> Option<Awaited> {
+    section.awaited.as_ref().map(|awaited| Awaited {
+        collection: awaited.collection.clone(),
+        as_of: awaited.as_of_on,
+        due: awaited.due_on,
+        expected_of: awaited.expected_of.clone(),
+    })
 }
 
 /// When the newest of the rows was reported, and by whom all of them were.
@@ -193,7 +204,8 @@ fn block<T: Record>(
     };
     let not_permitted =
         if section.state == SectionState::NotPermitted { BTreeSet::new() } else { not_permitted(section, fields) };
-    Block { content, provenance: provenance(&section.rows, report_date), not_permitted }
+    let provenance = Provenance { awaited: awaited(section), ..provenance(&section.rows, report_date) };
+    Block { content, provenance, not_permitted }
 }
 
 /// What a row is ordered by: a day or a school year, as text that sorts.
@@ -484,7 +496,7 @@ pub fn latest_stay(enrollment: &Section) -> Option<&Row> {
 fn current(enrollment: Option<&Section>, student: Option<&Section>, report_date: NaiveDate) -> Current {
     let Some(section) = enrollment else { return Current { state: State::NotReported, ..Current::default() } };
     let Some(row) = latest_stay(section) else {
-        return Current { state: state(section), ..Current::default() };
+        return Current { state: state(section), awaited: awaited(section), ..Current::default() };
     };
     let fields: Fields = &[
         ("school", "school_name"),
@@ -511,6 +523,7 @@ fn current(enrollment: Option<&Section>, student: Option<&Section>, report_date:
         as_reported_on: provenance.as_reported_on,
         received_on: provenance.received_on,
         reported_by: provenance.reported_by,
+        awaited: awaited(section),
         not_permitted,
         school: text(row, "school_name"),
         district: text(row, "local_education_agency_name"),
@@ -560,7 +573,7 @@ mod tests {
     }
 
     fn section(domain: Domain, rows: Vec<Row>) -> Section {
-        Section { domain, state: SectionState::Reported, rows, withheld: Vec::new() }
+        Section { domain, state: SectionState::Reported, rows, withheld: Vec::new(), awaited: None }
     }
 
     fn score(year: &str, subject: &str, score: i64) -> Row {

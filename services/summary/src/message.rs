@@ -94,6 +94,12 @@ fn provenance<'n>(state: State, known: &Provenance, names: impl IntoIterator<Ite
         as_reported_date: known.as_reported_on.map(date),
         received_date: known.received_on.map(date),
         reported_by: known.reported_by.clone().unwrap_or_default(),
+        awaited: known.awaited.as_ref().map(|awaited| pb::AwaitedCollection {
+            collection: awaited.collection.clone(),
+            as_of_date: Some(date(awaited.as_of)),
+            due_date: Some(date(awaited.due)),
+            expected_of: awaited.expected_of.clone().unwrap_or_default(),
+        }),
         not_permitted_fields: names.into_iter().cloned().collect(),
     }
 }
@@ -103,8 +109,12 @@ fn of_block<T>(block: &Block<T>) -> pb::Provenance {
 }
 
 fn client(c: &Client) -> pb::Client {
-    let known =
-        Provenance { as_reported_on: c.as_reported_on, received_on: c.received_on, reported_by: c.reported_by.clone() };
+    let known = Provenance {
+        as_reported_on: c.as_reported_on,
+        received_on: c.received_on,
+        reported_by: c.reported_by.clone(),
+        awaited: None,
+    };
     pb::Client {
         provenance: Some(provenance(c.state, &known, &c.not_permitted)),
         name: text(&c.name),
@@ -117,8 +127,12 @@ fn client(c: &Client) -> pb::Client {
 }
 
 fn current(c: &Current) -> pb::Current {
-    let known =
-        Provenance { as_reported_on: c.as_reported_on, received_on: c.received_on, reported_by: c.reported_by.clone() };
+    let known = Provenance {
+        as_reported_on: c.as_reported_on,
+        received_on: c.received_on,
+        reported_by: c.reported_by.clone(),
+        awaited: c.awaited.clone(),
+    };
     pb::Current {
         provenance: Some(provenance(c.state, &known, &c.not_permitted)),
         school: text(&c.school),

@@ -1,8 +1,8 @@
 //! The view model: one student's school records, as disclosed, ready to be printed. Its JSON is `school-records-summary/1`.
 //!
 //! The *base form* holds `report_date`, `client`, `summary`, `recent` and `history`, where each block of rows is an array.
-//! A block may instead be an object `{"state", "as_reported_on", "received_on", "reported_by", "not_permitted", "rows"}`, and `client`
-//! and `summary` may carry the first five of these beside their own fields. `notice`, `agreement`, `recipient`, `withheld` and
+//! A block may instead be an object `{"state", "as_reported_on", "received_on", "reported_by", "awaited", "not_permitted", "rows"}`; `summary`
+//! may carry all but the last of these beside its own fields, and `client` all but `awaited` and the last. `notice`, `agreement`, `recipient`, `withheld` and
 //! `code` are optional, and unknown fields are refused.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-pub use block::{Block, Content, Provenance, State};
+pub use block::{Awaited, Block, Content, Provenance, State};
 pub use cell::{Cell, Scalar};
 
 mod block;
@@ -143,6 +143,9 @@ record!(
         /// Who reported it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub reported_by: Option<String>,
+        /// The latest collection that was due, where it has not come.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub awaited: Option<Awaited>,
         /// Fields that the agreement does not permit.
         #[serde(skip_serializing_if = "BTreeSet::is_empty")]
         pub not_permitted: BTreeSet<String>,

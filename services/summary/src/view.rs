@@ -9,7 +9,7 @@ use crate::{
     Error, Origin,
     layout::{Column, Kind, Layout, Order, Section, Words, fill},
     model::{
-        AttendanceRow, Block, Client, Current, DisciplineRow, Field, Provenance, Record, SchoolRow,
+        AttendanceRow, Awaited, Block, Client, Current, DisciplineRow, Field, Provenance, Record, SchoolRow,
         SpecialEducationRow, State, Summary, TestRow, TestsLeftOut,
     },
 };
@@ -209,12 +209,13 @@ fn section_view(summary: &Summary, section: &Section, words: &Words) -> SectionV
     match section.source.as_str() {
         "client" => {
             let c = &summary.client;
-            let provenance = provenance_of(c.as_reported_on, c.received_on, c.reported_by.as_ref());
+            let provenance = provenance_of(c.as_reported_on, c.received_on, c.reported_by.as_ref(), None);
             at.single(c, c.state, &provenance, &c.not_permitted)
         }
         "summary" => {
             let c = &summary.summary;
-            let provenance = provenance_of(c.as_reported_on, c.received_on, c.reported_by.as_ref());
+            let awaited = c.awaited.as_ref();
+            let provenance = provenance_of(c.as_reported_on, c.received_on, c.reported_by.as_ref(), awaited);
             at.single(c, c.state, &provenance, &c.not_permitted)
         }
         "recent.attendance" => at.block(&summary.recent.attendance),
@@ -231,8 +232,13 @@ fn section_view(summary: &Summary, section: &Section, words: &Words) -> SectionV
     }
 }
 
-fn provenance_of(on: Option<NaiveDate>, received: Option<NaiveDate>, by: Option<&String>) -> Provenance {
-    Provenance { as_reported_on: on, received_on: received, reported_by: by.cloned() }
+fn provenance_of(
+    on: Option<NaiveDate>,
+    received: Option<NaiveDate>,
+    by: Option<&String>,
+    awaited: Option<&Awaited>,
+) -> Provenance {
+    Provenance { as_reported_on: on, received_on: received, reported_by: by.cloned(), awaited: awaited.cloned() }
 }
 
 /// Prints one section.
@@ -323,7 +329,30 @@ impl Printer<'_> {
         }
     }
 
+    /// How old, who reported, who has not: up to two sentences.
     fn provenance(&self, provenance: &Provenance) -> Option<String> {
+        let awaited = provenance.awaited.as_ref().map(|awaited| self.awaited(awaited));
+        match (self.reported(provenance), awaited) {
+            (Some(reported), Some(awaited)) => {
+                Some(fill(&self.words.reported_and_awaited, &[("reported", &reported), ("awaited", &awaited)]))
+            }
+            (reported, awaited) => reported.or(awaited),
+        }
+    }
+
+    /// Who has not reported what was due.
+    fn awaited(&self, awaited: &Awaited) -> String {
+        let words = self.words;
+        let text = |text: &str| isolate(&clean(text));
+        let source = awaited.expected_of.as_deref().map(text).filter(|text| !text.is_empty());
+        let template = if source.is_some() { &words.awaited } else { &words.awaited_of_all };
+        let (as_of, due) = (date(awaited.as_of), date(awaited.due));
+        let collection = text(&awaited.collection);
+        let source = source.unwrap_or_default();
+        fill(template, &[("source", &source), ("collection", &collection), ("as_of", &as_of), ("due", &due)])
+    }
+
+    fn reported(&self, provenance: &Provenance) -> Option<String> {
         let words = self.words;
         let source = provenance.reported_by.as_ref().map(|text| isolate(&clean(text))).filter(|text| !text.is_empty());
         let on = provenance.as_reported_on.or(provenance.received_on);

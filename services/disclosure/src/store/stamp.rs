@@ -1,6 +1,6 @@
 //! What the content of clients rests on, in a few numbers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use model::ConsumerId;
 use sqlx::PgConnection;
@@ -8,24 +8,35 @@ use uuid::Uuid;
 
 use crate::{Error, withdraw::Feed};
 
-/// For each client a text that is another one as soon as any fact of theirs that may be disclosed at the transaction's moment is: how many they are, and
+/// What the content of a client rests on.
+pub(crate) struct Mark {
+    /// Of the facts that may be disclosed.
+    pub(crate) facts: String,
+    /// The districts, by code, that any of them names as the one that reported it, or as the student's own.
+    pub(crate) districts: BTreeSet<String>,
+}
+
+/// For each client a mark whose text is another one as soon as any fact of theirs that may be disclosed at the transaction's moment is: how many they are, and
 /// two sums of hashes over all that is read of each. Facts that the terms do not permit count too: then a client is looked at for nothing.
 pub(crate) async fn list_marks(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
     person_keys: &[String],
-) -> Result<HashMap<String, String>, Error> {
+) -> Result<HashMap<String, Mark>, Error> {
     let rows = sqlx::query!(
         r#"-- disclosure.list_marks
         SELECT m.person_key AS "person_key!", count(f.said) AS "facts!",
-            COALESCE(sum(hashtextextended(f.said, 1)), 0)::text AS "one!", COALESCE(sum(hashtextextended(f.said, 2)), 0)::text AS "other!"
+            COALESCE(sum(hashtextextended(f.said, 1)), 0)::text AS "one!", COALESCE(sum(hashtextextended(f.said, 2)), 0)::text AS "other!",
+            COALESCE(array_agg(DISTINCT f.lea) FILTER (WHERE f.lea IS NOT NULL), '{}') AS "leas!",
+            COALESCE(array_agg(DISTINCT f.nexus) FILTER (WHERE f.nexus IS NOT NULL), '{}') AS "nexus!"
         FROM (
             SELECT DISTINCT p.person_key, p.source_person_id FROM identity.population AS p
             WHERE p.consumer = $1 AND p.person_key = ANY($2)
         ) AS m
         LEFT JOIN LATERAL (
             SELECT ROW(d.source_person_id, d.domain, d.natural_key, d.kind, d.school_year, d.valid_from, d.valid_to, d.lea, d.facility,
-                d.certification, d.line, d.recorded_batch, d.reported_on, d.payload)::text AS said
+                d.certification, d.line, d.recorded_batch, d.reported_on, d.payload)::text AS said,
+                d.lea, d.payload ->> 'nexus_district_id' AS nexus
             FROM history.disclosable AS d
             WHERE d.source_person_id = m.source_person_id
         ) AS f ON true
@@ -35,7 +46,14 @@ pub(crate) async fn list_marks(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.person_key, format!("{} {} {}", row.facts, row.one, row.other))).collect())
+    let mark = |facts, leas: Vec<String>, nexus| Mark {
+        facts,
+        districts: leas.into_iter().chain::<Vec<String>>(nexus).collect(),
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.person_key, mark(format!("{} {} {}", row.facts, row.one, row.other), row.leas, row.nexus)))
+        .collect())
 }
 
 /// What of these clients arrived last, under this agreement version and in a run that came to its end: whose it was, and its stamp.

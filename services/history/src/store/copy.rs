@@ -65,7 +65,7 @@ pub(crate) async fn copy_facts(
 }
 
 fn put(rows: &mut Rows, person: SourcePersonId, told: &Encoded, batch: BatchId, insert: &Insert) {
-    let Encoded { fact, json } = told;
+    let Encoded { fact, json, .. } = told;
     rows.start();
     rows.put(&person.0);
     rows.put(&batch.0);

@@ -53,6 +53,7 @@ fn sections(rows: Vec<(Domain, Row)>) -> Vec<Section> {
             state: SectionState::Reported,
             rows: by_domain.remove(&domain).unwrap_or_default(),
             withheld: Vec::new(),
+            awaited: None,
         })
         .collect()
 }

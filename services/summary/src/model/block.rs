@@ -32,7 +32,40 @@ impl State {
     }
 }
 
-/// How old a block is and who reported it.
+/// A collection that was due by the report date and has not come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Awaited {
+    /// The collection and its school year, in words.
+    #[serde(deserialize_with = "words")]
+    pub collection: String,
+    /// The day it tells of.
+    #[serde(deserialize_with = "super::cell::day")]
+    pub as_of: NaiveDate,
+    /// The last day to send it.
+    #[serde(deserialize_with = "super::cell::day")]
+    pub due: NaiveDate,
+    /// The district that has not reported it; `None`: it is the state's own to bring, or no district has.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_words")]
+    pub expected_of: Option<String>,
+}
+
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.chars().count() <= TEXT_CHARS_MAX {
+        Ok(text)
+    } else {
+        Err(D::Error::custom("expected at most 2,000 characters"))
+    }
+}
+
+fn some_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let is_short = text.as_ref().is_none_or(|text| text.chars().count() <= TEXT_CHARS_MAX);
+    if is_short { Ok(text) } else { Err(D::Error::custom("expected at most 2,000 characters")) }
+}
+
+/// How old a block is, who reported it, and who has not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
     /// The day it was last reported.
@@ -41,6 +74,8 @@ pub struct Provenance {
     pub received_on: Option<NaiveDate>,
     /// Who reported it: a school, a district, the state.
     pub reported_by: Option<String>,
+    /// The latest collection that was due, where it has not come.
+    pub awaited: Option<Awaited>,
 }
 
 /// The rows of a block, or why there are none.
@@ -108,6 +143,8 @@ struct Form<T> {
     received_on: Option<NaiveDate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reported_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    awaited: Option<Awaited>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     not_permitted: BTreeSet<String>,
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
@@ -129,6 +166,7 @@ impl<T: Record> Form<T> {
                 as_reported_on: self.as_reported_on,
                 received_on: self.received_on,
                 reported_by: self.reported_by,
+                awaited: self.awaited,
             },
             not_permitted: self.not_permitted,
         };
@@ -160,6 +198,7 @@ impl<T: Serialize + Clone> Serialize for Block<T> {
             as_reported_on: self.provenance.as_reported_on,
             received_on: self.provenance.received_on,
             reported_by: self.provenance.reported_by.clone(),
+            awaited: self.provenance.awaited.clone(),
             not_permitted: self.not_permitted.clone(),
             rows: self.rows().to_vec(),
         }
@@ -183,7 +222,7 @@ impl<'de, T: Record + Deserialize<'de>> Visitor<'de> for BlockVisitor<T> {
     type Value = Block<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of rows, or an object with rows, state, as_reported_on, received_on, reported_by and not_permitted")
+        f.write_str("an array of rows, or an object with rows, state, as_reported_on, received_on, reported_by, awaited and not_permitted")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, rows: A) -> Result<Block<T>, A::Error> {

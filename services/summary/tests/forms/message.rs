@@ -9,13 +9,15 @@ use serde_json::{Map, Value, json};
 pub type Leaves = BTreeMap<String, String>;
 
 /// What the message calls otherwise than the record.
-const OTHER_NAMES: [(&str, &str); 6] = [
+const OTHER_NAMES: [(&str, &str); 8] = [
     ("current", "summary"),
     ("withheld_labels", "withheld"),
     ("as_reported_date", "as_reported_on"),
     ("received_date", "received_on"),
     ("not_permitted_fields", "not_permitted"),
     ("language_code", "lang"),
+    ("as_of_date", "as_of"),
+    ("due_date", "due"),
 ];
 
 fn contract() -> MessageDescriptor {

@@ -254,14 +254,20 @@ fn states(dice: &mut Dice) -> Value {
     json["history"]["special_ed"] =
         json!({"state": "suppressed", "as_reported_on": "2026-11-19", "reported_by": "Regional District 99"});
     json["recent"]["special_ed"] = json!({"state": "suppressed", "received_on": "2026-11-20"});
-    json["history"]["discipline"] =
-        json!({"state": "reported", "reported_by": "3 districts", "rows": [], "received_on": "2026-11-01"});
+    let awaited = |of: Option<&str>| {
+        json!({"collection": "PSIS October collection 2026-27", "as_of": "2026-10-01", "due": "2026-10-31",
+        "expected_of": of})
+    };
+    json["history"]["discipline"] = json!({"state": "reported", "reported_by": "3 districts", "rows": [], "received_on": "2026-11-01",
+        "awaited": awaited(None)});
+    let rows = json["recent"]["attendance"].take();
+    json["recent"]["attendance"] = json!({"rows": rows, "awaited": awaited(Some("Fernwick School District"))});
     json["recent"]["discipline"] = json!({"state": "not_reported"});
     for row in json["history"]["attendance"].as_array_mut().expect("rows").iter_mut().skip(1) {
         row["pct"] = json!({"suppressed": true});
         row["attended"] = Value::Null;
     }
-    json["summary"] = json!({"state": "not_reported"});
+    json["summary"] = json!({"state": "not_reported", "awaited": awaited(Some("Regional District 99"))});
     json["client"]["not_permitted"] = json!(["race_ethnicity"]);
     json["client"].as_object_mut().expect("an object").remove("race_ethnicity");
     json
@@ -438,7 +444,7 @@ fn hold_card(name: &str, pieces: &[Piece], record: &Value, (pointer, labels, fie
     hold_provenance(name, region, card, &record["report_date"]);
 }
 
-/// One sentence says how old a block is and who reported it, where anything is known of that.
+/// One paragraph says how old a block is and who reported it, where anything is known of that, and who has not reported what was due.
 fn hold_provenance(name: &str, region: &[Piece], block: &Value, report_date: &Value) {
     let day = |value: &Value| value.as_str().map(|day| day.parse::<chrono::NaiveDate>().expect("a day"));
     let (reported, received) = (day(&block["as_reported_on"]), day(&block["received_on"]));
@@ -458,9 +464,20 @@ fn hold_provenance(name: &str, region: &[Piece], block: &Value, report_date: &Va
         (None, None, Some(by)) => Some(format!("As reported by {by}")),
         (None, None, None) => None,
     };
+    let awaited = block.get("awaited").filter(|awaited| !awaited.is_null()).map(|awaited| {
+        let who = awaited["expected_of"].as_str().unwrap_or("any district");
+        let collection = awaited["collection"].as_str().expect("a collection");
+        let [as_of, due] = ["as_of", "due"].map(|name| of(day(&awaited[name]).expect("a day")));
+        format!("Not yet reported by {who}: {collection}, as of {as_of}, due {due}")
+    });
+    let expected = match (expected, awaited) {
+        (Some(reported), Some(awaited)) => Some(format!("{reported}. {awaited}")),
+        (reported, awaited) => reported.or(awaited),
+    };
     let expected: Vec<String> = expected.iter().map(|text| plain(text)).collect();
+    let is_said = |text: &str| ["Asreported", "Received", "Notyetreported"].iter().any(|word| text.starts_with(word));
     let found = region.iter().filter_map(|piece| match piece {
-        Piece::Paragraph(text) if text.starts_with("Asreported") || text.starts_with("Received") => Some(text.clone()),
+        Piece::Paragraph(text) if is_said(text) => Some(text.clone()),
         _ => None,
     });
     assert_eq!(found.collect::<Vec<_>>(), expected, "{name}");

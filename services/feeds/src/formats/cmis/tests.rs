@@ -33,7 +33,7 @@ fn row(domain: Domain, values: &[(&str, &str)]) -> Row {
 
 fn section(domain: Domain, rows: Vec<Row>) -> Section {
     let state = if rows.is_empty() { SectionState::NotReported } else { SectionState::Reported };
-    Section { domain, state, rows, withheld: Vec::new() }
+    Section { domain, state, rows, withheld: Vec::new(), awaited: None }
 }
 
 /// The columns that are not empty, by name.

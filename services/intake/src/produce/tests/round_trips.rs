@@ -58,6 +58,7 @@ fn histories(layout: &str, file: &str, known: &[(&str, Vec<Fact>)]) -> Vec<Vec<S
             state: SectionState::Reported,
             rows: fold(domain, &stored, &Organizations::default()),
             withheld: Vec::new(),
+            awaited: None,
         };
         Domain::ALL.into_iter().map(section).collect()
     };
