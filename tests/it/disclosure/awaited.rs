@@ -254,7 +254,7 @@ async fn what_came_before_notes_were_kept_is_noted_as_if_it_came_since() {
     assert!(kept.iter().any(|note| note.contains("3480115,064")), "{kept:#?}");
     let none_of = "SELECT count(*) FROM history.reported WHERE domain = 1";
     assert_eq!(world.count(none_of).await, 0, "who a student is comes with every report");
-    let migration = project_file("migrations/20261130000100_history_reported.sql");
+    let migration = project_file("migrations/20261201000100_history_reported.sql");
     let (from, to) = (migration.find("CREATE POLICY").unwrap(), migration.find("RESET ROLE").unwrap());
     let again = &migration[from..to];
     world.force(&format!("DELETE FROM history.reported; SET ROLE throughline_owner; {again} RESET ROLE")).await;
