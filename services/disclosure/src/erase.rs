@@ -11,7 +11,7 @@ use crate::{
     decided::set_moment,
     entry,
     recall::{Cause, Recalled, enter},
-    store::{erase as store, recall as queue},
+    store::{erase as store, placement as notices, recall as queue},
 };
 
 /// What is erased, on whose order.
@@ -106,6 +106,9 @@ pub async fn erase(tx: &mut Tx<'_, '_>, context: Context<'_>, own: &Ask<'_>, wha
     let in_force = context.agreements.load_active(tx, own.consumer, at).await?;
     let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;
     tx.act_as(Role::Steward).await?;
+    if what.domain.is_none() {
+        notices::erase(tx, what.students).await?;
+    }
     let named: Vec<(ConsumerId, String)> =
         what.clients.iter().map(|one| (one.consumer.clone(), one.person_key.expose().clone())).collect();
     let details = match what.domain {

@@ -6,6 +6,7 @@
 pub(crate) mod erase;
 pub(crate) mod holding;
 mod permitted;
+pub(crate) mod placement;
 pub(crate) mod recall;
 pub(crate) mod retention;
 pub(crate) mod seal;
@@ -15,7 +16,7 @@ pub(crate) mod trace;
 use agreements::Interval;
 use chrono::{DateTime, NaiveDate, Utc};
 use model::{ConsumerId, StudentId};
-pub(crate) use permitted::{Permitted, Reading, list_permitted_facts};
+pub(crate) use permitted::{Permitted, Reading, list_enrollment_facts, list_facts_in_facilities, list_permitted_facts};
 use sqlx::{PgConnection, postgres::types::PgRange};
 use std::ops::Bound;
 use uuid::Uuid;

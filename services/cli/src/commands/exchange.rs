@@ -17,6 +17,7 @@ use chrono::{Days, NaiveDate};
 use disclosure::{Ask, Asker, Item, Repeat, RunTotals, Unencoded};
 use identity::matching::{self, MatchReport};
 use intake::roster;
+pub use leave::ask as scheduled_ask;
 use leave::{BUNDLE, Left, SUMMARIES, Staged};
 use model::{ConsumerId, StudentId};
 use pg::{Role, crash::CrashPoint};
