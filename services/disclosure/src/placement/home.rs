@@ -33,8 +33,9 @@ pub(super) fn find(facts: Vec<StoredFact>, sea: &Sea, organizations: &Organizati
         homes.entry(code.to_owned()).or_default().insert(person);
     }
     let (office, persons) = homes.pop_first()?;
+    // Of several of the state's ids under which the district reports the child, the one that came last.
     let person = persons.last().copied()?;
-    let is_clear = homes.is_empty() && persons.len() == 1 && !organizations.reveals_other_agency(sea.as_str(), &office);
+    let is_clear = homes.is_empty() && !organizations.reveals_other_agency(sea.as_str(), &office);
     is_clear.then_some(Home { office, person })
 }
 

@@ -87,7 +87,7 @@ pub(crate) async fn list_due(
         FROM disclosure.placement_notice AS n
         WHERE n.consumer = $1 AND n.delivered_at IS NULL AND n.void_at IS NULL AND ($2::text IS NULL OR n.office = $2)
             AND n.released @> $4::timestamptz
-        ORDER BY n.office, n.made_at, n.event DESC, n.notice_id
+        ORDER BY n.office, n.made_at, n.event <> 'retracted', n.event, n.notice_id
         LIMIT $3"#,
         consumer.as_str(),
         office,
