@@ -69,7 +69,7 @@ mod tests {
         let (sea, person): (Arc<str>, _) = (Arc::from("ct"), SourcePersonId(1));
         let element = match kind {
             "unregister" => "exit_withdraw_date",
-            "snapshot" => "snapshot_date",
+            "collection" => "snapshot_date",
             _ => "entry_date",
         };
         let payload = [
@@ -121,7 +121,11 @@ mod tests {
         check(vec![hartford(), fact("register", 2, "093", "0936311", "2026-10-01")], "2026-11-10", Some("093"));
         check(vec![], "2026-11-10", None);
         // A magnet school's district reports who the home district is.
-        check(vec![nexus(fact("snapshot", 1, "241", "2416411", "2026-10-01"), "064")], "2026-10-01", Some("064"));
+        let magnet = vec![
+            fact("register", 1, "241", "2416411", "2026-08-28"),
+            nexus(fact("collection", 2, "241", "2416411", "2026-10-01"), "064"),
+        ];
+        check(magnet, "2026-11-10", Some("064"));
     }
 
     #[test]
