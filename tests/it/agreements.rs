@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use agreements::{
     Act, Actor, Agreements, Approval, Authority, Delivery, ElementSet, Ended, Error, Instrument, InstrumentKind,
-    Interval, LegalBasis, NewCertification, NewInstrument, Phase, Reason, Request, Steward, Stewards, Subject, decide,
+    Interval, LegalBasis, NewCertification, NewInstrument, Paper, Phase, Reason, Request, Steward, Stewards, Subject,
+    decide,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
@@ -272,7 +273,8 @@ async fn papers_open_a_clients_records_and_only_theirs() {
     let keys: Vec<String> = ["C1", "C2", "C3", "C4"].map(str::to_owned).into();
     let held = agreements.load_instruments(&mut conn, &cssd, &keys).await.unwrap();
     assert_eq!(held.keys().collect::<Vec<_>>(), ["C1", "C2", "C3"]);
-    assert_eq!(held["C1"], [Instrument { kind: InstrumentKind::CourtOrder, in_force: month }]);
+    let paper = Arc::new(Paper { reference: Masked::new("J-1".into()), reason: Masked::new("custody hearing".into()) });
+    assert_eq!(held["C1"], [Instrument { kind: InstrumentKind::CourtOrder, in_force: month, paper }]);
     assert!(agreements.load_instruments(&mut conn, &consumer("dcf"), &keys).await.unwrap().is_empty());
     let revoked = now() + TimeDelta::days(1);
     agreements.revoke_instrument(&mut conn, releases[0].digest().unwrap(), &FixedClock(revoked)).await.unwrap();

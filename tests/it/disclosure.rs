@@ -1,7 +1,9 @@
 //! What leaves, and what must not: each test is an attempt to get something that the agreement does not give.
 
 mod expired;
+mod papers;
 mod prepared;
+mod rostered;
 
 use std::collections::BTreeSet;
 

@@ -35,6 +35,7 @@ async fn load_within(world: &World, file: DeliveredFile, when: DateTime<Utc>, li
         entropy: &world.entropy,
         tombstones: &crate::world::tombstones(),
         limits,
+        scratch: world.folder.path(),
         progress: &|_| {},
     };
     let config = Config::default();

@@ -269,6 +269,104 @@ async fn why_is_answered_by_clause_and_fact_and_entered_as_an_access() {
     assert!(matches!(refused, Err(Error::Denied(_))));
 }
 
+/// What is explained of a client's elements: permitted, the steward's last line, and what the recipient is told.
+async fn explained(
+    world: &World,
+    client: &str,
+    elements: &[&str],
+) -> (disclosure::Explained, Vec<(bool, String, String)>) {
+    let (clock, sea, dcf) = (FixedClock(moment()), consumer("sea"), consumer("dcf"));
+    let elements: Vec<_> = elements.iter().map(|id| domains::find_element(id).unwrap()).collect();
+    let about = About::Client(Masked::new(client.to_owned()));
+    let told =
+        disclosure::explain(world.context(&clock), &steward(&sea), &ask_of(&dcf), &about, &elements).await.unwrap();
+    let one = told.into_iter().next().unwrap();
+    let of = |why: &agreements::Explanation| (why.permitted, why.lines.last().unwrap().clone(), why.public.clone());
+    let verdicts = one.elements.iter().map(|(_, why)| of(why)).collect();
+    (one, verdicts)
+}
+
+#[tokio::test]
+async fn an_order_over_part_of_a_record_is_named_to_the_steward_and_told_to_no_recipient() {
+    let hidden = project_file("migrations/20261124005000_restrict_where_someone_lives.sql");
+    for name in disclosure::WHERE_A_STUDENT_LIVES {
+        assert!(hidden.contains(&format!("'{name}'")), "{name}");
+    }
+    let world = world().await;
+    let ids =
+        ["discipline.incident_date", "enrollment.entry_date", "attendance.days_attended", "student.resident_town"];
+    let (before, verdicts) = explained(&world, "D1", &ids).await;
+    let told: Vec<&str> = verdicts.iter().map(|(_, _, public)| public.as_str()).collect();
+    assert!(verdicts.iter().all(|(permitted, ..)| *permitted), "{verdicts:?}");
+    // Nothing was ever reported of attendance.
+    let says = |told: &[&str]| told.iter().map(|public| public.ends_with(" is not reported")).collect::<Vec<_>>();
+    assert_eq!(says(&told), [false, false, true, false], "{told:?}");
+    let order = |kind: &str, domain, number: &str| intake::restriction::Order {
+        sea: crate::world::sea(),
+        state_id: Masked::new(STUDENT.to_owned()),
+        kind: kind.to_owned(),
+        domain: Some(domain),
+        ordered_on: "2026-11-01".parse().unwrap(),
+        order_number: number.to_owned(),
+    };
+    let roster = project_file("deploy/consumers/dcf/roster.toml");
+    let zone = identity::roster::RosterLayout::parse(&roster).unwrap().time_zone;
+    for one in [
+        order("sealed", model::Domain::Discipline, "O-7"),
+        order("confidential_address", model::Domain::Contact, "O-8"),
+    ] {
+        intake::restriction::restrict(&world.db.pool, &one, zone, "ann", loaded_at()).await.unwrap();
+    }
+    let (after, verdicts) = explained(&world, "D1", &ids).await;
+    let permitted: Vec<bool> = verdicts.iter().map(|(permitted, ..)| *permitted).collect();
+    assert_eq!(permitted, [false, true, true, false]);
+    assert!(verdicts[0].1.contains("order O-7 (sealed)") && verdicts[3].1.contains("order O-8"), "{verdicts:?}");
+    assert!(after.facts.iter().any(|fact| fact.contains("O-7")) && !after.is_restricted && !before.is_restricted);
+    let told: Vec<&str> = verdicts.iter().map(|(_, _, public)| public.as_str()).collect();
+    assert_eq!(says(&told), [true, false, true, true], "{told:?}");
+    assert!(!told.iter().any(|public| public.contains("O-") || public.contains("order")));
+    // An order over the one incident there is: to the recipient as if there were none.
+    let world = self::world().await;
+    world
+        .force(
+            "INSERT INTO history.restriction (source_person_id, domain, natural_key, kind, in_force, order_number, decided_by, recorded_at)
+            SELECT DISTINCT f.source_person_id, f.domain, f.natural_key, 'sealed', tstzrange('2026-11-01', NULL), 'O-9', 'ann',
+                '2026-11-01'::timestamptz
+            FROM history.fact AS f JOIN identity.source_person AS p USING (source_person_id)
+            WHERE f.domain = 6 AND p.state_id = '9900000017'",
+        )
+        .await;
+    let (of_fact, verdicts) = explained(&world, "D1", &ids).await;
+    assert!(
+        of_fact.facts.iter().any(|fact| fact.contains("O-9") && fact.contains("single records")),
+        "{:?}",
+        of_fact.facts
+    );
+    let told: Vec<&str> = verdicts.iter().map(|(_, _, public)| public.as_str()).collect();
+    assert_eq!(says(&told), [true, false, true, false], "{told:?}");
+}
+
+#[tokio::test]
+async fn of_a_sealed_student_a_recipient_is_told_what_it_is_told_of_a_stranger() {
+    let world = self::world().await;
+    let ids = ["discipline.incident_date", "enrollment.entry_date", "contact.contact_name", "student.dcf_status"];
+    world
+        .force(&format!(
+            "INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
+            SELECT p.source_person_id, 'sealed', tstzrange('{0}', NULL), 'O-1', 'ann', '{0}'
+            FROM identity.source_person AS p WHERE p.state_id = '{STUDENT}'",
+            moment()
+        ))
+        .await;
+    let (sealed, verdicts) = explained(&world, "D1", &ids).await;
+    assert!(sealed.is_restricted && sealed.facts.iter().any(|fact| fact.contains("Order O-1 (sealed)")));
+    assert!(verdicts.iter().all(|(permitted, ..)| !permitted), "{verdicts:?}");
+    assert!(verdicts[0].1.contains("order O-1 (sealed)"), "{verdicts:?}");
+    let (_, of_stranger) = explained(&world, "X9", &ids).await;
+    let public = |verdicts: &[(bool, String, String)]| verdicts.iter().map(|one| one.2.clone()).collect::<Vec<_>>();
+    assert_eq!(public(&verdicts), public(&of_stranger));
+}
+
 #[tokio::test]
 async fn a_draft_is_rehearsed_on_real_clients_and_requests() {
     let world = world().await;
@@ -285,6 +383,11 @@ async fn a_draft_is_rehearsed_on_real_clients_and_requests() {
     let same = rehearse(&shipped).await.unwrap();
     assert!(same.changes.is_empty(), "{:?}", same.changes);
     assert_eq!((same.requests, same.now_refused, same.now_granted), (2, 0, 0));
+    // Custody has ended since: no draft did that.
+    let (after, since) = (FixedClock(crate::world::at("2026-12-05T12:00:00Z")), moment() - TimeDelta::days(1));
+    let asked =
+        disclosure::rehearse(world.context(&after), &steward(&sea), &ask_of(&dcf), &shipped, since).await.unwrap();
+    assert_eq!((asked.requests, asked.now_refused, asked.now_granted), (2, 0, 0));
     let draft =
         shipped.replace("attendance = \"all\"", "attendance = [\"days_attended\"]\ncontact = [\"contact_name\"]");
     let changed = rehearse(&draft).await.unwrap();

@@ -115,6 +115,55 @@ async fn a_bad_file_is_refused_whole_and_entered_with_its_findings() {
 }
 
 #[tokio::test]
+async fn many_findings_are_put_aside_and_none_is_lost() {
+    let few = Limits { findings_at_hand_max: 3, chunk_rows: 2, ..Limits::default() };
+    for (limits, quarantined_share_max) in [(few, 0.2), (few, 1.0), (Limits { findings_max: 8, ..few }, 1.0)] {
+        let world = World::new(&[]).await;
+        let bad = with(&offense(STUDENT), &[("incident_date", "2024-02-31")]);
+        let rows: Vec<_> = (0..12).map(|number| if number == 5 { offense(STUDENT) } else { bad.clone() }).collect();
+        let limits = Limits { quarantined_share_max, ..limits };
+        let receipt = world.load_within("ct-discipline", &file_of("ct-discipline", &rows), loaded_at(), &limits).await;
+        assert!(adds_up(&receipt.counts) && receipt.refused.is_some() == (quarantined_share_max < 1.0));
+        assert_eq!(receipt.findings.len(), 3, "as many as stay in memory");
+        let found: Vec<_> = receipt.found.read().map(|finding| finding.unwrap()).collect();
+        assert_eq!(found[..3], receipt.findings[..]);
+        let of_rows: Vec<u32> = found.iter().filter(|one| one.line > 0).map(|one| one.line).collect();
+        let lines: Vec<u32> = (1..=13).filter(|line| of_rows.contains(line)).collect();
+        assert_eq!(of_rows, lines, "in the order of the file, each row once");
+        assert_eq!(of_rows.len(), if limits.findings_max == 8 { 8 } else { 11 });
+        let said =
+            found.iter().any(|one| one.rule == "findings.limit" && one.message.starts_with("3 further findings"));
+        assert_eq!((receipt.findings_dropped, said), if of_rows.len() == 8 { (3, true) } else { (0, false) });
+        // The database has the same ones, in their order.
+        let mut conn = world.db.superuser().await;
+        let kept = conn.fetch_all("SELECT line, rule FROM intake.finding ORDER BY finding").await.unwrap();
+        let kept: Vec<(i32, String)> = kept.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let found: Vec<(i32, String)> = found.into_iter().map(|one| (one.line.cast_signed(), one.rule)).collect();
+        assert_eq!(kept, found);
+        assert_eq!(
+            std::fs::read_dir(world.folder.path()).unwrap().count(),
+            1,
+            "nothing is left beside the file itself"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rows_are_written_as_they_stand_however_few_fit_a_chunk() {
+    let rows: Vec<_> = [STUDENT, OTHER].iter().flat_map(|who| [registration(who), registration(who)]).collect();
+    let bytes = file_of("sasid-2.1x", &rows);
+    let mut loaded = Vec::new();
+    for chunk_bytes in [1, 700, 1 << 20] {
+        let world = World::new(&[]).await;
+        let limits = Limits { chunk_bytes, ..Limits::default() };
+        let receipt = world.load_within("sasid-2.1x", &bytes, loaded_at(), &limits).await;
+        assert!(adds_up(&receipt.counts) && receipt.refused.is_none(), "{:?}", receipt.findings);
+        loaded.push((receipt.counts, receipt.found.len(), world.count("SELECT count(*) FROM history.fact").await));
+    }
+    assert!(loaded[0].0.rows_in == 4 && loaded.iter().all(|one| *one == loaded[0]), "{loaded:?}");
+}
+
+#[tokio::test]
 async fn one_bad_row_is_quarantined_and_says_nothing_about_its_file() {
     let world = World::new(&[]).await;
     let bad = with(&offense(STUDENT), &[("incident_date", "2024-02-31")]);

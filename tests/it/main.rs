@@ -20,4 +20,5 @@ mod receipts;
 mod scheduler;
 mod tidy;
 mod twin;
+mod two_people;
 mod world;

@@ -57,7 +57,7 @@ async fn load(world: &World, folder: &tempfile::TempDir, sent: &Sent, day: i64) 
             fs::write(&path, &sent.bytes).unwrap();
             let open: sif::Open = Arc::new(|path| Ok(Box::new(BufReader::new(fs::File::open(path)?))));
             let mut items = Vec::new();
-            let delivery = sif::Delivery::new(vec![path.clone()], open);
+            let delivery = sif::Delivery::new(vec![path.clone()], open, sif::Config::default());
             delivery
                 .read(&path, &mut |item| {
                     items.push(item);

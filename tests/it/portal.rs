@@ -229,6 +229,33 @@ async fn an_officer_opens_a_record_in_two_clicks_and_the_ledger_says_who() {
 }
 
 #[tokio::test]
+async fn a_page_whose_entry_the_database_refuses_shows_nothing() {
+    let site = site(Limits::default()).await;
+    let mut browser = site.signed_in("officer").await;
+    let address = first_client(&browser.get("/caseload").await);
+    let mut database = site.world.db.superuser().await;
+    let refuse = "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no entry is taken'; END $$";
+    database.execute(refuse).await.unwrap();
+    for when in ["NOT DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"] {
+        let trigger = format!(
+            "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON ledger.entry {when} FOR EACH ROW EXECUTE FUNCTION public.refuse()"
+        );
+        database.execute(sqlx::AssertSqlSafe(trigger)).await.unwrap();
+        for page in ["", "/summary.pdf", "/one-page.pdf"] {
+            let answer = browser.get(&format!("{address}{page}")).await;
+            assert!(answer.status >= 500, "{when} {page}: {}", answer.status);
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            assert!(!text.contains("Quince") && !text.contains("Ambrosia") && !text.contains("%PDF-"), "{when} {page}");
+        }
+        assert!(site.world.entries().await.is_empty(), "{when}");
+        assert_eq!(site.world.count("SELECT count(*) FROM portal.look").await, 0, "{when}");
+        database.execute("DROP TRIGGER refuse ON ledger.entry").await.unwrap();
+    }
+    assert_eq!(browser.get(&address).await.status, 200, "nothing but the entry was in the way");
+    site.end().await;
+}
+
+#[tokio::test]
 async fn a_worker_sees_the_children_of_one_office() {
     let site = site(Limits::default()).await;
     let elsewhere = in_care("D11", "2026-10-01", "2026-12-01")

@@ -148,12 +148,14 @@ fn schemas_of(name: &str) -> &'static [&'static str] {
 }
 
 /// The published views that disclosure joins beside its own tables.
-const PUBLISHED: [&str; 7] = [
+const PUBLISHED: [&str; 9] = [
     "identity.population",
+    "identity.rostered",
     "agreements.rule",
     "history.disclosable",
     "history.packed",
     "history.stated",
+    "history.under_order",
     "intake.kept_file",
     "intake.kept_block",
 ];
@@ -225,7 +227,7 @@ const EXPOSING: [&str; 11] = [
 ];
 
 /// What returns counts, ids, decisions and the state of queues only.
-const NOT_EXPOSING: [&str; 42] = [
+const NOT_EXPOSING: [&str; 43] = [
     "access::list_students",
     "access::record_access",
     "access::select_students",
@@ -240,6 +242,7 @@ const NOT_EXPOSING: [&str; 42] = [
     "chunk::confirm_delivered",
     "chunk::list_delivered",
     "chunk::list_population",
+    "chunk::list_rostered",
     "erase::erase",
     "erase::list_disclosures",
     "erase::record_look",

@@ -12,16 +12,19 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     io::Write as _,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use agreements::{
-    Act, Actor, Authority, Delivery, ElementSet, Instrument, InstrumentKind, Interval, NewCertification, Request,
-    Subject, decide, majority_at,
+    Act, Actor, Authority, Delivery, ElementSet, Instrument, InstrumentKind, Interval, NewCertification, Paper,
+    Request, Subject, decide, majority_at,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domains::definition;
-use model::{Domain, FixedClock, SchoolYear, Sensitivity, SourcePersonId};
+use model::{Domain, FixedClock, Masked, SchoolYear, Sensitivity, SourcePersonId};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _, postgres::PgRow};
 use tests::{moment, project_file};
 use uuid::Uuid;
@@ -31,6 +34,7 @@ use crate::world::{World, at, consumer, loaded_at, offense, registration, snapsh
 const QUICK_CASES: u64 = 600;
 const CLIENTS: u64 = SASIDS.len() as u64;
 const REQUESTS: u64 = 12;
+const OFFICERS: [&str; 2] = ["F1", "F2"];
 const SASIDS: [&str; 4] = ["9900000017", "9900000025", "9900000033", "9900000041"];
 /// What a party is, how its students come to it, and the law of its own: what the law lets an agreement say.
 const PARTIES: [(&str, &str, &str, &[&str]); 3] = [
@@ -45,7 +49,10 @@ const PARTIES: [(&str, &str, &str, &[&str]); 3] = [
 ];
 
 /// Laws of everybody.
-const PAPERS: [(&str, &[&str]); 2] = [("court_order", &["court_order"]), ("parent_consent", &["release"])];
+const PAPERS: [(&str, &[&str]); 3] =
+    [("court_order", &["court_order"]), ("parent_consent", &["release"]), ("health_safety_emergency", &["emergency"])];
+/// What a paper may give as its reason: of an emergency only the first is a threat that the record of disclosures can hold.
+const REASONS: [&str; 4] = ["a threat", "a threat", " \t\n", agreements::REPORTED];
 
 #[expect(clippy::disallowed_methods, reason = "how long to go on is said by whoever starts the tests")]
 fn told(name: &str, otherwise: u64) -> u64 {
@@ -146,7 +153,7 @@ impl Agreement {
         }
     }
 
-    /// The same with fewer elements in its clauses, none of them empty: the same basis decides.
+    /// The same with fewer elements in its clauses, none of them empty, and fewer kinds: the same basis decides.
     fn smaller(mut self, dice: &mut Dice) -> Self {
         for clause in &mut self.clauses {
             while clause.elements.len() > 1 && dice.one_in(2) {
@@ -154,6 +161,10 @@ impl Agreement {
                 clause.elements.remove(at);
             }
             clause.other_agency.retain(|_| dice.one_in(2));
+            let kinds = definition(clause.domain).kinds;
+            if clause.exclude.is_none() && kinds.len() > 1 && dice.one_in(4) {
+                clause.exclude = Some(dice.pick(kinds).name);
+            }
         }
         self
     }
@@ -306,14 +317,19 @@ impl Client {
                     legal_basis: law.parse().ok(),
                     phase: phase.and_then(|phase| phase.parse().ok()),
                     office,
-                    officer: None,
+                    officer: dice.one_in(2).then(|| (*dice.pick(&OFFICERS)).to_owned()),
                     released: dice.interval(),
                 };
                 (authority, law.to_owned(), phase.map(str::to_owned))
             })
             .collect();
         let instruments = (0..dice.below(3))
-            .map(|_| Instrument { kind: *dice.pick(InstrumentKind::ALL), in_force: dice.interval() })
+            .map(|_| {
+                let reason = (*dice.pick(&REASONS)).to_owned();
+                let paper = Paper { reference: Masked::new("paper".to_owned()), reason: Masked::new(reason) };
+                let (kind, in_force) = (*dice.pick(InstrumentKind::ALL), dice.interval());
+                Instrument { kind, in_force, paper: Arc::new(paper) }
+            })
             .collect();
         // Around the 18th birthday, on both sides.
         let birth_date = (!dice.one_in(5)).then(|| {
@@ -337,13 +353,14 @@ impl Client {
                 writeln!(
                     sql,
                     "INSERT INTO identity.released (client_id, authority_id, source_person_id, student_id, consumer, person_key,
-                        legal_basis, phase, office, released, birth_date)
-                    VALUES ({number}, {}, {person}, '{}', '{consumer}', '{}', '{law}', {}, {}, {}, {});",
+                        legal_basis, phase, office, officer, released, birth_date)
+                    VALUES ({number}, {}, {person}, '{}', '{consumer}', '{}', '{law}', {}, {}, {}, {}, {});",
                     number * 10 + at as u64,
                     self.student,
                     self.key,
                     text_sql(phase.as_deref()),
                     text_sql(authority.office.as_deref()),
+                    text_sql(authority.officer.as_deref()),
                     range_sql(authority.released),
                     text_sql(self.birth_date.map(|day| day.to_string()).as_deref()),
                 )
@@ -363,8 +380,10 @@ impl Client {
                 sql,
                 "INSERT INTO agreements.instrument (consumer, person_key, kind, reference, reason, valid_from, valid_to, digest,
                     first_steward, first_given_at, second_steward, second_given_at, recorded_by, recorded_at)
-                VALUES ('{consumer}', '{0}', '{1}', 'paper', 'reason', {from}, {to}, sha256('{consumer}/{0}/{at}'), {approvals}, 'ann', {from});",
-                self.key, paper.kind
+                VALUES ('{consumer}', '{0}', '{1}', 'paper', '{2}', {from}, {to}, sha256('{consumer}/{0}/{at}'), {approvals}, 'ann', {from});",
+                self.key,
+                paper.kind,
+                paper.paper.reason.expose().replace('\'', "''")
             )
             .unwrap();
         }
@@ -411,6 +430,38 @@ struct Asked {
     purpose: &'static str,
     delivery: Delivery,
     office: Option<&'static str>,
+    whose: Whose,
+}
+
+/// Whose clients whoever asks sees.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    /// All of the agency's, as the exchange itself.
+    Run,
+    /// All of the agency's, as a person.
+    Agency,
+    Office(&'static str),
+    Officer(&'static str),
+}
+
+impl Whose {
+    const fn actor(self) -> Actor<'static> {
+        let (role, office, officer) = match self {
+            Self::Run => return Actor::ScheduledRun,
+            Self::Agency => ("of_the_agency", None, None),
+            Self::Office(office) => ("of_an_office", Some(office), None),
+            Self::Officer(officer) => ("of_a_caseload", None, Some(officer)),
+        };
+        Actor::Person { role, office, officer, trained_on: None }
+    }
+
+    const fn office(self) -> Option<&'static str> {
+        if let Self::Office(office) = self { Some(office) } else { None }
+    }
+
+    const fn officer(self) -> Option<&'static str> {
+        if let Self::Officer(officer) = self { Some(officer) } else { None }
+    }
 }
 
 impl Asked {
@@ -420,6 +471,12 @@ impl Asked {
             purpose: *dice.pick(&["one", "one", "two", "two", "three"]),
             delivery: *dice.pick(Delivery::ALL),
             office: *dice.pick(&[None, None, None, None, Some("O1"), Some("O2")]),
+            whose: match dice.below(6) {
+                0 => Whose::Agency,
+                1 => Whose::Office(dice.pick::<&str>(&["O1", "O2"])),
+                2 => Whose::Officer(dice.pick::<&str>(&OFFICERS)),
+                _ => Whose::Run,
+            },
         }
     }
 }
@@ -436,7 +493,7 @@ impl Round<'_> {
             if let Some(in_force) = &in_force {
                 let request = Request {
                     consumer: &who,
-                    actor: Actor::ScheduledRun,
+                    actor: asked.whose.actor(),
                     purpose: asked.purpose,
                     delivery: asked.delivery,
                     office: asked.office,
@@ -496,6 +553,8 @@ impl Round<'_> {
             ("$4", format!("'{}'::text", asked.delivery)),
             ("$5", format!("{}::text", text_sql(asked.office))),
             ("$6", instant_sql(asked.at)),
+            ("$7", format!("{}::text", text_sql(asked.whose.office()))),
+            ("$8", format!("{}::text", text_sql(asked.whose.officer()))),
         ]
         .iter()
         .fold(self.statement.to_owned(), |sql, (name, value)| {

@@ -168,7 +168,7 @@ pub struct World {
     pub agreements: Agreements,
     pub organizations: disclosure::OrganizationCache,
     pub entropy: SeededEntropy,
-    folder: TempDir,
+    pub folder: TempDir,
 }
 
 impl World {
@@ -280,6 +280,7 @@ impl World {
             entropy: &self.entropy,
             tombstones: &tombstones(),
             limits,
+            scratch: file.path.parent().unwrap(),
             progress: &|_| {},
         };
         intake::load::load(context, &file).await.unwrap()

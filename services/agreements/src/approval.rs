@@ -70,6 +70,9 @@ pub enum ApprovalError {
     /// Given for an earlier occasion.
     #[error("the approval of {0} was given before the agreement was last suspended")]
     Stale(String),
+    /// Given so long ago that it counts no longer.
+    #[error("the approval of {0} was given more than 30 days ago and counts no longer: approve again")]
+    Expired(String),
     /// Given in the future.
     #[error("the approval of {0} bears a later time than the act")]
     Early(String),

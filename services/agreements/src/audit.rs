@@ -141,7 +141,9 @@ impl Agreements {
         };
         let Some(digest) = said.digest().ok().filter(|digest| row.digest == digest.0) else { return SAYS };
         if !kind.needs_approval() {
-            return None;
+            let key = self.release_key()?;
+            let is_own = key.is_over(digest, &row.recorded_by, row.recorded_at, row.vouched.as_deref());
+            return (!is_own).then_some("it is not as the program put it on file");
         }
         let Some(approvals) = &row.approvals else { return Some("its two approvals are not on file") };
         let verified = self.stewards().verify_two(Act::RecordInstrument, digest, approvals, None, row.recorded_at);

@@ -117,12 +117,12 @@ pub fn decide(
             continue;
         }
         match holds(basis, request, subject, in_force, at) {
-            Ok(until) => {
+            Ok(ground) => {
                 let elements = request.elements.intersection(&allowed);
                 if elements.is_empty() {
                     return Err(Denial { reason: Reason::NoElementOnThisBasis, at });
                 }
-                return Ok(Grant::new(in_force, (index, basis.law, purpose), (request.elements, elements), at, until));
+                return Ok(Grant::new(in_force, (index, basis.law, purpose), (request.elements, elements), at, ground));
             }
             Err(reason) => closest = closest.max(reason),
         }
@@ -219,7 +219,16 @@ fn later(a: Until, b: Until) -> Until {
     a.and_then(|a| b.map(|b| a.max(b)))
 }
 
-/// Whether a basis holds for the student, and until when at most. The reason names the first condition that fails for the
+/// What a basis that holds rests on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    /// Until when it holds at most.
+    pub(crate) until: Until,
+    /// The paper about the student, where the basis asks for one.
+    pub(crate) instrument: Option<Instrument>,
+}
+
+/// Whether a basis holds for the student, and on what. The reason names the first condition that fails for the
 /// authority that comes closest.
 pub(crate) fn holds(
     basis: &Basis,
@@ -227,7 +236,7 @@ pub(crate) fn holds(
     subject: &Subject<'_>,
     in_force: &InForce,
     at: DateTime<Utc>,
-) -> Result<Until, Reason> {
+) -> Result<Ground, Reason> {
     let mut closest = Reason::NotAClient;
     let mut until: Option<Until> = None;
     for authority in subject.authorities {
@@ -241,8 +250,11 @@ pub(crate) fn holds(
     if basis.requires(Condition::BeforeMajority) {
         until = earlier(until, Some(before_majority(subject, at)?));
     }
+    let mut instrument = None;
     if let Some(evidence) = basis.evidence() {
-        until = earlier(until, on_file(evidence, subject, at)?);
+        let (end, paper) = on_file(evidence, subject, at)?;
+        until = earlier(until, end);
+        instrument = Some(paper.clone());
     }
     if basis.requires(Condition::Certification) {
         let running = in_force.certifications.iter().filter(|one| one.contains(at));
@@ -250,7 +262,8 @@ pub(crate) fn holds(
         until = earlier(until, longest.ok_or(Reason::CertificationMissing)?);
     }
     until = earlier(until, in_force.plan.validity().to);
-    Ok(earlier(until, in_force.ended.map(|(ended_at, _)| ended_at)))
+    until = earlier(until, in_force.ended.map(|(ended_at, _)| ended_at));
+    Ok(Ground { until, instrument })
 }
 
 /// Whether an authority puts the student before this caller on this basis, and until when.
@@ -299,15 +312,19 @@ fn before_majority(subject: &Subject<'_>, at: DateTime<Utc>) -> Result<DateTime<
     }
 }
 
-/// Whether a paper of this kind is in force, and until when the one that runs longest is.
-fn on_file(evidence: Evidence, subject: &Subject<'_>, at: DateTime<Utc>) -> Result<Until, Reason> {
+/// Whether a paper of this kind is in force: the one that runs longest, the first of several alike, and until when it counts.
+fn on_file<'s>(
+    evidence: Evidence,
+    subject: &Subject<'s>,
+    at: DateTime<Utc>,
+) -> Result<(Until, &'s Instrument), Reason> {
     let (missing, ended) = match evidence {
         Evidence::Release => (Reason::ReleaseMissing, Reason::ReleaseEnded),
         Evidence::CourtOrder => (Reason::OrderMissing, Reason::OrderEnded),
         Evidence::Emergency => (Reason::EmergencyMissing, Reason::EmergencyEnded),
     };
     let mut closest = missing;
-    let mut until: Option<Until> = None;
+    let mut longest: Option<(Until, &Instrument)> = None;
     for instrument in subject.instruments.iter().filter(|one| one.kind.evidence() == evidence) {
         let result = match instrument.kind {
             _ if instrument.in_force.ended_before(at) => Err(ended),
@@ -320,14 +337,16 @@ fn on_file(evidence: Evidence, subject: &Subject<'_>, at: DateTime<Utc>) -> Resu
                 Err(unknown) => Err(unknown),
                 Ok(_) => Err(Reason::RightsNotYetPassed),
             },
+            InstrumentKind::Emergency if instrument.threat().is_none() => Err(Reason::ThreatNotStated),
             InstrumentKind::CourtOrder | InstrumentKind::Emergency => Ok(instrument.in_force.to),
         };
         match result {
-            Ok(end) => until = Some(until.map_or(end, |other| later(other, end))),
+            Ok(end) if longest.is_some_and(|(other, _)| later(other, end) == other) => {}
+            Ok(end) => longest = Some((end, instrument)),
             Err(reason) => closest = closest.max(reason),
         }
     }
-    until.ok_or(closest)
+    longest.ok_or(closest)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Papers: certifications of a recipient, and releases, orders and emergencies about one client.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound as _, Utc};
 use model::{ConsumerId, Masked};
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use crate::{
     canonical::{Digest, canonical, read},
     interval::Interval,
     named::named,
+    reported::REPORTED,
     terms::Evidence,
 };
 
@@ -42,13 +45,47 @@ impl InstrumentKind {
     }
 }
 
+/// The longest reason of a court order or emergency, in bytes: as long a text as an entry of the ledger takes.
+pub const REASON_BYTES_MAX: usize = 4_000;
+
+/// The longest number of an order or emergency, in bytes.
+pub const REFERENCE_BYTES_MAX: usize = 400;
+
+/// What a paper says for the record of disclosures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Paper {
+    /// Its number at the court, in the SEA's files or in the district's.
+    pub reference: Masked<String>,
+    /// Why it was given; of an emergency the articulable and significant threat.
+    pub reason: Masked<String>,
+}
+
 /// A paper about one client as a decision sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Instrument {
     /// What kind.
     pub kind: InstrumentKind,
     /// While it is in force: what it says, cut where it was revoked.
     pub in_force: Interval,
+    /// What it says. A grant that rests on it takes it along.
+    pub paper: Arc<Paper>,
+}
+
+impl Instrument {
+    /// The articulable and significant threat, of an emergency that states one as the record of disclosures must hold it
+    /// (34 CFR 99.32(a)(5)). A roster that reports an emergency states none. The view `agreements.rule` asks the same.
+    pub fn threat(&self) -> Option<&Masked<String>> {
+        let threat = self.paper.reason.expose();
+        let states = !threat.trim().is_empty() && threat.len() <= REASON_BYTES_MAX && threat != REPORTED;
+        (self.kind == InstrumentKind::Emergency && states).then_some(&self.paper.reason)
+    }
+
+    /// How the record of disclosures names it: its kind and its number, a number that is longer than any court's cut short.
+    pub fn named(&self) -> Masked<String> {
+        let reference = self.paper.reference.expose();
+        let end = reference.floor_char_boundary(REFERENCE_BYTES_MAX);
+        Masked::new(format!("{} {}", self.kind, reference.get(..end).unwrap_or_default()))
+    }
 }
 
 /// A paper about one client as it is put on file.
@@ -136,6 +173,9 @@ impl NewInstrument {
         }
         if self.kind.needs_approval() && self.reason.trim().is_empty() {
             return Err(Error::Invalid("a court order or emergency states its reason"));
+        }
+        if self.kind.needs_approval() && self.reason.len() > REASON_BYTES_MAX {
+            return Err(Error::Invalid("the reason of a court order or emergency is longer than 4000 bytes"));
         }
         if self.kind.needs_approval() && self.in_force.to.is_none() {
             return Err(Error::Invalid("a court order or emergency has an end"));

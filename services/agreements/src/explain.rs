@@ -134,7 +134,7 @@ fn basis_line(
 ) -> String {
     let wanted = basis.conditions.iter().map(|one| condition_words(*one)).collect::<Vec<_>>().join(", and ");
     let zone = in_force.plan().zone();
-    match holds(basis, request, subject, in_force, at) {
+    match holds(basis, request, subject, in_force, at).map(|ground| ground.until) {
         Ok(Some(until)) => {
             format!("The basis {} holds until {} at most: {wanted}.", basis.law, instant(until, zone))
         }

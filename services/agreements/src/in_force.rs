@@ -10,7 +10,7 @@ use crate::{
     canonical::Digest,
     element_set::ElementSet,
     interval::Interval,
-    terms::{Basis, Clause, Purpose, Terms},
+    terms::{Basis, Clause, Evidence, Purpose, Terms},
 };
 
 /// Why a version is no longer in force.
@@ -92,6 +92,13 @@ impl Plan {
 
     pub(crate) fn elements_on_any_basis(&self, purpose: usize) -> ElementSet {
         self.by_purpose.get(purpose).copied().unwrap_or_default()
+    }
+
+    /// Whether a basis that asks for such a paper discloses anything for any purpose.
+    pub(crate) fn takes(&self, evidence: Evidence) -> bool {
+        let discloses = |of_basis: &Vec<ElementSet>| of_basis.iter().any(|elements| !elements.is_empty());
+        let bases = self.terms.bases.iter().zip(&self.elements);
+        bases.into_iter().any(|(basis, of_basis)| basis.evidence() == Some(evidence) && discloses(of_basis))
     }
 
     pub(crate) fn clause_about(&self, basis: usize, purpose: usize, domain: Domain) -> Option<&Clause> {

@@ -46,6 +46,7 @@ mod rule;
 mod store;
 mod terms;
 mod unsealing;
+mod vouching;
 
 pub use approval::{Act, Approval, ApprovalError, Steward, Stewards};
 pub use audit::{Altered, Audit, Unused};
@@ -57,7 +58,7 @@ pub use document::{Checked, Surroundings, check, check_among, parse};
 pub use draft::{Draft, Trial, try_on};
 pub use element_set::{ElementSet, UnknownElement};
 pub use error::Error;
-pub use evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument};
+pub use evidence::{Instrument, InstrumentKind, NewCertification, NewInstrument, Paper, REASON_BYTES_MAX};
 pub use explain::{Explanation, explain};
 pub use finding::{Finding, Severity};
 pub use in_force::{Ended, InForce, Plan};
@@ -75,3 +76,4 @@ pub use terms::{
     REACH, Reach, Records, Redisclosure, Retention, Role, SchoolYears, Scope, Showing, System, Terms,
 };
 pub use unsealing::UnsealRequest;
+pub use vouching::ReleaseKey;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     Agreements, Error,
     canonical::Digest,
+    decide::runs,
     evidence::{InstrumentKind, NewInstrument},
     request::Asked,
     store::opening as store,
@@ -48,9 +49,39 @@ impl Agreements {
         let Asked::Open(request) = used.asked else {
             return Err(Error::Invalid("the request approved is for another act"));
         };
+        self.can_open(conn, &request.paper, at).await?;
         self.record_order(conn, &request.paper, &used.approvals, by, at).await?;
         store::insert(conn, digest, by, at).await?;
         Ok(request.paper)
+    }
+
+    /// Refuses a court order or emergency that would open nothing: an agreement must be in force with the recipient, and disclose something on a basis
+    /// that takes such a paper. Who enters an opening is told so, not that records are open.
+    pub(crate) async fn can_open(
+        &self,
+        conn: &mut PgConnection,
+        paper: &NewInstrument,
+        at: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let in_force = self.load_active(conn, &paper.consumer, at).await?;
+        let Some(in_force) = in_force.filter(|in_force| runs(in_force, at).is_ok()) else {
+            return Err(Error::Invalid(
+                "no agreement is in force with the recipient, so that this would open nothing: activate one first",
+            ));
+        };
+        if in_force.plan().takes(paper.kind.evidence()) {
+            return Ok(());
+        }
+        Err(Error::Invalid(match paper.kind {
+            InstrumentKind::Emergency => {
+                "the agreement in force has no basis for an emergency, so that this would open nothing: amend it by a \
+                basis health_safety_emergency, activate that version, then ask again"
+            }
+            _ => {
+                "the agreement in force has no basis for such an order, so that this would open nothing: amend it by a \
+                basis court_order, activate that version, then ask again"
+            }
+        }))
     }
 
     /// Records opened by order, the latest first; with `waiting` those that nobody has reviewed.

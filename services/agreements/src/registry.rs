@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
@@ -15,17 +15,21 @@ use crate::{
     approval::{Act, Approval, ApprovalError, Stewards},
     canonical::{Digest, canonical, read},
     document,
-    evidence::{Instrument, InstrumentKind, NewInstrument},
+    evidence::{Instrument, InstrumentKind, NewInstrument, Paper},
     finding::Severity,
     in_force::{Ended, InForce, Plan},
     interval::Interval,
     reported::{self, REPORTED, Reported, Settled},
     rule, store,
     terms::Terms,
+    vouching::ReleaseKey,
 };
 
 /// How many versions are kept prepared. There are a handful of agreements; more are built again when needed.
 const PLANS_MAX: usize = 64;
+
+/// How long a steward's approval of a version counts until it is brought into force: whoever signed knew what was agreed then.
+const ACTIVATING: TimeDelta = TimeDelta::days(30);
 
 /// A version on file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,12 +72,23 @@ pub struct VersionSummary {
 pub struct Agreements {
     stewards: Stewards,
     plans: Mutex<HashMap<Digest, Arc<Plan>>>,
+    release_key: OnceLock<ReleaseKey>,
 }
 
 impl Agreements {
     /// With the stewards of the configuration.
     pub fn new(stewards: Stewards) -> Self {
-        Self { stewards, plans: Mutex::new(HashMap::new()) }
+        Self { stewards, plans: Mutex::new(HashMap::new()), release_key: OnceLock::new() }
+    }
+
+    /// The key by which releases are vouched for from now on, and held against in an audit. The first that is set stays.
+    pub fn set_release_key(&self, key: ReleaseKey) {
+        self.release_key.get_or_init(|| key);
+    }
+
+    /// The key by which releases are vouched for; none: nobody vouches, and none is held against it.
+    pub(crate) fn release_key(&self) -> Option<&ReleaseKey> {
+        self.release_key.get()
     }
 
     /// The stewards whose approvals count.
@@ -127,7 +142,7 @@ impl Agreements {
         store::insert_approval(conn, (act, digest), approval, steward.sandbox).await
     }
 
-    /// Brings a version into force, if two stewards approved it since the agreement was last suspended: at once, or when its
+    /// Brings a version into force, if two stewards approved it in the last 30 days, and since the agreement was last suspended: at once, or when its
     /// validity begins. The version before it ends at that instant, behind whatever was being disclosed under it. Returns the instant. A
     /// version in force stays so.
     pub async fn activate(
@@ -158,7 +173,12 @@ impl Agreements {
         }
         self.hold_against(conn, &stored.document, plan.terms(), at).await?;
         let approvals = store::list_approvals(conn, Act::Activate, digest).await?;
-        let (first, second) = self.two(Act::Activate, digest, &approvals, state.suspended_at, at)?;
+        let (fresh, expired): (Vec<_>, Vec<_>) = approvals.into_iter().partition(|one| at < one.given_at + ACTIVATING);
+        let (first, second) =
+            self.two(Act::Activate, digest, &fresh, state.suspended_at, at).map_err(|error| match expired.first() {
+                Some(one) if error == ApprovalError::NotTwo => ApprovalError::Expired(one.steward.clone()),
+                _ => error,
+            })?;
         let activated_at = at.max(stored.valid_from);
         store::end_activations(
             conn,
@@ -386,7 +406,7 @@ impl Agreements {
         if order.in_force.to.is_some_and(|to| to <= at) {
             return Ok(false);
         }
-        let digest = self.file_opening(conn, order, at).await?;
+        let digest = self.file_paper(conn, order, at).await?;
         let act = Act::RecordInstrument;
         let approvals = store::list_approvals(conn, act, digest).await?;
         let Ok((first, second)) = self.two(act, digest, &approvals, None, at) else { return Ok(false) };
@@ -410,7 +430,9 @@ impl Agreements {
             release.check()?;
             rows.push((release, release.digest()?));
         }
-        store::insert_releases(conn, &rows, by, at).await
+        let vouched: Vec<Option<Vec<u8>>> =
+            rows.iter().map(|(_, digest)| self.release_key()?.over(*digest, by, at)).collect();
+        store::insert_releases(conn, &rows, &vouched, by, at).await
     }
 
     /// Puts a court order or emergency on file that two stewards approved. The same paper again changes nothing.
@@ -461,10 +483,12 @@ impl Agreements {
         for row in store::list_instruments(conn, consumer, person_keys).await? {
             let kind: InstrumentKind = row.kind.parse().map_err(|_| Error::Corrupt("a paper is of an unknown kind"))?;
             let ends = [row.valid_to, row.revoked_at].into_iter().flatten().min();
-            let instrument = Instrument { kind, in_force: Interval { from: row.valid_from, to: ends } };
             if kind.needs_approval() {
                 self.verify_order(consumer, kind, &row)?;
             }
+            let in_force = Interval { from: row.valid_from, to: ends };
+            let paper = Paper { reference: Masked::new(row.reference), reason: Masked::new(row.reason) };
+            let instrument = Instrument { kind, in_force, paper: Arc::new(paper) };
             by_person.entry(row.person_key).or_default().push(instrument);
         }
         Ok(by_person)

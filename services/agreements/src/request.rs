@@ -266,8 +266,19 @@ impl Agreements {
     }
 
     /// Puts a court order or emergency on file as a request: it opens nothing until two stewards have approved it and it is used. It
-    /// expires after a day, or with the paper; one that a roster reports, and will report again, with the paper.
+    /// expires after a day, or with the paper. Refused where the paper could open nothing: the agreement in force has to name a basis that takes it.
     pub async fn file_opening(
+        &self,
+        conn: &mut PgConnection,
+        paper: &NewInstrument,
+        at: DateTime<Utc>,
+    ) -> Result<Digest, Error> {
+        self.can_open(conn, paper, at).await?;
+        self.file_paper(conn, paper, at).await
+    }
+
+    /// The same of an order that a roster reports, and will report again: it waits with the paper, and for an agreement that takes it.
+    pub(crate) async fn file_paper(
         &self,
         conn: &mut PgConnection,
         paper: &NewInstrument,

@@ -503,6 +503,7 @@ pub(crate) async fn revoke_certification(conn: &mut PgConnection, id: i64, at: I
 pub(crate) async fn insert_releases(
     conn: &mut PgConnection,
     new: &[(&NewInstrument, Digest)],
+    vouched: &[Option<Vec<u8>>],
     by: &str,
     at: Instant,
 ) -> Result<u64, Error> {
@@ -512,10 +513,10 @@ pub(crate) async fn insert_releases(
     let done = sqlx::query!(
         "-- agreements.insert_releases
         INSERT INTO agreements.instrument (consumer, person_key, kind, reference, reason, valid_from, valid_to, digest,
-            recorded_by, recorded_at)
-        SELECT r.consumer, r.person_key, r.kind, r.reference, r.reason, r.valid_from, r.valid_to, r.digest, $9, $10
+            recorded_by, recorded_at, vouched)
+        SELECT r.consumer, r.person_key, r.kind, r.reference, r.reason, r.valid_from, r.valid_to, r.digest, $9, $10, r.vouched
         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-            $8::bytea[]) AS r (consumer, person_key, kind, reference, reason, valid_from, valid_to, digest)
+            $8::bytea[], $11::bytea[]) AS r (consumer, person_key, kind, reference, reason, valid_from, valid_to, digest, vouched)
         ON CONFLICT (digest) DO NOTHING",
         &column(new, |one| one.consumer.as_str().to_owned()),
         &column(new, |one| one.person_key.expose().clone()),
@@ -526,7 +527,8 @@ pub(crate) async fn insert_releases(
         &column(new, |one| one.in_force.to) as &[Option<Instant>],
         &new.iter().map(|(_, digest)| digest.0.to_vec()).collect::<Vec<_>>(),
         by,
-        at
+        at,
+        vouched as &[Option<Vec<u8>>]
     )
     .execute(conn)
     .await?;

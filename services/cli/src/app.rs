@@ -10,7 +10,9 @@ use std::{
 };
 
 use ::intake::TombstoneKey;
-use agreements::{Act, Agreements, Approval, Digest, Interval, NewCertification, NewInstrument, Steward, Stewards};
+use agreements::{
+    Act, Agreements, Approval, Digest, Interval, NewCertification, NewInstrument, ReleaseKey, Steward, Stewards,
+};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
@@ -109,6 +111,8 @@ const SHIPPED: &[Documents<'static>] = &[
     },
 ];
 
+/// The secret by which releases are vouched for.
+const VOUCH_RELEASES: &str = "releases";
 /// The secret by which matches are vouched for.
 const VOUCH: &str = "matches";
 
@@ -166,6 +170,7 @@ impl App {
         }
         app.prepare_reference().await?;
         app.begin_vouching().await?;
+        app.begin_vouching_for_releases().await?;
         if app.settings.sandbox {
             app.activate_shipped().await?;
         }
@@ -209,6 +214,10 @@ impl App {
         let vouch = keys.find_secret(VOUCH)?.map(VouchKey::new);
         let consumers = consumers(settings.consumers.folder.as_deref())?;
         let (stewards, sandbox_keys) = stewards(&settings, &keys)?;
+        let agreements = Agreements::new(stewards);
+        if let Some(secret) = keys.find_secret(VOUCH_RELEASES)? {
+            agreements.set_release_key(ReleaseKey::new(secret));
+        }
         let database = Database::open(&settings.database, &data, &environment(), access, &SystemClock).await?;
         pg::observe_pool(database.pool());
         Ok(Self {
@@ -216,7 +225,7 @@ impl App {
             data,
             keys,
             database,
-            agreements: Arc::new(Agreements::new(stewards)),
+            agreements: Arc::new(agreements),
             organizations: disclosure::OrganizationCache::default(),
             consumers,
             tombstones,
@@ -507,6 +516,35 @@ impl App {
         Ok(())
     }
 
+    /// The same for releases that rosters report.
+    async fn begin_vouching_for_releases(&self) -> anyhow::Result<()> {
+        const PAUSE: Duration = Duration::from_millis(50);
+        loop {
+            if let Some(secret) = self.keys.find_secret(VOUCH_RELEASES)? {
+                self.agreements.set_release_key(ReleaseKey::new(secret));
+                return Ok(());
+            }
+            let Some(lease) = pg::Lease::take(self.pool(), VOUCH_RELEASES).await? else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            if self.keys.find_secret(VOUCH_RELEASES)?.is_none() {
+                let mut secret = [0; 32];
+                SystemEntropy.fill(&mut secret);
+                let key = ReleaseKey::new(secret);
+                pg::run_tx(self.pool(), "cli.vouch_releases", Role::Agreements, |tx| {
+                    let key = &key;
+                    Box::pin(
+                        async move { self.agreements.vouch_for_releases(tx, key).await.map_err(PrepareError::from) },
+                    )
+                })
+                .await?;
+                self.keys.keep_secret(VOUCH_RELEASES, &secret)?;
+            }
+            lease.give_back().await?;
+        }
+    }
+
     /// The shipped organizations of Connecticut, once.
     async fn prepare_reference(&self) -> anyhow::Result<()> {
         let sea: model::Sea = "ct".parse()?;
@@ -586,6 +624,8 @@ enum PrepareError {
     Reference(#[from] reference::Error),
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    #[error(transparent)]
+    Agreements(#[from] agreements::Error),
 }
 
 /// What is wrong with a document, every mistake on a line of its own.

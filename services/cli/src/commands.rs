@@ -71,7 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Erase(command) => erase::run(&place, command).await,
         Command::Ledger(command) => ledger::run(&place, command).await,
         Command::Db(command) => db::run(&place, command).await,
-        Command::Doctor => doctor::run(&place).await,
+        Command::Doctor => Box::pin(doctor::run(&place)).await,
         Command::Config(command) => config::run(&place, &command),
         Command::Bench(options) => bench::run(&place, &options).await,
     }

@@ -455,7 +455,7 @@ async fn kept_differences(app: &App, lines: &[What]) -> anyhow::Result<Vec<Strin
     match tried {
         Ok(()) => Ok(Vec::new()),
         Err(Tried::GivenUp(orders, standing)) => {
-            let lost = (orders > 0).then(|| format!("{orders} order(s) that the control journal holds were removed from identity.restriction or history.restriction"));
+            let lost = (orders > 0).then(|| format!("{orders} order(s) that the control journal holds were removed or ended in identity.restriction or history.restriction"));
             let back = (standing > 0).then(|| {
                 format!(
                     "{standing} match(es) that the control journal has undone stand again in identity.match_decision"

@@ -183,12 +183,7 @@ impl Settings {
     /// Says every mistake at once.
     pub fn check(&self) -> anyhow::Result<()> {
         let mut wrong = Vec::new();
-        if !(0.0..=1.0).contains(&self.intake.quarantined_share_max) {
-            wrong.push("intake.quarantined_share_max lies between 0 and 1".to_owned());
-        }
-        if self.intake.chunk_rows == 0 || self.intake.raw_block_bytes == 0 {
-            wrong.push("intake.chunk_rows and intake.raw_block_bytes are greater than 0".to_owned());
-        }
+        wrong.extend(self.intake.mistakes().into_iter().map(|mistake| format!("intake.{mistake}")));
         if !(1..=ledger::PAGE_ENTRIES_MAX).contains(&self.ledger.record_page_entries) {
             wrong.push(format!("ledger.record_page_entries lies between 1 and {}", ledger::PAGE_ENTRIES_MAX));
         }

@@ -170,7 +170,7 @@ async fn record_in(
             (entry, Ok(id))
         }
         Err(denial) => {
-            let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+            let terms = entry::terms_of_request(ask, in_force.as_deref())?;
             let who = Masked::new("the SEA's own population".to_owned());
             let entry = entry::refusal(ask, terms, id, &who, denial.reason.code(), at, context.entropy);
             (entry, Err(denial.reason))

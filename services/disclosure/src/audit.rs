@@ -12,6 +12,7 @@ use pg::Role;
 use crate::{
     Context, Error,
     act::{self, Deed},
+    attested,
 };
 
 /// How many differences of the population are named.
@@ -36,6 +37,13 @@ pub enum Discrepancy {
         /// The entry that rests on it.
         entry: DisclosureId,
     },
+    /// A recipient's attestation is not what the ledger says was entered.
+    Attested {
+        /// Its id, and its entry's.
+        attestation: DisclosureId,
+        /// What does not fit.
+        why: &'static str,
+    },
     /// Something that was stopped or closed is on file as if it had not been.
     Reopened {
         /// An agreement, or a paper by its digest.
@@ -51,6 +59,7 @@ impl fmt::Display for Discrepancy {
             Self::OnFile(altered) => altered.fmt(f),
             Self::Population(difference) => difference.fmt(f),
             Self::Identity(forged) => forged.fmt(f),
+            Self::Attested { attestation, why } => write!(f, "attestation {attestation} was altered: {why}"),
             Self::Reopened { what, entry } => {
                 write!(f, "{what} was altered: entry {entry} ended it, and it is on file as if it had not")
             }
@@ -102,6 +111,7 @@ pub async fn audit(context: Context<'_>, zones: &BTreeMap<ConsumerId, Tz>) -> Re
                         }
                     }
                 }
+                found.extend(attested::audit(tx, zones).await?);
                 Ok::<_, Error>(found)
             })
         })

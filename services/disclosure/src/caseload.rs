@@ -52,7 +52,7 @@ pub async fn list_caseload(context: Context<'_>, ask: &Ask<'_>) -> Result<Caselo
 }
 
 /// Whose clients a person sees. One without an office or an officer's id, where the role needs it, sees none.
-fn responsible<'a>(actor: Actor<'a>, roles: &[agreements::Role]) -> Result<Responsible<'a>, Reason> {
+pub(crate) fn responsible<'a>(actor: Actor<'a>, roles: &[agreements::Role]) -> Result<Responsible<'a>, Reason> {
     let Actor::Person { role, office, officer, .. } = actor else { return Err(Reason::RoleNotAgreed) };
     match roles.iter().find(|one| one.name == role).map(|one| one.scope) {
         Some(Scope::Caseload) => officer.map(Responsible::Officer).ok_or(Reason::RoleNotAgreed),

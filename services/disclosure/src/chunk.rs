@@ -108,6 +108,21 @@ pub async fn list_population(
         .collect())
 }
 
+/// A page of the clients whom the caller's own roster puts before it at this moment, in the order of person ids, behind `after`: whom the state does not
+/// know as much as whom it does. A run that is about them leaves a trace of each, whatever may be told.
+pub async fn list_rostered(context: Context<'_>, ask: &Ask<'_>, after: &str, limit: u32) -> Result<Vec<String>, Error> {
+    pg::transaction("disclosure.rostered", Role::Disclosure)
+        .keep_plans()
+        .setting("consumer", ask.consumer.as_str())
+        .run(context.pool, |tx| {
+            Box::pin(async move {
+                set_moment(tx, context, ask, Role::Disclosure).await?;
+                store::list_rostered(tx, ask.consumer, ask.office, after, i64::from(limit)).await
+            })
+        })
+        .await
+}
+
 /// Discloses a chunk of clients: all entries commit before anything of it is returned. The order is that of `person_keys`.
 pub async fn disclose_chunk(
     context: Context<'_>,
@@ -270,7 +285,7 @@ pub async fn complete_run(context: Context<'_>, ask: &Ask<'_>, totals: RunTotals
                     }
                 }
                 let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
-                let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+                let terms = entry::terms_of_request(ask, in_force.as_deref())?;
                 let sent = (totals.histories + totals.withdrawals, totals.digest);
                 let id = model::disclosure_id(context.entropy);
                 let entry = entry::run(ask, Kind::Completion, terms, id, sent, at, context.entropy);
@@ -333,7 +348,7 @@ pub(crate) async fn decide_and_read(
         at: read.at,
         make,
         authority,
-        refused_terms: entry::terms_of_ask(ask.consumer, read.in_force.as_deref())?,
+        refused_terms: entry::terms_of_request(ask, read.in_force.as_deref())?,
         terms_by_basis: BTreeMap::new(),
         items: Vec::with_capacity(read.clients.len()),
         entries: Vec::with_capacity(read.clients.len()),
@@ -459,8 +474,8 @@ impl Preparing<'_> {
             self.terms_by_basis.insert(basis, Arc::clone(&terms));
             terms
         };
-        let mut entry = entry::disclosure(self.ask, terms, &history, &bytes, self.context.entropy);
-        entry.detail.authority.clone_from(&self.authority);
+        let rests_on = (grant, terms, self.authority.as_ref());
+        let entry = entry::disclosure(self.ask, rests_on, &history, &bytes, self.context.entropy);
         self.until = self.until.and(grant);
         self.entries.push(entry);
         self.items.push(Item::Disclosed(Box::new(Disclosed { history: *history, bytes })));

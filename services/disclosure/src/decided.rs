@@ -6,16 +6,19 @@ use std::{
 };
 
 use agreements::{
-    Authority, Denial, ElementSet, Grant, InForce, Instrument, LegalBasis, Phase, Reason, Request, Subject, decide,
-    majority_at,
+    Actor, Authority, Denial, ElementSet, Grant, InForce, Instrument, LegalBasis, Phase, Reason, Request, Subject,
+    decide, majority_at,
 };
 use chrono::{DateTime, Utc};
 use domains::StoredFact;
+use identity::roster::Responsible;
 use model::{Masked, StudentId};
 use pg::{Role, Tx, crash::CrashPoint};
 
 use crate::{
-    Ask, Context, DisclosedHistory, Error, assemble, decision_time,
+    Ask, Context, DisclosedHistory, Error, assemble,
+    caseload::responsible,
+    decision_time,
     disclosed::digest_sections,
     store::{self, MemberRow, Permitted, Reading},
 };
@@ -134,12 +137,15 @@ async fn permitted(
 ) -> Result<HashMap<StudentId, Vec<Permitted>>, Error> {
     let granted: Vec<String> = decisions.iter().filter(|(_, d)| d.is_ok()).map(|(key, _)| key.clone()).collect();
     let purpose = in_force.map_or("", |in_force| request(ask, in_force).purpose);
+    let (own_office, own_officer) = in_force.map_or((None, None), |in_force| whose(ask, in_force));
     let reading = Reading {
         consumer: ask.consumer,
         person_keys: &granted,
         purpose,
         delivery: ask.delivery.as_str(),
         office: ask.office,
+        own_office,
+        own_officer,
         at,
     };
     let mut facts: HashMap<StudentId, Vec<Permitted>> = HashMap::new();
@@ -147,6 +153,18 @@ async fn permitted(
         facts.entry(permitted.student).or_default().push(permitted);
     }
     Ok(facts)
+}
+
+/// Through which authorities a client may be seen: of a person those of their own office or their own, as their role says; of the rest all.
+fn whose<'a>(ask: &Ask<'a>, in_force: &InForce) -> (Option<&'a str>, Option<&'a str>) {
+    let Actor::Person { .. } = ask.actor else { return (None, None) };
+    match responsible(ask.actor, &in_force.terms().access.roles) {
+        Ok(Responsible::Agency) => (None, None),
+        Ok(Responsible::Office(office)) => (Some(office), None),
+        Ok(Responsible::Officer(officer)) => (None, Some(officer)),
+        // The decision grants them nobody: no office and no officer is named by nothing.
+        Err(_) => (Some(""), Some("")),
+    }
 }
 
 pub(crate) type Decision = Result<(Box<Grant>, StudentId), Denial>;

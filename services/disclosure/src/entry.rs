@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use agreements::{Grant, InForce, Reason};
+use agreements::{Grant, InForce, Instrument, Reason};
 use chrono::{DateTime, Utc};
 use ledger::{Audience, Clause, Delivery, Detail, Entry, Kind, OnwardParty, Salts, Showing, Terms, TermsParts};
 use model::{ConsumerId, DisclosureId, Entropy, Masked, StudentId};
@@ -62,8 +62,36 @@ pub(crate) fn terms_of(grant: &Grant) -> Result<Arc<Terms>, Error> {
     Ok(Arc::new(Terms::new(parts)?))
 }
 
-/// The terms of a refusal, of a run, or of the SEA's own access: what was asked, under what, with nothing granted.
+/// What stands for a purpose that the agreement does not state. The word that the caller used for it is not kept: terms are kept for ever.
+const PURPOSE_NOT_AGREED: &str = "a purpose that the agreement does not state";
+
+/// The terms of a refusal, of a run, or of the SEA's own access: what was asked, for what, under what, with nothing granted.
+pub(crate) fn terms_of_request(ask: &Ask<'_>, in_force: Option<&InForce>) -> Result<Arc<Terms>, Error> {
+    let purpose = match (in_force, ask.purpose) {
+        (None, _) => None,
+        (Some(in_force), None) => first_purpose(in_force),
+        (Some(in_force), Some(id)) => {
+            let stated = in_force.terms().purposes.iter().find(|purpose| purpose.id == id);
+            Some(stated.map_or_else(|| PURPOSE_NOT_AGREED.to_owned(), |purpose| purpose.text.clone()))
+        }
+    };
+    terms_without_grant(ask.consumer, in_force, purpose)
+}
+
+/// The terms of an act, which is done for the first purpose of whoever's agreement it is about.
 pub(crate) fn terms_of_ask(consumer: &ConsumerId, in_force: Option<&InForce>) -> Result<Arc<Terms>, Error> {
+    terms_without_grant(consumer, in_force, in_force.and_then(first_purpose))
+}
+
+fn first_purpose(in_force: &InForce) -> Option<String> {
+    in_force.terms().purposes.first().map(|purpose| purpose.text.clone())
+}
+
+fn terms_without_grant(
+    consumer: &ConsumerId,
+    in_force: Option<&InForce>,
+    purpose: Option<String>,
+) -> Result<Arc<Terms>, Error> {
     let clause = in_force.map(|in_force| Clause {
         agreement: in_force.terms().id.clone(),
         version: in_force.terms().version.unsigned_abs(),
@@ -72,7 +100,7 @@ pub(crate) fn terms_of_ask(consumer: &ConsumerId, in_force: Option<&InForce>) ->
     let parts = TermsParts {
         consumer: consumer.clone(),
         party: in_force.map_or_else(|| consumer.to_string(), |in_force| in_force.terms().recipient().to_owned()),
-        purpose: in_force.and_then(|in_force| in_force.terms().purposes.first()).map(|purpose| purpose.text.clone()),
+        purpose,
         legal_basis: None,
         clause,
         elements: BTreeSet::new(),
@@ -95,14 +123,26 @@ fn detail(asker: &Asker, student: Option<StudentId>, digest: Option<[u8; 32]>) -
     }
 }
 
-/// An entry for bytes that will be sent.
+/// What a disclosure rests on beside the agreement, by number: the paper about the student, and the request that two stewards approved for the run.
+fn authority(grant: &Grant, request: Option<&Masked<String>>) -> Option<Masked<String>> {
+    match (grant.instrument().map(Instrument::named), request) {
+        (Some(paper), Some(request)) => Some(Masked::new(format!("{}; {}", paper.expose(), request.expose()))),
+        (paper, request) => paper.or_else(|| request.cloned()),
+    }
+}
+
+/// An entry for bytes that will be sent under a grant, whose terms these are, in a run that an approved request may stand behind.
 pub(crate) fn disclosure(
     ask: &Ask<'_>,
-    terms: Arc<Terms>,
+    (grant, terms, request): (&Grant, Arc<Terms>, Option<&Masked<String>>),
     history: &DisclosedHistory,
     bytes: &[u8],
     entropy: &dyn Entropy,
 ) -> Entry {
+    let mut detail = detail(&ask.asker, Some(history.student()), Some(Sha256::digest(bytes).into()));
+    detail.authority = authority(grant, request);
+    // 34 CFR 99.32(a)(5); the parties are in the terms.
+    detail.threat = grant.instrument().and_then(Instrument::threat).cloned();
     Entry {
         id: history.disclosure(),
         kind: Kind::Disclosure,
@@ -112,7 +152,7 @@ pub(crate) fn disclosure(
         run: ask.run,
         count: None,
         reason: None,
-        detail: detail(&ask.asker, Some(history.student()), Some(Sha256::digest(bytes).into())),
+        detail,
         salts: Salts::draw(entropy),
     }
 }

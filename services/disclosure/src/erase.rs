@@ -68,16 +68,33 @@ pub async fn record_look(context: Context<'_>, own: &Ask<'_>, student: StudentId
         .await
 }
 
+/// A disclosure that holds what is erased.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its id.
+    pub disclosure: DisclosureId,
+    /// To which agency.
+    pub consumer: ConsumerId,
+    /// When.
+    pub decided_at: chrono::DateTime<chrono::Utc>,
+    /// The run it belongs to, as a manifest says it.
+    pub run: Option<String>,
+}
+
 /// The disclosures of students that hold what is erased, for whoever clears stored deliveries.
 pub async fn list_disclosures(
     pool: &pg::Pool,
     students: &[StudentId],
     domain: Option<Domain>,
-) -> Result<BTreeSet<DisclosureId>, Error> {
+) -> Result<Vec<Held>, Error> {
+    let held = |entry: RecordedEntry| Held {
+        disclosure: entry.id,
+        consumer: entry.consumer,
+        decided_at: entry.decided_at,
+        run: entry.run.map(|run| run.to_string()),
+    };
     pg::run_tx(pool, "disclosure.list_to_erase", Role::Ledger, |tx| {
-        Box::pin(async move {
-            Ok::<_, Error>(holding(tx, students, domain).await?.into_iter().map(|entry| entry.id).collect())
-        })
+        Box::pin(async move { Ok::<_, Error>(holding(tx, students, domain).await?.into_iter().map(held).collect()) })
     })
     .await
 }

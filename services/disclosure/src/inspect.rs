@@ -17,6 +17,7 @@ use crate::{
     access::decide_own,
     decided::{self, set_moment},
     entry,
+    under_order::UnderOrder,
 };
 
 /// Whom a question is about.
@@ -155,7 +156,7 @@ async fn record(
             (entry, Ok(()))
         }
         Err(denial) => {
-            let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;
+            let terms = entry::terms_of_request(own, in_force.as_deref())?;
             let who = Masked::new(what.to_owned());
             (entry::refusal(own, terms, id, &who, denial.reason.code(), at, context.entropy), Err(denial.reason))
         }
@@ -190,13 +191,8 @@ async fn explain_in(
         let mut facts = vec![matched(tx, of, key.as_deref(), student, &known).await?];
         let intervals = key.as_deref().and_then(|key| known.clients.get(key)).map_or(&[][..], Vec::as_slice);
         facts.extend(intervals.iter().map(|interval| words(interval, in_force.as_deref())));
-        let restrictions = match student {
-            Some(student) => inspection::list_restrictions(tx, &[student], at).await?,
-            None => Vec::new(),
-        };
-        facts.extend(restrictions.iter().map(|one| {
-            format!("Order {} ({}) is in force: nothing of the student leaves the SEA.", one.order_number, one.kind)
-        }));
+        let orders = orders_over(tx, student, at).await?;
+        facts.extend(orders.facts());
         let of_elements = match in_force.as_ref() {
             None => {
                 facts.push(format!("{} has no agreement in force, and never had one.", of.consumer));
@@ -206,21 +202,31 @@ async fn explain_in(
                 let subject =
                     key.as_deref().map_or_else(Subject::default, |key| known.subject(key, in_force.plan().zone()));
                 let request = decided::request(of, in_force);
-                elements
-                    .iter()
-                    .map(|element| (element.id(), explain_one(&request, &subject, in_force, element, at)))
-                    .collect()
+                let one = |element: &&'static Element| {
+                    let why = explain_one(&request, &subject, in_force, element, at);
+                    let of_nobody = explain_one(&request, &Subject::default(), in_force, element, at).public;
+                    (element.id(), orders.apply(element, why, of_nobody))
+                };
+                elements.iter().map(one).collect()
             }
         };
         explained.push(Explained {
             person_key: key.map(Masked::new),
             student,
             facts,
-            is_restricted: !restrictions.is_empty(),
+            is_restricted: orders.is_of_person(),
             elements: of_elements,
         });
     }
     Ok(explained)
+}
+
+/// The orders in force over a student, whole or in part; over nobody none.
+async fn orders_over(tx: &mut Tx<'_, '_>, student: Option<StudentId>, at: DateTime<Utc>) -> Result<UnderOrder, Error> {
+    let Some(student) = student else { return Ok(UnderOrder::default()) };
+    let of_person = inspection::list_restrictions(tx, &[student], at).await?;
+    let (persons, _) = inspection::list_persons(tx, student, at).await?;
+    UnderOrder::load(tx, &persons, of_person).await
 }
 
 async fn matched(

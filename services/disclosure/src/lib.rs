@@ -24,6 +24,7 @@ mod acknowledge;
 mod act;
 mod asked;
 mod assemble;
+mod attested;
 mod audit;
 mod caseload;
 mod chunk;
@@ -50,6 +51,7 @@ mod standing;
 mod store;
 mod touched;
 mod trace;
+mod under_order;
 mod until;
 mod withdraw;
 
@@ -65,7 +67,7 @@ pub use caseload::{CASELOAD_MAX, Caseload, list_caseload};
 use chrono::{DateTime, Utc};
 pub use chunk::{
     Delivered, Item, Member, RunTotals, complete_run, confirm_delivered, disclose_chunk, disclose_prepared,
-    list_delivered, list_population,
+    list_delivered, list_population, list_rostered,
 };
 pub use disclosed::DisclosedHistory;
 pub use error::Error;
@@ -88,6 +90,7 @@ pub use rehearse::{Change, Rehearsal, rehearse};
 pub use scope::{Scope, scope};
 pub use standing::{may_still_leave, refuse_run};
 pub use trace::{Find, KeptFile, Trace, TracedFact, TracedFile, trace};
+pub use under_order::WHERE_A_STUDENT_LIVES;
 use uuid::Uuid;
 pub use withdraw::{Withdrawn, confirm_files, list_due};
 

@@ -47,9 +47,9 @@ pub struct Rehearsal {
     pub clients: u64,
     /// Recent requests looked at.
     pub requests: u64,
-    /// Of those granted then, how many the draft would refuse.
+    /// Of those granted then, how many the draft would refuse though the agreement in force would not: what time has ended is not the draft's doing.
     pub now_refused: u64,
-    /// Of those refused then, how many the draft would grant.
+    /// Of those refused then, how many the draft would grant though the agreement in force would not.
     pub now_granted: u64,
     /// The clients for whom something changes, by person id and purpose.
     pub changes: Vec<Change>,
@@ -116,10 +116,9 @@ async fn rehearse_in(
             Some(student) => by_student.get(&student).map(|key| key.as_str()),
             None => asked_key(request),
         };
-        let would = stage.would_grant(request, key);
-        match request.kind {
-            Kind::Disclosure if !would => rehearsal.now_refused += 1,
-            Kind::Refusal if would => rehearsal.now_granted += 1,
+        match (request.kind, stage.does_grant(request, key), stage.would_grant(request, key)) {
+            (Kind::Disclosure, true, false) => rehearsal.now_refused += 1,
+            (Kind::Refusal, false, true) => rehearsal.now_granted += 1,
             _ => {}
         }
     }
@@ -205,19 +204,37 @@ impl Stage<'_> {
         changes
     }
 
-    /// Whether the draft would grant anything of a recorded request. A purpose in other words is the draft's first.
+    /// Whether the draft would grant anything of a recorded request.
     fn would_grant(&self, request: &RecordedEntry, key: Option<&str>) -> bool {
-        let purposes = &self.draft.terms().purposes;
-        let named = purposes.iter().find(|purpose| Some(&purpose.text) == request.purpose.as_ref());
-        let Some(purpose) = named.or(purposes.first()) else { return false };
-        let delivery = match request.delivery {
-            ledger::Delivery::Unary | ledger::Delivery::Page => Delivery::Unary,
-            ledger::Delivery::Stream => Delivery::Stream,
-            ledger::Delivery::File => Delivery::File,
-            ledger::Delivery::Document => Delivery::Pdf,
-            ledger::Delivery::Inspect | ledger::Delivery::Act => return false,
-        };
-        let subject = key.map_or_else(Subject::default, |key| self.subject(key));
-        self.draft.try_on(Trial { purpose: &purpose.id, delivery, at: self.later }, &subject).is_ok()
+        let asked = (request, &*self.draft.terms().purposes, self.later);
+        tried(asked, |trial| self.draft.try_on(trial, &self.subject_of(key)).is_ok())
     }
+
+    /// Whether the agreement in force grants anything of it now.
+    fn does_grant(&self, request: &RecordedEntry, key: Option<&str>) -> bool {
+        let Some(active) = self.active else { return false };
+        let asked = (request, &*active.terms().purposes, self.later);
+        tried(asked, |trial| try_on(active, trial, &self.subject_of(key)).is_ok())
+    }
+
+    fn subject_of(&self, key: Option<&str>) -> Subject<'_> {
+        key.map_or_else(Subject::default, |key| self.subject(key))
+    }
+}
+
+/// Puts a recorded request again. A purpose in other words is the first of the terms.
+fn tried(
+    (request, purposes, at): (&RecordedEntry, &[agreements::Purpose], DateTime<Utc>),
+    grants: impl FnOnce(Trial<'_>) -> bool,
+) -> bool {
+    let named = purposes.iter().find(|purpose| Some(&purpose.text) == request.purpose.as_ref());
+    let Some(purpose) = named.or(purposes.first()) else { return false };
+    let delivery = match request.delivery {
+        ledger::Delivery::Unary | ledger::Delivery::Page => Delivery::Unary,
+        ledger::Delivery::Stream => Delivery::Stream,
+        ledger::Delivery::File => Delivery::File,
+        ledger::Delivery::Document => Delivery::Pdf,
+        ledger::Delivery::Inspect | ledger::Delivery::Act => return false,
+    };
+    grants(Trial { purpose: &purpose.id, delivery, at })
 }

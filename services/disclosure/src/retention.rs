@@ -1,7 +1,8 @@
 //! How long recipients may keep what they received: when it is due to be destroyed, what they attest, and what is overdue.
 //!
 //! What a recipient holds is what the ledger says it was sent. It is due the agreement's days after authority over the student has ended, or at once
-//! where it was called back; the attestation is due the agreement's days after that.
+//! where it was called back, or when a notice said so to whom it may not be told of any more though authority goes on: after an adjudication, from an
+//! eighteenth birthday. The attestation is due the agreement's days after that.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub enum Cause {
     AuthorityEnded,
     /// It was called back: a wrong match, or an erasure, by the queue's word.
     CalledBack(String),
+    /// A notice told the recipient to stop, for another reason: the basis has ended, or the record is not available any more.
+    Stopped,
 }
 
 /// Something that a recipient holds and has to destroy.
@@ -29,7 +32,7 @@ pub struct Due {
     pub person_key: Masked<String>,
     /// Why.
     pub cause: Cause,
-    /// Since when: the end of authority, or the moment of the recall.
+    /// Since when: the end of authority, or the moment of the recall or the notice.
     pub since: DateTime<Utc>,
     /// When it was last disclosed.
     pub disclosed_at: DateTime<Utc>,
@@ -97,6 +100,21 @@ async fn due_in(tx: &mut Tx<'_, '_>, context: Context<'_>, ask: &Ask<'_>) -> Res
         let cause = Cause::CalledBack(recall.cause);
         due.push(of(&in_force, Masked::new(recall.person_key), cause, recall.queued_at, recall.disclosed_at));
     }
+    for notice in store::list_stopped(tx, ask.consumer).await? {
+        // Sent again since, it may be held again.
+        let sent_at = sent.get(&StudentId(notice.student_id)).filter(|sent_at| **sent_at < notice.recorded_at);
+        let is_due = |one: &Due| *one.person_key.expose() == notice.person_key;
+        if let (Some(disclosed_at), false) = (sent_at, due.iter().any(is_due)) {
+            due.push(Due {
+                person_key: Masked::new(notice.person_key),
+                cause: Cause::Stopped,
+                since: notice.recorded_at,
+                disclosed_at: *disclosed_at,
+                destroy_by: notice.destroy_by,
+                attest_by: attest_by(&in_force, notice.destroy_by),
+            });
+        }
+    }
     let zone = in_force.plan().zone();
     let attested: BTreeMap<String, NaiveDate> = store::list_attested(tx).await?.into_iter().collect();
     due.retain(|one| {
@@ -117,8 +135,12 @@ fn of(
     disclosed_at: DateTime<Utc>,
 ) -> Due {
     let destroy_by = destroy_by(in_force, &cause, since);
-    let attest_by = days_after(destroy_by, in_force.terms().retention.attest_within_days);
+    let attest_by = attest_by(in_force, destroy_by);
     Due { person_key, cause, since, disclosed_at, destroy_by, attest_by }
+}
+
+fn attest_by(in_force: &InForce, destroy_by: NaiveDate) -> NaiveDate {
+    days_after(destroy_by, in_force.terms().retention.attest_within_days)
 }
 
 fn days_after(day: NaiveDate, count: i32) -> NaiveDate {
@@ -131,7 +153,7 @@ pub(crate) fn destroy_by(in_force: &InForce, cause: &Cause, since: DateTime<Utc>
     let last_day = |instant: DateTime<Utc>| (instant - TimeDelta::microseconds(1)).with_timezone(&zone).date_naive();
     match cause {
         Cause::AuthorityEnded => days_after(last_day(since), in_force.terms().retention.days),
-        Cause::CalledBack(_) => since.with_timezone(&zone).date_naive(),
+        Cause::CalledBack(_) | Cause::Stopped => since.with_timezone(&zone).date_naive(),
     }
 }
 

@@ -176,6 +176,9 @@ pub async fn approve_override(context: Context<'_>, id: Uuid, approval: &Approva
             if on_file.is_used {
                 return Err(identity::Error::Conflict("the override has been used").into());
             }
+            if on_file.expires_at <= at {
+                return Err(identity::Error::Conflict("the override has expired: ask anew").into());
+            }
             let digest = digest_of(&on_file);
             let steward = context.agreements.stewards().verify(Act::OverrideMatch, digest, approval)?;
             let new = Signature {

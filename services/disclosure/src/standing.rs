@@ -23,7 +23,7 @@ pub async fn refuse_run(context: Context<'_>, ask: &Ask<'_>) -> Result<Option<Re
                     .as_ref()
                     .map_or(Err(Reason::NoAgreement), |in_force| stands(&request(ask, in_force), in_force, at));
                 let Err(reason) = reason else { return Ok(None) };
-                let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+                let terms = entry::terms_of_request(ask, in_force.as_deref())?;
                 let entry = entry::refused_run(ask, terms, reason, at, context.entropy);
                 tx.act_as(Role::Ledger).await?;
                 ledger::record_one(tx, &entry).await?;

@@ -3,6 +3,7 @@
 //! This file and those beside it read the published views `identity.population`, `agreements.rule`, `history.disclosable`, `history.stated`,
 //! `intake.kept_file` and `intake.kept_block`, keep the schema `disclosure`, and touch nothing else.
 
+pub(crate) mod attested;
 pub(crate) mod erase;
 pub(crate) mod holding;
 mod permitted;
@@ -12,6 +13,7 @@ pub(crate) mod retention;
 pub(crate) mod seal;
 pub(crate) mod stamp;
 pub(crate) mod trace;
+pub(crate) mod under_order;
 
 use agreements::Interval;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -117,6 +119,30 @@ pub(crate) async fn list_population(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.person_key, row.student_id, row.office)).collect())
+}
+
+/// A page of those whom the agency's own roster puts before it, known to the state or not, by person id.
+pub(crate) async fn list_rostered(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    office: Option<&str>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<String>, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"-- disclosure.list_rostered
+        SELECT DISTINCT r.person_key AS "person_key!"
+        FROM identity.rostered AS r
+        WHERE r.consumer = $1 AND r.person_key > $3 AND ($2::text IS NULL OR r.office = $2)
+        ORDER BY "person_key!"
+        LIMIT $4"#,
+        consumer.as_str(),
+        office,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Whoever was reported as enrolled in a school or district, with the time of the first report. Each is looked up by key: a school is a small part of a

@@ -200,7 +200,7 @@ pub(crate) async fn refuse_sealed(
     at: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), Error> {
     let in_force = context.agreements.load_active(tx, own.consumer, at).await?;
-    let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;
+    let terms = entry::terms_of_request(own, in_force.as_deref())?;
     let entries: Vec<Entry> = each(students)
         .map(|student| {
             let mut entry = entry::act(own, Kind::Refusal, Arc::clone(&terms), at, context.entropy);

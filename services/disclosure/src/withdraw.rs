@@ -81,7 +81,8 @@ impl Withdrawn {
     }
 }
 
-/// The clients a run is about, behind `after`, by the recipient's own person id: its population, and whoever it was sent something of.
+/// The clients a run is about, behind `after`, by the recipient's own person id: whoever is on its roster with
+/// authority in force, known to the state or not, its population, and whoever it was sent something of.
 pub async fn list_due(context: Context<'_>, ask: &Ask<'_>, after: &str, limit: u32) -> Result<Vec<String>, Error> {
     pg::transaction("disclosure.due", Role::Disclosure)
         .keep_plans()

@@ -300,6 +300,90 @@ fn file_name_of(person: &str, as_it_is: impl Fn(u8) -> bool) -> String {
     name
 }
 
+/// Whether a file of this name is the document, or its proof, of a client in a bundle: by the recipient's own id.
+pub fn is_document_of(file: &str, person: &str) -> bool {
+    let stem = file.strip_suffix(&format!(".{PROOF}")).unwrap_or(file).strip_suffix(".pdf");
+    stem.is_some_and(|stem| {
+        stem == file_name_of(person, |_| true) || stem == file_name_of(person, |byte| !byte.is_ascii_lowercase())
+    })
+}
+
+/// Whose a bundle is, by its own manifest; `None`: it has none that can be read.
+pub fn find_manifest(path: &Path) -> Result<Option<Manifest>, Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let Ok(mut archive) = ZipArchive::new(io::BufReader::new(File::open(path).map_err(failed)?)) else {
+        return Ok(None);
+    };
+    Ok(archive.by_name(MANIFEST).ok().and_then(|entry| serde_json::from_reader(entry).ok()))
+}
+
+/// Whether a bundle tells of one of these clients, by the recipient's own ids: in the name of a document, in a table, or in data of a run that told of them.
+pub fn tells_of(path: &Path, runs: &BTreeSet<String>, persons: &BTreeSet<String>) -> Result<bool, Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let mut archive = ZipArchive::new(io::BufReader::new(File::open(path).map_err(failed)?)).map_err(zip_error)?;
+    let written: BTreeSet<String> = persons.iter().flat_map(|person| crate::formats::written(person)).collect();
+    for number in 0..archive.len() {
+        let entry = archive.by_index(number).map_err(zip_error)?;
+        let name = entry.name().map_err(zip_error)?.into_owned();
+        let file = name.rsplit('/').next().unwrap_or_default();
+        let extension = Path::new(file).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let is_found = if name.starts_with("documents/") {
+            persons.iter().any(|person| is_document_of(file, person))
+        } else if file == MANIFEST {
+            let manifest: serde_json::Value = serde_json::from_reader(entry).unwrap_or_default();
+            manifest["run"].as_str().is_some_and(|run| runs.contains(run))
+        } else if extension == "csv" {
+            table_names(entry, &written)?
+        } else if extension == "ndjson" {
+            lines_name(entry, persons).map_err(failed)?
+        } else {
+            false
+        };
+        if is_found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a table names one of these clients.
+fn table_names(table: impl io::Read, written: &BTreeSet<String>) -> Result<bool, Error> {
+    let wrong = |error: csv::Error| Error::Row { format: "bundle", source: error.into() };
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(table);
+    let mut places: Option<Vec<usize>> = None;
+    for row in reader.byte_records() {
+        let row = row.map_err(wrong)?;
+        let cells = row.iter().map(|cell| cell.strip_prefix("\u{feff}".as_bytes()).unwrap_or(cell));
+        match &places {
+            None => {
+                let is_person = |cell: &[u8]| crate::formats::PERSON_COLUMNS.iter().any(|name| name.as_bytes() == cell);
+                places = Some(cells.enumerate().filter(|(_, cell)| is_person(cell)).map(|(place, _)| place).collect());
+            }
+            Some(places) => {
+                let mut told = places.iter().filter_map(|place| std::str::from_utf8(row.get(*place)?).ok());
+                if told.any(|cell| written.contains(cell)) {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a line is the history of one of these clients.
+fn lines_name(lines: impl io::Read, persons: &BTreeSet<String>) -> io::Result<bool> {
+    let mut lines = io::BufReader::new(lines);
+    let mut line = Vec::new();
+    while io::BufRead::read_until(&mut lines, b'\n', &mut line)? > 0 {
+        let row: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
+        if row[crate::formats::table::PERSON_ID].as_str().is_some_and(|person| persons.contains(person)) {
+            return Ok(true);
+        }
+        line.clear();
+    }
+    Ok(false)
+}
+
 /// Holds a bundle against its own manifest: its manifest if every file is there, and as it says, and nothing else; `None` if not.
 pub fn verify(path: &Path) -> Result<Option<Manifest>, Error> {
     let failed = |source| Error::File { path: path.to_owned(), source };
@@ -352,6 +436,40 @@ mod tests {
         check(&["100234", "A-7_b"], &["100234", "A-7_b"]);
         check(&["../x", "a b", "é"], &["%2E.%2Fx", "a%20b", "%C3%A9"]);
         check(&["AB1", "ab1"], &["AB1", "%61%621"]);
+    }
+
+    #[test]
+    fn a_bundle_tells_of_whom_its_tables_documents_and_runs_name() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let data = dir.path().join("cmis");
+        fs::create_dir_all(&data).expect("a folder");
+        fs::write(data.join("cmis.csv"), "SnapshotDate,ClientPIN\r\n2030-01-02,7\r\n2030-01-02,'-9\r\n")
+            .expect("a file");
+        fs::write(data.join("histories.ndjson"), "{\"person_id\":\"10\"}\n").expect("a file");
+        fs::write(data.join(MANIFEST), "{\"run\":\"r\"}").expect("a file");
+        let pdf = dir.path().join("doc.pdf");
+        fs::write(&pdf, "%PDF").expect("a file");
+        let documents = [document("A/8", Some(pdf)), document("11", None)];
+        let contents = Contents {
+            consumer: "cssd",
+            date: "2030-01-02",
+            created_at: "2030-01-02T00:00:00Z",
+            data: vec![("cmis", data)],
+            documents: &documents,
+        };
+        write(dir.path(), "CMIS", &contents).expect("written").confirm().expect("renamed");
+        let path = dir.path().join("CMIS-2030-01-02.zip");
+        assert_eq!(find_manifest(&path).expect("it reads").expect("a manifest").consumer, "cssd");
+        let check = |run: &str, person: &str, expect: bool| {
+            let set = |text: &str| BTreeSet::from([text.to_owned()]);
+            assert_eq!(tells_of(&path, &set(run), &set(person)).expect("it reads"), expect, "{run} {person}");
+        };
+        for person in ["7", "-9", "10", "A/8", "11"] {
+            check("", person, true);
+        }
+        check("r", "", true);
+        check("s", "2030-01-02", false);
+        check("", "8", false);
     }
 
     #[test]

@@ -45,6 +45,14 @@ pub fn begin(name: &str, folder: &Path, scope: &Scope) -> Result<Box<dyn Format>
     }
 }
 
+/// The columns of our tables that name a client by the recipient's own id: ours, and the case system's.
+pub const PERSON_COLUMNS: [&str; 2] = [table::PERSON_ID, cmis::CLIENT_PIN];
+
+/// How a table can write the recipient's own id of a client: as it is, and as no spreadsheet takes it for a formula.
+pub fn written(person: &str) -> [String; 2] {
+    [person.to_owned(), csv::harmless(person)]
+}
+
 /// Whether a workbook, a Parquet file or a bundle of ours has a row of one of these clients or disclosures.
 pub fn mentions(path: &Path, ids: &[String]) -> Result<bool, Error> {
     if path.extension().is_some_and(|extension| extension == "xlsx" || extension == "zip") {

@@ -382,7 +382,8 @@ pub(crate) async fn list_restrictions(
         .collect())
 }
 
-/// Puts a domain of a person, or one fact of it, under a restriction, once per order.
+/// Puts a domain of a person, or one fact of it, under a restriction, once per order. No order is ended: one that is on file with an end, or from later
+/// on, is not on file.
 pub(crate) async fn insert_restriction(
     conn: &mut PgConnection,
     (person, domain, fact): (SourcePersonId, Domain, Option<model::NaturalKey>),
@@ -397,7 +398,7 @@ pub(crate) async fn insert_restriction(
         WHERE NOT EXISTS (
             SELECT FROM history.restriction AS r
             WHERE r.source_person_id = $1 AND r.domain = $2 AND r.kind = $3 AND r.order_number = $5
-                AND r.natural_key IS NOT DISTINCT FROM $8
+                AND r.natural_key IS NOT DISTINCT FROM $8 AND upper_inf(r.in_force) AND lower(r.in_force) <= $4
         )",
         person.0,
         domain.code(),

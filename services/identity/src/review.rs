@@ -9,7 +9,7 @@ use std::{
     fmt::Write as _,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use model::{ConsumerId, Masked, StudentId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -398,7 +398,12 @@ pub struct Override {
     pub requested_by: String,
     /// It was used.
     pub is_used: bool,
+    /// From when it counts no longer.
+    pub expires_at: DateTime<Utc>,
 }
+
+/// How long an override may wait for two stewards: by then what was known of the two may be another.
+const OVERRIDING: TimeDelta = TimeDelta::days(30);
 
 #[derive(Serialize)]
 struct Statement<'a> {
@@ -474,12 +479,18 @@ fn override_of(row: &OverrideRow) -> Result<Override, Error> {
         && says("details", &details)
         && Sha256::digest(&row.statement)[..] == row.digest[..];
     let digest = row.digest.clone().try_into().ok().filter(|_| agrees);
+    let requested_at = signed.get("requested_at").and_then(serde_json::Value::as_str);
+    let requested_at = requested_at.and_then(|at| at.parse::<DateTime<Utc>>().ok());
+    let (Some(digest), Some(requested_at)) = (digest, requested_at) else {
+        return Err(Error::Conflict("a stored override is not what was signed"));
+    };
     Ok(Override {
         id: row.override_id,
-        digest: digest.ok_or(Error::Conflict("a stored override is not what was signed"))?,
+        digest,
         statement: row.statement.clone(),
         requested_by: row.requested_by.clone(),
         is_used: row.used_at.is_some(),
+        expires_at: requested_at + OVERRIDING,
     })
 }
 
@@ -512,7 +523,9 @@ pub async fn add_signature(
 /// Links by an override that two stewards signed; the caller has verified both signatures in this transaction.
 pub async fn link_by_override(conn: &mut PgConnection, id: Uuid, author: Author<'_>) -> Result<Decided, Error> {
     let row = store::find_override(conn, id).await?.ok_or(Error::NotFound("override"))?;
-    override_of(&row)?;
+    if override_of(&row)?.expires_at <= author.at {
+        return Err(Error::Conflict("the override has expired: ask anew"));
+    }
     let case = Held::take(conn, row.client_id, author).await?;
     if case.details_hash != row.details_hash {
         return Err(Error::Conflict("the agency has changed the client's details since: ask anew"));

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use self::records::Stretch;
 pub(crate) use self::records::Wanted;
 use crate::{
-    Finding,
+    Finding, batches,
     load::{LoadError, erased_finding},
     store::{self, erase as sql},
 };
@@ -470,34 +470,35 @@ pub async fn erase_records(
     Ok(sql::advance(tx, erasure.order.id, steps, facts, None).await?.then_some(facts))
 }
 
-/// A batch whose findings have changed, as they are now.
+/// A batch whose findings have changed.
 pub struct RedactedBatch {
     /// The batch.
     pub batch: BatchId,
     /// Its file's name.
     pub file: String,
-    /// Its findings.
-    pub findings: Vec<Finding>,
 }
 
-/// The batches in whose files an erasure blanked lines, each with its findings as they are now: their files on disk are to be written anew.
+/// The batches in whose files an erasure blanked lines: their findings' files on disk are to be written anew.
 pub async fn list_redacted(pool: &pg::Pool, erasure: Uuid) -> Result<Vec<RedactedBatch>, EraseError> {
     pg::run_tx(pool, "intake.list_redacted", Role::Intake, |tx| {
         Box::pin(async move {
-            let mut batches = Vec::new();
-            for (batch, file) in sql::list_redacted(tx, erasure).await? {
-                let rows = sql::list_findings(tx, batch).await?;
-                let findings = rows.into_iter().map(|row| Finding {
-                    line: row.line.unsigned_abs(),
-                    column: row.column_number.map(i32::unsigned_abs),
-                    field: row.field,
-                    rule: row.rule,
-                    severity: store::severity_of(&row.severity),
-                    message: row.message,
-                });
-                batches.push(RedactedBatch { batch, file, findings: findings.collect() });
-            }
-            Ok::<_, EraseError>(batches)
+            let batches = sql::list_redacted(tx, erasure).await?;
+            Ok::<_, EraseError>(batches.into_iter().map(|(batch, file)| RedactedBatch { batch, file }).collect())
+        })
+    })
+    .await
+}
+
+/// Findings of a batch behind a number, in the order they were found, each with its number; none at the end.
+pub async fn list_findings(
+    pool: &pg::Pool,
+    batch: BatchId,
+    after: Option<i32>,
+) -> Result<Vec<(i32, Finding)>, EraseError> {
+    pg::run_tx(pool, "intake.list_findings", Role::Intake, |tx| {
+        Box::pin(async move {
+            let (all, limit) = (batches::Which::default(), i64::from(batches::PAGE_MAX));
+            Ok::<_, EraseError>(store::batches::list_findings(tx, batch, &all, after, limit).await?)
         })
     })
     .await

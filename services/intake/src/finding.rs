@@ -70,6 +70,20 @@ impl FindingKinds {
         }
     }
 
+    /// What most of the errors have in common, if there is such a thing. A value of a row is never part of it: findings quote those.
+    pub(crate) fn commonest_error(&self) -> Option<String> {
+        let errors = self.kinds.iter().filter(|((severity, ..), _)| severity.0 == Severity::Error);
+        let all: u64 = errors.clone().map(|(_, kind)| kind.count).sum();
+        let ((_, rule, field), kind) = errors.max_by_key(|(_, kind)| kind.count)?;
+        if kind.count * 2 < all {
+            return None;
+        }
+        let place = field.as_ref().map_or_else(String::new, |field| format!(" in {field}"));
+        let words = kind.words.as_ref();
+        let words = words.map_or_else(String::new, |words| format!(", first in line {}: {words}", kind.first_line));
+        Some(format!("{} times {rule}{place}{words}", kind.count))
+    }
+
     /// How often each kind was found, the worst and commonest first; no value of a row. At most `lines_max` kinds, and a line for the rest.
     pub fn lines(&self, lines_max: usize) -> Vec<String> {
         let mut kinds: Vec<_> = self.kinds.iter().collect();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use model::{Fact, Masked};
-use serde::Serialize;
+use model::{Fact, Masked, Value};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing; nothing was left out.
@@ -29,7 +29,7 @@ impl Severity {
 
 /// Something to say about a record. The message is for a district clerk and holds no more of the record than the field at fault
 /// needs; never a name, birth date or identifier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The line (or record) of the file, from 1; 0 for the file as a whole.
     pub line: u32,
@@ -214,4 +214,76 @@ pub enum Item {
     Dependent(Dependent),
     /// Something about the file as a whole (line 0) or about its end.
     File(Finding),
+}
+
+impl Item {
+    /// How many bytes it holds: of the record as received, and of what was made of it.
+    pub(crate) fn size(&self) -> usize {
+        let of_findings = |findings: &[Finding]| findings.iter().map(|one| one.message.len()).sum::<usize>();
+        match self {
+            Self::Person { facts, raw, findings, .. } => {
+                facts.iter().map(size_of_fact).sum::<usize>() + raw.expose().len() + of_findings(findings)
+            }
+            Self::Retracted { facts, .. } => facts.iter().map(size_of_fact).sum(),
+            Self::Rejected { raw, findings, .. } => raw.expose().len() + of_findings(findings),
+            Self::Joint(members) => members.iter().map(Self::size).sum(),
+            Self::Described { descriptions, .. } => {
+                descriptions.iter().map(|description| description.body.expose().len()).sum()
+            }
+            Self::Dependent(dependent) => {
+                let told = dependent.told.as_ref().map_or(0, |told| told.size());
+                let kept = dependent.record.expose().len() + dependent.raw.expose().len();
+                kept + told + of_findings(&dependent.findings)
+            }
+            Self::Organization { findings, .. } => of_findings(findings),
+            Self::Passed { .. } | Self::File(_) => 0,
+        }
+    }
+}
+
+fn size_of_fact(fact: &Fact) -> usize {
+    let of_value = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::TextList(texts) => texts.iter().map(String::len).sum(),
+        _ => size_of::<Value>(),
+    };
+    fact.payload.iter().map(|(name, value)| name.len() + of_value(value)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use domains::FactBuilder;
+    use model::Domain;
+
+    use super::*;
+
+    #[test]
+    fn an_item_is_as_large_as_what_it_holds() {
+        let mut fact = FactBuilder::new(Domain::Student, "person", 1);
+        fact.set("first_name", Value::Text("x".repeat(1_000)));
+        fact.set("races", Value::TextList(vec!["y".repeat(500), "z".repeat(500)]));
+        let person = Item::Person {
+            line: 1,
+            record_type: RecordType::from("record"),
+            state_id: Masked::new("1".to_owned()),
+            claimed_birth_date: None,
+            facts: vec![fact.build().expect("a fact")],
+            introduces: true,
+            raw: Masked::new(vec![0; 3_000]),
+            findings: Vec::new(),
+        };
+        let dependent = Item::Dependent(Dependent {
+            line: 1,
+            record_type: RecordType::from("record"),
+            missing: Vec::new(),
+            rests_on: Vec::new(),
+            subjects: Vec::new(),
+            record: Masked::new(vec![0; 700]),
+            raw: Masked::new(vec![0; 800]),
+            told: Some(Box::new(Item::Joint(vec![person.clone(), person.clone()]))),
+            findings: Vec::new(),
+        });
+        assert!((5_000..5_100).contains(&person.size()), "{}", person.size());
+        assert_eq!(dependent.size(), 1_500 + 2 * person.size());
+    }
 }

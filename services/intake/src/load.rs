@@ -3,14 +3,21 @@
 mod chunk;
 mod early;
 mod erased;
+mod found;
 mod kept;
 mod one_person;
 mod raw;
 
 pub(crate) use erased::{Buried, erased as erased_finding};
+pub use found::{Found, Reading};
 pub(crate) use kept::ToKeep;
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures::future::BoxFuture;
 use history::TombstoneKey;
@@ -20,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use self::early::Early;
-use crate::{Finding, Item, RecordType, Severity, edfi, erase, store};
+use crate::{Finding, Item, RecordType, Severity, edfi, erase, findings_file::WORKBOOK_FINDINGS_MAX, sif, store};
 
 /// Limits of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,12 +39,22 @@ pub struct Limits {
     /// Bad rows from which the share counts. With fewer, the file stands and they are quarantined: one bad row says nothing about a
     /// file, even if it is the file's only one.
     pub quarantined_rows_min: u64,
-    /// Findings kept for a batch; further ones are counted, their rows are in quarantine all the same.
+    /// Findings kept for a batch; further ones are counted and their number is said, their rows are in quarantine all the same.
     pub findings_max: usize,
+    /// Findings of a batch that stay in memory while it is loaded; further ones wait in a file.
+    pub findings_at_hand_max: usize,
+    /// Findings that a workbook lists; it says how many more there are. The other findings files list all that are kept.
+    pub workbook_findings_max: usize,
     /// Rows written to the database at once; up to six times as many of two files together wait in memory.
     pub chunk_rows: usize,
+    /// Bytes, as received and as kept, of rows written to the database at once. One row may be larger.
+    pub chunk_bytes: usize,
     /// Bytes of the file in one stored block, before compression.
     pub raw_block_bytes: usize,
+    /// Limits of reading Ed-Fi deliveries.
+    pub edfi: edfi::Config,
+    /// Limits of reading SIF deliveries.
+    pub sif: sif::Config,
 }
 
 impl Default for Limits {
@@ -45,10 +62,34 @@ impl Default for Limits {
         Self {
             quarantined_share_max: 0.2,
             quarantined_rows_min: 2,
-            findings_max: 100_000,
+            findings_max: 1_000_000,
+            findings_at_hand_max: 1_000,
+            workbook_findings_max: 100_000,
             chunk_rows: 4_000,
+            chunk_bytes: 8 << 20,
             raw_block_bytes: 1 << 20,
+            edfi: edfi::Config::default(),
+            sif: sif::Config::default(),
         }
+    }
+}
+
+impl Limits {
+    /// What cannot be set so.
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if !(0.0..=1.0).contains(&self.quarantined_share_max) {
+            wrong.push("quarantined_share_max lies between 0 and 1".to_owned());
+        }
+        if self.chunk_rows == 0 || self.chunk_bytes == 0 || self.raw_block_bytes == 0 {
+            wrong.push("chunk_rows, chunk_bytes and raw_block_bytes are greater than 0".to_owned());
+        }
+        if self.workbook_findings_max > WORKBOOK_FINDINGS_MAX as usize {
+            wrong.push(format!(
+                "workbook_findings_max is at most {WORKBOOK_FINDINGS_MAX}, which is what a workbook can hold"
+            ));
+        }
+        wrong
     }
 }
 
@@ -126,8 +167,10 @@ pub struct Receipt {
     pub counts: Counts,
     /// The same by type of record: their sum is `counts`.
     pub record_types: CountsByType,
-    /// What was wrong, at most [`Limits::findings_max`].
+    /// The first of what was wrong, at most [`Limits::findings_at_hand_max`].
     pub findings: Vec<Finding>,
+    /// All of it, at most [`Limits::findings_max`].
+    pub found: Arc<Found>,
     /// Findings beyond the limit.
     pub findings_dropped: u64,
     /// Why the batch was refused as a whole, if it was.
@@ -169,6 +212,8 @@ pub struct Context<'a> {
     pub tombstones: &'a TombstoneKey,
     /// Limits.
     pub limits: &'a Limits,
+    /// A folder of our own for what does not stay in memory. Nothing is left in it.
+    pub scratch: &'a Path,
     /// Told the rows done, now and then.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -203,6 +248,9 @@ pub enum LoadError {
     /// An order that waited for somebody whom the file introduces could not be brought into force.
     #[error("an order that waited could not be brought into force")]
     Order(#[from] crate::restriction::RestrictionError),
+    /// What was found could not be put aside or read back.
+    #[error("what was found in the file could not be kept")]
+    Found(#[source] std::io::Error),
     /// The reading task died.
     #[error("the reading task stopped before the end of the file")]
     Stopped,
@@ -212,12 +260,11 @@ pub enum LoadError {
 }
 
 /// What a load has counted and found so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Tally {
     counts: Counts,
     record_types: CountsByType,
-    findings: Vec<Finding>,
-    dropped: u64,
+    found: Found,
     /// Rows kept in quarantine.
     kept: u64,
     passed_kinds: BTreeMap<String, u64>,
@@ -254,15 +301,16 @@ impl Tally {
         }
     }
 
+    /// Takes what was found out of memory, but for the first of it.
+    fn put_aside(&mut self, context: Context<'_>) -> Result<(), LoadError> {
+        self.found.spill(context.limits.findings_at_hand_max, context.scratch).map_err(LoadError::Found)
+    }
+
     fn find(&mut self, finding: Finding, max: usize) {
         if finding.severity == Severity::Fatal && self.refused.is_none() {
             self.refused = Some(finding.message.clone());
         }
-        if self.findings.len() < max {
-            self.findings.push(finding);
-        } else {
-            self.dropped += 1;
-        }
+        self.found.add(finding, max);
     }
 }
 
@@ -282,7 +330,7 @@ struct Streams {
 
 impl Streams {
     fn begin(file: &LoadFile, limits: &Limits) -> Self {
-        let (chunks, reader) = read_in_background(file, limits.chunk_rows);
+        let (chunks, reader) = read_in_background(file, limits);
         Self { packed: raw::Packed::begin(&file.path, limits.raw_block_bytes), chunks, reader }
     }
 }
@@ -313,18 +361,22 @@ pub async fn load_opened(context: Context<'_>, opened: Opened) -> Result<Receipt
             load_in(tx, context, (file, streams), sha256, size_bytes)
         })
         .await;
-    let receipt = |batch, tally: Tally, seen_before| Receipt {
-        batch,
-        file: file.name.clone(),
-        layout: file.layout.clone(),
-        sha256,
-        size_bytes,
-        counts: tally.counts,
-        record_types: tally.record_types,
-        findings: tally.findings,
-        findings_dropped: tally.dropped,
-        refused: tally.refused,
-        seen_before,
+    let receipt = |batch, mut tally: Tally, seen_before| {
+        tally.put_aside(context)?;
+        Ok::<_, LoadError>(Receipt {
+            batch,
+            file: file.name.clone(),
+            layout: file.layout.clone(),
+            sha256,
+            size_bytes,
+            counts: tally.counts,
+            record_types: tally.record_types,
+            findings: tally.found.first().to_vec(),
+            findings_dropped: tally.found.dropped(),
+            found: Arc::new(tally.found),
+            refused: tally.refused,
+            seen_before,
+        })
     };
     let done = match result {
         Ok((batch, mut tally, seen_before)) => {
@@ -333,11 +385,11 @@ pub async fn load_opened(context: Context<'_>, opened: Opened) -> Result<Receipt
                 tally.find_all(findings, context.limits.findings_max);
                 tally.refused = None;
             }
-            receipt(batch, tally, seen_before)
+            receipt(batch, tally, seen_before)?
         }
         Err(LoadError::Refused(tally)) => {
             let batch = record_refusal(context, file, &tally, sha256, size_bytes).await?;
-            receipt(batch, *tally, false)
+            receipt(batch, *tally, false)?
         }
         Err(error) => return Err(error),
     };
@@ -393,8 +445,8 @@ fn load_in<'t>(
                 1 => types.into_keys().map(|of| (of, counts)).collect(),
                 _ => CountsByType::default(),
             };
-            let findings = erased.into_iter().map(erased::erased).collect();
-            return Ok((batch, Tally { counts, record_types, findings, ..Tally::default() }, true));
+            let found = erased.into_iter().map(erased::erased).collect::<Vec<_>>().into();
+            return Ok((batch, Tally { counts, record_types, found, ..Tally::default() }, true));
         }
         let buried = Buried::load(tx, context.tombstones, &file.sea).await?;
         let batch = store::insert_batch(tx, &received).await?;
@@ -410,7 +462,8 @@ fn load_in<'t>(
         let streams = streams.unwrap_or_else(|| Streams::begin(file, context.limits));
         let mut writing = Batch { info, recording };
         let mut tally = write_all(tx, context, &mut writing, (file, streams, &buried)).await?;
-        finish(&mut tally, context.limits);
+        finish(&mut tally, context.limits)?;
+        tally.put_aside(context)?;
         if tally.refused.is_some() {
             return Err(LoadError::Refused(Box::new(tally)));
         }
@@ -422,7 +475,7 @@ fn load_in<'t>(
         // Whoever this batch introduced may be under an order that a database set back to an earlier state knows by a hash alone.
         crate::restriction::kept::bring_orders(tx, context.tombstones, batch).await?;
         tx.act_as(Role::Intake).await?;
-        store::insert_findings(tx, batch, &tally.findings).await?;
+        insert_found(tx, batch, &tally.found, context.limits).await?;
         store::close_batch(tx, batch, (&tally.counts, &tally.record_types), None, now).await?;
         if tally.restricts || writing.recording.restricts() {
             // Last, so that nobody waits for the file: what is being disclosed is recorded before it, and nothing after it rests on what was.
@@ -452,6 +505,7 @@ async fn write_all(
             }
             Some(items) = chunks.recv() => {
                 chunk::write(tx, context, (batch, buried), items, &mut tally).await?;
+                tally.put_aside(context)?;
                 (context.progress)(tally.counts.rows_in);
             }
             else => break,
@@ -504,19 +558,23 @@ pub async fn described(context: Context<'_>, sea: &Sea, config: &edfi::Config) -
 type Chunks = (mpsc::Receiver<Vec<chunk::Ready>>, JoinHandle<Result<(), crate::Error>>);
 
 /// Parses on a blocking thread; a full channel makes it wait, a closed one makes it stop.
-fn read_in_background(file: &LoadFile, chunk_rows: usize) -> Chunks {
+fn read_in_background(file: &LoadFile, limits: &Limits) -> Chunks {
     let LoadFile { produce, layout, .. } = file.clone();
+    let Limits { chunk_rows, chunk_bytes, .. } = *limits;
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
     let reader = tokio::task::spawn_blocking(move || {
-        let mut chunk = Vec::with_capacity(chunk_rows);
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
         let mut send = |item: Item| {
+            bytes += item.size();
             chunk.extend(chunk::Ready::of(item, &layout));
-            if chunk.len() >= chunk_rows
-                && sender.blocking_send(std::mem::replace(&mut chunk, Vec::with_capacity(chunk_rows))).is_err()
-            {
-                return ControlFlow::Break(());
+            if chunk.len() < chunk_rows && bytes < chunk_bytes {
+                return ControlFlow::Continue(());
             }
-            ControlFlow::Continue(())
+            bytes = 0;
+            match sender.blocking_send(std::mem::take(&mut chunk)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
         };
         let result = produce(&mut send);
         // A closed channel means that the batch is being refused: nobody waits for the rest.
@@ -527,7 +585,7 @@ fn read_in_background(file: &LoadFile, chunk_rows: usize) -> Chunks {
 }
 
 /// Refuses a batch with too many bad rows: then each of its rows counts as quarantined. Of one that stands it is said what was passed over or kept.
-fn finish(tally: &mut Tally, limits: &Limits) {
+fn finish(tally: &mut Tally, limits: &Limits) -> Result<(), LoadError> {
     let Counts { rows_in, quarantined, control, .. } = tally.counts;
     if tally.refused.is_none() && rows_in == 0 {
         tally.refused = Some("the file has no records".to_owned());
@@ -539,7 +597,12 @@ fn finish(tally: &mut Tally, limits: &Limits) {
         tally.refused = Some(format!(
             "{bad} of {rows} rows are bad, more than {:.0} %: the file as a whole is not to be trusted{}",
             limits.quarantined_share_max * 100.0,
-            commonest(&tally.findings).map_or_else(String::new, |fault| format!(". {fault}"))
+            tally
+                .found
+                .kinds()
+                .map_err(LoadError::Found)?
+                .commonest_error()
+                .map_or_else(String::new, |fault| format!(". {fault}"))
         ));
     }
     if tally.refused.is_some() {
@@ -548,22 +611,22 @@ fn finish(tally: &mut Tally, limits: &Limits) {
     } else {
         say_kinds(tally, limits);
     }
+    tally.found.say_dropped(limits.findings_max);
+    Ok(())
 }
 
-/// What most of the bad rows have in common. A value of a row is never part of it: findings quote those.
-fn commonest(findings: &[Finding]) -> Option<String> {
-    let mut faults: BTreeMap<(&str, Option<&str>), (u64, &Finding)> = BTreeMap::new();
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-    let mut all = 0;
-    for finding in errors {
-        faults.entry((&finding.rule, finding.field.as_deref())).or_insert((0, finding)).0 += 1;
-        all += 1;
+/// Keeps what was found, a part at a time.
+async fn insert_found(tx: &mut Tx<'_, '_>, batch: BatchId, found: &Found, limits: &Limits) -> Result<(), LoadError> {
+    let mut reading = found.read();
+    let mut last = 0;
+    loop {
+        let piece = reading.next_piece(limits.chunk_rows).map_err(LoadError::Found)?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        store::insert_findings_after(tx, batch, last, &piece).await?;
+        last = last.saturating_add(i32::try_from(piece.len()).unwrap_or(i32::MAX));
     }
-    let (count, first) = faults.into_values().max_by_key(|(count, _)| *count).filter(|(count, _)| *count * 2 >= all)?;
-    let place = first.field.as_ref().map_or_else(String::new, |field| format!(" in {field}"));
-    let words = crate::finding::words(first);
-    let words = words.map_or_else(String::new, |words| format!(", first in line {}: {words}", first.line));
-    Some(format!("{count} times {}{place}{words}", first.rule))
 }
 
 /// Says once per kind what was passed over or kept for others.
@@ -625,7 +688,7 @@ async fn record_refusal(
             if !buried.is_empty() {
                 erase::redact_refused(tx, batch, None, &erase::Wanted::Buried(buried)).await?;
             }
-            store::insert_findings(tx, batch, &tally.findings).await?;
+            insert_found(tx, batch, &tally.found, context.limits).await?;
             store::close_batch(tx, batch, (&tally.counts, &tally.record_types), tally.refused.as_deref(), now).await?;
             Ok::<_, LoadError>(batch)
         })

@@ -12,6 +12,7 @@
 
 mod census;
 mod check;
+mod config;
 pub mod convert;
 mod describe;
 mod difference;
@@ -31,6 +32,7 @@ mod tests;
 
 use census::school_year as census_year;
 pub use census::{FILES as CENSUS_FILES, is_set as is_census_set};
+pub use config::Config;
 pub use describe::{objects_page, page};
 pub(crate) use elements::elements;
 pub use load::{CensusSet, Delivery, Open};

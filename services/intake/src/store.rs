@@ -176,15 +176,7 @@ pub(crate) async fn insert_quarantine(
     Ok(())
 }
 
-pub(crate) async fn insert_findings(
-    conn: &mut PgConnection,
-    batch: BatchId,
-    findings: &[Finding],
-) -> Result<(), sqlx::Error> {
-    insert_findings_after(conn, batch, 0, findings).await
-}
-
-/// The same behind the findings that a batch has.
+/// Keeps findings of a batch, behind those it has.
 pub(crate) async fn insert_findings_after(
     conn: &mut PgConnection,
     batch: BatchId,

@@ -37,7 +37,7 @@ mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{ConsumerId, DisclosureId, StudentId};
+use model::{ConsumerId, DisclosureId, Masked, StudentId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ pub use record::{
     to_json,
 };
 pub use sequencer::{Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence};
-pub use terms::{Audience, Clause, OnwardParty, Showing, Terms, TermsId, TermsParts};
+pub use terms::{Audience, Clause, OnwardParty, Showing, TEXT_BYTES_MAX, Terms, TermsId, TermsParts};
 pub use tiles::Published;
 pub use tree::Hash;
 pub use verify::{Finding, Report};
@@ -304,6 +304,35 @@ pub struct Act {
 /// The acts that bear a reason, oldest first.
 pub async fn list_acts(conn: &mut PgConnection, reason: &str) -> Result<Vec<Act>, Error> {
     store::audit::list_acts(conn, reason).await
+}
+
+/// A recipient's attestation as it is recorded.
+#[derive(Clone, Debug)]
+pub struct Attested {
+    /// Its entry.
+    pub entry: DisclosureId,
+    /// The recipient.
+    pub consumer: String,
+    /// When it was entered.
+    pub at: chrono::DateTime<chrono::Utc>,
+    /// Its personal part; none: it was erased.
+    pub said: Option<AttestedDetail>,
+}
+
+/// The personal part of an attestation.
+#[derive(Clone, Debug)]
+pub struct AttestedDetail {
+    /// Who signed for the recipient.
+    pub attested_by: Option<Masked<String>>,
+    /// By whom it was entered, in words.
+    pub entered_by: Option<Masked<String>>,
+    /// The client, in words.
+    pub about: Option<Masked<String>>,
+}
+
+/// All attestations of recipients.
+pub async fn list_attestations(conn: &mut PgConnection) -> Result<Vec<Attested>, Error> {
+    store::audit::list_attestations(conn).await
 }
 
 /// The text of the last signed checkpoint.

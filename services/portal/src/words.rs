@@ -350,6 +350,7 @@ words!(
     due,
     authority_ended,
     called_back,
+    stopped,
     student_title,
     all_agencies,
     case_recalled,

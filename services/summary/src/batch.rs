@@ -21,10 +21,21 @@ const JOBS_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub struct RenderReport {
     /// Documents written, in the order of their inputs' names.
-    pub written: Vec<PathBuf>,
+    pub written: Vec<Written>,
     /// Inputs without a document, in the order of their names.
     pub failures: Vec<Failure>,
     /// Bytes written.
+    pub bytes: u64,
+}
+
+/// An input with its document.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The input.
+    pub input: PathBuf,
+    /// The document.
+    pub document: PathBuf,
+    /// Its bytes.
     pub bytes: u64,
 }
 
@@ -84,7 +95,7 @@ pub fn render_path(
     for ((from, to), (_, result)) in work.into_iter().zip(results) {
         match result {
             Ok(bytes) => {
-                report.written.push(to);
+                report.written.push(Written { input: from, document: to, bytes });
                 report.bytes += bytes;
             }
             Err(error) => report.failures.push(Failure { input: from, error }),

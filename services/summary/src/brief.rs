@@ -10,7 +10,7 @@ use crate::{
     compose::{Composition, compose},
     layout::{Layout, Section, fill},
     text::Typesetter,
-    view::{SectionView, View},
+    view::{CellText, SectionView, View},
 };
 
 /// How much is shown at each step: rows of a block, grapheme clusters of a value, and of a paragraph; and whether the trend stands beside them.
@@ -28,6 +28,8 @@ const STEPS: [(usize, usize, usize, Trend); 10] = [
 ];
 /// What a block says of its age and source is cut shorter than this only where values are cut below [`VALUE_USUAL`].
 const PROVENANCE_USUAL: usize = 120;
+/// The same of what is said below a block.
+const NOTE_USUAL: usize = 240;
 /// A value that holds most names.
 const VALUE_USUAL: usize = 40;
 /// Values are never cut shorter than this; where that is not enough, the last block goes.
@@ -64,11 +66,16 @@ fn shorten(view: &View, layout: &Layout, (rows, value, paragraph, trend): (usize
     if let Some(withheld) = view.withheld.as_ref().filter(|withheld| !withheld.is_empty()) {
         let sentence = fill(&layout.words.brief_withheld, &[("count", &withheld.len().to_string())]);
         // The sentence comes first, so that a cut never takes it.
-        let rest = view.disclosed.as_deref().unwrap_or_default();
-        shown.disclosed = Some(format!("{sentence} {rest}").trim_end().to_owned());
+        shown.disclosed.insert(0, CellText { text: sentence, is_value: false });
     }
-    for text in [&mut shown.disclosed, &mut shown.banner].into_iter().flatten() {
-        cut(text, paragraph);
+    let mut room = paragraph;
+    for said in &mut shown.disclosed {
+        cut(&mut said.text, room);
+        room = room.saturating_sub(said.text.graphemes(true).count());
+    }
+    shown.disclosed.retain(|said| said.text != "…");
+    if let Some(banner) = &mut shown.banner {
+        cut(banner, paragraph);
     }
     for (section, strings) in layout.sections.iter().zip(&mut shown.sections) {
         shorten_section(section, strings, layout, (rows, value));
@@ -102,6 +109,9 @@ fn shorten_section(section: &Section, strings: &mut SectionView, layout: &Layout
     }
     for cell in strings.rows.iter_mut().flatten() {
         cut(&mut cell.text, value);
+    }
+    if let Some(note) = &mut strings.note {
+        cut(note, if value < VALUE_USUAL { 2 * value } else { NOTE_USUAL });
     }
     if let Some(provenance) = &mut strings.provenance {
         cut(provenance, if value < VALUE_USUAL { 2 * value } else { PROVENANCE_USUAL });

@@ -5,15 +5,18 @@ use chrono::{Datelike, NaiveDate};
 use crate::{
     fonts::Weight,
     frame::{Frame, Ink, Mark},
-    layout::{Colour, Layout},
+    layout::{Colour, Colours, Layout},
     tags::{NodeId, Role, Tags},
     text::{Base, Style, Typesetter},
-    view::{Timeline, Trend},
+    view::{End, Spell, Timeline, Trend},
 };
 
 /// Lanes of the timeline that carry a name; with more enrollments they share lanes and go without.
 const LANES_MAX: usize = 14;
 const LANE_HEIGHT: f32 = 10.6;
+/// How wide the mark of a first day is, and how long the dash after it, where nobody knows the last day.
+const TICK_WIDTH: f32 = 1.8;
+const DASH_LENGTH: f32 = 9.0;
 
 /// Draws charts with one layout.
 pub(crate) struct Pencil<'a, 'f> {
@@ -41,8 +44,9 @@ impl Pencil<'_, '_> {
     /// Bars of attendance on a scale from 0, with the line of chronic absence.
     pub(crate) fn trend(&mut self, parent: NodeId, trend: &Trend, width: f32, height: f32) -> Frame {
         let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Figure { alt: trend.alt.clone() }));
-        let colour = &self.layout.colour;
-        let (muted, rule, bar_colour, warn, ink) = (colour.muted, colour.rule, colour.bar, colour.warn, colour.accent);
+        let colours = &self.layout.colour;
+        let (muted, rule, bar_colour, warn, ink) =
+            (colours.muted, colours.rule, colours.bar, colours.warn, colours.accent);
         let axis = 20.0;
         let (top, base) = (8.0, height - 11.0);
         let plot = width - axis;
@@ -72,7 +76,7 @@ impl Pencil<'_, '_> {
         for (i, bar) in trend.bars.iter().enumerate() {
             let center = slot * (i as f32 + 0.5);
             let is_inside = base - y(bar.percent) > 9.0;
-            let tone = if is_inside && bar.is_low { Colour(255, 255, 255) } else { ink };
+            let tone = figure_colour(colours, is_inside, bar.is_low);
             let at = if is_inside { base - 2.6 } else { y(bar.percent) - 2.0 };
             self.text(&mut frame, &bar.figure, (center, at), 0.5, (Weight::SemiBold, tone, mark));
         }
@@ -83,47 +87,19 @@ impl Pencil<'_, '_> {
     pub(crate) fn timeline(&mut self, parent: NodeId, timeline: &Timeline, report_day: NaiveDate, width: f32) -> Frame {
         let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Figure { alt: timeline.alt.clone() }));
         let named = timeline.spells.len() <= LANES_MAX;
-        let lanes = if named { (0..timeline.spells.len()).collect() } else { share_lanes(timeline, report_day) };
-        let lane_count = lanes.iter().max().map_or(0, |lane| lane + 1);
         let gutter = if named { self.gutter(timeline, width) } else { 0.0 };
-        let axis_height = 12.0;
         let scale = Scale::new(timeline, report_day, gutter, width);
+        let lanes = if named { (0..timeline.spells.len()).collect() } else { share_lanes(timeline, &scale) };
+        let lane_count = lanes.iter().max().map_or(0, |lane| lane + 1);
+        let axis_height = 12.0;
         let height = lane_count as f32 * LANE_HEIGHT + axis_height + 2.0;
         let mut frame = Frame { height, ..Frame::default() };
         frame.push(0.0, 0.0, Ink::Bounds { width, height }, mark);
         self.years(&mut frame, &scale, height - axis_height, mark);
-        let colour = &self.layout.colour;
-        let (ink, accent, bar_colour) = (colour.ink, colour.accent, colour.bar);
+        let ink = self.layout.colour.ink;
         for (spell, lane) in timeline.spells.iter().zip(lanes) {
             let top = lane as f32 * LANE_HEIGHT + 2.0;
-            let (x1, x2) = (scale.x(spell.from), scale.x(spell.to.unwrap_or(report_day).max(spell.from)));
-            let bar_width = (x2 - x1).max(1.2);
-            frame.push(
-                x1,
-                top + 1.4,
-                Ink::Band {
-                    width: bar_width,
-                    height: LANE_HEIGHT - 4.2,
-                    colour: if spell.to.is_none() { bar_colour } else { accent },
-                },
-                mark,
-            );
-            if spell.to.is_none() {
-                // An open end: the bar's outline goes on as a dashed line to the edge.
-                let middle = top + 1.4 + (LANE_HEIGHT - 4.2) / 2.0;
-                frame.push(
-                    x1 + bar_width,
-                    middle,
-                    Ink::Rule {
-                        dx: (width - x1 - bar_width).max(0.0),
-                        dy: 0.0,
-                        width: 0.8,
-                        colour: accent,
-                        dashed: true,
-                    },
-                    mark,
-                );
-            }
+            self.spell(&mut frame, spell, &scale, top + 1.4, mark);
             if named {
                 let style = Style { weight: Weight::Regular, size: self.layout.size.small, leading: 1.2 };
                 let label = self.setter.fit(&spell.label, style, gutter - 8.0);
@@ -132,6 +108,23 @@ impl Pencil<'_, '_> {
             }
         }
         frame
+    }
+
+    /// A bar to the last day; to the report day with its middle going on where the stay goes on; a mark with a short dash where nobody knows.
+    fn spell(&self, frame: &mut Frame, spell: &Spell, scale: &Scale, top: f32, mark: Mark) {
+        let (accent, light) = (self.layout.colour.accent, self.layout.colour.bar);
+        let height = LANE_HEIGHT - 4.2;
+        let (x1, x2) = scale.ends(spell);
+        let (width, colour, dash) = match spell.end {
+            End::On(_) => ((x2 - x1).max(1.2), accent, 0.0),
+            End::Present => ((x2 - x1).max(1.2), light, (scale.edge - x2).max(0.0)),
+            End::Unknown => (TICK_WIDTH, accent, DASH_LENGTH.min(scale.edge - x1 - TICK_WIDTH)),
+        };
+        frame.push(x1, top, Ink::Band { width, height, colour }, mark);
+        if dash > 0.0 {
+            let rule = Ink::Rule { dx: dash, dy: 0.0, width: 0.8, colour: accent, dashed: true };
+            frame.push(x1 + width, top + height / 2.0, rule, mark);
+        }
     }
 
     /// Room for the longest name, within reason.
@@ -167,35 +160,56 @@ impl Pencil<'_, '_> {
     }
 }
 
+/// The colour of a bar's figure: it stands on the bar, or above it.
+pub(crate) const fn figure_colour(colours: &Colours, is_inside: bool, is_low: bool) -> Colour {
+    match (is_inside, is_low) {
+        (true, true) => Colour(255, 255, 255),
+        (true, false) => colours.ink,
+        (false, _) => colours.accent,
+    }
+}
+
 /// Days to points.
 struct Scale {
     first: NaiveDate,
     last: NaiveDate,
+    report_day: NaiveDate,
     left: f32,
     right: f32,
+    /// Where the drawing ends.
+    edge: f32,
 }
 
 impl Scale {
     fn new(timeline: &Timeline, report_day: NaiveDate, left: f32, width: f32) -> Self {
         let first = timeline.spells.iter().map(|spell| spell.from).min().unwrap_or(report_day);
-        let ends = timeline.spells.iter().map(|spell| spell.to.unwrap_or(spell.from));
+        let ends = timeline.spells.iter().map(Spell::last_known);
         let last = ends.max().unwrap_or(report_day).max(report_day).max(first);
-        Self { first, last, left, right: width - 8.0 }
+        Self { first, last, report_day, left, right: width - 8.0, edge: width }
     }
 
     fn x(&self, day: NaiveDate) -> f32 {
         let span = (self.last - self.first).num_days().max(1) as f32;
         self.left + (self.right - self.left) * (day - self.first).num_days() as f32 / span
     }
+
+    /// Where a spell begins and ends.
+    fn ends(&self, spell: &Spell) -> (f32, f32) {
+        let from = self.x(spell.from);
+        match spell.end {
+            End::Unknown => (from, from + TICK_WIDTH + DASH_LENGTH),
+            End::On(_) | End::Present => (from, self.x(spell.to(self.report_day))),
+        }
+    }
 }
 
-/// Each enrollment gets the first lane that is free on its first day.
-fn share_lanes(timeline: &Timeline, report_day: NaiveDate) -> Vec<usize> {
-    let mut free_from: Vec<NaiveDate> = Vec::new();
+/// Each enrollment gets the first lane that is free where it begins.
+fn share_lanes(timeline: &Timeline, scale: &Scale) -> Vec<usize> {
+    let mut free_from: Vec<f32> = Vec::new();
     let mut lanes = Vec::with_capacity(timeline.spells.len());
     for spell in &timeline.spells {
-        let end = spell.to.unwrap_or(report_day);
-        let lane = free_from.iter().position(|free| *free < spell.from);
+        let (begin, end) = scale.ends(spell);
+        let lane = free_from.iter().position(|free| *free < begin);
         match lane {
             Some(lane) => {
                 free_from[lane] = end;

@@ -1,6 +1,6 @@
 //! From strings to pages: the sections of the layout, one after another.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::{
     chart::Pencil,
@@ -30,6 +30,7 @@ pub(crate) struct Composition {
 /// Sets a whole summary.
 pub(crate) fn compose(view: &View, layout: &Layout, setter: &mut Typesetter<'_>) -> Composition {
     let mut tags = Tags::new();
+    setter.begin_document();
     let mut composer = Composer { view, layout, setter, tags: &mut tags, flow: Flow::new(layout), part: Tags::ROOT };
     composer.opening();
     let mut sections = layout.sections.iter().zip(&view.sections).peekable();
@@ -88,24 +89,31 @@ impl Composer<'_, '_> {
         self.part = part;
         self.flow.place(frame);
         self.paragraph(part, &words.notice, (Weight::Regular, size.note, colour.muted));
-        if let Some(disclosed) = &self.view.disclosed {
+        for disclosed in &self.view.disclosed {
             self.flow.gap(2.0);
-            self.paragraph(part, disclosed, (Weight::Regular, size.note, colour.muted));
+            let node = self.paragraph(part, &disclosed.text, (Weight::Regular, size.note, colour.muted));
+            if let (true, Some(language)) = (disclosed.is_value, self.layout.value_language()) {
+                self.tags.set_language(node, language);
+            }
         }
     }
 
-    /// A paragraph over the whole width, which may go on on the next page.
-    fn paragraph(&mut self, parent: NodeId, text: &str, look: (Weight, f32, Colour)) {
-        let lines = self.setter.wrap(text, self.style(look.0, look.1), Base::Sentence, self.layout.page.measure());
-        let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Paragraph));
-        for line in lines {
+    /// A paragraph, which may go on on the next page; gives its element.
+    fn paragraph(&mut self, parent: NodeId, text: &str, look: (Weight, f32, Colour)) -> NodeId {
+        let width = self.layout.page.measure().min(self.layout.size.measure_max);
+        let lines = self.setter.wrap(text, self.style(look.0, look.1), Base::Sentence, width);
+        let node = self.tags.node(parent, Role::Paragraph);
+        let mark = Mark::Leaf(self.tags.leaf(node));
+        let frame = |line: Arc<Line>| {
             let mut frame = Frame::default();
             frame.height = frame.lines((0.0, 0.0), &[line], look.2, mark);
-            self.flow.place(frame);
-        }
+            frame
+        };
+        self.flow.paragraph(lines.into_iter().map(frame).collect());
+        node
     }
 
-    fn report_date_line(&mut self) -> Rc<Line> {
+    fn report_date_line(&mut self) -> Arc<Line> {
         let text = fill(&self.layout.words.report_date, &[("date", &self.view.report_date)]);
         let style = self.style(Weight::SemiBold, self.layout.size.note + 0.6);
         self.setter.line_of(&text, style, Base::Sentence)
@@ -127,7 +135,7 @@ impl Composer<'_, '_> {
 
     fn section(&mut self, section: &Section, strings: &SectionView) {
         if section.new_page {
-            self.flow.new_page();
+            self.flow.new_part();
         }
         if section.level == 2 {
             self.part = self.tags.node(Tags::ROOT, Role::Section);
@@ -245,7 +253,12 @@ impl Composer<'_, '_> {
         }
         let table = self.measured(parent, section, strings, width);
         let continued = self.continued(section);
-        self.flow.table(heading, &table, self.tags, &continued);
+        let mut note = Frame::default();
+        if let Some(text) = &strings.note {
+            let look = (Weight::Regular, self.layout.size.small, self.layout.colour.muted);
+            note.height = self.text_block(&mut note, parent, text, (3.0, width), look);
+        }
+        self.flow.table(heading, &table, self.tags, (&continued, note));
     }
 
     /// What stands above a table's repeated head.

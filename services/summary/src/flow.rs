@@ -16,6 +16,12 @@ const TOGETHER_ROWS_MAX: usize = 6;
 /// A head stays with at least this many rows, and at least this many rows go to a new page.
 const ROWS_MIN: usize = 2;
 
+/// A paragraph of at most this many lines stays on one page; of a longer one at least [`LINES_MIN`] stand on each.
+const LINES_TOGETHER_MAX: usize = 4;
+const LINES_MIN: usize = 2;
+/// A page filled less than this is not left for what would rather stand together: it is cut instead.
+const PAGE_SHARE_MIN: f32 = 0.15;
+
 /// The share of the running head that name and identifier may take.
 const RUNNING_SHARE: f32 = 0.7;
 
@@ -50,6 +56,15 @@ pub(crate) struct Flow<'a> {
     y: f32,
     /// Headings that wait for what they stand above.
     waiting: Frame,
+    /// What is to stand on one page if a page can hold it.
+    together: Option<Vec<Step>>,
+}
+
+/// Something to place, later.
+enum Step {
+    Gap(f32),
+    Wait(Frame),
+    Place(Frame),
 }
 
 impl<'a> Flow<'a> {
@@ -60,6 +75,7 @@ impl<'a> Flow<'a> {
             starts: Vec::new(),
             y: layout.page.top,
             waiting: Frame::default(),
+            together: None,
         }
     }
 
@@ -78,6 +94,46 @@ impl<'a> Flow<'a> {
         self.y <= top
     }
 
+    /// Whether so little stands on this page that nobody would turn it.
+    fn is_nearly_empty(&self) -> bool {
+        self.room() > self.capacity() * (1.0 - PAGE_SHARE_MIN)
+    }
+
+    /// Goes to a new page if less than half of this one is left.
+    pub(crate) fn new_part(&mut self) {
+        if self.room() < self.capacity() / 2.0 {
+            self.new_page();
+        }
+    }
+
+    /// What is placed from here to [`Self::end_together`] stands on one page, if a page can hold it.
+    pub(crate) fn begin_together(&mut self) {
+        self.together = Some(Vec::new());
+    }
+
+    /// See [`Self::begin_together`].
+    pub(crate) fn end_together(&mut self) {
+        let steps = self.together.take().unwrap_or_default();
+        let height: f32 = steps
+            .iter()
+            .map(|step| match step {
+                Step::Gap(gap) => *gap,
+                Step::Wait(frame) | Step::Place(frame) => frame.height,
+            })
+            .sum();
+        let height = height + self.waiting.height;
+        if height > self.room() && height <= self.capacity() {
+            self.new_page();
+        }
+        for step in steps {
+            match step {
+                Step::Gap(gap) => self.gap(gap),
+                Step::Wait(frame) => self.wait(frame),
+                Step::Place(frame) => self.place(frame),
+            }
+        }
+    }
+
     /// Goes to a new page, unless this one is still empty.
     pub(crate) fn new_page(&mut self) {
         if !self.is_at_top() {
@@ -88,14 +144,19 @@ impl<'a> Flow<'a> {
 
     /// Leaves some room, if anything stands above.
     pub(crate) fn gap(&mut self, gap: f32) {
-        if !self.is_at_top() {
+        if let Some(steps) = &mut self.together {
+            steps.push(Step::Gap(gap));
+        } else if !self.is_at_top() {
             self.y += gap;
         }
     }
 
     /// Keeps a heading for whatever comes next.
     pub(crate) fn wait(&mut self, frame: Frame) {
-        self.waiting.append(frame);
+        match &mut self.together {
+            Some(steps) => steps.push(Step::Wait(frame)),
+            None => self.waiting.append(frame),
+        }
     }
 
     fn with_waiting(&mut self, frame: Frame) -> Frame {
@@ -106,11 +167,32 @@ impl<'a> Flow<'a> {
 
     /// Places a frame that is not cut, on this page or the next.
     pub(crate) fn place(&mut self, frame: Frame) {
+        if let Some(steps) = &mut self.together {
+            steps.push(Step::Place(frame));
+            return;
+        }
         let frame = self.with_waiting(frame);
         if frame.height > self.room() {
             self.new_page();
         }
         self.put(frame);
+    }
+
+    /// Places the lines of a paragraph, or the rows of a list, so that none stands alone.
+    pub(crate) fn paragraph(&mut self, lines: Vec<Frame>) {
+        let count = lines.len();
+        let ends_block = |i: usize| match count {
+            0..=LINES_TOGETHER_MAX => i + 1 == count,
+            // The first lines are one block, and so are the last.
+            _ => i + 1 == count || (i + 1 >= LINES_MIN && i < count - LINES_MIN),
+        };
+        let mut block = Frame::default();
+        for (i, line) in lines.into_iter().enumerate() {
+            block.append(line);
+            if ends_block(i) {
+                self.place(std::mem::take(&mut block));
+            }
+        }
     }
 
     fn put(&mut self, frame: Frame) {
@@ -127,15 +209,22 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Places a table below its heading, repeating its head on each page it reaches.
-    pub(crate) fn table(&mut self, heading: Frame, table: &Table, tags: &mut Tags, continued: &Frame) {
+    /// Places a table below its heading, repeating its head on each page it reaches; what is said below it stays with its last rows.
+    pub(crate) fn table(
+        &mut self,
+        heading: Frame,
+        table: &Table,
+        tags: &mut Tags,
+        (continued, below): (&Frame, Frame),
+    ) {
         let heading = self.with_waiting(heading);
-        let whole = heading.height + table.height();
+        let whole = heading.height + table.height() + below.height;
         let few = table.rows.len() <= TOGETHER_ROWS_MAX;
         let first_rows: f32 = table.rows.iter().take(ROWS_MIN).map(|row| row.height).sum();
         let opening = heading.height + table.head.height + first_rows;
         let fits = whole <= self.room();
-        if !fits && ((few && whole <= self.capacity()) || opening > self.room()) {
+        let stays_whole = few && whole <= self.capacity() && !self.is_nearly_empty();
+        if !fits && (stays_whole || opening > self.room()) {
             self.new_page();
         }
         self.put(heading);
@@ -146,8 +235,9 @@ impl<'a> Flow<'a> {
         for (i, row) in table.rows.iter().enumerate() {
             let rest: f32 = table.rows[i..].iter().take(ROWS_MIN).map(|row| row.height).sum();
             let last_two = i + ROWS_MIN == table.rows.len() && i > 0;
-            let needed = if last_two { rest } else { row.height };
-            if needed > self.room() && row.height <= capacity {
+            let is_last = i + 1 == table.rows.len();
+            let needed = if last_two || is_last { rest + below.height } else { row.height };
+            if needed > self.room() && row.height <= capacity && !self.is_nearly_empty() {
                 self.new_page();
                 self.put(again.clone());
             }
@@ -157,6 +247,9 @@ impl<'a> Flow<'a> {
             } else {
                 self.cut_row(table, row, tags, &again);
             }
+        }
+        if !below.items.is_empty() {
+            self.place(below);
         }
     }
 
@@ -270,4 +363,51 @@ fn resolve(item: &mut Item, at: &HashMap<&str, usize>, layout: &Layout, setter: 
     let (x, y) = (item.x, item.y - ascent);
     item.ink = Ink::Text { line, colour: layout.colour.accent };
     Some(Item { x, y, ink: Ink::Jump { width, height, to: section, says }, mark: Mark::Leaf(jump) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{Extent, Language, shipped};
+
+    #[test]
+    fn no_line_of_a_paragraph_stands_alone() {
+        let layout = shipped(Language::English, Extent::Whole);
+        let line = || {
+            let mut frame = Frame { height: 10.0, ..Frame::default() };
+            frame.push(0.0, 0.0, Ink::Bounds { width: 1.0, height: 1.0 }, Mark::Header);
+            frame
+        };
+        for room in 0..8 {
+            for count in 1..9 {
+                let mut flow = Flow::new(layout);
+                flow.y = layout.page.floor() - 10.0 * room as f32 - 1.0;
+                flow.paragraph((0..count).map(|_| line()).collect());
+                let lines: Vec<usize> = flow.sheets.iter().map(|sheet| sheet.content.len()).collect();
+                assert_eq!(lines.iter().sum::<usize>(), count, "{room} lines of room: {lines:?}");
+                let parts: Vec<usize> = lines.into_iter().filter(|lines| *lines > 0).collect();
+                let is_whole = parts.len() == 1;
+                assert!(
+                    is_whole || (count > 4 && parts.iter().all(|lines| *lines >= 2)),
+                    "{room} lines of room: {parts:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_together_moves_to_the_next_page_whole() {
+        let layout = shipped(Language::English, Extent::Whole);
+        let mut flow = Flow::new(layout);
+        flow.y = layout.page.floor() - 25.0;
+        flow.begin_together();
+        for _ in 0..4 {
+            let mut frame = Frame { height: 10.0, ..Frame::default() };
+            frame.push(0.0, 0.0, Ink::Bounds { width: 1.0, height: 1.0 }, Mark::Header);
+            flow.place(frame);
+        }
+        flow.end_together();
+        let lines: Vec<usize> = flow.sheets.iter().map(|sheet| sheet.content.len()).collect();
+        assert_eq!(lines, [0, 4]);
+    }
 }

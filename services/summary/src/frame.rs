@@ -1,6 +1,6 @@
 //! Things to draw, before they have a page: positions are relative to the frame they are in, y runs downwards.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::{layout::Colour, tags::LeafId, text::Line};
 
@@ -21,7 +21,7 @@ pub(crate) enum Mark {
 #[derive(Clone, Debug)]
 pub(crate) enum Ink {
     /// Text; the item stands at the left end of its baseline.
-    Text { line: Rc<Line>, colour: Colour },
+    Text { line: Arc<Line>, colour: Colour },
     /// A filled rectangle.
     Band { width: f32, height: f32, colour: Colour },
     /// A straight line.
@@ -68,9 +68,9 @@ impl Frame {
     }
 
     /// Lines of text under each other, from the top edge `y` down; gives where they end.
-    pub(crate) fn lines(&mut self, (x, mut y): (f32, f32), lines: &[Rc<Line>], colour: Colour, mark: Mark) -> f32 {
+    pub(crate) fn lines(&mut self, (x, mut y): (f32, f32), lines: &[Arc<Line>], colour: Colour, mark: Mark) -> f32 {
         for line in lines {
-            self.push(x, y + line.ascent, Ink::Text { line: Rc::clone(line), colour }, mark);
+            self.push(x, y + line.ascent, Ink::Text { line: Arc::clone(line), colour }, mark);
             y += line.height;
         }
         y

@@ -10,33 +10,43 @@ use disclosure::DisclosedHistory;
 use domains::definition;
 
 use crate::model::{
-    AttendanceRow, Block, Cell, Client, Content, Current, DisciplineRow, Format, History, Provenance, Recent, Record,
-    SchoolRow, SpecialEducationRow, State, Summary, TestRow,
+    AttendanceRow, Block, Cell, Client, Content, Current, DisciplineRow, Format, History, OtherSubject, Provenance,
+    Recent, Record, SchoolRow, SpecialEducationRow, State, Summary, TestRow, TestsLeftOut,
 };
 
 /// The summary of a disclosed history. The report date is the caller's: the day of the run that last changed the content.
 pub fn from_disclosure(history: &DisclosedHistory, report_date: NaiveDate) -> Summary {
     let section = |domain| history.find_section(domain);
     let enrollment = section(Domain::Enrollment);
-    let schools = block(enrollment.map(schools_only).as_ref(), report_date, SCHOOL_FIELDS, school_row);
-    let attendance =
-        block(section(Domain::Attendance).map(years_only).as_ref(), report_date, ATTENDANCE_FIELDS, attendance_row);
-    let special_ed =
-        block(section(Domain::SpecialEducation), report_date, SPECIAL_EDUCATION_FIELDS, special_education_row);
-    let tests = tests(section(Domain::Assessment), report_date);
-    let discipline = discipline_block(section(Domain::Discipline), report_date);
+    let attendance = section(Domain::Attendance).map(years_only);
+    let discipline = section(Domain::Discipline).map(disciplined_only);
+    let (special_ed, assessment) = (section(Domain::SpecialEducation), section(Domain::Assessment));
+    let attendance_of = |section: Option<&Section>| block(section, report_date, ATTENDANCE_FIELDS, attendance_row);
+    let special_ed_of =
+        |section: Option<&Section>| block(section, report_date, SPECIAL_EDUCATION_FIELDS, special_education_row);
+    let discipline_of = |section: Option<&Section>| discipline_block(section, report_date);
+    let (recent_tests, recent_tests_left_out) = newest_tests(assessment, report_date);
+    let (tests, tests_left_out) = tests(assessment, report_date);
     Summary {
         format: Format,
         report_date,
         client: client(section(Domain::Student), report_date),
         summary: current(enrollment, section(Domain::Student), report_date),
         recent: Recent {
-            attendance: newest(&attendance, |row| row.year.value().cloned()),
-            special_ed: newest(&special_ed, |row| row.year.value().cloned()),
-            tests: newest(&tests, |row| row.year.value().cloned()),
-            discipline: newest(&discipline, |row| row.date.value().copied()),
+            attendance: newest(attendance.as_ref(), "school_year", attendance_of),
+            special_ed: newest(special_ed, "school_year", special_ed_of),
+            tests: recent_tests,
+            discipline: newest(discipline.as_ref(), "incident_date", discipline_of),
+            tests_left_out: recent_tests_left_out,
         },
-        history: History { schools, attendance, special_ed, tests, discipline },
+        history: History {
+            schools: block(enrollment.map(schools_only).as_ref(), report_date, SCHOOL_FIELDS, school_row),
+            attendance: attendance_of(attendance.as_ref()),
+            special_ed: special_ed_of(special_ed),
+            tests,
+            discipline: discipline_of(discipline.as_ref()),
+            tests_left_out,
+        },
         notice: Some(history.notice().to_owned()).filter(|text| !text.is_empty()),
         agreement: Some(history.agreement_title().to_owned()),
         recipient: Some(history.recipient().to_owned()),
@@ -89,6 +99,7 @@ const SCHOOL_FIELDS: Fields = &[
     ("entry_date", "entry_date"),
     ("exit_date", "exit_withdraw_date"),
     ("exit_reason", "exit_withdraw_type"),
+    ("exit_date_missing", "exit_basis"),
 ];
 const ATTENDANCE_FIELDS: Fields = &[
     ("school", "school_name"),
@@ -150,10 +161,21 @@ fn provenance_of(row: &Row, report_date: NaiveDate) -> Provenance {
     }
 }
 
-/// When the newest of the rows was reported, and by whom.
+/// When the newest of the rows was reported, and by whom all of them were.
 fn provenance(rows: &[Row], report_date: NaiveDate) -> Provenance {
     let newest = rows.iter().max_by_key(|row| (told_on(row, report_date).map(|told| told.on), row.source.batch));
-    newest.map_or_else(Provenance::default, |row| provenance_of(row, report_date))
+    let newest = newest.map_or_else(Provenance::default, |row| provenance_of(row, report_date));
+    Provenance { reported_by: reporters(rows), ..newest }
+}
+
+/// The district that the rows are from; how many where there are several.
+fn reporters(rows: &[Row]) -> Option<String> {
+    let names: BTreeSet<&str> = rows.iter().filter_map(|row| row.find_text("local_education_agency_name")).collect();
+    if names.len() > 1 {
+        Some(format!("{} districts", names.len()))
+    } else {
+        names.first().map(|name| (*name).to_owned())
+    }
 }
 
 fn block<T: Record>(
@@ -174,18 +196,26 @@ fn block<T: Record>(
     Block { content, provenance: provenance(&section.rows, report_date), not_permitted }
 }
 
-/// The rows of the newest value of a key; a block's state and provenance are the history's.
-fn newest<T: Clone, K: Ord>(block: &Block<T>, key: impl Fn(&T) -> Option<K>) -> Block<T> {
-    let content = match &block.content {
-        Content::Reported(rows) => {
-            let latest = rows.iter().filter_map(&key).max();
-            Content::Reported(rows.iter().filter(|row| latest.is_some() && key(row) == latest).cloned().collect())
-        }
-        Content::NotReported => Content::NotReported,
-        Content::NotPermitted => Content::NotPermitted,
-        Content::Suppressed => Content::Suppressed,
-    };
-    Block { content, provenance: block.provenance.clone(), not_permitted: block.not_permitted.clone() }
+/// What a row is ordered by: a day or a school year, as text that sorts.
+fn key(row: &Row, element: &str) -> Option<String> {
+    row.find_date(element).map(|day| day.to_string()).or_else(|| row.find_text(element).map(str::to_owned))
+}
+
+/// The block of the rows with the newest value of an element, with the age and source of these. Where the element is withheld, nobody may
+/// be told which they are.
+fn newest<T>(
+    section: Option<&Section>,
+    element: &'static str,
+    block: impl Fn(Option<&Section>) -> Block<T>,
+) -> Block<T> {
+    let Some(section) = section else { return block(None) };
+    if section.state == SectionState::Reported && section.withheld.contains(&element) {
+        return Block { content: Content::NotPermitted, ..Block::default() };
+    }
+    let latest = section.rows.iter().filter_map(|row| key(row, element)).max();
+    let mut kept = section.clone();
+    kept.rows.retain(|row| latest.is_some() && key(row, element) == latest);
+    block(Some(&kept))
 }
 
 fn school_row(row: &Row) -> SchoolRow {
@@ -197,7 +227,15 @@ fn school_row(row: &Row) -> SchoolRow {
         exit_reason: text(row, "exit_withdraw_type"),
         entry_inferred: inferred(row, "entry_basis"),
         exit_inferred: inferred(row, "exit_basis"),
+        exit_missing: exit_missing(row),
     }
+}
+
+/// By what words a stay without a last day is known to have ended.
+fn exit_missing(row: &Row) -> Cell<String> {
+    let basis = row.find_text("exit_basis").filter(|_| row.find("exit_withdraw_date").is_none());
+    // Where the agreement withholds the day, the basis says of it that it was reported.
+    basis.filter(|basis| *basis != "reported").map_or(Cell::Absent, |basis| Cell::Value(basis.to_owned()))
 }
 
 /// The rule by which a day was inferred.
@@ -221,14 +259,17 @@ fn years_only(section: &Section) -> Section {
     section
 }
 
-/// The disciplinary table: who suffered or saw one is not disciplined.
+/// Who suffered or saw an incident is not disciplined.
+fn disciplined_only(section: &Section) -> Section {
+    let mut section = section.clone();
+    section.rows.retain(domains::discipline::is_answered_for);
+    section
+}
+
+/// The disciplinary table: a second sanction is a line of its own.
 fn discipline_block(section: Option<&Section>, report_date: NaiveDate) -> Block<DisciplineRow> {
-    let mut section = section.cloned();
-    if let Some(section) = &mut section {
-        section.rows.retain(domains::discipline::is_answered_for);
-    }
-    let first = block(section.as_ref(), report_date, DISCIPLINE_FIELDS, discipline_row);
-    let (Some(section), Content::Reported(_)) = (&section, &first.content) else { return first };
+    let first = block(section, report_date, DISCIPLINE_FIELDS, discipline_row);
+    let (Some(section), Content::Reported(_)) = (section, &first.content) else { return first };
     // A field that is not permitted is blank, whichever sanction has it.
     let permitted = |field: &str| !first.not_permitted.contains(field);
     let second = |row: &Row| DisciplineRow {
@@ -304,13 +345,46 @@ impl Subject {
     }
 }
 
-/// One row a school year, test and school, the subjects beside each other; of several attempts the last one reported stands.
-fn tests(section: Option<&Section>, report_date: NaiveDate) -> Block<TestRow> {
-    let shell = block(section, report_date, TEST_FIELDS, |_| TestRow::default());
-    let (Some(section), Content::Reported(_)) = (section, &shell.content) else { return shell };
+fn subject_of(row: &Row) -> Option<Subject> {
+    row.find_text("academic_subject").and_then(Subject::of)
+}
+
+/// The tests of the newest school year that has a score for a column; what is left out of that year and of later ones is counted.
+fn newest_tests(section: Option<&Section>, report_date: NaiveDate) -> (Block<TestRow>, TestsLeftOut) {
+    let year = |row: &Row| key(row, "school_year");
+    let Some(section) = section else { return tests(None, report_date) };
+    let in_columns = section.rows.iter().filter(|row| subject_of(row).is_some()).filter_map(year).max();
+    let Some(latest) = in_columns.or_else(|| section.rows.iter().filter_map(year).max()) else {
+        let none = newest(Some(section), "school_year", |kept| tests(kept, report_date).0);
+        return (none, TestsLeftOut::default());
+    };
+    let mut kept = section.clone();
+    kept.rows.retain(|row| year(row).is_some_and(|year| year >= latest));
+    tests(Some(&kept), report_date)
+}
+
+/// One row a school year, test and school, the subjects beside each other; of several attempts the last one reported stands. What is in none
+/// of the columns, and what came before the last attempt, is counted.
+fn tests(section: Option<&Section>, report_date: NaiveDate) -> (Block<TestRow>, TestsLeftOut) {
+    let mut shell = block(section, report_date, TEST_FIELDS, |_| TestRow::default());
+    let (Some(section), Content::Reported(_)) = (section, &shell.content) else {
+        return (shell, TestsLeftOut::default());
+    };
+    if section.withheld.contains(&"academic_subject") {
+        // Nobody may be told which column a score belongs to.
+        return (Block { content: Content::NotPermitted, ..Block::default() }, TestsLeftOut::default());
+    }
+    for (_, columns) in SCORE_COLUMNS.into_iter().filter(|(element, _)| section.withheld.contains(element)) {
+        shell.not_permitted.extend(columns.map(str::to_owned));
+    }
     let mut rows: BTreeMap<(String, String, String), TestRow> = BTreeMap::new();
+    let mut others: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut earlier_attempts = 0;
     for row in &section.rows {
-        let Some(subject) = row.find_text("academic_subject").and_then(Subject::of) else { continue };
+        let Some(subject) = subject_of(row) else {
+            *others.entry(row.find_text("academic_subject").unwrap_or(UNNAMED_SUBJECT)).or_default() += 1;
+            continue;
+        };
         let part = |element: &str| row.find_text(element).unwrap_or_default().to_owned();
         let test =
             rows.entry((part("school_year"), part("assessment_family"), part("school_name"))).or_insert_with(|| {
@@ -322,17 +396,28 @@ fn tests(section: Option<&Section>, report_date: NaiveDate) -> Block<TestRow> {
                     ..TestRow::default()
                 }
             });
-        let (score, level) = (number(row, "scale_score"), text(row, "performance_level"));
-        match subject {
-            Subject::Writing => (test.writing, test.writing_level) = (score, level),
-            Subject::Reading => (test.reading, test.reading_level) = (score, level),
-            Subject::Math => (test.math, test.math_level) = (score, level),
-            Subject::Science => (test.science, test.science_level) = (score, level),
-        }
+        let (score, level) = match subject {
+            Subject::Writing => (&mut test.writing, &mut test.writing_level),
+            Subject::Reading => (&mut test.reading, &mut test.reading_level),
+            Subject::Math => (&mut test.math, &mut test.math_level),
+            Subject::Science => (&mut test.science, &mut test.science_level),
+        };
+        earlier_attempts += u32::from(!score.is_absent() || !level.is_absent());
+        (*score, *level) = (number(row, "scale_score"), text(row, "performance_level"));
     }
-    let content = if rows.is_empty() { Content::NotReported } else { Content::Reported(rows.into_values().collect()) };
-    Block { content, ..shell }
+    let other_subjects = others.into_iter().map(|(subject, count)| OtherSubject { subject: subject.to_owned(), count });
+    let left_out = TestsLeftOut { other_subjects: other_subjects.collect(), earlier_attempts };
+    (Block { content: Content::Reported(rows.into_values().collect()), ..shell }, left_out)
 }
+
+/// The columns that show what a score is.
+const SCORE_COLUMNS: [(&str, [&str; 4]); 2] = [
+    ("scale_score", ["writing", "reading", "math", "science"]),
+    ("performance_level", ["writing_level", "reading_level", "math_level", "science_level"]),
+];
+
+/// Stands for the subject of a score that comes without one.
+const UNNAMED_SUBJECT: &str = "no subject named";
 
 const fn state(section: &Section) -> State {
     match section.state {
@@ -362,7 +447,7 @@ fn client(section: Option<&Section>, report_date: NaiveDate) -> Client {
         state: state(section),
         as_reported_on: provenance.as_reported_on,
         received_on: provenance.received_on,
-        reported_by: None,
+        reported_by: provenance.reported_by,
         not_permitted,
         name: if name_withheld { Cell::Absent } else { full_name(row) },
         dob: date(row, "birth_date"),
@@ -471,8 +556,79 @@ mod tests {
     }
 
     fn discipline(rows: Vec<Row>) -> Block<DisciplineRow> {
-        let section = Section { domain: Domain::Discipline, state: SectionState::Reported, rows, withheld: Vec::new() };
-        discipline_block(Some(&section), day("2026-11-22"))
+        discipline_block(Some(&disciplined_only(&section(Domain::Discipline, rows))), day("2026-11-22"))
+    }
+
+    fn section(domain: Domain, rows: Vec<Row>) -> Section {
+        Section { domain, state: SectionState::Reported, rows, withheld: Vec::new() }
+    }
+
+    fn score(year: &str, subject: &str, score: i64) -> Row {
+        let values = [
+            ("school_year", year),
+            ("assessment_family", "LAS Links"),
+            ("academic_subject", subject),
+            ("school_name", "Tallis High"),
+        ];
+        let mut row = row(Domain::Assessment, &values);
+        row.values.insert("scale_score", Value::Integer(score));
+        row
+    }
+
+    #[test]
+    fn scores_without_a_column_are_counted_and_never_called_not_reported() {
+        let today = day("2026-11-22");
+        let rows = vec![
+            score("2023-24", "Mathematics", 480),
+            score("2023-24", "Mathematics", 500),
+            score("2024-25", "Speaking", 510),
+            score("2024-25", "Listening", 520),
+            score("2022-23", "Speaking", 530),
+        ];
+        let other = |subject: &str, count| OtherSubject { subject: subject.to_owned(), count };
+        let (block, left_out) = tests(Some(&section(Domain::Assessment, rows.clone())), today);
+        assert_eq!(block.rows().len(), 1);
+        assert_eq!(block.rows()[0].math, Cell::Value(Decimal(500 * Decimal::SCALE)));
+        let all =
+            TestsLeftOut { other_subjects: vec![other("Listening", 1), other("Speaking", 2)], earlier_attempts: 1 };
+        assert_eq!(left_out, all);
+        let (recent, left_out) = newest_tests(Some(&section(Domain::Assessment, rows.clone())), today);
+        assert_eq!(recent.rows().len(), 1);
+        assert_eq!(
+            left_out.other_subjects,
+            [other("Listening", 1), other("Speaking", 1)],
+            "of that year and later ones"
+        );
+        let withheld = Section { withheld: vec!["scale_score"], ..section(Domain::Assessment, rows.clone()) };
+        let (block, _) = tests(Some(&withheld), today);
+        assert!(block.not_permitted.contains("math") && !block.not_permitted.contains("math_level"));
+        let (only, left_out) = newest_tests(Some(&section(Domain::Assessment, rows[2..].to_vec())), today);
+        assert_eq!((only.state(), only.rows().len(), left_out.other_subjects.len()), (State::Reported, 0, 2));
+    }
+
+    #[test]
+    fn a_block_names_the_district_of_its_own_rows_and_counts_several() {
+        let of = |date: &str, district: &str, told: &str| {
+            let values = [
+                ("incident_date", date),
+                ("local_education_agency_name", district),
+                ("discipline_action", "Detention"),
+            ];
+            let mut row = row(Domain::Discipline, &values);
+            row.source.reported_on = Some(day(told));
+            row
+        };
+        let rows = vec![of("2024-11-05", "Fernwick", "2026-10-01"), of("2025-11-05", "Tallis", "2026-09-01")];
+        let both = section(Domain::Discipline, rows);
+        let of_history = discipline_block(Some(&both), day("2026-11-22"));
+        assert_eq!(of_history.provenance.reported_by.as_deref(), Some("2 districts"));
+        assert_eq!(of_history.provenance.as_reported_on, Some(day("2026-10-01")));
+        let recent = newest(Some(&both), "incident_date", |kept| discipline_block(kept, day("2026-11-22")));
+        assert_eq!(recent.provenance.reported_by.as_deref(), Some("Tallis"));
+        assert_eq!(recent.provenance.as_reported_on, Some(day("2026-09-01")));
+        let withheld = Section { withheld: vec!["incident_date"], ..both };
+        let recent = newest(Some(&withheld), "incident_date", |kept| discipline_block(kept, day("2026-11-22")));
+        assert_eq!(recent.state(), State::NotPermitted);
     }
 
     #[test]
@@ -493,10 +649,12 @@ mod tests {
         };
         let days = |days: i64| Some(Decimal(days * Decimal::SCALE));
         let (first, second) = ("Out-of-School Suspension".to_owned(), "Expulsion".to_owned());
-        let block = discipline(vec![row]);
+        let block = discipline(vec![row.clone()]);
         assert_eq!(told(&block), [(Some(first), days(10)), (Some(second), days(90))]);
         assert!(block.rows().iter().all(|row| row.date == Cell::Value(day("2024-11-05"))));
-        assert_eq!(newest(&block, |row| row.date.value().copied()).rows().len(), 2);
+        let section = section(Domain::Discipline, vec![row]);
+        let recent = newest(Some(&section), "incident_date", |kept| discipline_block(kept, day("2026-11-22")));
+        assert_eq!(recent.rows().len(), 2);
     }
 
     #[test]

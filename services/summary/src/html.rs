@@ -7,8 +7,8 @@
 use chrono::Datelike as _;
 
 use crate::{
-    layout::{Align, Column, Kind, Layout, Section, VALUE_LANGUAGE, fill},
-    view::{CellText, SectionView, Timeline, Trend, View, might_be_rtl},
+    layout::{Align, Column, Kind, Layout, Section, fill},
+    view::{CellText, End, SectionView, Spell, Timeline, Trend, View, might_be_rtl},
 };
 
 /// The style of the page, and of its blocks wherever they stand.
@@ -149,8 +149,9 @@ impl Page<'_> {
             self.element("p", " class=\"banner\"", banner);
         }
         self.element("p", " class=\"note\"", &words.notice);
-        if let Some(disclosed) = &self.view.disclosed {
-            self.element("p", " class=\"note\"", disclosed);
+        for disclosed in &self.view.disclosed {
+            let language = if disclosed.is_value { self.layout.value_language() } else { None };
+            self.element("p", &format!(" class=\"note\"{}", language_attribute(language)), &disclosed.text);
         }
     }
 
@@ -223,8 +224,8 @@ impl Page<'_> {
         if might_be_rtl(&cell.text) {
             self.attribute("dir", "auto");
         }
-        let foreign = cell.is_value && self.layout.words.language != VALUE_LANGUAGE;
-        if let Some(language) = language.or(foreign.then_some(VALUE_LANGUAGE)) {
+        let foreign = if cell.is_value { self.layout.value_language() } else { None };
+        if let Some(language) = language.or(foreign) {
             self.attribute("lang", language);
         }
         self.raw(">");
@@ -236,6 +237,9 @@ impl Page<'_> {
         self.table_opening(section, strings);
         self.rows(section, &strings.rows);
         self.table_end(section, strings.message.as_deref());
+        if let Some(note) = &strings.note {
+            self.element("p", " class=\"chart-note\"", note);
+        }
     }
 
     fn table_opening(&mut self, section: &Section, strings: &SectionView) {
@@ -259,6 +263,7 @@ impl Page<'_> {
     }
 
     fn rows(&mut self, section: &Section, rows: &[Vec<CellText>]) {
+        let points = decimals(section, rows);
         for (place, row) in rows.iter().enumerate() {
             let mark = self.mark(section, place);
             self.raw(if mark.is_some() { "<tr role=\"row\" class=\"new\">\n" } else { "<tr role=\"row\">\n" });
@@ -266,6 +271,7 @@ impl Page<'_> {
                 let mut classes = Vec::from(if column.align == Align::Right { &["number"][..] } else { &[] });
                 classes.extend(opens(&section.columns, i).then_some("opens"));
                 classes.extend((!cell.is_value).then_some("note"));
+                classes.extend(points[i].and_then(|most| short_of(most, cell)));
                 let class =
                     if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
                 if i == 0 {
@@ -368,13 +374,7 @@ impl Page<'_> {
     fn timeline(&mut self, timeline: &Timeline) {
         let report_day = self.view.report_day;
         let first = timeline.spells.iter().map(|spell| spell.from).min().unwrap_or(report_day);
-        let last = timeline
-            .spells
-            .iter()
-            .map(|spell| spell.to.unwrap_or(spell.from))
-            .max()
-            .unwrap_or(report_day)
-            .max(report_day);
+        let last = timeline.spells.iter().map(Spell::last_known).max().unwrap_or(report_day).max(report_day);
         let days = (last - first).num_days().max(1) as f64;
         let share = |day: chrono::NaiveDate| (day - first).num_days() as f64 * 100.0 / days;
         self.raw("<div class=\"timeline\" role=\"img\"");
@@ -385,15 +385,19 @@ impl Page<'_> {
             last.year()
         ));
         for spell in &timeline.spells {
-            let to = spell.to.unwrap_or(last).max(spell.from);
-            let class = if spell.to.is_none() { " class=\"open\"" } else { "" };
+            let (x, width) = (share(spell.from), share(spell.to(last)) - share(spell.from));
+            let bar = match spell.end {
+                End::On(_) => format!("<rect x=\"{x:.2}%\" width=\"{width:.2}%\" height=\"100%\"/>"),
+                End::Present => format!("<rect class=\"open\" x=\"{x:.2}%\" width=\"{width:.2}%\" height=\"100%\"/>"),
+                End::Unknown => {
+                    format!(
+                        "<rect x=\"{x:.2}%\" width=\"2\" height=\"100%\"/><rect class=\"unknown\" x=\"{x:.2}%\" y=\"50%\" width=\"18\" height=\"0\"/>"
+                    )
+                }
+            };
             self.raw("<span><span>");
             self.text(&spell.label);
-            self.raw(&format!(
-                "</span><span class=\"track\"><svg><rect{class} x=\"{:.2}%\" width=\"{:.2}%\" height=\"100%\"/></svg></span></span>",
-                share(spell.from),
-                share(to) - share(spell.from)
-            ));
+            self.out.extend(["</span><span class=\"track\"><svg>", &bar, "</svg></span></span>"]);
         }
         self.raw("</div>\n");
         let notes = timeline.notes(&self.layout.words);
@@ -414,13 +418,17 @@ impl Page<'_> {
                 self.raw("<ul>\n");
                 for label in withheld {
                     let direction = if might_be_rtl(label) { " dir=\"auto\"" } else { "" };
-                    self.element("li", direction, label);
+                    let language = language_attribute(self.layout.value_language());
+                    self.element("li", &format!("{direction}{language}"), label);
                 }
                 self.raw("</ul>\n");
             }
         }
         self.element("h3", "", &section.reading_title);
-        self.element("p", "", &words.reading_note);
+        self.element("p", "", &self.view.notes.join(" "));
+        if self.view.has_replaced {
+            self.element("p", "", &words.reading_replaced);
+        }
         match (&self.view.code, &self.view.banner) {
             (Some(code), _) => {
                 self.element("h3", "", &section.verify_title);
@@ -436,6 +444,27 @@ impl Page<'_> {
     }
 }
 
+/// The most decimals of each column of numbers.
+fn decimals(section: &Section, rows: &[Vec<CellText>]) -> Vec<Option<usize>> {
+    let most = |at: usize| rows.iter().filter_map(|row| row.get(at)?.decimals()).max();
+    let columns = section.columns.iter().enumerate();
+    columns.map(|(at, column)| if column.align == Align::Right { most(at) } else { None }).collect()
+}
+
+/// The class that puts a number's point under those of its column: how many digits it is short of, with a point or without one of its own.
+fn short_of(most: usize, cell: &CellText) -> Option<&'static str> {
+    const WITH_POINT: [&str; 4] = ["", "p1", "p2", "p3"];
+    const WHOLE: [&str; 5] = ["", "w1", "w2", "w3", "w4"];
+    let own = cell.decimals()?;
+    let name = if own == 0 { WHOLE.get(most) } else { WITH_POINT.get(most - own) };
+    name.copied().filter(|name| !name.is_empty())
+}
+
+/// The attribute that says the language of an element, where it is not that of the page.
+fn language_attribute(language: Option<&str>) -> String {
+    language.map_or_else(String::new, |language| format!(" lang=\"{language}\""))
+}
+
 /// Whether a column is the first of a group.
 fn opens(columns: &[Column], at: usize) -> bool {
     columns[at].group.is_some() && (at == 0 || columns[at - 1].group != columns[at].group)
@@ -449,6 +478,7 @@ fn label(column: &Column) -> String {
 #[cfg(test)]
 mod tests {
     use super::STYLE;
+    use crate::{chart::figure_colour, layout::Colour};
 
     /// WCAG 2.2, relative luminance and contrast ratio.
     fn contrast(a: &str, b: &str) -> f64 {
@@ -488,6 +518,29 @@ mod tests {
                 let ratio = contrast(&colour(ink), &colour(paper));
                 assert!(ratio >= least, "{ink} on {paper}: {ratio:.2}");
             }
+        }
+    }
+
+    #[test]
+    fn text_and_figures_on_paper_stand_out_too() {
+        let colours = &crate::layout::Layout::own().colour;
+        let hex = |colour: Colour| format!("#{:02x}{:02x}{:02x}", colour.0, colour.1, colour.2);
+        let paper = Colour(255, 255, 255);
+        let on_bar = |is_low| figure_colour(colours, true, is_low);
+        for (what, ink, ground, least) in [
+            ("text", colours.ink, paper, 7.0),
+            ("values in cards", colours.ink, colours.soft, 7.0),
+            ("notes", colours.muted, paper, 4.5),
+            ("labels in cards", colours.muted, colours.soft, 4.5),
+            ("headings", colours.accent, paper, 4.5),
+            ("column heads", colours.accent, colours.soft, 4.5),
+            ("the line of chronic absence", colours.warn, paper, 4.5),
+            ("figures on light bars", on_bar(false), colours.bar, 4.5),
+            ("figures on dark bars", on_bar(true), colours.accent, 4.5),
+            ("figures above bars", figure_colour(colours, false, false), paper, 4.5),
+        ] {
+            let ratio = contrast(&hex(ink), &hex(ground));
+            assert!(ratio >= least, "{what}: {ratio:.2}");
         }
     }
 }

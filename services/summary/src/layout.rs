@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::view::source_fields;
 
@@ -20,7 +20,7 @@ pub enum Language {
 }
 
 /// The language of the values: that of the reports.
-pub(crate) const VALUE_LANGUAGE: &str = "en-US";
+const VALUE_LANGUAGE: &str = "en-US";
 
 /// Which of a language's two layouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,7 @@ pub(crate) struct Size {
     pub gap: f32,
     pub chart_width: f32,
     pub gutter: f32,
+    pub measure_max: f32,
 }
 
 /// A colour, written as six hexadecimal digits.
@@ -143,7 +144,7 @@ pub(crate) struct Colours {
 }
 
 /// All wording but headings and column names. Places in braces are filled by [`fill`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Words {
     pub language: String,
@@ -197,10 +198,23 @@ pub(crate) struct Words {
     pub alt_cut: String,
     pub timeline_open: String,
     pub timeline_undated: String,
+    pub timeline_open_spell: String,
+    pub timeline_not_permitted: String,
+    pub timeline_suppressed: String,
     pub timeline_note: String,
+    pub timeline_unknown_note: String,
+    pub tests_other: String,
+    pub tests_other_only: String,
+    pub tests_earlier: String,
     pub withheld_none: String,
     pub withheld_some: String,
+    pub reading_dash: String,
+    pub reading_none: String,
+    pub reading_not_reported: String,
+    pub reading_not_permitted: String,
+    pub reading_suppressed: String,
     pub reading_note: String,
+    pub reading_replaced: String,
     pub verify_code: String,
     pub verify_note: String,
 }
@@ -232,6 +246,7 @@ pub(crate) struct Section {
     /// Whether the enrollment timeline opens it.
     #[serde(default)]
     pub timeline: bool,
+    /// Whether it begins a page, unless at least half of one is left.
     #[serde(default)]
     pub new_page: bool,
     /// Whether it is on the one-page print.
@@ -383,6 +398,26 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// The language of the values, where it is not that of the wording.
+    pub(crate) fn value_language(&self) -> Option<&'static str> {
+        (self.words.language != VALUE_LANGUAGE).then_some(VALUE_LANGUAGE)
+    }
+
+    /// All its wording.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let words = toml::Table::try_from(&self.words).unwrap_or_default();
+        let words = words.into_iter().filter_map(|(_, text)| text.as_str().map(str::to_owned));
+        let heads = |section: &Section| {
+            let columns = section.columns.iter();
+            columns.flat_map(|column| [Some(column.title.clone()), column.group.clone()]).flatten().collect::<Vec<_>>()
+        };
+        let titles = self.sections.iter().flat_map(|section| {
+            let own = [&section.title, &section.withheld_title, &section.reading_title, &section.verify_title];
+            own.into_iter().cloned().chain(heads(section)).collect::<Vec<_>>()
+        });
+        words.chain(titles).collect()
     }
 
     /// The section of this id.

@@ -38,7 +38,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Batch, Failure, RenderReport, render_path};
+pub use batch::{Batch, Failure, RenderReport, Written, render_path};
 pub use config::{Config, Signature, TimeStamp, Token, WhenUnavailable};
 pub use error::Error;
 pub use from_disclosure::{from_disclosure, latest_stay};

@@ -168,13 +168,15 @@ fn view(listing: &Listing, layout: &Layout) -> View {
         running: (isolate(&clean(&listing.running)), String::new()),
         footer: clean(&listing.footer),
         banner: None,
-        disclosed: listing.remark.as_ref().map(|text| clean(text)),
-        sections: vec![SectionView { provenance: None, rows, message }],
+        disclosed: listing.remark.iter().map(|text| CellText { text: clean(text), is_value: false }).collect(),
+        sections: vec![SectionView { rows, message, ..SectionView::default() }],
         trend: None,
         timeline: None,
         withheld: None,
         code: None,
         name_language: None,
+        notes: Vec::new(),
+        has_replaced: false,
     }
 }
 

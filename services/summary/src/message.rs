@@ -6,8 +6,8 @@ use prost::Message as _;
 use proto::{google::r#type::Date, summary::v1 as pb};
 
 use crate::model::{
-    AttendanceRow, Block, Cell, Client, Current, DisciplineRow, Provenance, SchoolRow, SpecialEducationRow, State,
-    Summary, TestRow,
+    AttendanceRow, Block, Cell, Client, Current, DisciplineRow, OtherSubject, Provenance, SchoolRow,
+    SpecialEducationRow, State, Summary, TestRow, TestsLeftOut,
 };
 
 /// The summary, encoded: the same summary always gives the same bytes.
@@ -28,6 +28,7 @@ pub fn to_message(summary: &Summary) -> pb::SchoolRecordsSummary {
             special_ed: Some(special_education(&recent.special_ed)),
             tests: Some(tests(&recent.tests)),
             discipline: Some(discipline(&recent.discipline)),
+            tests_left_out: left_out(&recent.tests_left_out),
         }),
         history: Some(pb::History {
             schools: Some(schools(&history.schools)),
@@ -35,6 +36,7 @@ pub fn to_message(summary: &Summary) -> pb::SchoolRecordsSummary {
             special_ed: Some(special_education(&history.special_ed)),
             tests: Some(tests(&history.tests)),
             discipline: Some(discipline(&history.discipline)),
+            tests_left_out: left_out(&history.tests_left_out),
         }),
         notice: words(&summary.notice),
         agreement: words(&summary.agreement),
@@ -42,6 +44,14 @@ pub fn to_message(summary: &Summary) -> pb::SchoolRecordsSummary {
         withheld_labels: summary.withheld.clone(),
         code: words(&summary.code),
     }
+}
+
+fn left_out(tests: &TestsLeftOut) -> Option<pb::TestsLeftOut> {
+    let other = |other: &OtherSubject| pb::OtherSubject { subject: other.subject.clone(), count: other.count };
+    (!tests.is_empty()).then(|| pb::TestsLeftOut {
+        other_subjects: tests.other_subjects.iter().map(other).collect(),
+        earlier_attempts: tests.earlier_attempts,
+    })
 }
 
 fn date(day: NaiveDate) -> Date {
@@ -129,6 +139,7 @@ fn schools(block: &Block<SchoolRow>) -> pb::SchoolBlock {
         exit_reason: text(&row.exit_reason),
         entry_date_inferred: text(&row.entry_inferred),
         exit_date_inferred: text(&row.exit_inferred),
+        exit_date_missing: text(&row.exit_missing),
     };
     pb::SchoolBlock { provenance: Some(of_block(block)), rows: block.rows().iter().map(row).collect() }
 }

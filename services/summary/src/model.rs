@@ -181,6 +181,9 @@ record!(
         /// The rule by which the last day was inferred; absent when it was reported.
         #[serde(skip_serializing_if = "Cell::is_absent")]
         exit_inferred = "exit_date_inferred": Text,
+        /// Why there is no last day although the stay is not known to go on; absent when it has one, or goes on.
+        #[serde(skip_serializing_if = "Cell::is_absent")]
+        exit_missing = "exit_date_missing": Text,
     ]
 );
 
@@ -280,6 +283,9 @@ pub struct Recent {
     pub tests: Block<TestRow>,
     /// Disciplinary action.
     pub discipline: Block<DisciplineRow>,
+    /// What the table of test scores leaves out.
+    #[serde(skip_serializing_if = "TestsLeftOut::is_empty")]
+    pub tests_left_out: TestsLeftOut,
 }
 
 /// All years.
@@ -296,6 +302,43 @@ pub struct History {
     pub tests: Block<TestRow>,
     /// Disciplinary actions.
     pub discipline: Block<DisciplineRow>,
+    /// What the table of test scores leaves out.
+    #[serde(skip_serializing_if = "TestsLeftOut::is_empty")]
+    pub tests_left_out: TestsLeftOut,
+}
+
+/// Test scores that were reported and are not in the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TestsLeftOut {
+    /// Scores in subjects that have no column.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_subjects: Vec<OtherSubject>,
+    /// Earlier attempts at tests whose last attempt is in the table.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub earlier_attempts: u32,
+}
+
+impl TestsLeftOut {
+    /// Whether nothing is left out.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Scores in a subject that has no column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherSubject {
+    /// The subject, as reported.
+    pub subject: String,
+    /// How many.
+    pub count: u32,
 }
 
 /// A Client School Records Summary. Its `Debug` shows no value.

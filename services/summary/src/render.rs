@@ -1,6 +1,10 @@
 //! Renderers: fonts parsed once, used for many documents by many threads.
 
-use std::{borrow::Cow, path::PathBuf, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
 use serde::Deserialize;
 
@@ -10,12 +14,12 @@ use crate::{
     compose::compose,
     fonts::FontSet,
     html::{self, Marks},
-    layout::{Extent, Kind, Language, Section, shipped},
+    layout::{Extent, Kind, Language, Layout, Section, shipped},
     message,
     model::Summary,
     paint::paint,
     sign::{Seal, sign},
-    text::Typesetter,
+    text::{Memory, Typesetter},
     view::{CellText, SectionView, View},
 };
 
@@ -93,27 +97,49 @@ pub struct RendererOptions {
     pub extra_fonts: Option<PathBuf>,
 }
 
-/// Makes documents. Shared by threads; each thread that makes many takes a [`Worker`].
+/// The most memories that wait for the next document: that many threads find one.
+const MEMORIES_MAX: usize = 8;
+/// A memory that holds more texts than this is given up.
+const MEMORY_TEXTS_MAX: usize = 12_000;
+
+/// Makes documents. Shared by threads; each thread that makes many from files takes a [`Worker`].
+///
+/// From one document to the next it remembers how words are set that are no client's: its own wording, and names of schools, districts and
+/// towns. What else a document says is forgotten with it.
 pub struct Renderer {
     fonts: FontSet,
+    memories: Mutex<Vec<Memory>>,
 }
 
 impl Renderer {
     /// Parses the fonts.
     pub fn new(options: &RendererOptions) -> Result<Self, Error> {
-        Ok(Self { fonts: FontSet::new(options.extra_fonts.as_deref())? })
+        Ok(Self { fonts: FontSet::new(options.extra_fonts.as_deref())?, memories: Mutex::default() })
     }
 
     /// Renders one document.
     pub fn render(&self, summary: &Summary, options: RenderOptions) -> Result<Vec<u8>, Error> {
-        self.worker().render(summary, options)
+        let memory = self.memories().pop().unwrap_or_default();
+        let mut worker = Worker { fonts: &self.fonts, setter: Typesetter::with_memory(&self.fonts, memory) };
+        let document = worker.render(summary, options);
+        let memory = worker.setter.into_memory();
+        let mut memories = self.memories();
+        if memories.len() < MEMORIES_MAX && memory.len() <= MEMORY_TEXTS_MAX {
+            memories.push(memory);
+        }
+        document
+    }
+
+    fn memories(&self) -> MutexGuard<'_, Vec<Memory>> {
+        // Whoever panics with it has not changed it.
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) const fn fonts(&self) -> &FontSet {
         &self.fonts
     }
 
-    /// One thread's part of a renderer: it remembers the words it has shaped.
+    /// One thread's part of a renderer, for a run over files: it remembers all the words it has shaped, as long as it lives.
     pub fn worker(&self) -> Worker<'_> {
         Worker { fonts: &self.fonts, setter: Typesetter::new(&self.fonts) }
     }
@@ -131,6 +157,7 @@ impl Worker<'_> {
         let extent = if options.form == Form::OnePage { Extent::Brief } else { Extent::Whole };
         let layout = shipped(options.language, extent);
         let view = View::new(summary, options.origin, layout)?;
+        self.setter.let_remember(organizations(&view, layout));
         match options.form {
             Form::Html => Ok(html::page(&view, layout).into_bytes()),
             Form::Json => record(summary, options.origin),
@@ -147,6 +174,20 @@ impl Worker<'_> {
             }
         }
     }
+}
+
+/// The columns that name organizations, or where they are.
+const ORGANIZATIONS: [&str; 3] = ["school", "district", "town"];
+
+fn organizations<'v>(view: &'v View, layout: &'v Layout) -> impl Iterator<Item = &'v str> {
+    let sections = layout.sections.iter().zip(&view.sections);
+    sections.flat_map(|(section, strings)| {
+        strings.rows.iter().flat_map(|row| {
+            let cells = section.columns.iter().zip(row);
+            let named = cells.filter(|(column, cell)| cell.is_value && ORGANIZATIONS.contains(&&*column.key));
+            named.map(|(_, cell)| &*cell.text)
+        })
+    })
 }
 
 /// The blocks of the web page as a part of another page, which brings [`WEB_STYLE`]. It has neither script nor style in it.
@@ -202,14 +243,14 @@ const CELL: &str = "\u{1f}";
 
 fn said(section: &Section, strings: &SectionView) -> Vec<String> {
     if let Some(message) = &strings.message {
-        return vec![message.clone()];
+        return std::iter::once(message).chain(&strings.note).cloned().collect();
     }
     let texts = |row: &Vec<CellText>| row.iter().map(|cell| cell.text.clone()).collect::<Vec<_>>();
     match (section.kind, strings.rows.first()) {
         (Kind::Card, Some(row)) => {
             section.columns.iter().zip(texts(row)).map(|(column, text)| [&column.key, CELL, &text].concat()).collect()
         }
-        _ => strings.rows.iter().map(|row| texts(row).join(CELL)).collect(),
+        _ => strings.rows.iter().map(|row| texts(row).join(CELL)).chain(strings.note.clone()).collect(),
     }
 }
 
@@ -251,4 +292,31 @@ pub fn render(summary: &Summary, options: RenderOptions) -> Result<Vec<u8>, Erro
     }
     let renderer = Renderer::new(&RendererOptions::default())?;
     RENDERER.get_or_init(|| renderer).render(summary, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::from_json;
+
+    #[test]
+    fn what_is_kept_for_the_next_document_is_no_clients() {
+        let summary = from_json(include_bytes!("../fixtures/full.json")).expect("a summary");
+        let renderer = Renderer::new(&RendererOptions::default()).expect("fonts");
+        let options = RenderOptions { origin: Origin::Exchange, ..RenderOptions::default() };
+        let first = renderer.render(&summary, options).expect("a PDF");
+        let again = renderer.render(&summary, options).expect("a PDF");
+        assert!(first == again, "what is remembered makes no difference");
+        let memories = renderer.memories();
+        assert_eq!(memories.len(), 1, "one thread needs one");
+        let kept: Vec<&str> = memories[0].texts().collect();
+        assert!(kept.contains(&"Harrowgate High School") && kept.contains(&"Attendance History"));
+        let code = summary.code.as_deref().expect("a code");
+        for private in
+            ["Samplewright", "Juniper", "9900000017", "4/9/2008", "2008", "Dyslexia", "80.1", "Probation", code]
+        {
+            let found = kept.iter().find(|text| text.contains(private));
+            assert!(found.is_none(), "{private}: {found:?}");
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! The table engine: column widths, wrapped cells, heads of one or two rows, and rows that can be cut between lines.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::{
     fonts::Weight,
     frame::{Frame, Mark},
-    layout::{Align, Colour, Column, Layout, VALUE_LANGUAGE},
+    layout::{Align, Colour, Column, Layout},
     tags::{NodeId, Role, Tags},
     text::{Base, Line, Style, Typesetter},
     view::CellText,
@@ -34,11 +34,13 @@ pub(crate) struct Row {
 
 struct Cell {
     node: NodeId,
-    lines: Vec<Rc<Line>>,
+    lines: Vec<Arc<Line>>,
     colour: Colour,
     x: f32,
     width: f32,
     align: Align,
+    /// Room to its right, so that points stand under each other.
+    indent: f32,
 }
 
 /// Where a column stands.
@@ -48,6 +50,8 @@ struct Place {
     width: f32,
     /// Whether a group of columns starts here.
     opens_group: bool,
+    /// Room for the widest fraction of its numbers, point and all.
+    fraction: f32,
 }
 
 /// What a table is made of.
@@ -92,14 +96,16 @@ impl Maker<'_, '_> {
 
     fn places(&mut self, spec: &Spec<'_>) -> Vec<Place> {
         let (body, head, pad) = (self.body(), self.head_style(), self.layout.size.pad_x);
-        let mut minima = Vec::with_capacity(spec.columns.len());
+        let (mut minima, mut fractions) = (Vec::with_capacity(spec.columns.len()), Vec::new());
         for (i, column) in spec.columns.iter().enumerate() {
             let mut minimum = self.setter.widest_word(&column.title, head);
             for cell in spec.rows.iter().filter_map(|row| row.get(i)) {
                 minimum = minimum.max(self.setter.widest_word(&cell.text, body));
             }
             // Half a point of air against rounding.
-            minima.push((minimum + 2.0 * pad + 0.5).min(spec.width * MINIMUM_SHARE_MAX));
+            let fraction = if column.align == Align::Right { self.fraction(spec, i) } else { 0.0 };
+            fractions.push(fraction);
+            minima.push((minimum + fraction + 2.0 * pad + 0.5).min(spec.width * MINIMUM_SHARE_MAX));
         }
         let shares: Vec<f32> = spec.columns.iter().map(|column| column.width).collect();
         let mut x = 0.0;
@@ -108,17 +114,29 @@ impl Maker<'_, '_> {
         for (i, width) in widths.into_iter().enumerate() {
             let opens_group =
                 spec.columns[i].group.is_some() && (i == 0 || spec.columns[i].group != spec.columns[i - 1].group);
-            places.push(Place { x, width, opens_group });
+            places.push(Place { x, width, opens_group, fraction: fractions[i] });
             x += width;
         }
         places
+    }
+
+    /// The widest of the fractions of a column, where they differ in length.
+    fn fraction(&mut self, spec: &Spec<'_>, column: usize) -> f32 {
+        let body = self.body();
+        let fractions = spec.rows.iter().filter_map(|row| row.get(column)?.fraction());
+        let (mut least, mut most) = (f32::INFINITY, 0.0_f32);
+        for fraction in fractions {
+            let width = self.setter.line_of(fraction, body, Base::Auto).width;
+            (least, most) = (least.min(width), most.max(width));
+        }
+        if least < most { most } else { 0.0 }
     }
 
     fn head(&mut self, table: NodeId, spec: &Spec<'_>, places: &[Place]) -> Frame {
         let (style, colour) = (self.head_style(), self.layout.colour.accent);
         let (pad_x, pad_y) = (self.layout.size.pad_x, self.layout.size.pad_y + 0.4);
         let node = self.tags.node(table, Role::TableHead);
-        let titles: Vec<Vec<Rc<Line>>> = spec
+        let titles: Vec<Vec<Arc<Line>>> = spec
             .columns
             .iter()
             .zip(places)
@@ -154,6 +172,7 @@ impl Maker<'_, '_> {
                 x: places[range.start].x,
                 width: range.clone().map(|i| places[i].width).sum(),
                 opens_group: true,
+                fraction: 0.0,
             };
             let leaf = self.tags.leaf_in(first, Role::ColumnHead { columns: range.len() as u32, rows: 1 });
             let line = self.setter.line_of(name, style, Base::Sentence);
@@ -188,11 +207,17 @@ impl Maker<'_, '_> {
         for (i, text) in texts.iter().enumerate() {
             let role = if i == 0 { Role::RowHead } else { Role::Cell { columns: 1 } };
             let node = self.tags.node(node, role);
-            if text.is_value && self.layout.words.language != VALUE_LANGUAGE {
-                self.tags.set_language(node, VALUE_LANGUAGE);
+            if let (true, Some(language)) = (text.is_value, self.layout.value_language()) {
+                self.tags.set_language(node, language);
             }
             let lines = self.setter.wrap(&text.text, style, Base::Auto, places[i].width - 2.0 * pad_x);
             let colour = if text.is_value { self.layout.colour.ink } else { self.layout.colour.muted };
+            let indent = match text.fraction() {
+                Some(fraction) if places[i].fraction > 0.0 => {
+                    (places[i].fraction - self.setter.line_of(fraction, style, Base::Auto).width).max(0.0)
+                }
+                _ => 0.0,
+            };
             cells.push(Cell {
                 node,
                 lines,
@@ -200,6 +225,7 @@ impl Maker<'_, '_> {
                 x: places[i].x,
                 width: places[i].width,
                 align: spec.columns[i].align,
+                indent,
             });
         }
         self.finish(cells)
@@ -210,8 +236,15 @@ impl Maker<'_, '_> {
         let node = self.tags.node(body, Role::Row);
         let node = self.tags.node(node, Role::Cell { columns: spec.columns.len() as u32 });
         let lines = self.setter.wrap(message, style, Base::Sentence, spec.width - 2.0 * self.layout.size.pad_x);
-        let cell =
-            Cell { node, lines, colour: self.layout.colour.muted, x: 0.0, width: spec.width, align: Align::Left };
+        let cell = Cell {
+            node,
+            lines,
+            colour: self.layout.colour.muted,
+            x: 0.0,
+            width: spec.width,
+            align: Align::Left,
+            indent: 0.0,
+        };
         self.finish(vec![cell])
     }
 
@@ -219,7 +252,7 @@ impl Maker<'_, '_> {
     fn finish(&self, mut cells: Vec<Cell>) -> Row {
         let ascent = cells.iter().filter_map(|cell| cell.lines.first()).map(|line| line.ascent).fold(0.0, f32::max);
         for line in cells.iter_mut().filter_map(|cell| cell.lines.first_mut()) {
-            let line = Rc::make_mut(line);
+            let line = Arc::make_mut(line);
             line.height += ascent - line.ascent;
             line.ascent = ascent;
         }
@@ -242,7 +275,7 @@ impl Table {
                 continue;
             }
             let mark = Mark::Leaf(tags.leaf(cell.node));
-            let place = Place { x: cell.x, width: cell.width, opens_group: false };
+            let place = Place { x: cell.x, width: cell.width - cell.indent, opens_group: false, fraction: 0.0 };
             put(&mut frame, part, &place, (cell.align, pad_x), pad_y, (cell.colour, mark));
             bottom = bottom.max(height(part));
         }
@@ -261,7 +294,7 @@ impl Table {
     }
 }
 
-fn height(lines: &[Rc<Line>]) -> f32 {
+fn height(lines: &[Arc<Line>]) -> f32 {
     lines.iter().map(|line| line.height).sum()
 }
 
@@ -279,7 +312,7 @@ fn group_rules(frame: &mut Frame, places: &[Place], height: f32, colour: Colour)
 /// Puts lines into a column, each aligned by its own width.
 fn put(
     frame: &mut Frame,
-    lines: &[Rc<Line>],
+    lines: &[Arc<Line>],
     place: &Place,
     (align, pad): (Align, f32),
     top: f32,
@@ -351,5 +384,25 @@ mod tests {
         check(&[1.0, 1.0, 2.0], &[30.0, 0.0, 60.0], &[30.0, 10.0, 60.0]);
         check(&[1.0, 1.0], &[90.0, 90.0], &[50.0, 50.0]);
         check(&[6.0, 3.0, 1.0], &[40.0, 90.0, 9.0], &[60.0, 30.0, 10.0]);
+    }
+
+    #[test]
+    fn points_stand_under_each_other() {
+        let fonts = crate::fonts::FontSet::new(None).expect("fonts");
+        let (mut setter, mut tags) = (Typesetter::new(&fonts), Tags::new());
+        let layout = crate::layout::shipped(crate::layout::Language::English, crate::layout::Extent::Whole);
+        let column = Column { align: Align::Right, width: 1.0, ..layout.sections[2].columns[0].clone() };
+        let rows = ["4.25", "4", "13.5"].map(|text| vec![CellText { text: text.to_owned(), is_value: true }]);
+        let spec = Spec { columns: &[column], rows: &rows, message: None, summary: String::new(), width: 90.0 };
+        let table = Maker { layout, setter: &mut setter, tags: &mut tags }.table(Tags::ROOT, &spec);
+        let points = table.rows.iter().zip(["4", "4", "13"]).map(|(row, whole)| {
+            let frame = table.row_frame(&mut tags, row, 0..row.lines);
+            let text =
+                frame.items.iter().find(|item| matches!(item.ink, crate::frame::Ink::Text { .. })).expect("text");
+            let style = Style { weight: Weight::Regular, size: layout.size.body, leading: layout.size.leading };
+            text.x + setter.line_of(whole, style, Base::Auto).width
+        });
+        let points: Vec<f32> = points.collect();
+        assert!(points.iter().all(|at| (at - points[0]).abs() < 0.3), "{points:?}");
     }
 }

@@ -203,7 +203,8 @@ impl Tags {
             Role::Figure { alt } => format!("Figure [{alt}]"),
             other => format!("{other:?}"),
         };
-        out.extend(["  ".repeat(depth), name]);
+        let language = node.language.as_ref().map_or_else(String::new, |language| format!(" in {language}"));
+        out.extend(["  ".repeat(depth), name, language]);
         for child in &node.children {
             if let Child::Leaf(leaf) = child {
                 out.extend([" «", &texts[leaf.0], "»"]);

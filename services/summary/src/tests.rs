@@ -16,6 +16,13 @@ use crate::{
     view::View,
 };
 
+#[path = "../tests/forms/piece.rs"]
+#[expect(dead_code, reason = "documents are read back elsewhere")]
+mod piece;
+#[path = "../tests/forms/records.rs"]
+#[expect(dead_code, reason = "documents are read back elsewhere")]
+mod records;
+
 const FILE: RenderOptions = RenderOptions { origin: Origin::File, form: Form::Pdf, language: Language::English };
 const EXCHANGE: RenderOptions = RenderOptions { origin: Origin::Exchange, ..FILE };
 
@@ -125,6 +132,104 @@ fn a_name_too_long_for_the_running_head_leaves_the_identifier_whole() {
     assert!(pages[1].contains('…') && pages[1].contains("SASID 9900000017"));
 }
 
+fn stays(rows: &[(Option<&str>, Option<&str>, Option<&str>)]) -> Summary {
+    let mut summary = fixture("sparse.json");
+    let day = |text: &str| Cell::Value(text.parse().expect("a day"));
+    let row = |(entry, exit, missing): &(Option<&str>, Option<&str>, Option<&str>)| crate::model::SchoolRow {
+        school: Cell::Value("Tallis High".to_owned()),
+        entry_date: entry.map_or(Cell::Absent, day),
+        exit_date: exit.map_or(Cell::Absent, day),
+        exit_missing: missing.map_or(Cell::Absent, |text| Cell::Value(text.to_owned())),
+        ..Default::default()
+    };
+    summary.history.schools = Block::from(rows.iter().map(row).collect::<Vec<_>>());
+    summary
+}
+
+#[test]
+fn a_stay_is_said_to_go_on_only_if_no_other_can_be_the_present_one() {
+    let check = |rows: &[(Option<&str>, Option<&str>, Option<&str>)], present: bool, unknown: usize| {
+        let summary = stays(rows);
+        let (tree, _) = text_of(&summary, FILE);
+        let alt = tree.lines().find(|line| line.contains("Timeline of enrollments")).expect("a timeline");
+        assert_eq!(alt.contains("to present, no exit date reported"), present, "{alt}");
+        assert_eq!(alt.matches("exit date not reported").count(), unknown, "{alt}");
+        assert_eq!(tree.contains("An open right end"), present);
+        assert_eq!(tree.contains("A first day with a short dash"), unknown > 0);
+        let page = renderer().render(&summary, RenderOptions { form: Form::Html, ..FILE }).expect("a page");
+        let page = String::from_utf8(page).expect("text");
+        assert_eq!(page.matches("<rect class=\"open\"").count(), usize::from(present));
+        assert_eq!(page.matches("<rect class=\"unknown\"").count(), unknown);
+    };
+    let open = (Some("2015-08-26"), None, None);
+    let ended = (Some("2015-08-26"), None, Some("exit date not reported"));
+    let whole = (Some("2013-08-26"), Some("2015-06-12"), None);
+    check(&[whole, open], true, 0);
+    check(&[whole, ended], false, 1);
+    check(&[open, (Some("2020-09-01"), None, None)], false, 2);
+    check(&[ended, (Some("2020-09-01"), None, None)], true, 1);
+    check(&[open, (None, None, None)], false, 1);
+    check(&[open, (Some("2020-09-01"), Some("2022-06-10"), None)], false, 1);
+    let mut withheld = stays(&[open]);
+    withheld.history.schools.not_permitted.insert("exit_date".to_owned());
+    let (tree, _) = text_of(&withheld, FILE);
+    assert!(tree.contains("from 8/26/2015, exit date not permitted") && !tree.contains("present"), "{tree}");
+}
+
+#[test]
+fn scores_that_the_table_leaves_out_are_counted_below_it() {
+    let mut summary = fixture("sparse.json");
+    summary.history.tests = Block::from(Vec::new());
+    let other = |subject: &str| crate::model::OtherSubject { subject: subject.to_owned(), count: 3 };
+    summary.history.tests_left_out.other_subjects = vec![other("Speaking"), other("Listening")];
+    summary.history.tests_left_out.earlier_attempts = 2;
+    let (tree, pages) = text_of(&summary, FILE);
+    let note = "Scores in subjects that this report has no column for: 6 (Speaking 3, Listening 3). \
+                Earlier attempts at the same test, left out because the last one is shown: 2.";
+    assert!(tree.contains(note), "{tree}");
+    let only = "«Only scores in subjects that this report has no column for»";
+    assert!(tree.contains(only), "{tree}");
+    let page = pages.iter().find(|page| page.contains("Test Score History\n")).expect("a page");
+    assert!(page.contains("Speaking 3"), "it stands with its table: {page}");
+}
+
+#[test]
+fn what_is_not_in_the_documents_language_says_so() {
+    let summary = fixture("full.json");
+    assert!(!summary.withheld.is_empty() && summary.notice.is_some());
+    for language in [Language::Spanish, Language::Portuguese] {
+        let (tree, _) = text_of(&summary, RenderOptions { language, ..EXCHANGE });
+        assert!(tree.contains("Paragraph in en-US «The recipient may use this record"), "{tree}");
+        assert_eq!(tree.matches("Item in en-US").count(), summary.withheld.len());
+        let page =
+            renderer().render(&summary, RenderOptions { language, form: Form::Html, ..EXCHANGE }).expect("a page");
+        let page = String::from_utf8(page).expect("text");
+        assert!(page.contains("<p class=\"note\" lang=\"en-US\">The recipient may use this record"));
+        assert_eq!(page.matches("<li lang=\"en-US\">").count(), summary.withheld.len());
+    }
+    let (tree, _) = text_of(&summary, EXCHANGE);
+    assert!(!tree.contains("in en-US"), "the English document is in one language");
+}
+
+#[test]
+fn the_note_explains_what_occurs_and_nothing_else() {
+    let check = |summary: &Summary, says: &[&str], is_silent_of: &[&str]| {
+        let (tree, _) = text_of(summary, FILE);
+        let note = tree.lines().find(|line| line.contains("Percentages are rounded")).expect("the note");
+        assert!(says.iter().all(|text| note.contains(text)), "{note}");
+        assert!(!is_silent_of.iter().any(|text| note.contains(text)), "{note}");
+        tree.contains("The mark \u{fffd} stands for a character")
+    };
+    let (dash, not_reported, suppressed) = ("A dash", "“Not reported”", "“Suppressed”");
+    assert!(!check(&fixture("full.json"), &[dash, suppressed], &["“None recorded”", not_reported, "“Not permitted”"]));
+    let mut summary = fixture("sparse.json");
+    assert!(!check(&summary, &[dash, "“None recorded”", not_reported, "“Not permitted”", suppressed], &[]));
+    summary.client.name = Cell::Value("Sam\u{1}ple".to_owned());
+    assert!(check(&summary, &[], &[]), "a control character was replaced");
+    summary.client.name = Cell::Value("Sample \u{e000}".to_owned());
+    assert!(check(&summary, &[], &[]), "a character without a glyph was replaced");
+}
+
 fn with_discipline(rows: usize) -> Summary {
     let mut summary = fixture("sparse.json");
     let row = |i| DisciplineRow { kind: Cell::Value(format!("marker{i:03}")), ..DisciplineRow::default() };
@@ -160,6 +265,35 @@ fn the_report_date_is_never_a_page_of_its_own() {
         let (_, pages) = text_of(&summary, FILE);
         let lines: Vec<usize> = pages.iter().map(|page| page.lines().count()).collect();
         assert!(lines.iter().all(|lines| *lines > 8), "{words} words: {lines:?}");
+    }
+}
+
+/// How much of each page's height is filled.
+fn fills(summary: &Summary, options: RenderOptions) -> Vec<f32> {
+    let fonts = crate::fonts::FontSet::new(None).expect("the embedded fonts are read");
+    let layout = shipped(options.language, Extent::Whole);
+    let view = View::new(summary, options.origin, layout).expect("a view");
+    let Composition { pages, .. } = compose(&view, layout, &mut Typesetter::new(&fonts));
+    let fill = |(at, sheet): (usize, &crate::flow::Sheet)| {
+        let top = if at == 0 { layout.page.top } else { layout.page.top_next };
+        let body = sheet.content.iter().filter(|item| matches!(item.mark, Mark::Leaf(_)));
+        let bottom = body.map(|item| item.y).fold(top, f32::max);
+        (bottom - top) / (layout.page.floor() - top)
+    };
+    pages.sheets.iter().enumerate().map(fill).collect()
+}
+
+#[test]
+fn no_page_is_left_nearly_empty() {
+    let generated = records::all()
+        .into_iter()
+        .map(|(name, json)| (name, from_json(json.to_string().as_bytes()).expect("a summary")));
+    let fixtures = ["full.json", "sparse.json"].map(|name| (name.to_owned(), fixture(name)));
+    for (name, summary) in generated.chain(fixtures) {
+        for language in [Language::English, Language::Spanish, Language::Portuguese] {
+            let fills = fills(&summary, RenderOptions { language, ..FILE });
+            assert!(fills.iter().all(|fill| *fill >= 0.15), "{name}, {language:?}: {fills:.2?}");
+        }
     }
 }
 
@@ -246,7 +380,12 @@ fn a_folder_is_rendered_whatever_one_file_holds() {
         told.fetch_max(done, std::sync::atomic::Ordering::Relaxed);
     })
     .expect("a report");
-    assert_eq!(report.written, ["a.pdf", "b.pdf", "d.pdf"].map(|name| output.join(name)));
+    let written = ["a", "b", "d"].map(|name| {
+        let document = output.join(name).with_extension("pdf");
+        let bytes = fs::metadata(&document).expect("a document").len();
+        crate::Written { input: input.join(name).with_extension("json"), document, bytes }
+    });
+    assert_eq!(report.written, written);
     assert_eq!(report.failures.len(), 1);
     assert_eq!(report.failures[0].input, input.join("c.json"));
     assert!(report.failures[0].error.to_string().starts_with("client (line 1"), "{}", report.failures[0].error);

@@ -4,7 +4,7 @@
 //! with the first face that has its characters, remembered, and put on lines by width. A word that is wider than the line is
 //! broken between grapheme clusters. Nothing here can fail: what no face can draw becomes U+FFFD with its text kept beside it.
 
-use std::{borrow::Cow, collections::HashMap, ops::Range, rc::Rc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use krilla::text::{GlyphId, KrillaGlyph};
 use rustybuzz::{BufferFlags, Direction, UnicodeBuffer};
@@ -16,16 +16,17 @@ use crate::{
     fonts::{FaceIndex, FontSet, Weight, is_ignorable},
     view::clean,
 };
+use memory::{Common, Fitted, remember};
 
 mod line;
+mod memory;
 
 pub(crate) use line::{Line, Run};
+pub(crate) use memory::Memory;
 
 /// Height above and depth below the baseline that main faces are given, in ems.
 const MAIN_ASCENT: f32 = 0.79;
 const MAIN_DESCENT: f32 = 0.21;
-/// Words remembered before the memory is emptied: a bound on memory, with no effect on the result.
-const WORDS_MAX: usize = 20_000;
 
 /// No line that is cut to fit shows more grapheme clusters than this.
 const FIT_CLUSTERS_MAX: usize = 200;
@@ -72,18 +73,11 @@ struct Word {
 /// A word at its place in a text.
 #[derive(Clone)]
 struct Atom {
-    word: Rc<Word>,
+    word: Arc<Word>,
     range: Range<usize>,
     level: Level,
     /// Whether a line may break after it.
     breaks: bool,
-}
-
-/// A text as it stands on one line, for whoever has the room.
-struct Fitted {
-    line: Rc<Line>,
-    /// The room, in ems.
-    needs: f32,
 }
 
 /// What a line depends on beside its text: weight, size, leading and base.
@@ -92,35 +86,82 @@ type Look = (Weight, u32, u32, Base);
 /// Shapes words and remembers them, and the lines of texts that fitted on one. One for each thread.
 pub(crate) struct Typesetter<'f> {
     fonts: &'f FontSet,
-    /// By weight and direction.
-    words: [HashMap<Box<str>, Rc<Word>>; 4],
-    lines: HashMap<Look, HashMap<Box<str>, Fitted>>,
-    /// The widest word of a text, in ems, by weight.
-    widest: HashMap<Weight, HashMap<Box<str>, f32>>,
+    /// What goes with it.
+    own: Memory,
+    /// What outlives it, and which texts may stand there.
+    common: Option<(Memory, Common)>,
+    /// Whether a line of this document has a mark in place of a character.
+    has_replaced: bool,
 }
 
 impl<'f> Typesetter<'f> {
+    /// One that remembers everything, as long as it lives.
     pub(crate) fn new(fonts: &'f FontSet) -> Self {
-        Self { fonts, words: Default::default(), lines: HashMap::new(), widest: HashMap::new() }
+        Self { fonts, own: Memory::default(), common: None, has_replaced: false }
+    }
+
+    /// One that goes on from what another left, and leaves no text that is not common.
+    pub(crate) fn with_memory(fonts: &'f FontSet, memory: Memory) -> Self {
+        Self { common: Some((memory, Common::default())), ..Self::new(fonts) }
+    }
+
+    /// Forgets what was set before.
+    pub(crate) fn begin_document(&mut self) {
+        self.has_replaced = false;
+    }
+
+    /// Whether a mark stands in place of a character that no face can draw, in any line set since the document began.
+    pub(crate) const fn has_replaced(&self) -> bool {
+        self.has_replaced
+    }
+
+    /// Lets texts be remembered after this typesetter: names of organizations, no person's.
+    pub(crate) fn let_remember<'t>(&mut self, texts: impl Iterator<Item = &'t str>) {
+        if let Some((_, common)) = &mut self.common {
+            common.allow(texts);
+        }
+    }
+
+    /// What it leaves to others.
+    pub(crate) fn into_memory(self) -> Memory {
+        self.common.map(|(memory, _)| memory).unwrap_or_default()
+    }
+
+    /// Where a text is remembered.
+    fn memory_of(&mut self, text: &str) -> &mut Memory {
+        match &mut self.common {
+            Some((memory, common)) if common.has(text) => memory,
+            _ => &mut self.own,
+        }
+    }
+
+    /// What is remembered, by anyone.
+    fn recall<T>(&self, find: impl Fn(&Memory) -> Option<T>) -> Option<T> {
+        self.common.as_ref().and_then(|(memory, _)| find(memory)).or_else(|| find(&self.own))
     }
 
     /// Breaks a text into lines no wider than `width` points, as far as single grapheme clusters allow. No text, no lines.
-    pub(crate) fn wrap(&mut self, text: &str, style: Style, base: Base, width: f32) -> Vec<Rc<Line>> {
+    pub(crate) fn wrap(&mut self, text: &str, style: Style, base: Base, width: f32) -> Vec<Arc<Line>> {
+        let lines = self.find_or_break(text, style, base, width);
+        self.has_replaced |= lines.iter().any(|line| line.has_replaced());
+        lines
+    }
+
+    fn find_or_break(&mut self, text: &str, style: Style, base: Base, width: f32) -> Vec<Arc<Line>> {
         let text = Self::printable(text);
         let em_width = (width / style.size).max(0.0);
         let look = (style.weight, style.size.to_bits(), style.leading.to_bits(), base);
-        if let Some(fitted) = self.lines.get(&look).and_then(|of| of.get(&*text))
-            && fitted.needs <= em_width
-        {
-            return vec![Rc::clone(&fitted.line)];
+        let fitted = self.recall(|memory| {
+            let fitted = memory.lines.get(&look)?.get(&*text)?;
+            (fitted.needs <= em_width).then(|| Arc::clone(&fitted.line))
+        });
+        if let Some(line) = fitted {
+            return vec![line];
         }
         let (lines, needs) = self.break_into_lines(&text, style, base, em_width);
         if let ([line], Some(needs)) = (&lines[..], needs) {
-            let of = self.lines.entry(look).or_default();
-            if of.len() >= WORDS_MAX {
-                of.clear();
-            }
-            of.insert(Box::from(&*text), Fitted { line: Rc::clone(line), needs });
+            let of = self.memory_of(&text).lines.entry(look).or_default();
+            remember(of, &text, Fitted { line: Arc::clone(line), needs });
         }
         lines
     }
@@ -132,7 +173,7 @@ impl<'f> Typesetter<'f> {
         style: Style,
         base: Base,
         em_width: f32,
-    ) -> (Vec<Rc<Line>>, Option<f32>) {
+    ) -> (Vec<Arc<Line>>, Option<f32>) {
         let atoms = self.atoms(text, style.weight, base);
         let mut needs = Some(0.0_f32);
         let mut lines = Vec::new();
@@ -171,7 +212,7 @@ impl<'f> Typesetter<'f> {
     }
 
     /// The text on one line, however wide.
-    pub(crate) fn line_of(&mut self, text: &str, style: Style, base: Base) -> Rc<Line> {
+    pub(crate) fn line_of(&mut self, text: &str, style: Style, base: Base) -> Arc<Line> {
         self.wrap(text, style, base, f32::INFINITY).into_iter().next().unwrap_or_default()
     }
 
@@ -193,15 +234,12 @@ impl<'f> Typesetter<'f> {
     /// The width of the widest word, in points: what a column needs so that no word is broken.
     pub(crate) fn widest_word(&mut self, text: &str, style: Style) -> f32 {
         let text = Self::printable(text);
-        let known = self.widest.get(&style.weight).and_then(|of| of.get(&*text));
-        let widest = known.copied().unwrap_or_else(|| {
+        let known = self.recall(|memory| memory.widest.get(&style.weight)?.get(&*text).copied());
+        let widest = known.unwrap_or_else(|| {
             let atoms = self.atoms(&text, style.weight, Base::Auto);
             let widest = atoms.chunk_by(|a, _| !a.breaks).map(|chunk| chunk_widths(chunk).1).fold(0.0, f32::max);
-            let of = self.widest.entry(style.weight).or_default();
-            if of.len() >= WORDS_MAX {
-                of.clear();
-            }
-            of.insert(Box::from(&*text), widest);
+            let of = self.memory_of(&text).widest.entry(style.weight).or_default();
+            remember(of, &text, widest);
             widest
         });
         widest * style.size
@@ -239,16 +277,13 @@ impl<'f> Typesetter<'f> {
         atoms
     }
 
-    fn word(&mut self, text: &str, weight: Weight, is_rtl: bool) -> Rc<Word> {
-        let words = &mut self.words[usize::from(weight == Weight::SemiBold) * 2 + usize::from(is_rtl)];
-        if let Some(word) = words.get(text) {
-            return Rc::clone(word);
+    fn word(&mut self, text: &str, weight: Weight, is_rtl: bool) -> Arc<Word> {
+        let at = usize::from(weight == Weight::SemiBold) * 2 + usize::from(is_rtl);
+        if let Some(word) = self.recall(|memory| memory.words[at].get(text).map(Arc::clone)) {
+            return word;
         }
-        if words.len() >= WORDS_MAX {
-            words.clear();
-        }
-        let word = Rc::new(shape_word(self.fonts, text, weight, is_rtl));
-        words.insert(Box::from(text), Rc::clone(&word));
+        let word = Arc::new(shape_word(self.fonts, text, weight, is_rtl));
+        remember(&mut self.memory_of(text).words[at], text, Arc::clone(&word));
         word
     }
 
@@ -282,8 +317,8 @@ impl<'f> Typesetter<'f> {
         out
     }
 
-    fn line(&self, atoms: &[Atom], style: Style) -> Rc<Line> {
-        Rc::new(line::build(self.fonts, atoms, style))
+    fn line(&self, atoms: &[Atom], style: Style) -> Arc<Line> {
+        Arc::new(line::build(self.fonts, atoms, style))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-pub(crate) use charts::{Timeline, Trend};
+pub(crate) use charts::{End, Spell, Timeline, Trend};
 pub(crate) use format::{clean, date, isolate, might_be_rtl};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     layout::{Column, Kind, Layout, Order, Section, Words, fill},
     model::{
         AttendanceRow, Block, Client, Current, DisciplineRow, Field, Provenance, Record, SchoolRow,
-        SpecialEducationRow, State, Summary, TestRow,
+        SpecialEducationRow, State, Summary, TestRow, TestsLeftOut,
     },
 };
 use format::{is_seen, number, percent};
@@ -31,8 +31,8 @@ pub(crate) struct View {
     pub footer: String,
     /// Above everything: that the summary was not issued, when it was not.
     pub banner: Option<String>,
-    /// To whom, under which agreement, and how far it may go on.
-    pub disclosed: Option<String>,
+    /// To whom, under which agreement, and how far it may go on: a paragraph each.
+    pub disclosed: Vec<CellText>,
     /// One for each section of the layout.
     pub sections: Vec<SectionView>,
     /// The attendance trend, if there is anything to draw.
@@ -45,6 +45,10 @@ pub(crate) struct View {
     pub code: Option<String>,
     /// The language of the name.
     pub name_language: Option<String>,
+    /// How to read it: a sentence for each answer that is printed somewhere.
+    pub notes: Vec<String>,
+    /// Whether U+FFFD stands in place of characters that are none.
+    pub has_replaced: bool,
 }
 
 /// A section's strings.
@@ -56,6 +60,8 @@ pub(crate) struct SectionView {
     pub rows: Vec<Vec<CellText>>,
     /// What is printed instead of rows.
     pub message: Option<String>,
+    /// What is said below the rows.
+    pub note: Option<String>,
 }
 
 /// A cell's string.
@@ -70,6 +76,19 @@ pub(crate) struct CellText {
 impl CellText {
     fn note(text: &str) -> Self {
         Self { text: text.to_owned(), is_value: false }
+    }
+
+    /// How many decimals it has, if it is a number.
+    pub(crate) fn decimals(&self) -> Option<usize> {
+        self.is_value.then(|| self.fraction()).flatten().map(|fraction| fraction.len().saturating_sub(1))
+    }
+
+    /// The point of a number and what comes after it; empty for a whole number.
+    pub(crate) fn fraction(&self) -> Option<&str> {
+        let is_number = self.is_value
+            && self.text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+            && self.text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+        is_number.then(|| self.text.find('.').map_or("", |at| &self.text[at..]))
     }
 }
 
@@ -87,7 +106,7 @@ impl View {
         let plain =
             |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| clean(text));
         let not_issued = origin == Origin::File;
-        Ok(Self {
+        let mut view = Self {
             report_date: date(summary.report_date),
             report_day: summary.report_date,
             running: (plain(&client.name), isolate(&plain(&client.sasid).chars().take(40).collect::<String>())),
@@ -107,30 +126,58 @@ impl View {
                 .map(|_| summary.withheld.iter().map(|label| clean(label)).filter(|label| !label.is_empty()).collect()),
             code,
             name_language: client.lang.clone().filter(|tag| is_language(tag)),
-        })
+            notes: Vec::new(),
+            has_replaced: false,
+        };
+        (view.notes, view.has_replaced) = (view.notes(words), view.texts().any(|text| text.contains('\u{fffd}')));
+        Ok(view)
+    }
+
+    /// Everything printed that is a value, or stands for one.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let of_sections = self.sections.iter().flat_map(|section| {
+            let cells = section.rows.iter().flatten().map(|cell| &*cell.text);
+            cells.chain(section.message.as_deref()).chain(section.note.as_deref()).chain(section.provenance.as_deref())
+        });
+        let disclosed = self.disclosed.iter().map(|said| &*said.text);
+        of_sections.chain(disclosed).chain(self.withheld.iter().flatten().map(String::as_str))
+    }
+
+    /// A sentence for each answer that stands somewhere, and how rows and numbers are printed.
+    fn notes(&self, words: &Words) -> Vec<String> {
+        let cells = || self.sections.iter().flat_map(|section| &section.rows).flatten().filter(|cell| !cell.is_value);
+        let messages = || self.sections.iter().filter_map(|section| section.message.as_ref());
+        let has_cell = |text: &String| cells().any(|cell| cell.text == *text);
+        let has_message = |text: &String| messages().any(|message| message == text);
+        let explained = [
+            (has_cell(&words.dash), &words.reading_dash),
+            (has_message(&words.none_recorded), &words.reading_none),
+            (has_message(&words.not_reported), &words.reading_not_reported),
+            (has_message(&words.not_permitted) || has_cell(&words.cell_not_permitted), &words.reading_not_permitted),
+            (has_message(&words.suppressed) || has_cell(&words.cell_suppressed), &words.reading_suppressed),
+            (true, &words.reading_note),
+        ];
+        explained.into_iter().filter(|(occurs, _)| *occurs).map(|(_, sentence)| sentence.clone()).collect()
     }
 }
 
-/// "Disclosed to R under A. Notice."
-fn disclosed(summary: &Summary, words: &Words) -> Option<String> {
+/// "Disclosed to R under A.", and the agreement's notice, which is in the agreement's words; else ours.
+fn disclosed(summary: &Summary, words: &Words) -> Vec<CellText> {
     let text =
         |value: &Option<String>| value.as_ref().map(|text| isolate(&clean(text))).filter(|text| !text.is_empty());
     let (agreement, recipient, notice) = (text(&summary.agreement), text(&summary.recipient), text(&summary.notice));
-    let mut sentences = Vec::new();
-    if let Some(agreement) = &agreement {
-        match &recipient {
-            Some(recipient) => {
-                sentences.push(fill(&words.disclosed, &[("recipient", recipient), ("agreement", agreement)]));
-            }
-            None => sentences.push(fill(&words.disclosed_under, &[("agreement", agreement)])),
+    let to = agreement.as_ref().map(|agreement| match &recipient {
+        Some(recipient) => fill(&words.disclosed, &[("recipient", recipient), ("agreement", agreement)]),
+        None => fill(&words.disclosed_under, &[("agreement", agreement)]),
+    });
+    let ours = agreement.as_ref().map(|agreement| fill(&words.redisclosure, &[("agreement", agreement)]));
+    match (to, notice) {
+        (to, Some(notice)) => {
+            let notice = CellText { text: notice, is_value: true };
+            to.iter().map(|text| CellText::note(text)).chain([notice]).collect()
         }
+        (to, None) => to.into_iter().chain(ours).map(|text| CellText { text, is_value: false }).collect(),
     }
-    match (notice, &agreement) {
-        (Some(notice), _) => sentences.push(notice),
-        (None, Some(agreement)) => sentences.push(fill(&words.redisclosure, &[("agreement", agreement)])),
-        (None, None) => {}
-    }
-    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 /// The shape of a BCP 47 tag, as far as PDF readers care.
@@ -172,12 +219,12 @@ fn section_view(summary: &Summary, section: &Section, words: &Words) -> SectionV
         }
         "recent.attendance" => at.block(&summary.recent.attendance),
         "recent.special_ed" => at.block(&summary.recent.special_ed),
-        "recent.tests" => at.block(&summary.recent.tests),
+        "recent.tests" => at.tests(&summary.recent.tests, &summary.recent.tests_left_out),
         "recent.discipline" => at.block(&summary.recent.discipline),
         "history.schools" => at.block(&summary.history.schools),
         "history.attendance" => at.block(&summary.history.attendance),
         "history.special_ed" => at.block(&summary.history.special_ed),
-        "history.tests" => at.block(&summary.history.tests),
+        "history.tests" => at.tests(&summary.history.tests, &summary.history.tests_left_out),
         "history.discipline" => at.block(&summary.history.discipline),
         // Cannot happen: the layout was checked against `source_fields`.
         _ => SectionView::default(),
@@ -208,7 +255,26 @@ impl Printer<'_> {
             State::Reported if rows.is_empty() => Some(self.words.none_recorded.clone()),
             state => self.state(state),
         };
-        SectionView { provenance: self.provenance(&block.provenance), rows, message }
+        SectionView { provenance: self.provenance(&block.provenance), rows, message, note: None }
+    }
+
+    /// The table of scores, and below it what it leaves out.
+    fn tests(&self, block: &Block<TestRow>, left_out: &TestsLeftOut) -> SectionView {
+        let mut section = self.block(block);
+        let others = &left_out.other_subjects;
+        if block.state() == State::Reported && block.rows().is_empty() && !others.is_empty() {
+            section.message = Some(self.words.tests_other_only.clone());
+        }
+        let count: u64 = others.iter().map(|other| u64::from(other.count)).sum();
+        let subjects: Vec<String> =
+            others.iter().map(|other| format!("{} {}", isolate(&clean(&other.subject)), other.count)).collect();
+        let values = [("count", &*count.to_string()), ("subjects", &subjects.join(", "))];
+        let other = (!others.is_empty()).then(|| fill(&self.words.tests_other, &values));
+        let attempts = left_out.earlier_attempts;
+        let earlier = (attempts > 0).then(|| fill(&self.words.tests_earlier, &[("count", &attempts.to_string())]));
+        let sentences: Vec<String> = other.into_iter().chain(earlier).collect();
+        section.note = (!sentences.is_empty()).then(|| sentences.join(" "));
+        section
     }
 
     fn single<T: Record>(
@@ -220,7 +286,7 @@ impl Printer<'_> {
     ) -> SectionView {
         let message = self.state(state);
         let rows = if message.is_none() { vec![self.row(record, not_permitted)] } else { Vec::new() };
-        SectionView { provenance: self.provenance(provenance), rows, message }
+        SectionView { provenance: self.provenance(provenance), rows, message, note: None }
     }
 
     fn state(&self, state: State) -> Option<String> {

@@ -7,7 +7,9 @@ use model::{ConsumerId, Domain, SchoolYear, Sensitivity};
 
 use crate::{
     canonical::Digest,
+    decide::Ground,
     element_set::ElementSet,
+    evidence::Instrument,
     in_force::InForce,
     interval::years_before,
     terms::{Audiences, Basis, Clause, LegalBasis, OnwardParty, SchoolYears, Terms},
@@ -23,7 +25,7 @@ pub struct Grant {
     elements: ElementSet,
     withheld: ElementSet,
     decided_at: DateTime<Utc>,
-    until: Option<DateTime<Utc>>,
+    ground: Ground,
 }
 
 impl Grant {
@@ -32,11 +34,11 @@ impl Grant {
         (basis, law, purpose): (usize, LegalBasis, usize),
         (requested, elements): (ElementSet, ElementSet),
         decided_at: DateTime<Utc>,
-        until: Option<DateTime<Utc>>,
+        ground: Ground,
     ) -> Self {
         // What reveals another agency is not even named as withheld, nor is what is kept for the state's own files.
         let withheld = requested.minus(&elements).minus(&ElementSet::guarded());
-        Self { in_force: Arc::clone(in_force), basis, law, purpose, elements, withheld, decided_at, until }
+        Self { in_force: Arc::clone(in_force), basis, law, purpose, elements, withheld, decided_at, ground }
     }
 
     /// The agreement in force.
@@ -168,7 +170,12 @@ impl Grant {
 
     /// The first instant at which it no longer holds, as far as is known. Something unforeseen may end it sooner.
     pub const fn until(&self) -> Option<DateTime<Utc>> {
-        self.until
+        self.ground.until
+    }
+
+    /// The paper about the student that it rests on, where its basis asks for one.
+    pub const fn instrument(&self) -> Option<&Instrument> {
+        self.ground.instrument.as_ref()
     }
 }
 
@@ -180,7 +187,7 @@ impl fmt::Debug for Grant {
             .field("legal_basis", &self.legal_basis())
             .field("purpose", &self.purpose())
             .field("elements", &self.elements)
-            .field("until", &self.until)
+            .field("until", &self.until())
             .finish_non_exhaustive()
     }
 }

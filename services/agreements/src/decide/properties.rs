@@ -90,7 +90,7 @@ prop_compose! {
         kind in proptest::sample::select(InstrumentKind::ALL.to_vec()),
         in_force in interval(),
     ) -> Instrument {
-        Instrument { kind, in_force }
+        Instrument { kind, in_force, paper: Arc::default() }
     }
 }
 
@@ -232,7 +232,7 @@ proptest! {
                 continue;
             }
             for less in [
-                World { instruments: one.instruments.iter().skip(1).copied().collect(), ..one.clone() },
+                World { instruments: one.instruments.iter().skip(1).cloned().collect(), ..one.clone() },
                 World { certifications: one.certifications.iter().skip(1).copied().collect(), ..one.clone() },
                 World { authorities: one.authorities.iter().skip(1).cloned().collect(), ..one.clone() },
             ] {

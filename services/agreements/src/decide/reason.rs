@@ -74,6 +74,8 @@ pub enum Reason {
     AfterAdjudication,
     /// The emergency is over.
     EmergencyEnded,
+    /// The emergency on file does not state the threat, which the record of disclosures must hold.
+    ThreatNotStated,
     /// The court order has ended.
     OrderEnded,
     /// The release has ended or was revoked.
@@ -124,6 +126,7 @@ impl Reason {
             Self::OrderEnded => "order_ended",
             Self::EmergencyMissing => "emergency_missing",
             Self::EmergencyEnded => "emergency_ended",
+            Self::ThreatNotStated => "threat_not_stated",
             Self::CertificationMissing => "certification_missing",
             Self::NoElementOnThisBasis => "no_element_on_this_basis",
         }
@@ -171,6 +174,9 @@ impl Reason {
             Self::OrderEnded => "the court order on file has ended",
             Self::EmergencyMissing => "no emergency is declared",
             Self::EmergencyEnded => "the declared emergency is over",
+            Self::ThreatNotStated => {
+                "the declared emergency does not state the threat, which the record of disclosures must hold"
+            }
             Self::CertificationMissing => {
                 "the recipient's written certification is not on file, has ended or was revoked"
             }

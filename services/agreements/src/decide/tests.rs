@@ -4,12 +4,13 @@ use super::*;
 use crate::{
     canonical::Digest,
     document::tests::shipped,
+    evidence::{Paper, REASON_BYTES_MAX},
     explain,
     in_force::Plan,
     interval::{majority_at, start_of_day},
     terms::Terms,
 };
-use model::Domain;
+use model::{Domain, Masked};
 
 const NEW_YORK: chrono_tz::Tz = chrono_tz::America::New_York;
 
@@ -140,10 +141,7 @@ fn unit() -> Case {
     let [_, _, terms, ..] = shipped();
     let presence = authority(LegalBasis::ParentConsent, None, between("2026-01-01", ""));
     Case {
-        instruments: vec![Instrument {
-            kind: InstrumentKind::ParentRelease,
-            in_force: between("2026-01-01", "2027-01-01"),
-        }],
+        instruments: paper(InstrumentKind::ParentRelease, "2026-01-01", "2027-01-01"),
         ..case(terms, "education_oversight", vec![presence])
     }
 }
@@ -153,8 +151,13 @@ fn adjudicated(mut case: Case) -> Case {
     case
 }
 
+fn saying(kind: InstrumentKind, from: &str, to: &str, reason: &str) -> Instrument {
+    let said = Paper { reference: Masked::new(format!("P {from}")), reason: Masked::new(reason.to_owned()) };
+    Instrument { kind, in_force: between(from, to), paper: Arc::new(said) }
+}
+
 fn paper(kind: InstrumentKind, from: &str, to: &str) -> Vec<Instrument> {
-    vec![Instrument { kind, in_force: between(from, to) }]
+    vec![saying(kind, from, to, "as it says")]
 }
 
 fn check(name: &str, case: &Case, expect: Result<LegalBasis, Reason>) {
@@ -244,6 +247,42 @@ fn after_adjudication_an_order_or_a_release_opens() {
     let mut ended = with(paper(CourtOrder, "2026-02-01", "2026-04-01"));
     ended.authorities[0].released = between("2026-01-01", "2026-02-15");
     check("an order is for a client", &ended, Err(Reason::AuthorityEnded));
+}
+
+/// CSSD's agreement, with a basis for emergencies behind the others.
+fn with_emergency(instruments: Vec<Instrument>) -> Case {
+    let [_, mut terms, ..] = shipped();
+    let law = LegalBasis::HealthSafetyEmergency;
+    let of = terms.bases[0].clone();
+    terms.bases.push(Basis { law, conditions: law.required().to_vec(), ..of });
+    for clause in &mut terms.clauses {
+        clause.bases.push(law);
+    }
+    let authorities = adjudicated(cssd()).authorities;
+    Case { instruments, ..case(terms, "service_planning", authorities) }
+}
+
+#[test]
+fn an_emergency_opens_what_the_record_can_say_why() {
+    use InstrumentKind::{CourtOrder, Emergency};
+    let declared = |reason: &str| saying(Emergency, "2026-02-01", "2026-04-01", reason);
+    let check_one = |name, reason: &str, expect| check(name, &with_emergency(vec![declared(reason)]), expect);
+    let (opens, refused) = (Ok(LegalBasis::HealthSafetyEmergency), Err(Reason::ThreatNotStated));
+    check_one("a threat", "a threat to the school", opens);
+    check_one("no threat", " ", refused);
+    check_one("what no entry of the record takes", &"x".repeat(REASON_BYTES_MAX + 1), refused);
+    check_one("as a roster reports it", crate::reported::REPORTED, refused);
+    check("over", &with_emergency(paper(Emergency, "2026-02-01", "2026-03-01")), Err(Reason::EmergencyEnded));
+    let other = saying(Emergency, "2026-02-01", "2026-03-15", "a threat to the school");
+    let said = with_emergency(vec![declared(""), other.clone()]).decide().expect("a grant");
+    assert_eq!((said.instrument(), said.until()), (Some(&other), Some(day("2026-03-15"))), "the one that says why");
+    // The paper that runs longest is the one that is recorded.
+    let [short, long] = ["2026-03-05", "2026-04-05"].map(|to| saying(CourtOrder, "2026-02-01", to, "hearing"));
+    for papers in [vec![short.clone(), long.clone()], vec![long.clone(), short]] {
+        let grant = Case { instruments: papers, ..adjudicated(cssd()) }.decide().expect("a grant");
+        assert_eq!(grant.instrument(), Some(&long));
+    }
+    assert_eq!(cssd().decide().expect("a grant").instrument(), None);
 }
 
 #[test]

@@ -103,9 +103,11 @@ pub(crate) struct PaperOnFile {
     pub(crate) reason: String,
     pub(crate) valid_from: Instant,
     pub(crate) valid_to: Option<Instant>,
+    pub(crate) recorded_by: String,
     pub(crate) recorded_at: Instant,
     pub(crate) is_revoked: bool,
     pub(crate) digest: Vec<u8>,
+    pub(crate) vouched: Option<Vec<u8>>,
     pub(crate) approvals: Option<[Approval; 2]>,
 }
 
@@ -113,7 +115,7 @@ pub(crate) struct PaperOnFile {
 pub(crate) async fn list_papers(conn: &mut PgConnection, after: &[u8], limit: i64) -> Result<Vec<PaperOnFile>, Error> {
     let rows = sqlx::query!(
         r#"-- agreements.list_papers_on_file
-        SELECT i.consumer, i.person_key, i.kind, i.reference, i.reason, i.valid_from, i.valid_to, i.recorded_at, i.digest,
+        SELECT i.consumer, i.person_key, i.kind, i.reference, i.reason, i.valid_from, i.valid_to, i.recorded_by, i.recorded_at, i.digest, i.vouched,
             i.revoked_at IS NOT NULL AS "is_revoked!", p.steward AS "first_steward?", p.given_at AS "first_given_at?", p.signature AS "first_signature?",
             q.steward AS "second_steward?", q.given_at AS "second_given_at?", q.signature AS "second_signature?"
         FROM agreements.instrument AS i
@@ -141,9 +143,11 @@ pub(crate) async fn list_papers(conn: &mut PgConnection, after: &[u8], limit: i6
         reason: row.reason,
         valid_from: row.valid_from,
         valid_to: row.valid_to,
+        recorded_by: row.recorded_by,
         recorded_at: row.recorded_at,
         is_revoked: row.is_revoked,
         digest: row.digest,
+        vouched: row.vouched,
     });
     Ok(read.collect())
 }
@@ -175,4 +179,36 @@ pub(crate) async fn list_requests(conn: &mut PgConnection) -> Result<Vec<Request
     )
     .fetch_all(conn)
     .await?)
+}
+
+/// Releases that nobody vouches for: digest, who recorded it, when.
+pub(crate) async fn list_unvouched(conn: &mut PgConnection) -> Result<Vec<(Vec<u8>, String, Instant)>, Error> {
+    let rows = sqlx::query!(
+        "-- agreements.list_unvouched
+        SELECT i.digest, i.recorded_by, i.recorded_at
+        FROM agreements.instrument AS i
+        WHERE i.kind IN ('parent_release', 'student_release') AND i.vouched IS NULL"
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.digest, row.recorded_by, row.recorded_at)).collect())
+}
+
+/// Vouches for releases that nobody vouched for.
+pub(crate) async fn set_vouched(
+    conn: &mut PgConnection,
+    digests: &[Vec<u8>],
+    vouched: &[Vec<u8>],
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "-- agreements.set_vouched
+        UPDATE agreements.instrument AS i SET vouched = u.vouched
+        FROM UNNEST($1::bytea[], $2::bytea[]) AS u (digest, vouched)
+        WHERE i.digest = u.digest AND i.vouched IS NULL",
+        digests,
+        vouched
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -447,16 +447,36 @@ async fn step(app: &App, id: uuid::Uuid, from: Step, to: Step) -> anyhow::Result
 /// Findings and deliveries on disk.
 async fn clear_files(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
     for batch in erase::list_redacted(app.pool(), erasure.order.id).await? {
-        super::intake::write_findings_of(app, batch.batch, &batch.file, &batch.findings)?;
+        write_findings(app, &batch).await?;
     }
     let subject = subject(app, erasure).await?;
     let domain = erasure.order.fact.as_ref().map(|fact| fact.domain);
-    let disclosures = disclosure::erase::list_disclosures(app.pool(), &subject.students, domain).await?;
+    let held = disclosure::erase::list_disclosures(app.pool(), &subject.students, domain).await?;
     crate::scratch::sweep(&app.data)?;
-    let cleared = files::clear(&app.data, &disclosures, &subject, erasure.is_whole())?;
-    console::line(true, format!("{cleared} files of deliveries cleared"));
+    let cleared = files::clear(&app.data, &held, &subject, erasure.is_whole())?;
+    console::line(true, format!("{} files of deliveries cleared", cleared.files));
+    if cleared.unopened > 0 {
+        console::warn(&format!(
+            "{} encrypted files stand in folders of deliveries: their recipients' keys alone open them, and whom they are about cannot be told here",
+            cleared.unopened
+        ));
+    }
     step(app, erasure.order.id, Step::Files, Step::Records).await?;
     pg::crash::hit(CrashPoint::EraseBeforeRecords);
+    Ok(())
+}
+
+/// Writes the findings of a batch anew, as they are now.
+async fn write_findings(app: &App, batch: &erase::RedactedBatch) -> anyhow::Result<()> {
+    let mut files = super::intake::FindingsFiles::begin(app, batch.batch)?;
+    let mut after = None;
+    loop {
+        let findings = erase::list_findings(app.pool(), batch.batch, after).await?;
+        let Some((last, _)) = findings.last() else { break };
+        after = Some(*last);
+        findings.iter().try_for_each(|(_, finding)| files.write(&batch.file, finding))?;
+    }
+    files.end()?;
     Ok(())
 }
 

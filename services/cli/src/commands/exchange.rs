@@ -17,8 +17,8 @@ use chrono::{Days, NaiveDate};
 use disclosure::{Ask, Asker, Item, Repeat, RunTotals, Unencoded};
 use identity::matching::{self, MatchReport};
 use intake::roster;
-pub use leave::ask as scheduled_ask;
-use leave::{BUNDLE, Left, SUMMARIES, Staged};
+pub use leave::{BUNDLE, SUMMARIES, ask as scheduled_ask};
+use leave::{Left, Staged};
 use model::{ConsumerId, StudentId};
 use pg::{Role, crash::CrashPoint};
 pub use schedule::run_nights;
@@ -543,7 +543,7 @@ async fn summaries(
         confirm_arrived(app, &ask, folder).await?;
     }
     let (mut clients, mut all_arrived) = (Vec::new(), Vec::new());
-    let members = population(app, &ask).await?;
+    let members = rostered(app, &ask).await?;
     let progress = Progress::begin(&format!("summaries for {consumer}"), members.len() as u64);
     let encode = |history: &disclosure::DisclosedHistory| {
         let summary = summary::from_disclosure(history, today);
@@ -614,6 +614,20 @@ pub async fn population(app: &App, ask: &Ask<'_>) -> anyhow::Result<Vec<String>>
         let page = disclosure::list_population(app.disclosure(), ask, &after, PAGE).await?;
         let last = page.len() < PAGE as usize;
         keys.extend(page.into_iter().map(|member| member.person_key.into_exposed()));
+        if last {
+            return Ok(keys);
+        }
+    }
+}
+
+/// The person ids that a consumer's roster puts before it at this moment, known to the state or not.
+pub async fn rostered(app: &App, ask: &Ask<'_>) -> anyhow::Result<Vec<String>> {
+    let mut keys: Vec<String> = Vec::new();
+    loop {
+        let after = keys.last().cloned().unwrap_or_default();
+        let page = disclosure::list_rostered(app.disclosure(), ask, &after, PAGE).await?;
+        let last = page.len() < PAGE as usize;
+        keys.extend(page);
         if last {
             return Ok(keys);
         }

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::{
     Outcome, Usage,
     erase::note_delivery,
-    exchange::{CHUNK, PAGE, population},
+    exchange::{CHUNK, PAGE, rostered},
     with_app,
 };
 use crate::{
@@ -349,10 +349,10 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
     Ok(manifest)
 }
 
-/// The clients a run is about: the population, and whoever the recipient was sent something of.
+/// The clients a run is about: whom the recipient's roster puts before it, and whoever it was sent something of.
 async fn due(app: &App, ask: &Ask<'_>) -> anyhow::Result<Vec<String>> {
     if ask.as_of.is_some() {
-        return population(app, ask).await;
+        return rostered(app, ask).await;
     }
     let mut keys: Vec<String> = Vec::new();
     loop {

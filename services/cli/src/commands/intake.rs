@@ -16,8 +16,8 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use disclosure::Trace;
 use intake::{
-    Finding, FindingKinds, Layout, Severity, convert, describe,
-    findings_file::{self, FindingsFormat},
+    Finding, Layout, Severity, convert, describe,
+    findings_file::{FindingsFormat, Writer},
     layouts,
     load::{self, Receipt},
     read::Sender,
@@ -165,7 +165,8 @@ pub async fn load_told(
     tell: &mut (dyn FnMut(&Receipt) -> anyhow::Result<()> + Send),
 ) -> anyhow::Result<Totals> {
     let sea = asked.sea;
-    let mut collected = Collected::new(asked, &app.data)?;
+    let limits = app.settings.intake;
+    let mut collected = Collected::new(asked, &app.data, &limits)?;
     for path in paths {
         collected.collect(path)?;
     }
@@ -174,7 +175,6 @@ pub async fn load_told(
         console::line(as_json, format!("{passed}: no data file, passed over"));
     }
     let mut totals = Totals::default();
-    let limits = app.settings.intake;
     let total = collected.files.len();
     let mut knows_earlier = false;
     let mut ahead = None;
@@ -186,6 +186,7 @@ pub async fn load_told(
             entropy: app.entropy(),
             tombstones: &app.tombstones,
             limits: &limits,
+            scratch: collected.scratch(),
             progress: &|rows| progress.at(rows),
         };
         if !knows_earlier && file.layout.starts_with("edfi") {
@@ -242,7 +243,7 @@ fn say(app: &App, receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
             console::line(false, format!("  {record_type}: {} rows{bad}", c.rows_in));
         }
     }
-    for line in receipt.findings.iter().collect::<FindingKinds>().lines(KINDS_SAID_MAX) {
+    for line in receipt.found.kinds()?.lines(KINDS_SAID_MAX) {
         console::line(false, format!("  {line}"));
     }
     if let Some(path) = findings_file {
@@ -262,24 +263,45 @@ fn record_types(receipt: &Receipt) -> Vec<serde_json::Value> {
     types.collect()
 }
 
-/// Writes a batch's findings in every format, the one that a spreadsheet opens without a question first.
 fn write_findings(app: &App, receipt: &Receipt) -> anyhow::Result<Vec<PathBuf>> {
-    if receipt.findings.is_empty() {
+    if receipt.found.is_empty() {
         return Ok(Vec::new());
     }
-    write_findings_of(app, receipt.batch, &receipt.file, &receipt.findings)
+    let mut files = FindingsFiles::begin(app, receipt.batch)?;
+    for finding in receipt.found.read() {
+        files.write(&receipt.file, &finding?)?;
+    }
+    files.end()
 }
 
-/// Writes a batch's findings in every format, the one that a spreadsheet opens without a question first.
-pub fn write_findings_of(app: &App, batch: BatchId, file: &str, findings: &[Finding]) -> anyhow::Result<Vec<PathBuf>> {
-    let folder = crate::private::groups(&app.data, "findings")?;
-    let said: Vec<_> = findings.iter().map(|finding| (file, finding)).collect();
-    let write = |format: FindingsFormat| {
-        let path = folder.join(format!("batch-{batch}.{}", format.extension()));
-        findings_file::write(&path, format, &said, app.clock().now())?;
-        Ok(path)
-    };
-    FindingsFormat::ALL.into_iter().map(write).collect()
+/// The files of a batch's findings, one of each format, the one that a spreadsheet opens without a question first.
+pub struct FindingsFiles(Vec<(PathBuf, Writer)>);
+
+impl FindingsFiles {
+    /// Begins them.
+    pub fn begin(app: &App, batch: BatchId) -> anyhow::Result<Self> {
+        let folder = crate::private::groups(&app.data, "findings")?;
+        let begin = |format: FindingsFormat| {
+            let path = folder.join(format!("batch-{batch}.{}", format.extension()));
+            let max = app.settings.intake.workbook_findings_max;
+            let writer = Writer::begin(&path, format, max, app.clock().now())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            Ok((path, writer))
+        };
+        Ok(Self(FindingsFormat::ALL.into_iter().map(begin).collect::<anyhow::Result<Vec<_>>>()?))
+    }
+
+    /// Writes one.
+    pub fn write(&mut self, file: &str, finding: &Finding) -> anyhow::Result<()> {
+        let mut writers = self.0.iter_mut();
+        writers.try_for_each(|(_, writer)| writer.write((file, finding))).context("cannot write the findings")
+    }
+
+    /// Ends them, and says where they are.
+    pub fn end(self) -> anyhow::Result<Vec<PathBuf>> {
+        let ended = self.0.into_iter().map(|(path, writer)| writer.end().map(|()| path));
+        ended.collect::<Result<Vec<_>, _>>().context("cannot write the findings")
+    }
 }
 
 fn convert_file(path: &Path, layout: &'static Layout, to: ConvertTo, out: &Path) -> anyhow::Result<Outcome> {
@@ -287,8 +309,12 @@ fn convert_file(path: &Path, layout: &'static Layout, to: ConvertTo, out: &Path)
     let part = out.with_extension("part");
     let mut writer =
         std::io::BufWriter::new(File::create(&part).with_context(|| format!("cannot write {}", part.display()))?);
-    let mut findings = Vec::new();
-    let mut keep = |finding: Finding| findings.push(finding);
+    let file = file_name(path);
+    let mut is_bad = false;
+    let mut keep = |finding: Finding| {
+        is_bad |= finding.severity >= Severity::Error;
+        console::line(false, format!("{file}, line {}: {}", finding.line, finding.message));
+    };
     match to {
         ConvertTo::Ndjson => {
             convert::to_ndjson(&mut reader, layout, tables(layout)?, &mut writer, &mut keep)?;
@@ -300,9 +326,5 @@ fn convert_file(path: &Path, layout: &'static Layout, to: ConvertTo, out: &Path)
     writer.flush()?;
     drop(writer);
     fs::rename(&part, out)?;
-    let file = file_name(path);
-    for finding in &findings {
-        console::line(false, format!("{file}, line {}: {}", finding.line, finding.message));
-    }
-    Ok(Outcome::of(findings.iter().any(|finding| finding.severity >= Severity::Error)))
+    Ok(Outcome::of(is_bad))
 }

@@ -79,6 +79,7 @@ fn say(place: &Place, consumer: &ConsumerId, due: &Due, is_overdue: bool) -> any
     let cause = match &due.cause {
         Cause::AuthorityEnded => "authority_ended",
         Cause::CalledBack(cause) => cause,
+        Cause::Stopped => "stopped",
     };
     if place.json {
         return console::json(&json!({

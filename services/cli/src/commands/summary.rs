@@ -2,8 +2,8 @@
 
 mod verify;
 
-use serde_json::json;
-use summary::{Batch, Form, Language, RendererOptions};
+use serde_json::{Value as Json, json};
+use summary::{Batch, Form, Language, RenderReport, RendererOptions};
 
 use super::Outcome;
 use crate::{
@@ -35,15 +35,50 @@ pub fn run(place: &Place, command: Summary) -> anyhow::Result<Outcome> {
     let progress = Progress::begin("summary render", 0);
     let report = summary::render_path(&input, &out, &batch, &|done, _| progress.at(done as u64))?;
     progress.done(&format!("{} rendered", report.written.len()));
-    for failure in &report.failures {
-        if place.json {
-            console::json(&json!({ "file": failure.input, "error": failure.error.to_string() }))?;
-        } else {
+    if place.json {
+        for line in lines(&report) {
+            console::json(&line)?;
+        }
+    } else {
+        for failure in &report.failures {
             console::line(false, format!("{}: {}", failure.input.display(), failure.error));
         }
     }
-    if place.json {
-        console::json(&json!({ "rendered": report.written.len(), "failed": report.failures.len() }))?;
-    }
     Ok(Outcome::of(!report.failures.is_empty()))
+}
+
+/// One object for each input in the order of their names, then the totals.
+fn lines(report: &RenderReport) -> Vec<Json> {
+    let written = report
+        .written
+        .iter()
+        .map(|one| (&one.input, json!({ "file": one.input, "document": one.document, "bytes": one.bytes })));
+    let failed =
+        report.failures.iter().map(|one| (&one.input, json!({ "file": one.input, "error": one.error.to_string() })));
+    let mut lines: Vec<_> = written.chain(failed).collect();
+    lines.sort_by_key(|(input, _)| *input);
+    let totals = json!({ "rendered": report.written.len(), "failed": report.failures.len(), "bytes": report.bytes });
+    lines.into_iter().map(|(_, line)| line).chain([totals]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use summary::{Error, Failure, Written};
+
+    use super::*;
+
+    #[test]
+    fn each_document_is_an_object_and_the_totals_come_last() {
+        let report = RenderReport {
+            written: vec![Written { input: "b.json".into(), document: "b.pdf".into(), bytes: 7 }],
+            failures: vec![Failure { input: "a.json".into(), error: Error::Precondition("no code") }],
+            bytes: 7,
+        };
+        let expected = [
+            json!({ "file": "a.json", "error": Error::Precondition("no code").to_string() }),
+            json!({ "file": "b.json", "document": "b.pdf", "bytes": 7 }),
+            json!({ "rendered": 1, "failed": 1, "bytes": 7 }),
+        ];
+        assert_eq!(lines(&report), expected);
+    }
 }

@@ -1,7 +1,12 @@
 //! One student is erased by order, and then looked for everywhere: in every table, in the server's files, on disk, in deliveries and logs, in a
 //! restored backup. The original files, loaded again, are refused row by row.
 
-use std::{collections::BTreeMap, fs, io::Read as _, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use intake::RecordWriter;
 use serde_json::Value as Json;
@@ -230,6 +235,103 @@ fn an_erased_student_is_nowhere_and_stays_gone() {
     place.run(&["db", "restore", "--from", text(&backup)], 0);
     check_gone(&place, "after a restore in place");
     check_receipts(&place.run(&load(&place), 0), &[(3, 1, 2), (2, 1, 1), (3, 1, 2)]);
+}
+
+/// The agency's own id of the marked child, which the case system's file bears and nothing else of ours.
+const PIN: &str = "52829772";
+
+/// CSSD's night by the document that is shipped: the case system's own file, and everything once more in one bundle.
+#[test]
+fn an_erased_student_is_in_no_delivery_in_the_case_systems_own_words() {
+    let place = Place::new();
+    let files = state(&place);
+    let paths: Vec<&str> = files.iter().map(|path| text(path)).collect();
+    place.run(&[&["intake", "load"], &paths[..]].concat(), 0);
+    let row = |pin: &str, who: &str, sasid: &str| {
+        format!(
+            "{pin},{who},F,,Hartford,06103,{sasid},Delinquency,2026-01-01,,O1,W1,,juvenile_justice,pre_adjudication"
+        )
+    };
+    let marked = format!("{},{},{},,2010-07-17", MARKERS[1], MARKERS[2], MARKERS[5]);
+    let rows = [
+        crate::leaves::HEADER.to_owned(),
+        row(PIN, &marked, MARKERS[0]),
+        row("40018", "Quince,Ambrosia,,,2011-03-04", OTHER),
+    ];
+    let roster = place.path("roster.csv");
+    fs::write(&roster, rows.join("\n") + "\n").expect("a roster");
+    place.run(&["roster", "load", text(&roster), "--consumer", "cssd", "--date", NIGHT], 0);
+    place.run(&["exchange", "run", "--consumer", "cssd", "--date", NIGHT], 0);
+    place.run(&["feed", "export", "--consumer", "cssd", "--format", "cmis", "--out", text(&place.path("alone"))], 0);
+    let night = place.path("out/cssd").join(NIGHT);
+    let table = night.join("cmis/cmis.csv");
+    let has = |path: &Path, word: &str| fs::read_to_string(path).expect("a table").contains(word);
+    assert!(has(&table, PIN) && has(&table, "40018") && has(&place.path("alone/cmis.csv"), PIN));
+    let before = told(&place);
+    for word in [PIN, MARKERS[1]] {
+        let within = |ending: &str| {
+            before.iter().any(|(name, text)| name.contains(ending) && text.contains(&word.to_lowercase()))
+        };
+        assert!(within(".zip/") && within("") && (word == PIN || within(".pdf")), "{word} was delivered");
+    }
+    // What a kill left: packed, so that nobody can tell whom it is about. And what only the recipient can open.
+    fs::write(night.join("bundle/CMIS.zip.part"), [0x50, 0x4b, 3, 4, 0xff]).expect("a file");
+    fs::write(night.join("cmis/cmis.csv.part"), format!("2026-11-20,{PIN},Enrolled")).expect("a file");
+    fs::write(night.join("CMIS.zip.age"), "age-encryption.org/v1\n").expect("a file");
+
+    let id = state_id(&place, MARKERS[0]);
+    let asked =
+        place.run(&["erase", "request", "--ground", "court_order", "--order", "FA-26-0717", "--state-id-file", &id], 0);
+    let request = asked.iter().find_map(|line| line["request"].as_str()).expect("a request");
+    let done = place.command(&["erase", "run", request]).output().expect("the program runs");
+    assert!(done.status.success() && said(&done).contains("1 encrypted files"), "{}", said(&done));
+    for (name, text) in told(&place) {
+        for word in MARKERS.iter().chain([&PIN]) {
+            let word = word.to_lowercase();
+            assert!(!text.contains(&word) && !name.to_lowercase().contains(&word), "{word} stands in {name}");
+        }
+    }
+    assert!(has(&table, "40018") && has(&place.path("alone/cmis.csv"), "40018"), "the other child's row is kept");
+    assert!(!night.join("bundle").join(format!("CMIS-{NIGHT}.zip")).exists(), "a bundle goes as a whole");
+    assert!(!night.join("bundle/CMIS.zip.part").exists() && !night.join("cmis/cmis.csv.part").exists());
+    place.run(&["ledger", "verify"], 0);
+}
+
+/// What everything delivered says, in small letters: files, files within archives, and the words of documents.
+fn told(place: &Place) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let mut open = vec![place.path("out"), place.path("alone")];
+    while let Some(folder) = open.pop() {
+        for path in crate::place::files(&folder) {
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                say(text(&path), &fs::read(&path).expect("a file"), &mut all);
+            }
+        }
+    }
+    all
+}
+
+fn say(name: &str, bytes: &[u8], all: &mut Vec<(String, String)>) {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if extension == "zip" {
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("an archive");
+        for number in 0..archive.len() {
+            let mut entry = archive.by_index(number).expect("a file");
+            let within = format!("{name}/{}", entry.name().expect("a name"));
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).expect("its bytes");
+            say(&within, &bytes, all);
+        }
+    } else if extension == "pdf" {
+        let document = lopdf::Document::load_mem(bytes).expect("a document");
+        let pages: Vec<u32> = document.get_pages().into_keys().collect();
+        let said = document.extract_text(&pages).expect("its words").to_lowercase();
+        // Kerning parts words too.
+        all.push((name.to_owned(), said.split_whitespace().collect()));
+    }
+    all.push((name.to_owned(), String::from_utf8_lossy(bytes).to_lowercase()));
 }
 
 #[test]

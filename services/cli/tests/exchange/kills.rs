@@ -224,7 +224,10 @@ fn another_process_never_holds_what_the_ledger_lacks() {
             }
             struck = siege.struck.values().sum();
             if struck % LOOK_EVERY == 0 {
-                siege.look();
+                let (received, lying, entries) = siege.look();
+                progress(&format!(
+                    "{struck} of {kills} kills; another process received {received}, files held {lying}, the ledger holds {entries}"
+                ));
             }
         }
         round += 1;
@@ -242,6 +245,12 @@ fn another_process_never_holds_what_the_ledger_lacks() {
     )
     .expect("text");
     say(&table);
+}
+
+/// How far it is: a long run takes hours.
+#[expect(clippy::disallowed_macros, reason = "whoever started a long run reads how far it is")]
+fn progress(line: &str) {
+    println!("{line}");
 }
 
 /// The test's result: shown with `--nocapture`, and kept below the target folder.

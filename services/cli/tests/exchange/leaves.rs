@@ -11,7 +11,7 @@ use crate::{
     place::{Place, files, json, parts, text, word},
 };
 
-const HEADER: &str = "ClientPIN,LastName,FirstName,MiddleName,Suffix,DOB,Sex,Race,TownName,ZipCode,SASID,CaseType,SupervisionStartDate,\
+pub const HEADER: &str = "ClientPIN,LastName,FirstName,MiddleName,Suffix,DOB,Sex,Race,TownName,ZipCode,SASID,CaseType,SupervisionStartDate,\
 SupervisionEndDate,OfficePIN,CaseOwner,OrderNumber,LegalBasis,LegalStatus";
 
 /// A state, and CSSD under a document of its own.

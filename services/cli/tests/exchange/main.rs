@@ -17,6 +17,7 @@ mod pull;
 mod receipts;
 mod receiver;
 mod records;
+mod refused;
 mod schedule;
 mod sealed;
 mod seals;

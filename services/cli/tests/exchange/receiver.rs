@@ -168,6 +168,14 @@ pub fn take(server: &Server, consumer: &str) -> Receiver {
     receiver
 }
 
+/// As much of a run as comes, and whether it came to its end.
+pub fn try_to_take(server: &Server, consumer: &str) -> (Receiver, bool) {
+    let mut receiver = Receiver::default();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let end = runtime.block_on(receiver.pull(server, consumer));
+    (receiver, end.is_some())
+}
+
 /// Asks for one client once; what it was refused with.
 pub fn ask(server: &Server, consumer: &str, person: &str) -> Result<(), (tonic::Code, String)> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

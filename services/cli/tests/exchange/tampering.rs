@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use agreements::{InstrumentKind, Interval, NewInstrument};
 use ledger::{Audience, Delivery, Detail, Entry, Kind, Salts, Showing, Terms, TermsParts};
 
 use crate::{
@@ -29,6 +30,11 @@ fn prepare(place: &Place) {
     fs::write(&roster, format!("{DCF_HEADER}\n{rows}")).expect("a roster");
     place.run(&["roster", "load", text(&roster), "--consumer", "dcf", "--date", NIGHT], 0);
     place.run(&["exchange", "run", "--consumer", "dcf", "--date", NIGHT], 0);
+    let releases = place.path("releases.csv");
+    let header = "Client_ID,Name_Last,Name_First,Name_Middle,Birth_Date,Sex,SASID,RELEASE_SIGNED_DATE,RELEASE_EXPIRES_DATE,RELEASE_SIGNED_BY";
+    let row = format!("E5,Quince,Ambrosia,,2011-03-04,F,{OTHER},2026-01-05,2026-12-31,parent");
+    fs::write(&releases, format!("{header}\n{row}\n")).expect("a roster");
+    place.run(&["roster", "load", text(&releases), "--consumer", "education_unit", "--date", NIGHT], 0);
     let opened = open(place, "J-1");
     place.run(&["break-glass", "open", &opened], 0);
     place.run(&["break-glass", "close", &opened, "--reason", "the hearing was put off"], 0);
@@ -40,11 +46,16 @@ fn prepare(place: &Place) {
     let number = certified[0]["certification"].to_string();
     place.run(&["agreement", "revoke-certification", &number], 0);
     let order = place.path("orders.ndjson");
-    let sealed = format!(
-        "{{\"sasid\":\"{OTHER}\",\"kind\":\"confidential_address\",\"domain\":null,\"order_number\":\"S-9\",\"ordered_on\":\"2036-01-05\"}}\n"
-    );
-    fs::write(&order, sealed).expect("a file");
+    let sealed = |domain: &str, number: &str| {
+        format!(
+            "{{\"sasid\":\"{OTHER}\",\"kind\":\"confidential_address\",\"domain\":{domain},\"order_number\":\"{number}\",\"ordered_on\":\"2036-01-05\"}}\n"
+        )
+    };
+    fs::write(&order, sealed("null", "S-9") + &sealed("\"discipline\"", "S-10")).expect("a file");
     place.run(&["identity", "restrict", "--in", text(&order)], 0);
+    let paper = ["--consumer", "dcf", "--client", "D7", "--destroyed-on", "2026-11-15", "--method", "shredded"];
+    let signed = ["--attested-by", "its head", "--reference", "paper 9"];
+    place.run(&[&["retention", "attest"][..], &paper, &signed].concat(), 0);
     place.run(&["agreement", "suspend", "cssd_agreement", "--by", "sandbox_steward_1", "--reason", "under review"], 0);
 }
 
@@ -54,7 +65,7 @@ fn open(place: &Place, order: &str) -> String {
     place.run(&asked.concat(), 0)[0]["request"].as_str().expect("a digest").to_owned()
 }
 
-/// Each attack, and words of the finding that it must give. `$` stands for the entry at position 20.
+/// Each attack, and words of the finding that it must give. `$` stands for the entry at position 20, `#` for the digest of [`forged_release`].
 const ATTACKS: &[(&str, &str)] = &[
     ("UPDATE ledger.entry SET era = 2 WHERE entry_id = $", "(leaf 20) was altered: record"),
     ("UPDATE ledger.entry SET era = 99, xid = '9' WHERE entry_id = $", "(leaf 20) was altered: record"),
@@ -105,6 +116,26 @@ const ATTACKS: &[(&str, &str)] = &[
         "UPDATE agreements.instrument SET valid_to = valid_to + interval '1 year'",
         "(court_order) was altered: it says something else than was put on file",
     ),
+    // A client more: a release needs no signature, and its digest anybody can compute.
+    (
+        "INSERT INTO agreements.instrument (consumer, person_key, kind, reference, reason, valid_from, digest, recorded_by, recorded_at)
+         VALUES ('education_unit', 'E1', 'student_release', 'R-1', '', '2026-01-01T00:00:00Z', '\\x#', 'roster', '2026-01-01T00:00:00Z')",
+        "(student_release) was altered: it is not as the program put it on file",
+    ),
+    (
+        "UPDATE agreements.instrument SET recorded_by = 'somebody' WHERE kind = 'parent_release'",
+        "(parent_release) was altered: it is not as the program put it on file",
+    ),
+    // A recipient's word that nobody took: what is overdue is overdue no longer.
+    (
+        "INSERT INTO disclosure.attestation VALUES
+         (gen_random_uuid(), 'dcf', 'D8', '2026-11-20', 'shredded', 'its head', 'paper 9', 'ann', '2026-11-20T12:00:00Z')",
+        "was altered: no entry of the ledger says that it was entered",
+    ),
+    ("UPDATE disclosure.attestation SET attestation_id = $", "was altered: no entry of the ledger says that it was entered"),
+    ("UPDATE disclosure.attestation SET person_key = 'D8'", "was altered: it says something else than its entry"),
+    ("UPDATE disclosure.attestation SET destroyed_on = 'infinity'", "was altered: its days are not those of its entry"),
+    ("DELETE FROM disclosure.attestation", "was altered: it is not on file any more"),
     (
         "UPDATE agreements.request SET used_at = NULL, used_for = NULL",
         "was altered: it is on file as unused, and",
@@ -175,6 +206,22 @@ const ATTACKS: &[(&str, &str)] = &[
         "DELETE FROM identity.restriction",
         "1 order(s) that the control journal holds were removed",
     ),
+    (
+        "UPDATE identity.restriction SET in_force = tstzrange(lower(in_force), lower(in_force) + interval '1 day')",
+        "1 order(s) that the control journal holds were removed or ended",
+    ),
+    (
+        "UPDATE identity.restriction SET in_force = tstzrange(lower(in_force) + interval '30 years', NULL)",
+        "1 order(s) that the control journal holds were removed or ended",
+    ),
+    (
+        "UPDATE history.restriction SET in_force = tstzrange(lower(in_force), lower(in_force) + interval '1 day')",
+        "1 order(s) that the control journal holds were removed or ended",
+    ),
+    (
+        "UPDATE history.restriction SET in_force = tstzrange(lower(in_force) + interval '30 years', NULL)",
+        "1 order(s) that the control journal holds were removed or ended",
+    ),
 ];
 
 /// What is put back after each attack.
@@ -201,7 +248,9 @@ const TABLES: &[&str] = &[
     "identity.crosswalk",
     "identity.crosswalk_move",
     "identity.restriction",
+    "history.restriction",
     "agreements.certification",
+    "disclosure.attestation",
 ];
 
 fn verify(place: &Place, more: &[&str], code: i32) -> Vec<String> {
@@ -227,7 +276,7 @@ fn whatever_a_superuser_changes_is_found_and_named() {
     }
     let entry = server.query("SELECT '''' || entry_id || '''' FROM ledger.sequence WHERE leaf_index = 20").remove(0);
     for (attack, expected) in ATTACKS {
-        run(&mut server, &attack.replace('$', &entry));
+        run(&mut server, &attack.replace('$', &entry).replace('#', &forged_release()));
         let found = verify(&place, &[], 3);
         assert!(found.iter().any(|finding| finding.contains(expected)), "{attack}: {found:#?}");
         put_back(&mut server, attack);
@@ -241,6 +290,19 @@ fn whatever_a_superuser_changes_is_found_and_named() {
     let found = verify(&place, &["--checkpoint", text(&kept)], 3);
     assert!(found.iter().any(|finding| finding.contains("and only 3")), "{found:#?}");
     server.stop();
+}
+
+/// The digest of a release that nobody filed.
+fn forged_release() -> String {
+    let release = NewInstrument {
+        kind: InstrumentKind::StudentRelease,
+        consumer: "education_unit".parse().expect("an id"),
+        person_key: model::Masked::new("E1".to_owned()),
+        reference: "R-1".to_owned(),
+        reason: String::new(),
+        in_force: Interval { from: "2026-01-01T00:00:00Z".parse().expect("an instant"), to: None },
+    };
+    release.digest().expect("a digest").to_string()
 }
 
 /// Entries that fill a tile.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::{Error, withdraw::Feed};
 
-/// The clients a run of a feed is about, behind `after`: those in the population now, those of whom something was sent, and those of whom something
-/// waits to be called back; by person id.
+/// The clients a run of a feed is about, behind `after`: those on the roster and in the population now, those of whom something was sent, and those of
+/// whom something waits to be called back; by person id.
 pub(crate) async fn list_due(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
@@ -23,6 +23,9 @@ pub(crate) async fn list_due(
         SELECT u.person_key AS "person_key!" FROM (
             (SELECT DISTINCT p.person_key FROM identity.population AS p
                 WHERE p.consumer = $1 AND p.person_key > $5 AND ($3 = '' OR p.office = $3) ORDER BY p.person_key LIMIT $6)
+            UNION
+            (SELECT DISTINCT r.person_key FROM identity.rostered AS r
+                WHERE r.consumer = $1 AND r.person_key > $5 AND ($3 = '' OR r.office = $3) ORDER BY r.person_key LIMIT $6)
             UNION
             (SELECT d.person_key FROM disclosure.delivered AS d
                 WHERE d.consumer = $1 AND d.delivery = $2 AND d.office = $3 AND d.purpose = $4 AND d.person_key > $5

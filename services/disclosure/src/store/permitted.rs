@@ -18,6 +18,10 @@ pub(crate) struct Reading<'a> {
     pub(crate) purpose: &'a str,
     pub(crate) delivery: &'a str,
     pub(crate) office: Option<&'a str>,
+    /// A person's own office, if they see their office's clients.
+    pub(crate) own_office: Option<&'a str>,
+    /// A person as rosters name the officer, if they see their own clients.
+    pub(crate) own_officer: Option<&'a str>,
     pub(crate) at: DateTime<Utc>,
 }
 
@@ -89,6 +93,8 @@ pub(crate) async fn list_permitted_facts(
             WHERE p.consumer = $1 AND p.person_key = ANY($2)
                 AND $3 = ANY(r.purposes) AND $4 = ANY(r.deliveries)
                 AND ($5::text IS NULL OR p.office = $5)
+                AND ($7::text IS NULL OR p.office = $7)
+                AND ($8::text IS NULL OR p.officer = $8)
                 AND r.valid_from <= $6 AND (r.valid_to IS NULL OR $6 < r.valid_to)
                 AND (NOT r.requires_authority OR p.legal_basis = r.legal_basis)
                 AND (NOT r.requires_pre_adjudication OR p.phase = 'pre_adjudication')
@@ -126,6 +132,8 @@ pub(crate) async fn list_permitted_facts(
         reading.delivery,
         reading.office,
         reading.at,
+        reading.own_office,
+        reading.own_officer,
     )
     .fetch_all(conn)
     .await?;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use model::{ConsumerId, DisclosureId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{Error, retention::Attestation};
 
@@ -21,6 +22,29 @@ pub(crate) async fn list_recalls(conn: &mut PgConnection) -> Result<Vec<RecallRo
         r#"-- disclosure.list_recalls
         SELECT r.person_key, r.cause, min(r.queued_at) AS "queued_at!", max(r.disclosed_at) AS "disclosed_at!"
         FROM disclosure.recall AS r GROUP BY r.person_key, r.cause ORDER BY r.person_key, r.cause"#,
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// A notice to stop.
+pub(crate) struct StoppedRow {
+    pub(crate) person_key: String,
+    pub(crate) student_id: Uuid,
+    pub(crate) destroy_by: NaiveDate,
+    pub(crate) recorded_at: DateTime<Utc>,
+}
+
+/// The notices that recipients were sent of their clients: of each client's student the last.
+pub(crate) async fn list_stopped(conn: &mut PgConnection, consumer: &ConsumerId) -> Result<Vec<StoppedRow>, Error> {
+    Ok(sqlx::query_as!(
+        StoppedRow,
+        "-- disclosure.list_stopped
+        SELECT DISTINCT ON (w.person_key, w.student_id) w.person_key, w.student_id, w.destroy_by, w.recorded_at
+        FROM disclosure.withdrawal AS w
+        WHERE w.consumer = $1
+        ORDER BY w.person_key, w.student_id, w.recorded_at DESC",
+        consumer.as_str(),
     )
     .fetch_all(conn)
     .await?)

@@ -13,10 +13,13 @@ use crate::{Error, FileEntry, delivery::PartFile};
 /// The file's name.
 const FILE: &str = "cmis.csv";
 
+/// The column that names the client by the recipient's own id.
+pub const CLIENT_PIN: &str = "ClientPIN";
+
 /// The columns, as the case system names them.
 const COLUMNS: [&str; 18] = [
     "SnapshotDate",
-    "ClientPIN",
+    CLIENT_PIN,
     "EnrollmentStatus",
     "SchoolType",
     "SchoolName",

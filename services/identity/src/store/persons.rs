@@ -271,7 +271,7 @@ pub(crate) async fn stop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Puts a whole person under a restriction, once per order.
+/// Puts a whole person under a restriction, once per order. No order is ended: one that is on file with an end, or from later on, is not on file.
 pub(crate) async fn insert_restriction(
     conn: &mut PgConnection,
     person: i64,
@@ -284,7 +284,8 @@ pub(crate) async fn insert_restriction(
         INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
         SELECT $1, $2, tstzrange($3, NULL), $4, $5, $6
         WHERE NOT EXISTS (
-            SELECT FROM identity.restriction AS r WHERE r.source_person_id = $1 AND r.kind = $2 AND r.order_number = $4
+            SELECT FROM identity.restriction AS r
+            WHERE r.source_person_id = $1 AND r.kind = $2 AND r.order_number = $4 AND upper_inf(r.in_force) AND lower(r.in_force) <= $3
         )",
         person,
         kind,

@@ -1,9 +1,9 @@
 //! Limits of reading Ed-Fi deliveries.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a reader of outside XML allows. Beyond a limit the file is refused with a finding that names the limit.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Elements inside one another. Ed-Fi 1.0 needs twelve.

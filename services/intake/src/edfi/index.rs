@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     node::Node,
-    packed::{Names, Packed},
+    packed::{Names, Packed, Unwritable},
 };
 use crate::{
     Error, OrganizationRecord,
@@ -257,9 +257,20 @@ pub(super) struct Whereabouts {
     pub missing: Option<String>,
 }
 
-/// The index is full: see `index_bytes_max`.
+/// Why something is not remembered.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct IndexFull;
+pub(super) enum Unremembered {
+    /// The index is full: see `index_bytes_max`.
+    Full,
+    /// It cannot be kept as bytes.
+    Unwritable,
+}
+
+impl From<Unwritable> for Unremembered {
+    fn from(Unwritable: Unwritable) -> Self {
+        Self::Unwritable
+    }
+}
 
 /// What has been learned so far. One index serves a delivery. What it learns is also given as descriptions, which are kept; before a
 /// delivery those that say nothing about persons are read in again, and the others are looked up when a record asks for them.
@@ -340,14 +351,20 @@ impl Index {
     pub(crate) fn import(&mut self, body: &[u8]) -> Result<(), Error> {
         let broken = || Error::Corrupt("what was kept of earlier Ed-Fi deliveries cannot be read".to_owned());
         let (key, entry): (String, Entry) = serde_json::from_slice(body).map_err(|_| broken())?;
-        self.insert(key, entry).map_err(|IndexFull| broken())
+        self.insert(key, entry).map_err(|unremembered| match unremembered {
+            Unremembered::Full => Error::Invalid(format!(
+                "what earlier Ed-Fi deliveries described takes more than {} bytes (intake.edfi.index_bytes_max)",
+                self.bytes_max
+            )),
+            Unremembered::Unwritable => broken(),
+        })
     }
 
     /// Remembers something; a later entry of the same identity replaces the earlier.
-    pub(super) fn insert(&mut self, key: String, entry: Entry) -> Result<(), IndexFull> {
+    pub(super) fn insert(&mut self, key: String, entry: Entry) -> Result<(), Unremembered> {
         if entry.kind().is_personal() {
             let mark = mark(entry.kind().name(), &key);
-            let packed = Packed::of(&entry);
+            let packed = Packed::of(&entry)?;
             self.take(packed.size() + AROUND_PACKED)?;
             let old = self.personal.insert(mark, packed);
             self.give_back(old.map(|old| old.size() + AROUND_PACKED));
@@ -360,9 +377,9 @@ impl Index {
         Ok(())
     }
 
-    fn take(&mut self, bytes: usize) -> Result<(), IndexFull> {
+    fn take(&mut self, bytes: usize) -> Result<(), Unremembered> {
         if self.bytes + bytes > self.bytes_max {
-            return Err(IndexFull);
+            return Err(Unremembered::Full);
         }
         self.bytes += bytes;
         Ok(())
@@ -412,10 +429,13 @@ impl Index {
     }
 
     /// Remembers the identity of a record that carries an id, until its file ends. A later one of the same id replaces the earlier.
-    pub(super) fn remember_id(&mut self, id: &str, node: &Node) -> Result<(), IndexFull> {
+    pub(super) fn remember_id(&mut self, id: &str, node: &Node) -> Result<(), Unremembered> {
         let names = self.names.bytes;
         let packed = Packed::of_node(&node.identity(), &mut self.names);
-        self.take(packed.size() + AROUND_PACKED + self.names.bytes - names)?;
+        // The names stay, whatever becomes of the record.
+        self.bytes += self.names.bytes - names;
+        let packed = packed?;
+        self.take(packed.size() + AROUND_PACKED)?;
         let old = self.ids.insert(mark("id", id), packed);
         self.give_back(old.map(|old| old.size() + AROUND_PACKED));
         Ok(())
@@ -611,6 +631,34 @@ mod tests {
     }
 
     #[test]
+    fn a_full_index_counts_its_bytes_as_before() {
+        let record = |name: &str| {
+            let mut record = Node::new(name.to_owned(), Place { line: 3, column: 7 }, Vec::new());
+            record.child_or_new("ContactUniqueId", Place { line: 4, column: 7 }).text = "7".repeat(50);
+            record
+        };
+        let mut index = Index::new(1_000);
+        index.insert("S".into(), organization(OrganizationKind::School, None)).unwrap();
+        let before = index.bytes;
+        let full = (0..99).find(|n| index.remember_id(&n.to_string(), &record(&format!("Contact{n}"))).is_err());
+        assert!(full.is_some_and(|remembered| remembered > 0));
+        // A record that is refused once is refused again, and takes no more.
+        let bytes = index.bytes;
+        assert_eq!(index.remember_id("x", &record("Contact0")), Err(Unremembered::Full));
+        assert_eq!(index.bytes, bytes);
+        index.forget_ids();
+        assert_eq!(index.bytes, before);
+    }
+
+    #[test]
+    fn what_was_kept_and_has_no_room_says_which_limit_it_met() {
+        let kept = Index::description("S", &organization(OrganizationKind::School, None)).unwrap();
+        let Err(Error::Invalid(message)) = Index::new(10).import(kept.body.expose()) else { panic!("there is room") };
+        assert!(message.contains("10 bytes (intake.edfi.index_bytes_max)"), "{message}");
+        assert!(matches!(Index::new(1_000).import(b"{}"), Err(Error::Corrupt(_))));
+    }
+
+    #[test]
     fn a_full_index_says_so() {
         let mut index = Index::new(300);
         let family = |n: usize| (n.to_string(), Entry::Family(Some("x".repeat(100))));
@@ -620,6 +668,6 @@ mod tests {
                 index.insert(k, e)
             })
             .collect();
-        assert_eq!(results.last(), Some(&Err(IndexFull)));
+        assert_eq!(results.last(), Some(&Err(Unremembered::Full)));
     }
 }

@@ -13,7 +13,7 @@ use super::{
     control::Interchange,
     fields::{Fields, Referents, Trouble},
     guard::Place,
-    index::{Entry, Index},
+    index::{Entry, Index, Unremembered},
     kept::{KeptRecord, facts_of, subjects},
     node::Node,
     records::{Converter, Output, Person, converter},
@@ -269,7 +269,7 @@ impl Reading<'_, '_, '_> {
     }
 
     fn remember(&mut self, id: &str, node: &Node) -> Result<(), Early> {
-        self.index.remember_id(id, node).map_err(|_| self.index_full(node))
+        self.index.remember_id(id, node).map_err(|why| self.unremembered(&why, node))
     }
 
     fn record(&mut self, waiting: Waiting, mut referents: Referents) -> Result<(), Early> {
@@ -345,7 +345,7 @@ impl Reading<'_, '_, '_> {
         let mut descriptions = Vec::with_capacity(entries.len());
         for (key, entry) in entries {
             descriptions.push(Index::description(&key, &entry).map_err(Early::Failed)?);
-            self.index.insert(key, entry).map_err(|_| self.index_full(&waiting.record.node))?;
+            self.index.insert(key, entry).map_err(|why| self.unremembered(&why, &waiting.record.node))?;
         }
         let (line, record_type) = (waiting.record.node.place.line, waiting.own_name.clone());
         self.give(Item::Described { line, record_type, descriptions, counted })
@@ -498,13 +498,20 @@ impl Reading<'_, '_, '_> {
         }
     }
 
-    fn index_full(&self, node: &Node) -> Early {
-        let message = format!(
-            "The delivery describes more organizations, courses, parents and \
-                incidents than can be remembered at once ({} bytes).",
-            self.config.index_bytes_max
-        );
-        Early::Fault(Fault { place: node.place, rule: "limit.index_bytes", message })
+    fn unremembered(&self, why: &Unremembered, node: &Node) -> Early {
+        match why {
+            Unremembered::Full => {
+                let message = format!(
+                    "The delivery describes more organizations, courses, parents and \
+                        incidents than can be remembered at once ({} bytes, intake.edfi.index_bytes_max).",
+                    self.config.index_bytes_max
+                );
+                Early::Fault(Fault { place: node.place, rule: "limit.index_bytes", message })
+            }
+            Unremembered::Unwritable => {
+                Early::Failed(Error::Corrupt("what an Ed-Fi delivery described cannot be kept".to_owned()))
+            }
+        }
     }
 }
 

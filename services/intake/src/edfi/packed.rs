@@ -13,6 +13,10 @@ pub(super) struct Packed<T> {
     open: OnceCell<Box<T>>,
 }
 
+/// Something cannot be written as bytes: what it holds is none of what can stand in a file.
+#[derive(Debug)]
+pub(super) struct Unwritable;
+
 impl<T> Packed<T> {
     fn new(bytes: Vec<u8>) -> Self {
         Self { bytes: bytes.into_boxed_slice(), open: OnceCell::new() }
@@ -45,10 +49,14 @@ impl<T> Packed<T> {
     }
 }
 
+/// Something as bytes, to be kept as a `T`.
+fn packed<W: Serialize + ?Sized, T>(written: &W) -> Result<Packed<T>, Unwritable> {
+    serde_json::to_vec(written).map(Packed::new).map_err(|_| Unwritable)
+}
+
 impl Packed<Entry> {
-    pub fn of(entry: &Entry) -> Self {
-        // Cannot fail: writing text, numbers and days to memory.
-        Self::new(serde_json::to_vec(entry).unwrap_or_default())
+    pub fn of(entry: &Entry) -> Result<Self, Unwritable> {
+        packed(entry)
     }
 
     pub fn unpacked(&self) -> Option<Entry> {
@@ -108,12 +116,33 @@ impl Flat {
 }
 
 impl Packed<Node> {
-    pub fn of_node(node: &Node, names: &mut Names) -> Self {
-        // Cannot fail: writing text and numbers to memory.
-        Self::new(serde_json::to_vec(&Flat::of(node, names)).unwrap_or_default())
+    pub fn of_node(node: &Node, names: &mut Names) -> Result<Self, Unwritable> {
+        packed(&Flat::of(node, names))
     }
 
     pub fn unpacked(&self, names: &Names) -> Option<Node> {
         serde_json::from_slice::<Flat>(&self.bytes).ok()?.node(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Serializer, ser::Error as _};
+
+    use super::*;
+
+    /// What cannot be written, as a map with keys that are no text is.
+    struct Odd;
+
+    impl Serialize for Odd {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(S::Error::custom("nothing of the kind"))
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_no_empty_record() {
+        assert!(packed::<Odd, Node>(&Odd).is_err());
+        assert!(packed::<str, Node>("text").is_ok_and(|packed| packed.size() > 0));
     }
 }

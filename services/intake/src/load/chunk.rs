@@ -563,7 +563,7 @@ fn count(written: &Written, tally: &mut Tally, findings_max: usize) {
 fn note_erased(written: &Written, tally: &mut Tally, findings_max: usize) {
     if written.outcomes.contains(&Outcome::Erased) {
         let line = written.row.line;
-        tally.findings.retain(|finding| finding.severity == Severity::Fatal || finding.line != line);
+        tally.found.forget(&BTreeSet::from([line]));
         tally.find(erased::erased(line), findings_max);
         tally.erased.insert(line);
     }

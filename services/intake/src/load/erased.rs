@@ -97,7 +97,7 @@ pub(super) fn sift(sorted: &mut Sorted, buried: &Buried, tally: &mut Tally, find
     for record_type in &uncounted {
         tally.count(record_type, Fate::Quarantined, 1);
     }
-    tally.findings.retain(|finding| finding.severity == Severity::Fatal || !refused.contains(&finding.line));
+    tally.found.forget(&refused);
     for line in &refused {
         tally.find(erased(*line), findings_max);
     }

@@ -230,7 +230,8 @@ impl UndoneMatch {
     }
 }
 
-/// The orders that are neither in force nor kept for somebody whom the state has not reported. Leaves the transaction in the role of identity.
+/// The orders that are neither in force as long as they were entered for, nor kept for somebody whom the state has not reported. No order is ended by
+/// anybody: one that stands with an end, or begins later, is lacking. Leaves the transaction in the role of identity.
 async fn list_lacking<'o>(
     tx: &mut Tx<'_, '_>,
     key: &TombstoneKey,
@@ -241,16 +242,16 @@ async fn list_lacking<'o>(
         return Ok(Vec::new());
     }
     let known = brought_back::list_orders(tx, DateTime::UNIX_EPOCH).await?;
-    let known: BTreeSet<(IdHash, Option<i16>, String, String)> = known
-        .into_iter()
-        .map(|order| {
-            let hash = key.hash_person(&order.sea, order.state_id.expose().as_bytes());
-            (hash, order.domain, order.kind, order.order_number)
-        })
-        .collect();
+    // Only orders without an end are listed.
+    let mut begins: BTreeMap<(IdHash, Option<i16>, String, String), DateTime<Utc>> = BTreeMap::new();
+    for order in known {
+        let hash = key.hash_person(&order.sea, order.state_id.expose().as_bytes());
+        let from = begins.entry((hash, order.domain, order.kind, order.order_number)).or_insert(order.from);
+        *from = order.from.min(*from);
+    }
     let lacks = |order: &&Awaited| {
         let named = (order.person_hash, order.domain, order.kind.clone(), order.order_number.clone());
-        order.natural_key.is_some() || !known.contains(&named)
+        order.natural_key.is_some() || begins.get(&named).is_none_or(|from| *from > order.from)
     };
     Ok(orders.iter().filter(lacks).collect())
 }

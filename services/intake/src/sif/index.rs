@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::xml::Node;
 
-/// Bytes that the names of a delivery may take.
-const BYTES_MAX: usize = 512 << 20;
+/// About what an entry takes beside its text.
+const AROUND: usize = 128;
 
 /// The delivery describes more than can be remembered at once.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ struct School {
     lea_ref_id: String,
 }
 
-/// What has been learned.
+/// What has been learned; one that was made by default learns nothing.
 #[derive(Default)]
 pub(crate) struct Index {
     students: HashMap<String, String>,
@@ -29,7 +29,9 @@ pub(crate) struct Index {
     schools: HashMap<String, School>,
     leas: HashMap<String, String>,
     attendance: HashMap<String, (String, String)>,
+    /// What all of it takes.
     bytes: usize,
+    bytes_max: usize,
 }
 
 /// District and facility of a school.
@@ -50,30 +52,46 @@ impl Index {
         matches!(name, "StudentPersonal" | "StudentRecordExchange" | "SchoolInfo" | "LEAInfo" | "AttendanceCodeInfo")
     }
 
+    /// An empty index of at most this many bytes (`Config::index_bytes_max`).
+    pub fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, ..Self::default() }
+    }
+
     /// Learns from an object; a later one of the same RefId replaces the earlier.
     pub fn learn(&mut self, node: &Node) -> Result<(), IndexFull> {
         let Some(ref_id) = node.attribute("RefId").map(str::to_owned) else {
             return Ok(());
         };
-        self.bytes += ref_id.len() + 128;
-        if self.bytes > BYTES_MAX {
+        let code = match node.name.as_str() {
+            "StudentPersonal" | "StudentRecordExchange" => node.text_of("StateProvinceId"),
+            "LEAInfo" | "SchoolInfo" => organization_code(node),
+            "AttendanceCodeInfo" => Some(node.text_of("AttendanceType").unwrap_or_default()),
+            _ => None,
+        };
+        let Some(code) = code else { return Ok(()) };
+        let text = |name: &str| node.text_of(name).unwrap_or_default();
+        let other = match node.name.as_str() {
+            "SchoolInfo" => text("LEAInfoRefId"),
+            "AttendanceCodeInfo" => text("AttendanceStatus"),
+            _ => String::new(),
+        };
+        let around = ref_id.len() + AROUND;
+        let bytes = around + code.len() + other.len();
+        if self.bytes + bytes > self.bytes_max {
             return Err(IndexFull);
         }
-        let state_id = || node.text_of("StateProvinceId");
-        match node.name.as_str() {
-            "StudentPersonal" => self.students.extend(state_id().map(|id| (ref_id, id))),
-            "StudentRecordExchange" => self.exchanges.extend(state_id().map(|id| (ref_id, id))),
-            "LEAInfo" => self.leas.extend(organization_code(node).map(|code| (ref_id, code))),
-            "SchoolInfo" => self.schools.extend(organization_code(node).map(|code| {
-                let lea_ref_id = node.text_of("LEAInfoRefId").unwrap_or_default();
-                (ref_id, School { code, lea_ref_id })
-            })),
-            "AttendanceCodeInfo" => {
-                let text = |name: &str| node.text_of(name).unwrap_or_default();
-                self.attendance.insert(ref_id, (text("AttendanceType"), text("AttendanceStatus")));
+        let old = match node.name.as_str() {
+            "StudentPersonal" => self.students.insert(ref_id, code).map(|old| old.len()),
+            "StudentRecordExchange" => self.exchanges.insert(ref_id, code).map(|old| old.len()),
+            "LEAInfo" => self.leas.insert(ref_id, code).map(|old| old.len()),
+            "SchoolInfo" => {
+                let old = self.schools.insert(ref_id, School { code, lea_ref_id: other });
+                old.map(|old| old.code.len() + old.lea_ref_id.len())
             }
-            _ => {}
-        }
+            _ => self.attendance.insert(ref_id, (code, other)).map(|(kind, status)| kind.len() + status.len()),
+        };
+        self.bytes += bytes;
+        self.bytes -= old.map_or(0, |old| old + around);
         Ok(())
     }
 
@@ -120,5 +138,34 @@ impl Index {
     /// Type and status that an attendance code stands for.
     pub fn attendance(&self, ref_id: &str) -> Option<(&str, &str)> {
         self.attendance.get(ref_id).map(|(kind, status)| (kind.as_str(), status.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::Place;
+
+    fn student(ref_id: &str, state_id: &str) -> Node {
+        let place = Place { line: 1, column: 1 };
+        let mut node = Node::new("StudentPersonal".to_owned(), place, vec![("RefId".to_owned(), ref_id.to_owned())]);
+        node.child_or_new("StateProvinceId", place).text = state_id.to_owned();
+        node
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_by_its_bytes() {
+        let mut index = Index::new(3 * (AROUND + 20));
+        for number in 0..3 {
+            index.learn(&student(&format!("{number:010}"), "9000000101")).expect("there is room");
+        }
+        assert!(matches!(index.learn(&student("000000000X", "9000000101")), Err(IndexFull)));
+        assert_eq!((index.bytes, index.student("000000000X")), (index.bytes_max, None));
+        // What takes another's place gives its room back, and what says nothing takes none.
+        let mut index = Index::new(2 * (AROUND + 30));
+        for state_id in ["9", "9000000101", "90", ""] {
+            index.learn(&student("0000000001", state_id)).expect("there is room");
+        }
+        assert_eq!((index.bytes, index.student("0000000001")), (AROUND + 10 + 2, Some("90")));
     }
 }

@@ -14,11 +14,11 @@ use reference::tables::Tables;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    LAYOUT,
+    Config, LAYOUT,
     census::{self, Census, Person},
     check::{Extent, NOWHERE, canonical, canonical_among, contact_rules, finding, is_good},
     facts::{self, Output, Source},
-    index::Index,
+    index::{Index, IndexFull},
     publish::{Published, Withheld, publish},
     shape::{OBJECTS, STUDENT_CONTACT},
     stream::{Action, ObjectReader, Piece},
@@ -45,18 +45,28 @@ fn tables() -> Result<&'static Tables, Error> {
 pub struct Delivery {
     paths: Vec<PathBuf>,
     open: Open,
-    index: OnceLock<Index>,
+    config: Config,
+    /// What its RefIds stand for; nothing, if that is more than may be remembered.
+    index: OnceLock<Option<Index>>,
 }
 
 impl Delivery {
     /// The files at these paths.
-    pub const fn new(paths: Vec<PathBuf>, open: Open) -> Self {
-        Self { paths, open, index: OnceLock::new() }
+    pub const fn new(paths: Vec<PathBuf>, open: Open, config: Config) -> Self {
+        Self { paths, open, config, index: OnceLock::new() }
     }
 
     /// Reads one of its files and gives its items. `Err`: the file could not be read on; what is wrong in it is an item.
     pub fn read(&self, path: &Path, sink: &mut Sink<'_>) -> Result<(), Error> {
-        let index = self.index()?;
+        let Some(index) = self.index()? else {
+            let message = format!(
+                "The delivery describes more students, schools and codes than can be remembered at once ({} bytes, intake.sif.index_bytes_max).",
+                self.config.index_bytes_max
+            );
+            // Each of its files is refused: whether the caller wants more does not matter here.
+            let _ = sink(Item::File(fatal(Fault { place: NOWHERE, rule: "limit.index_bytes", message })));
+            return Ok(());
+        };
         let mut source = (self.open)(path).map_err(|error| Error::unavailable("open a file of SIF", error))?;
         read_objects(&mut source, index, sink)
     }
@@ -64,36 +74,37 @@ impl Delivery {
     /// The layout name of its files in receipts. What an object says depends on what else the delivery describes, so the name bears a digest of
     /// that: a file that came without its students is another batch when it comes again with them.
     pub fn layout(&self) -> Result<String, Error> {
-        Ok(self.index()?.digest().map_or_else(|| LAYOUT.to_owned(), |digest| format!("{LAYOUT}@{digest}")))
+        let digest = self.index()?.and_then(Index::digest);
+        Ok(digest.map_or_else(|| LAYOUT.to_owned(), |digest| format!("{LAYOUT}@{digest}")))
     }
 
-    fn index(&self) -> Result<&Index, Error> {
+    fn index(&self) -> Result<Option<&Index>, Error> {
         if let Some(index) = self.index.get() {
-            return Ok(index);
+            return Ok(index.as_ref());
         }
-        let mut index = Index::default();
+        let mut index = Index::new(self.config.index_bytes_max);
         for path in &self.paths {
             let mut source = (self.open)(path).map_err(|error| Error::unavailable("open a file of SIF", error))?;
-            learn(&mut source, &mut index)?;
+            if learn(&mut source, &mut index)?.is_err() {
+                return Ok(self.index.get_or_init(|| None).as_ref());
+            }
         }
-        Ok(self.index.get_or_init(|| index))
+        Ok(self.index.get_or_init(|| Some(index)).as_ref())
     }
 }
 
 /// Learns what the RefIds of a file stand for. A file that is broken is told of when it is read.
-fn learn(source: &mut dyn BufRead, index: &mut Index) -> Result<(), Error> {
+fn learn(source: &mut dyn BufRead, index: &mut Index) -> Result<Result<(), IndexFull>, Error> {
     let mut reader = ObjectReader::new(source, Index::wants);
     loop {
         match reader.next() {
             Ok(Some(Piece::Object { node, action, .. })) if action != Some(Action::Delete) => {
-                index.learn(&node).map_err(|_| {
-                    Error::Invalid(
-                        "the delivery describes more students and schools than can be remembered at once".to_owned(),
-                    )
-                })?;
+                if let Err(full) = index.learn(&node) {
+                    return Ok(Err(full));
+                }
             }
             Ok(Some(_)) => {}
-            Ok(None) | Err(Stop::Fault(_)) => return Ok(()),
+            Ok(None) | Err(Stop::Fault(_)) => return Ok(Ok(())),
             Err(Stop::Io(error)) => return Err(Error::unavailable("read a file of SIF", error)),
         }
     }

@@ -5,10 +5,11 @@ use std::{io::Cursor, ops::ControlFlow, path::Path, sync::Arc};
 use model::Value;
 use proptest::prelude::*;
 
+mod public;
 mod seeded;
 
 use super::{
-    Delivery, LAYOUT, Open,
+    Config, Delivery, LAYOUT, Open,
     convert::{self, Form, Since, Stamp},
     difference::{Contacts, apply, difference},
     publish::{
@@ -162,6 +163,10 @@ fn no_finding_repeats_a_name() {
 }
 
 fn items(files: &[(&str, &str)]) -> Vec<(String, Item)> {
+    items_within(files, Config::default())
+}
+
+fn items_within(files: &[(&str, &str)], config: Config) -> Vec<(String, Item)> {
     let files: Vec<(String, String)> = files.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
     let paths: Vec<_> = files.iter().map(|(name, _)| Path::new(name).to_owned()).collect();
     let texts = files.clone();
@@ -171,6 +176,7 @@ fn items(files: &[(&str, &str)]) -> Vec<(String, Item)> {
             let text = texts.iter().find(|(name, _)| Path::new(name) == path).map(|(_, text)| text.clone());
             Ok(Box::new(Cursor::new(text.unwrap_or_default().into_bytes())))
         }),
+        config,
     );
     let mut items = Vec::new();
     for (name, _) in &files {
@@ -222,7 +228,7 @@ fn a_file_that_comes_again_with_its_students_is_another_batch() {
             path
         });
         let open: Open = Arc::new(|path| Ok(Box::new(std::io::BufReader::new(std::fs::File::open(path)?))));
-        Delivery::new(paths.collect(), open).layout().expect("they can be read")
+        Delivery::new(paths.collect(), open, Config::default()).layout().expect("they can be read")
     };
     let contact = contact("1735");
     let alone = layout(&[("contact.xml", &contact)]);
@@ -231,6 +237,23 @@ fn a_file_that_comes_again_with_its_students_is_another_batch() {
     assert!(both.starts_with("sif-2@"), "{both}");
     assert_eq!(both, layout(&[("student.xml", STUDENT), ("contact.xml", &contact)]));
     assert_eq!(crate::lineage::version_of(&both), Some("2"));
+}
+
+#[test]
+fn a_delivery_that_describes_too_much_is_refused_file_by_file() {
+    let files = [("contact.xml", contact("1735")), ("student.xml", STUDENT.to_owned())];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let found = items_within(&files, Config { index_bytes_max: 100 });
+    assert_eq!(found.len(), 2);
+    for ((name, item), (expect, _)) in found.iter().zip(&files) {
+        let Item::File(finding) = item else { panic!("{name}: {item:?}") };
+        assert_eq!(
+            (name.as_str(), finding.rule.as_str(), finding.severity),
+            (*expect, "limit.index_bytes", Severity::Fatal)
+        );
+        assert!(finding.message.contains("100 bytes, intake.sif.index_bytes_max"), "{}", finding.message);
+    }
+    assert!(matches!(&items_within(&files, Config { index_bytes_max: 1_000 })[..], [(_, Item::Person { .. }), _]));
 }
 
 #[test]

@@ -378,29 +378,6 @@ pub(crate) async fn list_redacted(
     Ok(rows.into_iter().map(|row| (BatchId(row.batch_id), row.file_name)).collect())
 }
 
-/// A finding as it is stored.
-pub(crate) struct FindingRow {
-    pub(crate) line: i32,
-    pub(crate) column_number: Option<i32>,
-    pub(crate) field: Option<String>,
-    pub(crate) rule: String,
-    pub(crate) severity: String,
-    pub(crate) message: String,
-}
-
-/// A batch's findings in the order they were made.
-pub(crate) async fn list_findings(conn: &mut PgConnection, batch: BatchId) -> Result<Vec<FindingRow>, sqlx::Error> {
-    sqlx::query_as!(
-        FindingRow,
-        "-- intake.list_findings
-        SELECT f.line, f.column_number, f.field, f.rule, f.severity, f.message
-        FROM intake.finding AS f WHERE f.batch_id = $1 ORDER BY f.finding",
-        batch.0,
-    )
-    .fetch_all(conn)
-    .await
-}
-
 /// Descriptions that speak of a person, or that none but the person's records rest on (a parent's own record).
 pub(crate) async fn list_descriptions(
     conn: &mut PgConnection,

@@ -3,12 +3,12 @@
 //! These statements read values that a superuser may have bent out of shape: texts and times come as stored, hashes as bytes.
 
 use chrono::DateTime;
-use model::DisclosureId;
+use model::{DisclosureId, Masked};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Act,
+    Act, Attested, AttestedDetail,
     entry::instant,
     error::Error,
     opened::{OpenedDetail, OpenedEntry, OpenedTerms},
@@ -174,6 +174,33 @@ pub(crate) async fn list_acts(conn: &mut PgConnection, reason: &str) -> Result<V
         covers: row.counted.and_then(|count| u64::try_from(count).ok()).zip(row.digest.as_deref().map(bent)),
     });
     Ok(act.collect())
+}
+
+/// What recipients attested, by the ledger.
+pub(crate) async fn list_attestations(conn: &mut PgConnection) -> Result<Vec<Attested>, Error> {
+    let rows = sqlx::query!(
+        r#"-- ledger.list_attestations
+        SELECT e.entry_id, t.consumer, e.decided_at, d.entry_id AS "detail?", d.person AS "person?", d.on_behalf_of AS "on_behalf_of?",
+            d.authority AS "authority?"
+        FROM ledger.entry AS e
+        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
+        LEFT JOIN ledger.detail AS d ON d.entry_id = e.entry_id
+        WHERE e.kind = 'attestation'
+        ORDER BY e.entry_id"#
+    )
+    .fetch_all(conn)
+    .await?;
+    let attested = rows.into_iter().map(|row| Attested {
+        entry: DisclosureId(row.entry_id),
+        consumer: row.consumer,
+        at: row.decided_at,
+        said: row.detail.map(|_| AttestedDetail {
+            attested_by: row.person.map(Masked::new),
+            entered_by: row.on_behalf_of.map(Masked::new),
+            about: row.authority.map(Masked::new),
+        }),
+    });
+    Ok(attested.collect())
 }
 
 /// The terms of the given hashes, as far as they are there.

@@ -258,6 +258,7 @@ pub(super) async fn destruction(visit: &mut Visit<'_>) -> Result<Response, Failu
             .map(|one| {
                 let cause = match &one.cause {
                     retention::Cause::AuthorityEnded => words.authority_ended.clone(),
+                    retention::Cause::Stopped => words.stopped.clone(),
                     retention::Cause::CalledBack(cause) => fill(&words.called_back, &[("cause", cause)]),
                 };
                 vec![

@@ -13,6 +13,7 @@ impl Composer<'_, '_> {
     /// What was withheld, how to read the report, how to verify it.
     pub(super) fn about(&mut self, section: &Section) {
         self.flow.gap(self.layout.size.gap * 1.2);
+        self.flow.begin_together();
         let frame = self.heading(self.part, section, None, self.layout.page.measure());
         self.flow.wait(frame);
         let words = &self.layout.words;
@@ -24,7 +25,11 @@ impl Composer<'_, '_> {
                 self.list(parent, withheld);
             }
         }
-        self.about_block(&section.reading_title, &[&words.reading_note]);
+        let mut notes = vec![self.view.notes.join(" ")];
+        if self.view.has_replaced || self.setter.has_replaced() {
+            notes.push(words.reading_replaced.clone());
+        }
+        self.about_block(&section.reading_title, &notes.iter().map(String::as_str).collect::<Vec<_>>());
         match (&self.view.code, &self.view.banner) {
             (Some(code), _) => {
                 let code = fill(&words.verify_code, &[("code", code)]);
@@ -35,6 +40,7 @@ impl Composer<'_, '_> {
             }
             (None, None) => {}
         }
+        self.flow.end_together();
     }
 
     fn about_block(&mut self, title: &str, paragraphs: &[&str]) -> NodeId {
@@ -59,18 +65,23 @@ impl Composer<'_, '_> {
         let size = &self.layout.size;
         let width = self.layout.page.measure() / COLUMNS as f32;
         let list = self.tags.node(parent, Role::List);
+        let mut rows = Vec::new();
         for row in labels.chunks(COLUMNS) {
             let mut frame = Frame::default();
             for (i, label) in row.iter().enumerate() {
                 let item = self.tags.node(list, Role::Item);
+                if let Some(language) = self.layout.value_language() {
+                    self.tags.set_language(item, language);
+                }
                 let mark = Mark::Leaf(self.tags.leaf_in(item, Role::ItemBody));
                 let lines =
                     self.setter.wrap(label, self.style(Weight::Regular, size.note + 0.4), Base::Auto, width - 14.0);
                 frame.height =
                     frame.height.max(frame.lines((i as f32 * width, 0.0), &lines, self.layout.colour.ink, mark));
             }
-            self.flow.place(frame);
+            rows.push(frame);
         }
+        self.flow.paragraph(rows);
         self.flow.gap(size.gap * 0.55);
     }
 }

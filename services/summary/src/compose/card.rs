@@ -4,7 +4,7 @@ use super::Composer;
 use crate::{
     fonts::Weight,
     frame::{Frame, Mark},
-    layout::{Section, VALUE_LANGUAGE, fill},
+    layout::{Section, fill},
     tags::{NodeId, Role},
     text::Base,
     view::{CellText, SectionView},
@@ -73,8 +73,8 @@ impl Composer<'_, '_> {
                 && let Some(language) = &self.view.name_language
             {
                 self.tags.set_language(node, language);
-            } else if text.is_value && words.language != VALUE_LANGUAGE {
-                self.tags.set_language(node, VALUE_LANGUAGE);
+            } else if let (true, Some(language)) = (text.is_value, self.layout.value_language()) {
+                self.tags.set_language(node, language);
             }
             let mark = Mark::Leaf(self.tags.leaf(node));
             let (style, tone) = if text.is_value {

@@ -9,6 +9,8 @@ use crate::Error;
 const WITHHELD_MAX: usize = 500;
 /// The longest label of an element.
 const LABEL_CHARS_MAX: usize = 200;
+/// The longest list of subjects without a column.
+const SUBJECTS_MAX: usize = 100;
 /// The longest verification code.
 const CODE_CHARS_MAX: usize = 64;
 
@@ -63,6 +65,16 @@ fn check(summary: &Summary) -> Result<(), Error> {
             "withheld",
             format!("expected at most {WITHHELD_MAX} labels of at most {LABEL_CHARS_MAX} characters"),
         ));
+    }
+    for (place, left_out) in [("recent", &summary.recent.tests_left_out), ("history", &summary.history.tests_left_out)]
+    {
+        let subjects = &left_out.other_subjects;
+        if subjects.len() > SUBJECTS_MAX || subjects.iter().any(|other| long(&other.subject)) {
+            return Err(Error::invalid(
+                format!("{place}.tests_left_out.other_subjects"),
+                format!("expected at most {SUBJECTS_MAX} subjects of at most {LABEL_CHARS_MAX} characters"),
+            ));
+        }
     }
     Ok(())
 }

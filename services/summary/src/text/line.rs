@@ -39,6 +39,11 @@ pub(crate) struct Run {
 }
 
 impl Line {
+    /// Whether a mark stands in place of a character.
+    pub(super) fn has_replaced(&self) -> bool {
+        self.runs.iter().any(|run| run.actual.is_some())
+    }
+
     /// The text of the runs, from left to right.
     #[cfg(test)]
     pub(crate) fn text(&self) -> String {

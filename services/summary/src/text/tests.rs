@@ -8,7 +8,7 @@ static FONTS: LazyLock<FontSet> = LazyLock::new(|| FontSet::new(None).expect("th
 
 const STYLE: Style = Style { weight: Weight::Regular, size: 9.0, leading: 1.25 };
 
-fn wrap(text: &str, width: f32) -> Vec<Rc<Line>> {
+fn wrap(text: &str, width: f32) -> Vec<Arc<Line>> {
     Typesetter::new(&FONTS).wrap(text, STYLE, Base::Auto, width)
 }
 

@@ -88,6 +88,7 @@ fn leaf(value: &Field, path: &str, filled: &mut BTreeSet<String>, leaves: &mut L
             );
         }
         Field::Message(inner) => walk(inner, path, filled, leaves),
+        Field::U32(number) => drop(leaves.insert(path.to_owned(), number.to_string())),
         Field::Bool(true) => {}
         other => panic!("{path}: {other:?}"),
     }
@@ -110,7 +111,8 @@ pub fn of_record(record: &Value) -> Leaves {
         state(record[block].as_object_mut().expect("an object"));
     }
     for part in ["recent", "history"] {
-        for block in record[part].as_object_mut().expect("an object").values_mut() {
+        let blocks = record[part].as_object_mut().expect("an object").iter_mut();
+        for (_, block) in blocks.filter(|(name, _)| *name != "tests_left_out") {
             if block.is_array() {
                 *block = json!({"rows": block.take()});
             }

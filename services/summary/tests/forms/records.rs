@@ -27,7 +27,12 @@ pub fn all() -> Vec<(String, Value)> {
     let mut out = Vec::new();
     for (at, (name, make)) in KINDS.iter().enumerate() {
         for seed in 1..=5 {
-            out.push((format!("{name}-{seed}"), make(&mut Dice(at as u64 * 1_000 + seed))));
+            let mut dice = Dice(at as u64 * 1_000 + seed);
+            let mut record = make(&mut dice);
+            for block in record["history"].as_object_mut().into_iter().flatten() {
+                shuffle(&mut dice, block.1);
+            }
+            out.push((format!("{name}-{seed}"), record));
         }
     }
     out
@@ -70,6 +75,15 @@ impl Dice {
 
     fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
         all[self.roll(all.len() as u64) as usize]
+    }
+}
+
+/// Brings the rows of a block into any order: the page has its own.
+fn shuffle(dice: &mut Dice, block: &mut Value) {
+    let rows = if block.is_array() { Some(block) } else { block.get_mut("rows") };
+    let rows = rows.and_then(Value::as_array_mut).map(Vec::as_mut_slice).unwrap_or_default();
+    for last in (1..rows.len()).rev() {
+        rows.swap(last, dice.roll(last as u64 + 1) as usize);
     }
 }
 
@@ -253,29 +267,63 @@ fn states(dice: &mut Dice) -> Value {
     json
 }
 
-/// Blocks: where the record has them, the heading they stand under, and the fields in the order of the columns.
-const BLOCKS: [(&str, &str, &[&str]); 9] = [
-    (
+/// A block: where the record has it, the heading it stands under, the fields in the order of the columns, and what its rows are ordered by.
+struct Block(&'static str, &'static str, &'static [&'static str], Order);
+
+enum Order {
+    OldestFirst(&'static str),
+    NewestFirst(&'static str),
+}
+use Order::{NewestFirst, OldestFirst};
+
+const BLOCKS: [Block; 9] = [
+    Block(
         "/recent/attendance",
         "Most Recent Attendance Available",
         &["school", "year", "town", "scheduled", "attended", "pct"],
+        NewestFirst("year"),
     ),
-    (
+    Block(
         "/recent/special_ed",
         "Most Recent Special Education Services Available",
         &["school", "district", "year", "disability", "hours"],
+        NewestFirst("year"),
     ),
-    ("/recent/tests", "Most Recent Test Scores Available", TESTS),
-    ("/recent/discipline", "Most Recent Disciplinary Action Available", DISCIPLINE),
-    ("/history/schools", "School History", &["school", "district", "entry_date", "exit_date", "exit_reason"]),
-    ("/history/attendance", "Attendance History", &["school", "year", "district", "scheduled", "attended", "pct"]),
-    (
+    Block("/recent/tests", "Most Recent Test Scores Available", TESTS, NewestFirst("year")),
+    Block("/recent/discipline", "Most Recent Disciplinary Action Available", DISCIPLINE, NewestFirst("date")),
+    Block(
+        "/history/schools",
+        "School History",
+        &["school", "district", "entry_date", "exit_date", "exit_reason"],
+        OldestFirst("entry_date"),
+    ),
+    Block(
+        "/history/attendance",
+        "Attendance History",
+        &["school", "year", "district", "scheduled", "attended", "pct"],
+        NewestFirst("year"),
+    ),
+    Block(
         "/history/special_ed",
         "Special Education Services History",
         &["school", "district", "year", "disability", "hours"],
+        NewestFirst("year"),
     ),
-    ("/history/tests", "Test Score History", TESTS),
-    ("/history/discipline", "Disciplinary Action History", DISCIPLINE),
+    Block("/history/tests", "Test Score History", TESTS, NewestFirst("year")),
+    Block("/history/discipline", "Disciplinary Action History", DISCIPLINE, NewestFirst("date")),
+];
+/// The cards: where the record has them, their labels and fields.
+const CARDS: [(&str, &[&str], &[&str]); 2] = [
+    (
+        "/client",
+        &["Client Name", "DOB", "SASID", "Gender", "Race/Ethnicity"],
+        &["name", "dob", "sasid", "gender", "race_ethnicity"],
+    ),
+    (
+        "/summary",
+        &["School Name", "School District", "Current grade", "Free Lunch Status", "Special Ed Status", "Language"],
+        &["school", "district", "grade", "free_lunch", "special_ed", "language"],
+    ),
 ];
 const TESTS: &[&str] = &[
     "school",
@@ -295,38 +343,208 @@ const DISCIPLINE: &[&str] = &["school", "district", "date", "type", "sanction", 
 
 /// Holds what was read back against the record, formatted here once more and by nothing of the crate.
 pub fn hold_against_record(name: &str, pieces: &[Piece], record: &Value) {
-    for (pointer, title, fields) in BLOCKS {
+    for (pointer, labels, fields) in CARDS {
+        hold_card(name, pieces, record, (pointer, labels, fields));
+    }
+    for Block(pointer, title, fields, order) in BLOCKS {
         let none = json!({"state": "not_reported"});
         let block = record.pointer(pointer).unwrap_or(&none);
-        let state = block.get("state").and_then(Value::as_str).unwrap_or("reported");
-        let not_permitted: Vec<&str> =
-            block["not_permitted"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let rows = block.as_array().or_else(|| block["rows"].as_array()).cloned().unwrap_or_default();
+        let mut rows = block.as_array().or_else(|| block["rows"].as_array()).cloned().unwrap_or_default();
+        put_in_order(&mut rows, &order);
         let mut expected: Vec<Vec<String>> = rows
             .iter()
             .map(|row| {
-                fields.iter().map(|field| cell(row.as_object().expect("a row"), field, &not_permitted)).collect()
+                fields.iter().map(|field| cell(row.as_object().expect("a row"), field, &not_permitted(block))).collect()
             })
             .collect();
-        match state {
-            "reported" if rows.is_empty() => expected.push(vec![plain("None recorded")]),
-            "reported" => {}
-            "not_reported" => expected.push(vec![plain("Not reported")]),
-            "not_permitted" => expected.push(vec![plain("Not permitted under the agreement")]),
-            "suppressed" => expected.push(vec![plain("Suppressed by the source")]),
-            other => panic!("{other}"),
+        match state(block) {
+            None if rows.is_empty() => expected.push(vec![plain("None recorded")]),
+            None => {}
+            Some(words) => expected.push(vec![plain(words)]),
         }
-        let heading = Piece::Heading(3, plain(title));
-        let start = pieces.iter().position(|piece| *piece == heading).unwrap_or_else(|| panic!("{name}: no {title}"));
-        let Some(Piece::Table { rows, .. }) = pieces[start..].iter().find(|piece| matches!(piece, Piece::Table { .. }))
-        else {
+        let pieces = region(pieces, &Piece::Heading(3, plain(title))).unwrap_or_else(|| panic!("{name}: no {title}"));
+        let Some(Piece::Table { rows, .. }) = pieces.iter().find(|piece| matches!(piece, Piece::Table { .. })) else {
             panic!("{name}: no table under {title}");
         };
-        let mut found = rows.clone();
-        expected.sort();
-        found.sort();
-        assert_eq!(found, expected, "{name}: {title}");
+        assert_eq!(*rows, expected, "{name}: {title}");
+        hold_provenance(name, pieces, block, &record["report_date"]);
     }
+    let withheld: Vec<String> = match &record["agreement"] {
+        Value::Null => Vec::new(),
+        _ => {
+            texts(&record["withheld"]).map(|text| plain(&printed_text(text))).filter(|text| !text.is_empty()).collect()
+        }
+    };
+    let items = pieces.iter().filter_map(|piece| if let Piece::Item(text) = piece { Some(text) } else { None });
+    assert!(items.eq(&withheld), "{name}: what was withheld");
+    let figures =
+        pieces.iter().filter_map(|piece| if let Piece::Figure(alt) = piece { Some(alt.clone()) } else { None });
+    let expected: Vec<String> = trend(record).into_iter().chain(timeline(record)).map(|alt| plain(&alt)).collect();
+    assert_eq!(figures.collect::<Vec<_>>(), expected, "{name}: the charts in words");
+}
+
+/// What stands from a heading to the next one.
+fn region<'p>(pieces: &'p [Piece], heading: &Piece) -> Option<&'p [Piece]> {
+    let start = pieces.iter().position(|piece| piece == heading)?;
+    let rest = &pieces[start + 1..];
+    let end = rest.iter().position(|piece| matches!(piece, Piece::Heading(..))).unwrap_or(rest.len());
+    Some(&rest[..end])
+}
+
+/// Why a block has no rows, in words.
+fn state(block: &Value) -> Option<&'static str> {
+    match block.get("state").and_then(Value::as_str).unwrap_or("reported") {
+        "reported" => None,
+        "not_reported" => Some("Not reported"),
+        "not_permitted" => Some("Not permitted under the agreement"),
+        "suppressed" => Some("Suppressed by the source"),
+        other => panic!("{other}"),
+    }
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn not_permitted(block: &Value) -> Vec<&str> {
+    texts(&block["not_permitted"]).collect()
+}
+
+/// Rows without what orders them come last.
+fn put_in_order(rows: &mut [Value], order: &Order) {
+    let (OldestFirst(key) | NewestFirst(key)) = *order;
+    let newest_first = matches!(order, NewestFirst(_));
+    rows.sort_by(|a, b| match (a[key].as_str(), b[key].as_str()) {
+        (Some(a), Some(b)) if newest_first => b.cmp(a),
+        (Some(a), Some(b)) => a.cmp(b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    });
+}
+
+fn hold_card(name: &str, pieces: &[Piece], record: &Value, (pointer, labels, fields): (&str, &[&str], &[&str])) {
+    let card = record.pointer(pointer).expect("a card");
+    let region = match pointer {
+        "/client" => &pieces[..pieces.iter().position(|piece| matches!(piece, Piece::Heading(2, _))).expect("a part")],
+        _ => region(pieces, &Piece::Heading(2, plain("Summary"))).expect("the summary"),
+    };
+    let labels: Vec<String> = labels.iter().map(|label| plain(label)).collect();
+    let tables: Vec<&Piece> = region.iter().filter(|piece| matches!(piece, Piece::Table { .. })).collect();
+    if let Some(words) = state(card) {
+        assert!(tables.is_empty() && region.contains(&Piece::Paragraph(plain(words))), "{name}: {pointer}");
+    } else {
+        let fields = fields.iter().map(|field| cell(card.as_object().expect("a card"), field, &not_permitted(card)));
+        assert_eq!(tables, [&Piece::Table { head: labels, rows: vec![fields.collect()] }], "{name}: {pointer}");
+    }
+    hold_provenance(name, region, card, &record["report_date"]);
+}
+
+/// One sentence says how old a block is and who reported it, where anything is known of that.
+fn hold_provenance(name: &str, region: &[Piece], block: &Value, report_date: &Value) {
+    let day = |value: &Value| value.as_str().map(|day| day.parse::<chrono::NaiveDate>().expect("a day"));
+    let (reported, received) = (day(&block["as_reported_on"]), day(&block["received_on"]));
+    let age = reported.or(received).map(|on| (day(report_date).expect("a day") - on).num_days());
+    let age = match age {
+        Some(0) => ", the day of this report".to_owned(),
+        Some(1) => ", 1 day before this report".to_owned(),
+        Some(days) if days > 1 => format!(", {days} days before this report"),
+        _ => String::new(),
+    };
+    let of = |day: chrono::NaiveDate| date(&day.to_string());
+    let expected = match (reported, received, block["reported_by"].as_str()) {
+        (Some(on), _, Some(by)) => Some(format!("As reported {} by {by}{age}", of(on))),
+        (Some(on), _, None) => Some(format!("As reported {}{age}", of(on))),
+        (None, Some(on), Some(by)) => Some(format!("Received {}{age}; reported by {by}", of(on))),
+        (None, Some(on), None) => Some(format!("Received {}{age}", of(on))),
+        (None, None, Some(by)) => Some(format!("As reported by {by}")),
+        (None, None, None) => None,
+    };
+    let expected: Vec<String> = expected.iter().map(|text| plain(text)).collect();
+    let found = region.iter().filter_map(|piece| match piece {
+        Piece::Paragraph(text) if text.starts_with("Asreported") || text.starts_with("Received") => Some(text.clone()),
+        _ => None,
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected, "{name}");
+}
+
+fn rows_of(block: &Value) -> impl Iterator<Item = &Value> {
+    block.as_array().or_else(|| block["rows"].as_array()).into_iter().flatten()
+}
+
+/// The trend in words; in these records each row of a year that has a rate has its days too.
+fn trend(record: &Value) -> Option<String> {
+    let mut years: std::collections::BTreeMap<&str, (f64, f64, Vec<f64>)> = std::collections::BTreeMap::new();
+    for row in rows_of(&record["history"]["attendance"]) {
+        let Some(rate) = row["pct"].as_f64() else { continue };
+        let year = years.entry(row["year"].as_str().expect("a year")).or_default();
+        year.0 += row["attended"].as_f64().expect("days");
+        year.1 += row["scheduled"].as_f64().expect("days");
+        year.2.push(rate);
+    }
+    let rates: Vec<(&str, f64)> = years
+        .into_iter()
+        .map(|(year, (attended, scheduled, rates))| match rates[..] {
+            [rate] => (year, rate),
+            _ => (year, attended * 100.0 / scheduled),
+        })
+        .collect();
+    let low = rates.iter().filter(|(_, rate)| *rate <= 90.0).count();
+    let says = match low {
+        0 => "None is at or below 90 percent, the line of chronic absence.".to_owned(),
+        _ => format!("{low} of {} are at or below 90 percent, the line of chronic absence.", rates.len()),
+    };
+    let values: Vec<String> = rates.iter().map(|(year, rate)| format!("{year} {}", percent(*rate))).collect();
+    (!rates.is_empty()).then(|| {
+        let values = values.join("; ");
+        format!(
+            "Bar chart of attendance by school year, oldest first, on a scale from 0 to 100 percent. {values}. {says}"
+        )
+    })
+}
+
+/// The timeline in words.
+fn timeline(record: &Value) -> Option<String> {
+    let mut rows: Vec<Value> = rows_of(&record["history"]["schools"]).cloned().collect();
+    put_in_order(&mut rows, &OldestFirst("entry_date"));
+    let is_open = |row: &Value| row["exit_date"].is_null() && row["exit_date_missing"].is_null();
+    let open = rows.iter().filter(|row| is_open(row)).count();
+    let dated: Vec<&Value> = rows.iter().filter(|row| row["entry_date"].is_string()).collect();
+    let day = |row: &Value, field: &str| {
+        let inferred = if row[format!("{field}_inferred")].is_string() { " (inferred)" } else { "" };
+        row[field].as_str().map(|day| date(day) + inferred)
+    };
+    let spell = |(at, row): (usize, &&Value)| {
+        let text = |field: &str| row[field].as_str().map_or("–".to_owned(), printed_text);
+        let entry = day(row, "entry_date").expect("a day");
+        let stay = match day(row, "exit_date") {
+            Some(exit) => format!("{entry} to {exit}"),
+            None if open == 1 && is_open(row) && at + 1 == dated.len() => {
+                format!("{entry} to present, no exit date reported")
+            }
+            None => format!("from {entry}, exit date not reported"),
+        };
+        format!("{}, {}: {stay}", text("school"), text("district"))
+    };
+    let spells: Vec<String> = dated.iter().enumerate().map(spell).collect();
+    let undated = match rows.len() - dated.len() {
+        0 => String::new(),
+        count => format!(" Not drawn, because no entry date was reported: {count}."),
+    };
+    (!dated.is_empty()).then(|| format!("Timeline of enrollments, oldest first. {}.{undated}", spells.join("; ")))
+}
+
+/// Half away from zero, on the digits as they stand.
+fn percent(rate: f64) -> String {
+    let tenths = ((rate * 10_000.0).round() as i64 + 500) / 1_000;
+    format!("{}.{}%", tenths / 10, tenths % 10)
+}
+
+fn date(day: &str) -> String {
+    let parts: Vec<u32> = day.split('-').map(|part| part.parse().expect("a number")).collect();
+    format!("{}/{}/{}", parts[1], parts[2], parts[0])
+}
+
+fn printed_text(text: &str) -> String {
+    text.chars().filter_map(printed).collect()
 }
 
 fn cell(row: &Map<String, Value>, field: &str, not_permitted: &[&str]) -> String {
@@ -336,17 +554,10 @@ fn cell(row: &Map<String, Value>, field: &str, not_permitted: &[&str]) -> String
     let mut text = match row.get(field) {
         None | Some(Value::Null) => "–".to_owned(),
         Some(Value::Object(_)) => "Suppressed".to_owned(),
-        Some(Value::Number(number)) if field == "pct" => {
-            // Half away from zero, on the digits as they stand.
-            let tenths = ((number.as_f64().expect("a number") * 10_000.0).round() as i64 + 500) / 1_000;
-            format!("{}.{}%", tenths / 10, tenths % 10)
-        }
+        Some(Value::Number(number)) if field == "pct" => percent(number.as_f64().expect("a number")),
         Some(Value::Number(number)) => number.as_f64().expect("a number").to_string(),
-        Some(Value::String(day)) if field.contains("date") => {
-            let parts: Vec<u32> = day.split('-').map(|part| part.parse().expect("a number")).collect();
-            format!("{}/{}/{}", parts[1], parts[2], parts[0])
-        }
-        Some(Value::String(text)) => text.chars().filter_map(printed).collect(),
+        Some(Value::String(day)) if field.contains("date") || field == "dob" => date(day),
+        Some(Value::String(text)) => printed_text(text),
         Some(other) => panic!("{other}"),
     };
     if row.get(&format!("{field}_inferred")).is_some_and(Value::is_string) {

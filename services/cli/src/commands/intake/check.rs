@@ -57,7 +57,7 @@ pub(super) fn check(
         drop(tell);
         for (file, told) in told {
             match told {
-                Told::Finding(finding) => report.say_of(&file, finding)?,
+                Told::Finding(finding) => report.say_of(&file, &finding)?,
                 Told::End(rows) => report.close_of(&file, &format!("{} rows", rows?)),
             }
         }

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
 use intake::{
     Finding, Item, Layout, archive, layouts,
-    load::LoadFile,
+    load::{Limits, LoadFile},
     read::{self, Sender},
 };
 use model::Sea;
@@ -39,6 +39,7 @@ pub struct Collected<'a> {
     layout: Option<Chosen>,
     district: Option<&'a str>,
     unpacked: Scratch,
+    sif_limits: intake::sif::Config,
 }
 
 /// The layout that somebody named.
@@ -54,7 +55,7 @@ const NESTED_MAX: usize = 3;
 
 impl<'a> Collected<'a> {
     /// Nothing yet; archives are unpacked below the data folder. `Err`: there is no such layout.
-    pub fn new(asked: Asked<'a>, data: &Path) -> anyhow::Result<Self> {
+    pub fn new(asked: Asked<'a>, data: &Path, limits: &Limits) -> anyhow::Result<Self> {
         let layout = match asked.layout {
             None => None,
             Some(id) => Some(match Named::parse(id)? {
@@ -66,13 +67,19 @@ impl<'a> Collected<'a> {
         Ok(Self {
             files: Vec::new(),
             passed_over: Vec::new(),
-            edfi: Deliveries::new(),
+            edfi: Deliveries::new(limits.edfi),
             sif: Vec::new(),
             sea: asked.sea,
             layout,
             district: asked.district,
             unpacked: Scratch::new(data)?,
+            sif_limits: limits.sif,
         })
+    }
+
+    /// A folder of this command's own, gone with it.
+    pub fn scratch(&self) -> &Path {
+        self.unpacked.path()
     }
 
     /// Finds what there is at a path.
@@ -85,7 +92,7 @@ impl<'a> Collected<'a> {
 
     /// Says that nothing more is to be collected.
     pub fn close(&mut self) -> anyhow::Result<()> {
-        let delivery = sif::delivery(std::mem::take(&mut self.sif), self.sea)?;
+        let delivery = sif::delivery(std::mem::take(&mut self.sif), self.sea, self.sif_limits)?;
         self.files.extend(delivery);
         Ok(())
     }

@@ -53,8 +53,7 @@ pub struct Deliveries {
 
 impl Deliveries {
     /// None yet.
-    pub fn new() -> Self {
-        let config = Config::default();
+    pub fn new(config: Config) -> Self {
         Self { index: Arc::new(Mutex::new(Index::new(config.index_bytes_max))), config }
     }
 
@@ -123,7 +122,7 @@ impl Deliveries {
     }
 
     fn file(&self, file: DeliveredFile, sea: &Sea) -> LoadFile {
-        let (index, config) = (Arc::clone(&self.index), self.config.clone());
+        let (index, config) = (Arc::clone(&self.index), self.config);
         LoadFile {
             sea: sea.clone(),
             path: file.path.clone(),
@@ -167,7 +166,7 @@ pub fn check(path: &Path, named: Named, report: &mut Report<'_>) -> anyhow::Resu
     let mut failed = None;
     let counts = read_file(&file, &mut index, &config, &mut |item| {
         for finding in self::findings(&item) {
-            if let Err(error) = report.say(finding.clone()) {
+            if let Err(error) = report.say(finding) {
                 failed = Some(error);
                 return ControlFlow::Break(());
             }

@@ -8,43 +8,40 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use intake::{
     Finding, FindingKinds, Severity,
-    findings_file::{self, FindingsFormat},
+    findings_file::{self, FindingsFormat, Writer},
+    load::Limits,
 };
 use model::Clock as _;
 
 use super::{KINDS_SAID_MAX, Outcome, collect::file_name};
 use crate::{args::Place, console, system::SystemClock};
 
-/// Findings that a file may hold; further ones are on the console only.
-const WRITTEN_MAX: usize = 1_000_000;
-
 /// The findings of one check.
 pub struct Report<'p> {
     place: &'p Place,
     file: String,
-    out: Option<(PathBuf, FindingsFormat)>,
-    kept: Vec<(String, Finding)>,
+    out: Option<(PathBuf, Writer)>,
     /// What was said of each file, by kind.
     kinds: BTreeMap<String, FindingKinds>,
     is_bad: bool,
 }
 
 impl<'p> Report<'p> {
-    /// None yet. `Err`: no format is known by the name of the file they are to be written to.
+    /// None yet. `Err`: no format is known by the name of the file they are to be written to, or it cannot be written.
     pub fn new(place: &'p Place, path: &Path, out: Option<PathBuf>) -> anyhow::Result<Self> {
-        let out = match out {
-            None => None,
-            Some(out) => {
-                let format = FindingsFormat::of(&out)
-                    .ok_or_else(|| anyhow!("{}: findings are written to .csv, .ndjson or .xlsx", out.display()))?;
-                Some((out, format))
-            }
+        let begin = |out: PathBuf| {
+            let format = FindingsFormat::of(&out)
+                .ok_or_else(|| anyhow!("{}: findings are written to .csv, .ndjson or .xlsx", out.display()))?;
+            let writer = Writer::begin(&out, format, Limits::default().workbook_findings_max, SystemClock.now())
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            anyhow::Ok((out, writer))
         };
-        Ok(Self { place, file: file_name(path), out, kept: Vec::new(), kinds: BTreeMap::new(), is_bad: false })
+        let out = out.map(begin).transpose()?;
+        Ok(Self { place, file: file_name(path), out, kinds: BTreeMap::new(), is_bad: false })
     }
 
     /// Says one about the file.
-    pub fn say(&mut self, finding: Finding) -> anyhow::Result<()> {
+    pub fn say(&mut self, finding: &Finding) -> anyhow::Result<()> {
         let file = std::mem::take(&mut self.file);
         let said = self.say_of(&file, finding);
         self.file = file;
@@ -52,18 +49,18 @@ impl<'p> Report<'p> {
     }
 
     /// Says one about a file of several.
-    pub fn say_of(&mut self, file: &str, finding: Finding) -> anyhow::Result<()> {
+    pub fn say_of(&mut self, file: &str, finding: &Finding) -> anyhow::Result<()> {
         self.is_bad |= finding.severity >= Severity::Error;
-        self.kinds.entry(file.to_owned()).or_default().add(&finding);
+        self.kinds.entry(file.to_owned()).or_default().add(finding);
         if self.place.json {
-            console::json(&findings_file::object(file, &finding))?;
+            console::json(&findings_file::object(file, finding))?;
         } else {
             let field = finding.field.as_deref().map(|field| format!(", {field}")).unwrap_or_default();
             let (line, message, rule) = (finding.line, &finding.message, &finding.rule);
             console::line(false, format!("{file}, line {line}{field}: {message} [{rule}]"));
         }
-        if self.out.is_some() && self.kept.len() < WRITTEN_MAX {
-            self.kept.push((file.to_owned(), finding));
+        if let Some((path, writer)) = &mut self.out {
+            writer.write((file, finding)).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
     }
@@ -82,12 +79,10 @@ impl<'p> Report<'p> {
         }
     }
 
-    /// Writes the file.
+    /// Ends the file.
     pub fn end(self) -> anyhow::Result<Outcome> {
-        if let Some((path, format)) = &self.out {
-            let said: Vec<_> = self.kept.iter().map(|(file, finding)| (file.as_str(), finding)).collect();
-            findings_file::write(path, *format, &said, SystemClock.now())
-                .with_context(|| format!("cannot write {}", path.display()))?;
+        if let Some((path, writer)) = self.out {
+            writer.end().with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(Outcome::of(self.is_bad))
     }

@@ -67,7 +67,7 @@ pub fn day_of(at: DateTime<Utc>, sea: &str) -> NaiveDate {
 
 /// Makes one delivery of files of SIF, so that they can refer to each other. Who makes students known is loaded before what refers to
 /// them.
-pub fn delivery(mut paths: Vec<PathBuf>, sea: &Sea) -> anyhow::Result<Vec<LoadFile>> {
+pub fn delivery(mut paths: Vec<PathBuf>, sea: &Sea, config: sif::Config) -> anyhow::Result<Vec<LoadFile>> {
     let mut turns = Vec::with_capacity(paths.len());
     for path in paths.drain(..) {
         turns.push((sif::turn(&first_bytes(&path)?), path));
@@ -76,7 +76,7 @@ pub fn delivery(mut paths: Vec<PathBuf>, sea: &Sea) -> anyhow::Result<Vec<LoadFi
     turns.sort_by_key(|(turn, _)| *turn);
     let paths: Vec<PathBuf> = turns.into_iter().map(|(_, path)| path).collect();
     let open: sif::Open = Arc::new(|path| open(path).map_err(|error| io::Error::other(error.to_string())));
-    let delivery = Arc::new(Delivery::new(paths.clone(), open));
+    let delivery = Arc::new(Delivery::new(paths.clone(), open, config));
     let layout = delivery.layout()?;
     let file = |path: PathBuf| {
         let delivery = Arc::clone(&delivery);
@@ -131,8 +131,12 @@ pub struct Conversion<'a> {
 
 /// Says what is wrong with a file of contacts, or with a census set and the contacts it makes.
 pub fn check(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let mut found = Vec::new();
-    let mut keep = |file: &str, finding: Finding| found.push((file.to_owned(), finding));
+    let mut failed = None;
+    let mut keep = |file: &str, finding: Finding| {
+        if failed.is_none() {
+            failed = report.say_of(file, &finding).err();
+        }
+    };
     let summary = if path.is_dir() {
         let stamp = Stamp { at: SystemClock.now(), source_id: SOURCE_ID.to_owned() };
         let mut checked = Vec::new();
@@ -141,10 +145,11 @@ pub fn check(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
         let mut source = checked.as_slice();
         sif::convert::check(&mut source, &mut |finding| keep("published", finding))?
     } else {
-        sif::convert::check(&mut open(path)?, &mut |finding| keep(&file_name(path), finding))?
+        let name = file_name(path);
+        sif::convert::check(&mut open(path)?, &mut |finding| keep(&name, finding))?
     };
-    for (file, finding) in found {
-        report.say_of(&file, finding)?;
+    if let Some(error) = failed {
+        return Err(error);
     }
     report.close(&format!("{} objects, {} wrong", summary.objects, summary.rejected));
     Ok(())
