@@ -20,10 +20,10 @@ use crate::{Error, FileEntry, delivery::PartFile};
 /// The file's name.
 const FILE: &str = "term_report.csv";
 
-/// The columns.
+/// The columns. The client's is called as in our other tables: an erasure finds the line by it.
 const COLUMNS: [&str; 16] = [
     "report_date",
-    "client_id",
+    super::table::PERSON_ID,
     "school_year",
     "certification",
     "reported_on",
