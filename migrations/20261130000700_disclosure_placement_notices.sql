@@ -39,7 +39,7 @@ GRANT SELECT, INSERT ON disclosure.placement_notice TO throughline_disclosure;
 GRANT UPDATE (disclosure_id, disclosed_at, delivered_at, void_at) ON disclosure.placement_notice TO throughline_disclosure;
 -- An erasure takes a student's notices along, whoever they went to; it can find them, and no more.
 GRANT USAGE ON SCHEMA disclosure TO throughline_steward;
-GRANT SELECT (student_id), DELETE ON disclosure.placement_notice TO throughline_steward;
+GRANT SELECT (student_id, source_person_id), DELETE ON disclosure.placement_notice TO throughline_steward;
 ALTER TABLE disclosure.placement_notice ENABLE ROW LEVEL SECURITY;
 ALTER TABLE disclosure.placement_notice FORCE ROW LEVEL SECURITY;
 CREATE POLICY keeps ON disclosure.placement_notice TO throughline_disclosure

@@ -252,16 +252,76 @@ async fn whoever_was_told_of_the_wrong_child_is_told_so() {
     assert_eq!(told(&world, later + TimeDelta::hours(1)).await, Vec::<String>::new());
 }
 
+/// An order over the whole student of most tests, until the day after the moment of the tests.
+const SEALED: &str =
+    "INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
+    SELECT source_person_id, 'sealed', '[2026-01-01,2026-11-21)', 'O-1', 'ann', '2026-01-01' FROM identity.source_person
+    WHERE state_id = '9900000017'";
+
+/// The same over where they live alone.
+const CONFIDENTIAL: &str = "INSERT INTO history.restriction (source_person_id, domain, kind, in_force, order_number, decided_by, recorded_at)
+    SELECT source_person_id, 9, 'confidential_address', '[2026-01-01,2026-11-21)', 'O-2', 'ann', '2026-01-01' FROM identity.source_person
+    WHERE state_id = '9900000017'";
+
+#[tokio::test]
+async fn what_was_made_before_an_order_and_did_not_arrive_waits_for_its_end() {
+    for order in [SEALED, CONFIDENTIAL] {
+        let world = placed_world().await;
+        report(&world, &[stay("")], moment()).await;
+        assert_eq!(notices_to(&world, None, moment()).await.unwrap().disclosed.len(), 1, "and is lost on the way");
+        world.force(order).await;
+        let entries = world.entries().await.len();
+        assert_eq!(told(&world, moment()).await, Vec::<String>::new(), "{order}");
+        assert_eq!(world.entries().await.len(), entries);
+        assert_eq!(told(&world, moment() + TimeDelta::days(2)).await, [ENTERED], "{order}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_under_an_order_is_not_named_by_taking_back_either() {
+    let world = placed_world().await;
+    report(&world, &[stay("")], moment()).await;
+    assert_eq!(told(&world, moment()).await, [ENTERED]);
+    world
+        .force("UPDATE identity.match_decision SET superseded_at = '2026-11-20T16:00:00Z' WHERE superseded_at IS NULL")
+        .await;
+    world.force(SEALED).await;
+    assert_eq!(told(&world, moment()).await, Vec::<String>::new());
+    let retracted = ENTERED.replace("entered", "retracted").replace("retracts false", "retracts true");
+    assert_eq!(told(&world, moment() + TimeDelta::days(2)).await, [retracted]);
+}
+
+#[tokio::test]
+async fn what_proved_wrong_on_the_way_is_not_told_again() {
+    let world = placed_world().await;
+    report(&world, &[stay("")], moment()).await;
+    assert_eq!(notices_to(&world, None, moment()).await.unwrap().disclosed.len(), 1, "perhaps it has arrived");
+    report(&world, &[stay("").replace("ADM", "VOID")], moment() + TimeDelta::hours(1)).await;
+    let retracted = ENTERED.replace("entered", "retracted").replace("retracts false", "retracts true");
+    assert_eq!(told(&world, moment() + TimeDelta::hours(2)).await, [retracted]);
+    assert_eq!(told(&world, moment() + TimeDelta::hours(3)).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_erasure_takes_along_what_was_told_of_a_person_under_an_earlier_student() {
+    let world = placed_world().await;
+    report(&world, &[stay("")], moment()).await;
+    assert_eq!(told(&world, moment()).await, [ENTERED]);
+    let mut conn = world.db.superuser().await;
+    let mut tx = conn.begin().await.unwrap();
+    tx.execute("SET LOCAL ROLE throughline_steward").await.unwrap();
+    // Columns beside those by which it is found stay closed to whoever erases.
+    let by_person = "DELETE FROM disclosure.placement_notice WHERE student_id = '00000000-0000-0000-0000-000000000001'
+        OR source_person_id IN (SELECT source_person_id FROM identity.crosswalk)";
+    assert_eq!(tx.execute(by_person).await.unwrap().rows_affected(), 1);
+    assert!(tx.fetch_one("SELECT facility FROM disclosure.placement_notice").await.is_err());
+}
+
 #[tokio::test]
 async fn under_an_order_and_without_a_clear_home_nobody_is_told() {
     let world = placed_world().await;
     report(&world, &[stay("")], moment()).await;
-    world
-        .force(
-            "INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
-            SELECT source_person_id, 'sealed', '[2026-01-01,2026-11-21)', 'O-1', 'ann', '2026-01-01' FROM identity.source_person WHERE state_id = '9900000017'",
-        )
-        .await;
+    world.force(SEALED).await;
     assert_eq!(told(&world, moment()).await, Vec::<String>::new());
     // The order is over; another district says that the student has been its own all along.
     let two = with(

@@ -20,7 +20,7 @@ use agreements::{
     stands,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use identity::placement::{Known, Stay, list_matched, list_state_ids, list_stays};
+use identity::placement::{Known, Stay, list_matched, list_owners, list_state_ids, list_stays};
 use ledger::{Entry, Kind, Salts};
 use model::{ConsumerId, DisclosureId, Masked, Sea, SourcePersonId, StudentId};
 use pg::{Role, Tx};
@@ -206,7 +206,7 @@ async fn notices_in(
     };
     let kept = TimeDelta::days(i64::from(in_force.terms().retention.days));
     let placed = survey(tx, context, reporter, (at, at - kept)).await?;
-    let without_home = placed.iter().filter(|one| one.whom == Whom::Homeless).count() as u64;
+    let without_home = placed.iter().filter(|one| matches!(one.whom, Whom::Homeless { .. })).count() as u64;
     tx.act_as(Role::Disclosure).await?;
     let made = notices::list_of_placements(tx, ask.consumer).await?;
     let planned = plan(&placed, &made, (kept, at), context.entropy);
@@ -215,7 +215,8 @@ async fn notices_in(
     let new: Vec<Made> =
         planned.new.into_iter().filter(|one| ask.office.is_none_or(|office| office == one.office)).collect();
     notices::insert(tx, ask.consumer, &new, at).await?;
-    let (disclosed, until, is_cut) = disclose_due(tx, (context, ask, reporter), &in_force, at, encode).await?;
+    let told = (&planned.tells, at);
+    let (disclosed, until, is_cut) = disclose_due(tx, (context, ask, reporter), &in_force, told, encode).await?;
     Ok(Ok((Notices { disclosed, without_home, is_cut }, until)))
 }
 
@@ -252,6 +253,7 @@ async fn survey(
         .collect();
     // Where home is, is found out inside: of it nothing but a district's code comes out, and only to that district.
     tx.act_as(Role::Steward).await?;
+    let under_order = notices::list_under_order(tx, &persons).await?;
     let mut facts = BTreeMap::<SourcePersonId, Vec<domains::StoredFact>>::new();
     for fact in store::list_enrollment_facts(tx, &persons).await? {
         facts.entry(fact.source_person).or_default().push(fact);
@@ -263,13 +265,16 @@ async fn survey(
         let whom = match known.get(stay.person_key.expose()) {
             None => Whom::Nobody,
             Some(Known::Held) => Whom::Held,
+            // What is left of an enrollment of which an order keeps something back could name the wrong district.
+            Some(Known::Student { persons, .. }) if persons.iter().any(|person| under_order.contains(person)) => {
+                Whom::Held
+            }
             Some(Known::Student { student, persons }) => {
                 let of = persons.iter().filter_map(|person| facts.get(person)).flatten().cloned().collect();
-                home::find(of, reporter.sea, &organizations, admitted_on).map_or(Whom::Homeless, |home| Whom::At {
-                    student: *student,
-                    person: home.person,
-                    office: home.office,
-                })
+                match home::find(of, reporter.sea, &organizations, admitted_on) {
+                    Some(home) => Whom::At { student: *student, person: home.person, office: home.office },
+                    None => Whom::Homeless { persons: persons.clone() },
+                }
             }
         };
         Placed {
@@ -286,25 +291,43 @@ async fn survey(
     Ok(stays.into_iter().map(placed).collect())
 }
 
-/// Decides about the notices that have not been delivered, reads them with the one statement, and enters what leaves.
+/// The notices that have not been delivered, still hold, and name nobody under an order, with the state's identifiers of whom they name; and whether there are
+/// more than one transaction discloses. A notice that was made before an order came is kept back like any other.
+async fn list_tellable(
+    tx: &mut Tx<'_, '_>,
+    ask: &Ask<'_>,
+    (tells, at): (&BTreeSet<Uuid>, DateTime<Utc>),
+) -> Result<(Vec<Made>, StateIds, bool), Error> {
+    let mut due = notices::list_due(tx, ask.consumer, ask.office, at).await?;
+    due.retain(|one| tells.contains(&one.id));
+    let persons: Vec<SourcePersonId> = due.iter().map(|one| one.person).collect();
+    tx.act_as(Role::Steward).await?;
+    let under_order = notices::list_under_order(tx, &persons).await?;
+    tx.act_as(Role::Identity).await?;
+    let free = list_owners(tx, &persons, at).await?;
+    due.retain(|one| free.contains_key(&one.person) && !under_order.contains(&one.person));
+    let is_cut = due.len() > NOTICES_MAX;
+    due.truncate(NOTICES_MAX);
+    let state_ids = list_state_ids(tx, &due.iter().map(|one| one.person).collect::<Vec<_>>()).await?;
+    tx.act_as(Role::Disclosure).await?;
+    Ok((due, state_ids, is_cut))
+}
+
+type StateIds = BTreeMap<SourcePersonId, (Sea, Masked<String>)>;
+
+/// Decides about the notices that may be told, reads them with the one statement, and enters what leaves.
 async fn disclose_due(
     tx: &mut Tx<'_, '_>,
     (context, ask, reporter): (Context<'_>, &Ask<'_>, Reporter<'_>),
     in_force: &Arc<InForce>,
-    at: DateTime<Utc>,
+    (tells, at): (&BTreeSet<Uuid>, DateTime<Utc>),
     encode: &EncodeNotice<'_>,
 ) -> Result<(Vec<DisclosedNotice>, Option<DateTime<Utc>>, bool), Error> {
     let asked = ask_for(ask, in_force)?;
-    let mut due = notices::list_due(tx, ask.consumer, ask.office, at, NOTICES_MAX + 1).await?;
-    let is_cut = due.len() > NOTICES_MAX;
-    due.truncate(NOTICES_MAX);
+    let (due, state_ids, is_cut) = list_tellable(tx, ask, (tells, at)).await?;
     let ids: Vec<Uuid> = due.iter().map(|one| one.id).collect();
     let mut permitted =
         notices::list_permitted(tx, ask.consumer, &ids, (asked.purpose, ask.delivery.as_str(), at)).await?;
-    tx.act_as(Role::Identity).await?;
-    let persons: Vec<SourcePersonId> = due.iter().map(|one| one.person).collect();
-    let state_ids = list_state_ids(tx, &persons).await?;
-    tx.act_as(Role::Disclosure).await?;
     let organizations = context.organizations.load(tx, at).await?;
     let (mut disclosed, mut entries, mut until) = (Vec::new(), Vec::new(), None::<DateTime<Utc>>);
     for one in &due {

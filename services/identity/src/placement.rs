@@ -282,6 +282,14 @@ pub async fn list_stays(
     Ok(store::list_stays(conn, reporter, ended_since).await?)
 }
 
+/// When the last report of a reporter was taken. The caller's transaction acts as the role for placements with the setting `reporter`.
+pub async fn last_received(
+    conn: &mut PgConnection,
+    reporter: &ConsumerId,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    store::last_received(conn, reporter).await
+}
+
 /// How a client of whom a stay is reported stands with the students.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {

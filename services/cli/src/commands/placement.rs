@@ -16,7 +16,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Outcome, exchange::scheduled_ask, own_ask, with_app};
+use super::{Outcome, erase::note_delivery, exchange::scheduled_ask, own_ask, with_app};
 use crate::{
     app::App,
     args::{NoticeFormat, Place, Placement, UnshownFormat},
@@ -131,6 +131,9 @@ async fn notify(
             sum.update(&one.bytes);
             totals.histories += 1;
             *told.entry(one.notice.office().to_owned()).or_default() += 1;
+        }
+        if !ids.is_empty() {
+            note_delivery(&app.data, out)?;
         }
         for (office, of_office) in by_office(&notices.disclosed) {
             write(out, &office, run, format, &of_office)?;

@@ -1,12 +1,12 @@
 //! Whose home district a placed student's is.
 //!
-//! The history is read as everybody outside sees it, with what other agencies did taken out of it: so a stay that the facility itself reported is the home
-//! district's, and the exit into a facility ends nothing.
+//! Only what districts report of their own students counts. What a facility reports says nothing of where home is: concealment, which has to print something,
+//! puts it to the nearest district that there ever was, and a notice must not go there. An exit into a facility ends nothing for a while; any other does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
-use domains::{Organizations, StoredFact, conceal_other_agency, definition, fold};
+use chrono::{Days, NaiveDate};
+use domains::{Organizations, StoredFact, conceal_other_agency, definition, fold, names_other_agency};
 use model::{Domain, Row, Sea, SourcePersonId};
 
 /// The district, and under which of the state's ids it reports the student.
@@ -16,9 +16,13 @@ pub(super) struct Home {
     pub(super) person: SourcePersonId,
 }
 
+/// For how many days after an exit that leads to another agency the district is still home, if no other reports the student: a summer.
+const AWAY_DAYS: u64 = 75;
+
 /// The one district that reports the student as enrolled on a day: the nexus district where it is reported, else the district itself. `None` where no district
 /// does, or where several do: a guess could tell the wrong one.
 pub(super) fn find(facts: Vec<StoredFact>, sea: &Sea, organizations: &Organizations, day: NaiveDate) -> Option<Home> {
+    let facts = facts.into_iter().filter_map(|fact| of_district(fact, organizations, day)).collect();
     let mut facts = conceal_other_agency(facts, &BTreeSet::new(), organizations);
     let elements = definition(Domain::Enrollment);
     for fact in &mut facts {
@@ -37,6 +41,27 @@ pub(super) fn find(facts: Vec<StoredFact>, sea: &Sea, organizations: &Organizati
     let person = persons.last().copied()?;
     let is_clear = homes.is_empty() && !organizations.reveals_other_agency(sea.as_str(), &office);
     is_clear.then_some(Home { office, person })
+}
+
+/// What a report says of a district's own student; `None`: it is a facility's, or an exit into one shortly before the day.
+fn of_district(mut fact: StoredFact, organizations: &Organizations, day: NaiveDate) -> Option<StoredFact> {
+    let reveals = |code: &String| organizations.reveals_other_agency(&fact.sea, code);
+    if fact.lea.as_ref().is_none_or(reveals) {
+        return None;
+    }
+    // A district that names the facility as the school of its own student is the district all the same.
+    if fact.facility.as_ref().is_some_and(reveals) {
+        fact.facility = None;
+        for element in ["school_id", "school_name", "town_name"] {
+            fact.payload.remove(element);
+        }
+    }
+    let leads_away = fact.kind == "unregister"
+        && (fact.find("other_agency_exit_type").is_some()
+            || fact.find_text("exit_withdraw_type").is_some_and(names_other_agency));
+    let is_recent = |exit: NaiveDate| exit.checked_add_days(Days::new(AWAY_DAYS)).is_none_or(|last| day <= last);
+    let is_seam = leads_away && fact.find_date("exit_withdraw_date").is_some_and(is_recent);
+    (!is_seam).then_some(fact)
 }
 
 /// Whether a stay is known to cover a day. One that ended on a day not reported covers the days on which the student was seen.
@@ -133,7 +158,30 @@ mod tests {
         let hartford = fact("register", 1, "064", "0646311", "2026-08-28");
         let detained = fact("register", 2, "348", "3480115", "2026-11-09");
         check(vec![hartford.clone(), detained.clone()], "2026-11-10", Some("064"));
-        check(vec![detained], "2026-11-10", None);
+        check(vec![detained.clone()], "2026-11-10", None);
+        // Nor is a district home that the student had left, long ago or of late.
+        for left_on in ["2026-09-01", "2026-11-02"] {
+            let left = fact("unregister", 3, "064", "0646311", left_on);
+            check(vec![hartford.clone(), left, detained.clone()], "2026-11-10", None);
+        }
+        let long_ago = fact("register", 1, "064", "0646311", "2024-08-28");
+        let left = fact("unregister", 2, "064", "0646311", "2025-06-13");
+        check(vec![long_ago, left, nexus(detained.clone(), "064")], "2026-11-10", None);
+        // Whoever names the facility as the school of its own student is home; not whoever had the student before.
+        let at_facility = fact("register", 3, "093", "3480115", "2026-11-05");
+        check(vec![hartford, at_facility, detained], "2026-11-10", Some("093"));
+    }
+
+    #[test]
+    fn an_exit_into_a_facility_ends_nothing_for_a_while() {
+        let hartford = fact("register", 1, "064", "0646311", "2026-08-28");
+        let mut into = fact("unregister", 2, "064", "0646311", "2026-11-09");
+        into.payload
+            .insert("other_agency_exit_type".to_owned(), Value::Text("Transferred to an institution".to_owned()));
+        check(vec![hartford.clone(), into.clone()], "2026-11-10", Some("064"));
+        check(vec![hartford.clone(), into.clone()], "2027-03-01", None);
+        let elsewhere = fact("register", 3, "093", "0936311", "2026-11-09");
+        check(vec![hartford, into, elsewhere], "2026-11-10", Some("093"));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Which notices stays call for, and which of those made were wrong: pure, over stays as they stand and notices as they were made.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use model::{Entropy, SourcePersonId, StudentId};
@@ -46,7 +49,10 @@ pub(crate) enum Whom {
     /// Nothing may be said for now, neither that it is so nor that it is not.
     Held,
     /// A student's of whom no district, or more than one, is home.
-    Homeless,
+    Homeless {
+        /// By which of the state's ids the student is known.
+        persons: Vec<SourcePersonId>,
+    },
     /// A student's, at home in a district.
     At {
         student: StudentId,
@@ -98,6 +104,8 @@ pub(crate) struct Planned {
     pub(crate) void: Vec<Uuid>,
     /// New notices.
     pub(crate) new: Vec<Made>,
+    /// Of all that were made and the new ones those that hold, and may be told now. The others wait, whenever they were made.
+    pub(crate) tells: BTreeSet<Uuid>,
 }
 
 /// Plans. `made` are the notices of the recipient that are not void; `kept` is for how long after a release a notice is of use.
@@ -106,7 +114,8 @@ pub(crate) struct Planned {
 /// - That a student left is told to whoever was told that they entered, and to nobody else.
 /// - A notice that proves wrong (the stay taken back or corrected, another student or no student after all, another home) is taken back from whoever was told, and
 ///   what is right is told to whom it is now due. One that has not left is void.
-/// - While nothing may be said of a student, nothing is said: neither made nor taken back. Where home is no longer clear, what was told stays.
+/// - While nothing may be said of a student, nothing is said: neither made nor taken back, and what was made before and has not arrived waits. Where home is no
+///   longer clear, what was told of the student stays, and what has not arrived waits.
 pub(crate) fn plan(
     placed: &[Placed],
     made: &[Made],
@@ -118,6 +127,10 @@ pub(crate) fn plan(
         of_placement.entry(one.placement).or_default().push(one);
     }
     let mut planned = Planned::default();
+    let held: BTreeSet<Uuid> =
+        placed.iter().filter(|stay| stay.whom == Whom::Held).map(|stay| stay.placement).collect();
+    let taken_back = made.iter().filter(|one| one.event == PlacementEvent::Retracted && !held.contains(&one.placement));
+    planned.tells.extend(taken_back.map(|one| one.id));
     for stay in placed {
         if stay.released_at.is_some_and(|released| released + kept <= at) {
             continue;
@@ -149,7 +162,7 @@ impl Planned {
                 let event = PlacementEvent::Retracted;
                 // Whoever was told is told this, whatever has become of the stay.
                 let released = (one.released.0.min(at), Some(at + kept));
-                planned.new.push(Made {
+                planned.add(Made {
                     id,
                     event,
                     retracts,
@@ -164,9 +177,14 @@ impl Planned {
             }
         };
         let (student, person, office) = match &stay.whom {
+            Whom::Held => return,
             _ if stay.is_withdrawn => return standing.iter().for_each(|one| take_back(self, one)),
             Whom::Nobody => return standing.iter().for_each(|one| take_back(self, one)),
-            Whom::Held | Whom::Homeless => return,
+            // What was told of another student was wrong, wherever this one is at home.
+            Whom::Homeless { persons } => {
+                let of_another = standing.iter().filter(|one| !persons.contains(&one.person));
+                return of_another.for_each(|one| take_back(self, one));
+            }
             Whom::At { student, person, office } => (*student, *person, office),
         };
         let notice = |event, event_date| Made {
@@ -184,9 +202,9 @@ impl Planned {
             was_disclosed: false,
             delivered_at: None,
         };
+        // Whose student the person is now is our own affair: the district was told of the person.
         let says = |one: &Made, on: NaiveDate| {
-            (one.student, one.person, &one.office, &one.facility, one.event_date)
-                == (student, person, office, &stay.facility, on)
+            (one.person, &one.office, &one.facility, one.event_date) == (person, office, &stay.facility, on)
         };
         let is_over = stay.released_on.is_some();
         let mut is_entry_told = false;
@@ -195,6 +213,7 @@ impl Planned {
             let is_of_use = one.was_disclosed || !is_over || was_told;
             if says(one, stay.admitted_on) && is_of_use && !is_entry_told {
                 is_entry_told = true;
+                self.tells.insert(one.id);
             } else {
                 take_back(self, one);
             }
@@ -203,17 +222,23 @@ impl Planned {
         for one in standing.iter().filter(|one| one.event == PlacementEvent::Left) {
             if is_entry_told && !is_exit_told && stay.released_on.is_some_and(|on| says(one, on)) {
                 is_exit_told = true;
+                self.tells.insert(one.id);
             } else {
                 take_back(self, one);
             }
         }
         if !is_entry_told && (!is_over || was_told) {
-            self.new.push(notice(PlacementEvent::Entered, stay.admitted_on));
+            self.add(notice(PlacementEvent::Entered, stay.admitted_on));
             is_entry_told = true;
         }
         if let Some(on) = stay.released_on.filter(|_| is_entry_told && !is_exit_told) {
-            self.new.push(notice(PlacementEvent::Left, on));
+            self.add(notice(PlacementEvent::Left, on));
         }
+    }
+
+    fn add(&mut self, new: Made) {
+        self.tells.insert(new.id);
+        self.new.push(new);
     }
 }
 
@@ -231,8 +256,18 @@ mod tests {
         day(text).and_hms_opt(12, 0, 0).expect("a time").and_utc()
     }
 
-    fn at_home(number: u128, office: &str) -> Whom {
-        Whom::At { student: StudentId(Uuid::from_u128(number)), person: SourcePersonId(7), office: office.to_owned() }
+    /// A student, by the one identifier that the state has for them.
+    fn at_home(number: u8, office: &str) -> Whom {
+        Whom::At {
+            student: StudentId(Uuid::from_u128(number.into())),
+            person: SourcePersonId(number.into()),
+            office: office.to_owned(),
+        }
+    }
+
+    /// The student of `at_home(1, ..)`, while home is not clear.
+    fn homeless() -> Whom {
+        Whom::Homeless { persons: vec![SourcePersonId(1)] }
     }
 
     fn stay(whom: Whom) -> Placed {
@@ -263,7 +298,7 @@ mod tests {
             made.retain(|one| !planned.void.contains(&one.id));
             made.extend(planned.new);
             let mut of_day = Vec::new();
-            for one in made.iter_mut().filter(|one| *arrives && !one.was_disclosed) {
+            for one in made.iter_mut().filter(|one| *arrives && !one.was_disclosed && planned.tells.contains(&one.id)) {
                 one.was_disclosed = true;
                 of_day.push(format!("{} {} {}", one.event, one.office, one.event_date));
             }
@@ -325,8 +360,15 @@ mod tests {
         );
         let other = stay(at_home(2, "064"));
         assert_eq!(
-            played(&[("2026-11-10", here, true), ("2026-11-12", other, true)]),
+            played(&[("2026-11-10", here.clone(), true), ("2026-11-12", other, true)]),
             [vec!["entered 064 2026-11-10"], vec!["retracted 064 2026-11-10", "entered 064 2026-11-10"]]
+        );
+        // Two of our students proved to be one: the district was told of the same person.
+        let (person, office) = (SourcePersonId(1), "064".to_owned());
+        let merged = stay(Whom::At { student: StudentId(Uuid::from_u128(9)), person, office });
+        assert_eq!(
+            played(&[("2026-11-10", here, true), ("2026-11-12", merged, true)]),
+            [vec!["entered 064 2026-11-10"], vec![]]
         );
     }
 
@@ -357,13 +399,58 @@ mod tests {
         assert_eq!(
             played(&[
                 ("2026-11-10", stay(Whom::Held), true),
-                ("2026-11-11", stay(Whom::Homeless), true),
+                ("2026-11-11", stay(homeless()), true),
                 ("2026-11-12", here.clone(), true),
                 ("2026-11-13", stay(Whom::Held), true),
-                ("2026-11-14", stay(Whom::Homeless), true),
+                ("2026-11-14", stay(homeless()), true),
                 ("2026-11-15", here, true),
             ]),
             [vec![], vec![], vec!["entered 064 2026-11-10"], vec![], vec![], vec![]]
+        );
+    }
+
+    #[test]
+    fn what_was_made_and_has_not_arrived_waits_while_nothing_may_be_said() {
+        let here = stay(at_home(1, "064"));
+        let withdrawn = Placed { is_withdrawn: true, ..here.clone() };
+        for silent in [stay(Whom::Held), stay(homeless())] {
+            assert_eq!(
+                played(&[
+                    ("2026-11-10", here.clone(), false),
+                    ("2026-11-11", silent.clone(), true),
+                    ("2026-11-12", here.clone(), true),
+                    ("2026-11-13", silent, true),
+                ]),
+                [vec![], vec![], vec!["entered 064 2026-11-10"], vec![]]
+            );
+        }
+        assert_eq!(
+            played(&[
+                ("2026-11-10", here.clone(), true),
+                ("2026-11-11", withdrawn.clone(), false),
+                ("2026-11-12", Placed { whom: Whom::Held, ..withdrawn.clone() }, true),
+                ("2026-11-13", withdrawn.clone(), true),
+            ]),
+            [vec!["entered 064 2026-11-10"], vec![], vec![], vec!["retracted 064 2026-11-10"]]
+        );
+        assert_eq!(
+            played(&[
+                ("2026-11-10", here.clone(), true),
+                ("2026-11-12", Placed { whom: Whom::Held, ..withdrawn.clone() }, true),
+                ("2026-11-13", withdrawn, true),
+            ]),
+            [vec!["entered 064 2026-11-10"], vec![], vec!["retracted 064 2026-11-10"]]
+        );
+        // It is of no use any more, and never leaves, though it was made while the stay lasted.
+        let gone = left(here.clone(), "2026-11-15");
+        assert_eq!(played(&[("2026-11-10", here, false), ("2027-03-01", gone, true)]), [Vec::<String>::new(), vec![]]);
+    }
+
+    #[test]
+    fn what_was_told_of_another_student_is_taken_back_although_home_is_not_clear() {
+        assert_eq!(
+            played(&[("2026-11-10", stay(at_home(2, "093")), true), ("2026-11-12", stay(homeless()), true)]),
+            [vec!["entered 093 2026-11-10"], vec!["retracted 093 2026-11-10"]]
         );
     }
 }

@@ -160,7 +160,9 @@ impl State<'_> {
         };
         let unshown = |one: &Made| {
             let stay = self.stays.iter().find(|stay| stay.placement == one.placement && !stay.is_withdrawn)?;
-            matches!(known.get(stay.person_key.expose()), Some(Known::Student { .. })).then_some(())?;
+            // Whoever is under an order, or was told of by mistake, is not named.
+            let Some(Known::Student { persons, .. }) = known.get(stay.person_key.expose()) else { return None };
+            persons.contains(&one.person).then_some(())?;
             let until = stay.released_at.map_or(self.at, |released| released.min(self.at));
             let days = (until - one.delivered_at?).num_days();
             let last = stay.released_at.map(|released| self.day(released));

@@ -1,6 +1,9 @@
 //! Notices of placements: made, disclosed, delivered.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use model::{ConsumerId, SourcePersonId, StudentId};
@@ -77,7 +80,6 @@ pub(crate) async fn list_due(
     consumer: &ConsumerId,
     office: Option<&str>,
     at: DateTime<Utc>,
-    limit: usize,
 ) -> Result<Vec<Made>, Error> {
     let rows = sqlx::query_as!(
         NoticeRow,
@@ -86,17 +88,34 @@ pub(crate) async fn list_due(
             n.released AS "released!: PgRange<DateTime<Utc>>", n.made_at, n.disclosed_at, n.delivered_at
         FROM disclosure.placement_notice AS n
         WHERE n.consumer = $1 AND n.delivered_at IS NULL AND n.void_at IS NULL AND ($2::text IS NULL OR n.office = $2)
-            AND n.released @> $4::timestamptz
-        ORDER BY n.office, n.made_at, n.event <> 'retracted', n.event, n.notice_id
-        LIMIT $3"#,
+            AND n.released @> $3::timestamptz
+        ORDER BY n.office, n.made_at, n.event <> 'retracted', n.event, n.notice_id"#,
         consumer.as_str(),
         office,
-        i64::try_from(limit).unwrap_or(i64::MAX),
         at,
     )
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(NoticeRow::made).collect()
+}
+
+/// Of these source persons those of whom an order keeps something back by which their district is found, or where they live. The transaction acts for the
+/// state's own stewards.
+pub(crate) async fn list_under_order(
+    conn: &mut PgConnection,
+    persons: &[SourcePersonId],
+) -> Result<BTreeSet<SourcePersonId>, Error> {
+    let ids: Vec<i64> = persons.iter().map(|person| person.0).collect();
+    // Domains: 1 student, 2 enrollment, 9 contact.
+    let found = sqlx::query_scalar!(
+        r#"-- disclosure.list_placed_under_order
+        SELECT DISTINCT o.source_person_id AS "person!" FROM history.under_order AS o
+        WHERE o.source_person_id = ANY($1) AND o.domain IN (1, 2, 9)"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(found.into_iter().map(SourcePersonId).collect())
 }
 
 /// The twin of the decision: of these notices those that the activated terms permit at a moment, with clause and basis.
@@ -228,12 +247,17 @@ pub(crate) async fn confirm(
     Ok(())
 }
 
-/// Forgets what was told of students who are erased, whoever was told.
-pub(crate) async fn erase(conn: &mut PgConnection, students: &[StudentId]) -> Result<(), Error> {
+/// Forgets what was told of whoever is erased, whoever was told, and whichever of our students the person was then.
+pub(crate) async fn erase(
+    conn: &mut PgConnection,
+    students: &[StudentId],
+    persons: &[SourcePersonId],
+) -> Result<(), Error> {
     sqlx::query!(
         "-- disclosure.erase_placement_notices
-        DELETE FROM disclosure.placement_notice WHERE student_id = ANY($1)",
+        DELETE FROM disclosure.placement_notice WHERE student_id = ANY($1) OR source_person_id = ANY($2)",
         &students.iter().map(|student| student.0).collect::<Vec<Uuid>>(),
+        &persons.iter().map(|person| person.0).collect::<Vec<i64>>(),
     )
     .execute(conn)
     .await?;

@@ -26,6 +26,19 @@ pub(crate) async fn find_last(conn: &mut PgConnection, reporter: &ConsumerId) ->
     .await
 }
 
+pub(crate) async fn last_received(
+    conn: &mut PgConnection,
+    reporter: &ConsumerId,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "-- identity.last_placement_report
+        SELECT max(f.received_at) FROM placement.file AS f WHERE f.reporter = $1",
+        reporter.as_str(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
 struct StayRow {
     placement_id: Uuid,
     person_key: String,
