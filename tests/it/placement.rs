@@ -13,7 +13,7 @@ use tests::{moment, project_file};
 use uuid::Uuid;
 
 use crate::world::{
-    OTHER, Record, Recorded, STUDENT, World, ask_of, at, consumer, loaded_at, registration, snapshot, supervised,
+    OTHER, Record, Recorded, STUDENT, World, ask_of, consumer, loaded_at, registration, snapshot, supervised,
     tombstones, with,
 };
 
