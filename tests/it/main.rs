@@ -13,6 +13,7 @@ mod ledger;
 mod oracle;
 mod orders;
 mod packs;
+mod placement;
 mod plans;
 mod portal;
 mod receipts;

@@ -135,7 +135,7 @@ fn files_are_short_enough_to_read() {
 fn schemas_of(name: &str) -> &'static [&'static str] {
     match name {
         "reference" => &["reference"],
-        "identity" => &["identity"],
+        "identity" => &["identity", "placement"],
         "history" => &["history"],
         "agreements" => &["agreements"],
         "ledger" => &["ledger"],
@@ -163,7 +163,7 @@ const PUBLISHED: [&str; 10] = [
 
 #[test]
 fn statements_touch_their_own_tables_only() {
-    const SCHEMAS: [&str; 10] = [
+    const SCHEMAS: [&str; 11] = [
         "reference",
         "identity",
         "history",
@@ -174,6 +174,7 @@ fn statements_touch_their_own_tables_only() {
         "scheduler",
         "feeds",
         "portal",
+        "placement",
     ];
     let mut wrong = Vec::new();
     for path in all_sources() {
@@ -212,16 +213,18 @@ fn statements_touch_their_own_tables_only() {
 
 /// What `disclosure` returns that shows what is reported of a student, or who they are: each is entered in the ledger, and the entry has
 /// committed, before it returns.
-const EXPOSING: [&str; 9] = [
+const EXPOSING: [&str; 11] = [
     "access::access_chunk",
     "chunk::disclose_chunk",
     "chunk::disclose_prepared",
     "inspect::explain",
     "one::disclose_one",
     "one::disclose_one_prepared",
+    "placement::disclose_notices",
     "rehearse::rehearse",
     "review::open",
     "trace::trace",
+    "unshown::list_unshown",
 ];
 
 /// What returns counts, ids, decisions and the state of queues only.
@@ -272,8 +275,9 @@ const NOT_EXPOSING: [&str; 43] = [
 ];
 
 /// The same, about runs: who is to be told something, what has arrived, whether one may begin.
-const OF_RUNS: [&str; 6] = [
+const OF_RUNS: [&str; 7] = [
     "acknowledge::is_last_run",
+    "placement::confirm_notices",
     "scope::scope",
     "standing::may_still_leave",
     "standing::refuse_run",

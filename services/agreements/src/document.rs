@@ -20,8 +20,8 @@ use crate::{
     Error,
     finding::{Finding, Severity},
     terms::{
-        Access, Amendment, Audiences, Basis, FORMAT, OnwardParty, Party, PartyKind, PartyRole, Population, Purpose,
-        Redisclosure, Retention, Role, System, Terms,
+        Access, Amendment, Audiences, Basis, FORMAT, OnwardParty, Party, PartyKind, PartyRole, PlacementNotice,
+        Population, Purpose, Redisclosure, Retention, Role, System, Terms,
     },
 };
 use reader::{Found, LastDay, Node, Reader};
@@ -113,6 +113,9 @@ fn read(reader: &mut Reader, root: &mut Node<'_>, surroundings: Surroundings<'_>
         complete: purposes.is_some() && bases.is_some(),
     };
     let clauses = each(reader, nodes, |reader, node| clause::read(reader, node, &context));
+    let has_notice = root.keys().contains(&"placement_notice");
+    let placement_notice =
+        reader.table_if_any(root, "placement_notice").and_then(|node| read_placement_notice(reader, node));
     let redisclosure = reader.table(root, "redisclosure").and_then(|node| read_redisclosure(reader, node));
     let retention = reader.table(root, "retention").and_then(|node| read_retention(reader, node));
     let audience = reader.table(root, "audience").and_then(|node| read_audience(reader, node));
@@ -146,6 +149,7 @@ fn read(reader: &mut Reader, root: &mut Node<'_>, surroundings: Surroundings<'_>
         bases: bases?,
         access: access?,
         clauses: clauses?,
+        placement_notice: if has_notice { Some(placement_notice?) } else { None },
         redisclosure: redisclosure?,
         retention: retention?,
         audience: audience?,
@@ -324,6 +328,14 @@ fn read_role(reader: &mut Reader, mut node: Node<'_>) -> Option<Role> {
         scope: scope?.value,
         training_valid_days: training.and_then(|days| u16::try_from(days).ok()),
     })
+}
+
+fn read_placement_notice(reader: &mut Reader, mut node: Node<'_>) -> Option<PlacementNotice> {
+    let node = &mut node;
+    let text = reader.text(node, "text");
+    let elements = reader.names(node, "elements");
+    reader.close(node);
+    Some(PlacementNotice { text: text?.value, elements: elements? })
 }
 
 fn read_redisclosure(reader: &mut Reader, mut node: Node<'_>) -> Option<Redisclosure> {

@@ -72,8 +72,8 @@ pub use reported::{REPORTED, Reported, Settled};
 pub use request::{Asked, EraseRequest, ExportRequest, FactNamed, FiledRequest, OpenRequest, UsedRequest};
 pub use terms::{
     Access, Amendment, Audience, Audiences, Basis, Clause, Condition, Delivery, Evidence, FORMAT, LegalBasis,
-    OnwardParty, Party, PartyKind, PartyRole, Population, PopulationRule, Purpose, REACH, Reach, Records, Redisclosure,
-    Retention, Role, SchoolYears, Scope, Showing, System, Terms,
+    OnwardParty, Party, PartyKind, PartyRole, PlacementElement, PlacementNotice, Population, PopulationRule, Purpose,
+    REACH, Reach, Records, Redisclosure, Retention, Role, SchoolYears, Scope, Showing, System, Terms,
 };
 pub use unsealing::UnsealRequest;
 pub use vouching::ReleaseKey;

@@ -68,6 +68,9 @@ fn describe(out: &mut String, terms: &Terms) {
     for clause in &terms.clauses {
         line!(out, "  clause {}: {}{}", clause.id, clause.text, bounds(clause));
     }
+    if let Some(notice) = &terms.placement_notice {
+        line!(out, "  placement notice: {} [{}]", notice.text, join(notice.elements.iter()));
+    }
     line!(out, "  redisclosure: {}", terms.redisclosure.limit);
     for onward in &terms.redisclosure.onward {
         line!(out, "  onward to {}: {}", onward.party, onward.interest);

@@ -33,6 +33,8 @@ named! {
         AuditEvaluation = "audit_evaluation",
         /// The SEA's own officials: 34 CFR 99.31(a)(1).
         SchoolOfficial = "school_official",
+        /// The school or district of the student's enrollment, for what enrollment and transfer need: 34 CFR 99.31(a)(2), 99.34.
+        SchoolOfEnrollment = "ferpa_school_of_enrollment",
     }
 }
 
@@ -112,7 +114,9 @@ impl LegalBasis {
     /// Without which the law does not know this basis; a document may add conditions, never leave one out.
     pub const fn required(self) -> &'static [Condition] {
         match self {
-            Self::UninterruptedScholars | Self::AuditEvaluation | Self::SchoolOfficial => &[Condition::Authority],
+            Self::UninterruptedScholars | Self::AuditEvaluation | Self::SchoolOfficial | Self::SchoolOfEnrollment => {
+                &[Condition::Authority]
+            }
             Self::JuvenileJustice => &[Condition::Authority, Condition::BeforeAdjudication, Condition::Certification],
             Self::ParentConsent => &[Condition::Release],
             Self::CourtOrder => &[Condition::CourtOrder],
@@ -130,6 +134,7 @@ impl LegalBasis {
             Self::HealthSafetyEmergency => "34 CFR 99.31(a)(10) and 99.36",
             Self::AuditEvaluation => "34 CFR 99.31(a)(3) and 99.35",
             Self::SchoolOfficial => "34 CFR 99.31(a)(1)",
+            Self::SchoolOfEnrollment => "34 CFR 99.31(a)(2) and 99.34",
         }
     }
 }
@@ -179,6 +184,11 @@ pub const REACH: &[Reach] = &[
         law: LegalBasis::SchoolOfficial,
         recipients: &[PartyKind::Education],
         populations: &[PopulationRule::EveryStudent],
+    },
+    Reach {
+        law: LegalBasis::SchoolOfEnrollment,
+        recipients: &[PartyKind::Education],
+        populations: &[PopulationRule::PlacementReports],
     },
 ];
 
@@ -247,6 +257,10 @@ pub struct Terms {
     pub access: Access,
     /// What is disclosed.
     pub clauses: Vec<Clause>,
+    /// What notices of placements say, beside what clauses disclose of the record. No part of any record: it is an agency's report, passed on. Only an agreement
+    /// about placements has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement_notice: Option<PlacementNotice>,
     /// What the recipient may pass on.
     pub redisclosure: Redisclosure,
     /// How long the recipient may keep it.
@@ -306,6 +320,8 @@ named! {
         ReleaseRoster = "release_roster",
         /// Every student: the SEA's own.
         EveryStudent = "every_student",
+        /// Students whom an agency reports as placed in a facility, each by the district that is their home.
+        PlacementReports = "placement_reports",
     }
 }
 
@@ -404,6 +420,37 @@ pub struct Clause {
     pub school_years: SchoolYears,
     /// Which records.
     pub records: Records,
+}
+
+named! {
+    /// What a notice of a placement may say.
+    PlacementElement, "an element of a placement notice" {
+        /// That the student entered, or left.
+        Event = "event",
+        /// On which day.
+        EventDate = "event_date",
+        /// The facility.
+        Facility = "facility",
+        /// Who teaches there.
+        EducatingUnit = "educating_unit",
+    }
+}
+
+impl PlacementElement {
+    /// How the record of disclosures names it.
+    pub fn id(self) -> String {
+        format!("placement.{self}")
+    }
+}
+
+/// What notices of placements say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlacementNotice {
+    /// In words.
+    pub text: String,
+    /// By name.
+    pub elements: Vec<PlacementElement>,
 }
 
 /// A range of school years, both ends included; an open end is no bound.

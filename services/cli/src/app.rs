@@ -17,6 +17,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use identity::{
+    placement::PlacementLayout,
     roster::RosterLayout,
     vouch::{VouchKey, Which},
 };
@@ -38,10 +39,14 @@ use crate::{
 pub struct Consumer {
     /// Its agreement, as text.
     pub agreement: String,
-    /// Its roster layout; the SEA has none.
+    /// Its roster layout; the SEA has none, nor has whoever is told of placements alone.
     pub roster: Option<RosterLayout>,
     /// What its nights bring, and where they go.
     pub delivery: feeds::Plan,
+    /// How it reports placements, if it does.
+    pub placements: Option<PlacementLayout>,
+    /// Its agreement is about notices of placements, which others report.
+    pub is_told_of_placements: bool,
 }
 
 macro_rules! document {
@@ -50,27 +55,60 @@ macro_rules! document {
     };
 }
 
-/// A shipped consumer: its id, its agreement, and its roster layout and deliveries.
-type Shipped = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+impl Consumer {
+    /// Whether it is the SEA itself: it sends no roster, and is not told of placements alone.
+    pub const fn is_own(&self) -> bool {
+        self.roster.is_none() && !self.is_told_of_placements
+    }
+}
+
+/// The documents of a consumer, as they are read.
+#[derive(Clone, Copy, Default)]
+struct Documents<'a> {
+    id: &'a str,
+    agreement: &'a str,
+    roster: Option<&'a str>,
+    delivery: Option<&'a str>,
+    placements: Option<&'a str>,
+}
 
 /// The shipped consumers.
-const SHIPPED: &[Shipped] = &[
-    (
-        "cssd",
-        document!("cssd", "agreement.toml"),
-        Some((document!("cssd", "roster.toml"), document!("cssd", "delivery.toml"))),
-    ),
-    (
-        "dcf",
-        document!("dcf", "agreement.toml"),
-        Some((document!("dcf", "roster.toml"), document!("dcf", "delivery.toml"))),
-    ),
-    (
-        "education_unit",
-        document!("education_unit", "agreement.toml"),
-        Some((document!("education_unit", "roster.toml"), document!("education_unit", "delivery.toml"))),
-    ),
-    ("sea", document!("sea", "agreement.toml"), None),
+const SHIPPED: &[Documents<'static>] = &[
+    Documents {
+        id: "cssd",
+        agreement: document!("cssd", "agreement.toml"),
+        roster: Some(document!("cssd", "roster.toml")),
+        delivery: Some(document!("cssd", "delivery.toml")),
+        placements: Some(document!("cssd", "placements.toml")),
+    },
+    Documents {
+        id: "dcf",
+        agreement: document!("dcf", "agreement.toml"),
+        roster: Some(document!("dcf", "roster.toml")),
+        delivery: Some(document!("dcf", "delivery.toml")),
+        placements: None,
+    },
+    Documents {
+        id: "education_unit",
+        agreement: document!("education_unit", "agreement.toml"),
+        roster: Some(document!("education_unit", "roster.toml")),
+        delivery: Some(document!("education_unit", "delivery.toml")),
+        placements: None,
+    },
+    Documents {
+        id: "reentry",
+        agreement: document!("reentry", "agreement.toml"),
+        roster: None,
+        delivery: None,
+        placements: None,
+    },
+    Documents {
+        id: "sea",
+        agreement: document!("sea", "agreement.toml"),
+        roster: None,
+        delivery: None,
+        placements: None,
+    },
 ];
 
 /// The secret by which releases are vouched for.
@@ -251,6 +289,11 @@ impl App {
         self.consumer(id)?.roster.as_ref().ok_or_else(|| anyhow!("{id} sends no roster"))
     }
 
+    /// How a consumer reports placements.
+    pub fn placement_layout(&self, id: &ConsumerId) -> anyhow::Result<&PlacementLayout> {
+        self.consumer(id)?.placements.as_ref().ok_or_else(|| anyhow!("{id} reports no placements"))
+    }
+
     /// Closes the database; the last to leave stops the embedded server.
     pub async fn close(self) -> anyhow::Result<()> {
         Ok(self.database.close().await?)
@@ -354,9 +397,9 @@ impl App {
         Ok(disclosure::approve(self.disclosure(), &ask, (act, digest), approval).await?)
     }
 
-    /// The SEA's own consumer: the one that sends no roster.
+    /// The SEA's own consumer: the one that sends no roster, and is not told of placements alone.
     pub fn own_consumer(&self) -> anyhow::Result<&ConsumerId> {
-        let own = self.consumers.iter().find(|(_, documents)| documents.roster.is_none());
+        let own = self.consumers.iter().find(|(_, documents)| documents.is_own());
         own.map(|(id, _)| id).ok_or_else(|| anyhow!("no agreement states what the SEA's own people may see"))
     }
 
@@ -673,24 +716,9 @@ fn sandbox_clock(data: &Path) -> anyhow::Result<Arc<dyn Clock>> {
 /// The consumers' documents: a folder's, or those shipped.
 pub fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, Consumer>> {
     let mut consumers = BTreeMap::new();
-    let mut add = |id: &str, agreement: String, roster: Option<&str>, delivery: Option<&str>| -> anyhow::Result<()> {
-        let roster = roster
-            .map(RosterLayout::parse)
-            .transpose()
-            .map_err(|error| anyhow!("the roster layout of {id}: {error}"))?;
-        let delivery = delivery.map(feeds::Plan::parse).transpose();
-        let delivery = delivery.map_err(|mistakes| anyhow!("the deliveries of {id} have mistakes:\n  {mistakes}"))?;
-        consumers.insert(id.parse()?, Consumer { agreement, roster, delivery: delivery.unwrap_or_default() });
-        Ok(())
-    };
     let Some(folder) = folder else {
-        for (id, agreement, documents) in SHIPPED {
-            add(
-                id,
-                (*agreement).to_owned(),
-                documents.map(|(roster, _)| roster),
-                documents.map(|(_, delivery)| delivery),
-            )?;
+        for documents in SHIPPED {
+            consumers.insert(documents.id.parse()?, documents.read()?);
         }
         return Ok(consumers);
     };
@@ -707,10 +735,39 @@ pub fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, C
             }
             found => Ok(found.ok()),
         };
-        let (roster, delivery) = (find("roster.toml")?, find("delivery.toml")?);
-        add(id, agreement, roster.as_deref(), delivery.as_deref())?;
+        let (roster, delivery, placements) = (find("roster.toml")?, find("delivery.toml")?, find("placements.toml")?);
+        let documents = Documents {
+            id,
+            agreement: &agreement,
+            roster: roster.as_deref(),
+            delivery: delivery.as_deref(),
+            placements: placements.as_deref(),
+        };
+        consumers.insert(id.parse()?, documents.read()?);
     }
     Ok(consumers)
+}
+
+impl Documents<'_> {
+    fn read(&self) -> anyhow::Result<Consumer> {
+        let id = self.id;
+        let roster = self.roster.map(RosterLayout::parse).transpose();
+        let roster = roster.map_err(|error| anyhow!("the roster layout of {id}: {error}"))?;
+        let delivery = self.delivery.map(feeds::Plan::parse).transpose();
+        let delivery = delivery.map_err(|mistakes| anyhow!("the deliveries of {id} have mistakes:\n  {mistakes}"))?;
+        let placements = self.placements.map(PlacementLayout::parse).transpose();
+        let placements = placements.map_err(|error| anyhow!("the layout of placements of {id}: {error}"))?;
+        // One with mistakes is told of where it is used.
+        let is_told_of_placements =
+            agreements::parse(self.agreement).is_ok_and(|terms| terms.placement_notice.is_some());
+        Ok(Consumer {
+            agreement: self.agreement.to_owned(),
+            roster,
+            delivery: delivery.unwrap_or_default(),
+            placements,
+            is_told_of_placements,
+        })
+    }
 }
 
 type SandboxKeys = Vec<(String, SigningKey)>;

@@ -9,12 +9,14 @@ use model::ConsumerId;
 mod exchange;
 mod feed;
 mod order;
+mod placement;
 mod record;
 mod summary;
 
 pub use exchange::{Exchange, Which};
 pub use feed::{Feed, Pull, Report};
 pub use order::{BreakGlass, Erase, EraseRequest as EraseOptions, OpeningRequest, Retention, Unseal, Whose, Witness};
+pub use placement::{NoticeFormat, Placement, UnshownFormat};
 pub use record::{Certify, Disclosures};
 pub use summary::{Summary, SummaryForm, SummaryLanguage, VerifySummary};
 
@@ -70,6 +72,9 @@ pub enum Command {
     /// An agency's roster.
     #[command(subcommand)]
     Roster(Roster),
+    /// Stays in facilities, and what re-entry coordinators are told of them.
+    #[command(subcommand)]
+    Placement(Placement),
     /// The nightly exchange.
     #[command(subcommand)]
     Exchange(Exchange),

@@ -15,6 +15,7 @@ mod generate;
 mod identity;
 pub mod intake;
 mod ledger;
+mod placement;
 mod retention;
 pub mod serve;
 mod summary;
@@ -59,6 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Intake(command) => intake::run(&place, command).await,
         Command::Identity(command) => identity::run(&place, command).await,
         Command::Roster(command) => exchange::roster(&place, command).await,
+        Command::Placement(command) => placement::run(&place, command).await,
         Command::Exchange(command) => exchange::run(&place, command).await,
         Command::Feed(command) => feed::run(&place, command).await,
         Command::Summary(command) => summary::run(&place, command),

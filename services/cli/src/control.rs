@@ -13,9 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use agreements::Digest;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
-use disclosure::{Deed, Done, seal::Lost};
+use disclosure::{
+    Deed, Done,
+    seal::{Lost, Seal},
+};
 use identity::{
     closings::{self, Case},
+    placement,
     review::Decided,
 };
 use intake::restriction::{self, RestrictionError};
@@ -24,7 +28,11 @@ use ledger::SignedCheckpoint;
 use model::StudentId;
 use pg::Role;
 
-use crate::{app::App, commands::own_ask, console};
+use crate::{
+    app::{App, Consumer},
+    commands::own_ask,
+    console,
+};
 
 /// Papers taken back so long before the last one that is in the journal are looked at again: transactions end in any order.
 const OVERLAP: TimeDelta = TimeDelta::days(1);
@@ -320,6 +328,12 @@ pub async fn say_seals(app: &App, as_json: bool) -> anyhow::Result<bool> {
         if needs_roster {
             waits.push(format!("a roster taken after {}: throughline roster load", seal.since));
         }
+        if needs_placements(app, seal).await? {
+            waits.push(format!(
+                "all that was reported of placements after {}, taken again: throughline placement load",
+                seal.since
+            ));
+        }
         if as_json {
             let (consumer, since) = (&seal.consumer, seal.since);
             console::json(&serde_json::json!({ "sealed": consumer, "since": since, "waits_for": waits }))?;
@@ -333,6 +347,25 @@ pub async fn say_seals(app: &App, as_json: bool) -> anyhow::Result<bool> {
     Ok(!seals.is_empty())
 }
 
+/// Whether notices to a recipient rest on reports of placements that are all from before the database was set back: what was corrected or taken back since is
+/// not known here.
+async fn needs_placements(app: &App, seal: &Seal) -> anyhow::Result<bool> {
+    let notifies =
+        |documents: &Consumer| documents.placements.as_ref().is_some_and(|one| one.notifies == seal.consumer);
+    for (reporter, _) in app.consumers.iter().filter(|(_, documents)| notifies(documents)) {
+        let last = pg::transaction("control.last_placements", Role::Placement)
+            .setting("reporter", reporter.as_str())
+            .run(app.pool(), |tx| {
+                Box::pin(async move { Ok::<_, Failure>(placement::last_received(tx, reporter).await?) })
+            })
+            .await?;
+        if last.is_some_and(|last| last <= seal.since) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Lifts the seal of every recipient for whom nothing is waited for any more.
 pub async fn lift(app: &App) -> anyhow::Result<()> {
     for seal in disclosure::seal::list(app.disclosure()).await? {
@@ -343,7 +376,7 @@ pub async fn lift(app: &App) -> anyhow::Result<()> {
         })
         .await?;
         let has_roster = !needs_roster || received.is_some_and(|received| received > seal.since);
-        if seal.compared_at.is_some() && has_roster {
+        if seal.compared_at.is_some() && has_roster && !needs_placements(app, &seal).await? {
             disclosure::seal::lift(app.disclosure(), &seal.consumer).await?;
             tracing::warn!(consumer = %seal.consumer, "disclosures go on after the database was set back");
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{Audience, Kind, RecordedEntry};
-use model::{ConsumerId, DisclosureId, Domain, Masked, StudentId};
+use model::{ConsumerId, DisclosureId, Domain, Masked, SourcePersonId, StudentId};
 use pg::{Role, Tx};
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     decided::set_moment,
     entry,
     recall::{Cause, Recalled, enter},
-    store::{erase as store, recall as queue},
+    store::{erase as store, placement as notices, recall as queue},
 };
 
 /// What is erased, on whose order.
@@ -19,6 +19,8 @@ use crate::{
 pub struct Erased<'a> {
     /// Whose records: in a database restored from a backup perhaps still several students.
     pub students: &'a [StudentId],
+    /// By which of the state's identifiers they are known.
+    pub persons: &'a [SourcePersonId],
     /// The one domain of which a fact goes; none: everything.
     pub domain: Option<Domain>,
     /// Whoever was ever matched with the student, by agency, the earliest first.
@@ -123,6 +125,9 @@ pub async fn erase(tx: &mut Tx<'_, '_>, context: Context<'_>, own: &Ask<'_>, wha
     let in_force = context.agreements.load_active(tx, own.consumer, at).await?;
     let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;
     tx.act_as(Role::Steward).await?;
+    if what.domain.is_none() {
+        notices::erase(tx, what.students, what.persons).await?;
+    }
     let named: Vec<(ConsumerId, String)> =
         what.clients.iter().map(|one| (one.consumer.clone(), one.person_key.expose().clone())).collect();
     let details = match what.domain {

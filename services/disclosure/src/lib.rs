@@ -14,6 +14,8 @@
 //! ledger entry says of a person, when its time is over, by [`erase_older_details`]. A
 //! receiver that may not hold something any longer is sent a [`Withdrawn`] notice; when recipients must destroy what they hold says [`retention`].
 //!
+//! Whoever may be told that a student was placed in a facility is told by [`disclose_notices`].
+//!
 //! Acts that open or close something are entered by [`record_act`]; whether anybody changed rows past the program says
 //! [`audit()`]; while a database that was set back has not caught up, nobody is disclosed anything: [`seal`].
 
@@ -37,6 +39,7 @@ mod file_run;
 mod grid;
 mod inspect;
 mod one;
+mod placement;
 mod prepare;
 pub mod recall;
 mod recording;
@@ -76,6 +79,10 @@ use identity::vouch::VouchKey;
 pub use inspect::{About, Explained, explain, record_release};
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use one::{disclose_one, disclose_one_prepared};
+pub use placement::{
+    DisclosedNotice, EncodeNotice, Gap, Loop, NOTICES_MAX, Notices, PlacementEvent, PlacementNotice, Reporter, Unshown,
+    confirm_notices, disclose_notices, list_unshown,
+};
 pub use prepare::{Prepared, Question, prepare};
 pub use recording::recording_time;
 /// Read once for many disclosures, by whoever wires them.

@@ -5,6 +5,7 @@ pub mod csv;
 pub mod ndjson;
 pub mod parquet;
 pub mod table;
+pub mod term;
 pub mod xlsx;
 
 use std::path::Path;
@@ -26,7 +27,7 @@ pub trait Format: Send {
 }
 
 /// The names of all formats.
-pub const NAMES: &[&str] = &["ndjson", "csv", "xlsx", "parquet", "cmis"];
+pub const NAMES: &[&str] = &["ndjson", "csv", "xlsx", "parquet", "cmis", "term"];
 
 /// Those that a night is delivered in where the consumer's document names none.
 pub const NIGHTLY: &[&str] = &["ndjson", "csv"];
@@ -39,6 +40,7 @@ pub fn begin(name: &str, folder: &Path, scope: &Scope) -> Result<Box<dyn Format>
         "xlsx" => Ok(Box::new(xlsx::Xlsx::begin(folder, scope)?)),
         "parquet" => Ok(Box::new(parquet::Parquet::begin(folder, scope)?)),
         "cmis" => Ok(Box::new(cmis::Cmis::begin(folder, scope)?)),
+        "term" => Ok(Box::new(term::Term::begin(folder, scope)?)),
         other => Err(Error::UnknownFormat(other.to_owned())),
     }
 }

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::{
     Error,
-    store::{crosswalk, erase as store, rosters::lock_consumer},
+    store::{crosswalk, erase as store, placements, rosters::lock_consumer},
 };
 
 /// A source person of a student, with the identifier that the state knows them by.
@@ -113,12 +113,16 @@ pub async fn lock(conn: &mut PgConnection, clients: &[Client]) -> Result<(), Err
 }
 
 /// Everything that names a student goes, under the lock of [`lock`]: identifiers, crosswalk and its moves, restrictions and orders that wait,
-/// matches and reviews with their evidence, overrides, and the clients who are matched with them. Our own random id of the student stays: it names nobody.
+/// matches and reviews with their evidence, overrides, the clients who are matched with them, and these clients' stays in facilities. Our own random id of the student stays: it names nobody.
 pub async fn erase(conn: &mut PgConnection, subject: &Subject) -> Result<(), Error> {
     let current = subject.clients.iter().filter(|client| client.is_current);
     let of_clients: Vec<i64> = current.map(|client| client.id).collect();
     let of_persons: Vec<i64> = subject.persons.iter().map(|person| person.id.0).collect();
     let students: Vec<_> = subject.students.iter().map(|student| student.0).collect();
+    let current = subject.clients.iter().filter(|client| client.is_current);
+    let (reporters, keys): (Vec<_>, Vec<_>) =
+        current.map(|client| (client.consumer.to_string(), client.person_key.expose().clone())).unzip();
+    placements::erase(conn, &reporters, &keys).await?;
     store::delete_matches(conn, &students, &of_persons, &of_clients).await?;
     store::delete_clients(conn, &of_clients).await?;
     store::delete_moves(conn, &of_persons).await?;

@@ -15,7 +15,8 @@
 //! - `matcher`: all of that as one thing; `link`: the same for two files.
 //!
 //! In the exchange, [`persons`] turns state ids into source persons and students, [`roster`] reads an agency's list,
-//! [`population`] turns it into intervals of authority, and [`matching`] joins clients with students.
+//! [`population`] turns it into intervals of authority, and [`matching`] joins clients with students. [`placement`] keeps, apart from all that, which clients
+//! are in a facility.
 //!
 //! Names, birth dates and state identifiers live in this crate alone. Nothing in it prints one: `Debug` and errors
 //! carry positions, columns and counts.
@@ -48,6 +49,7 @@ mod nickname;
 mod normalise;
 mod person;
 pub mod persons;
+pub mod placement;
 pub mod population;
 pub mod review;
 pub mod roster;

@@ -8,6 +8,7 @@ pub(crate) mod erase;
 pub(crate) mod inspection;
 pub(crate) mod matches;
 pub(crate) mod persons;
+pub(crate) mod placements;
 pub(crate) mod review;
 pub(crate) mod rosters;
 pub(crate) mod vouch;

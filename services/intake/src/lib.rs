@@ -23,6 +23,7 @@ pub mod layouts;
 pub mod lineage;
 pub mod load;
 pub mod packs;
+pub mod placement;
 pub mod produce;
 pub mod read;
 pub mod restriction;

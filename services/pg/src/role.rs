@@ -26,13 +26,15 @@ pub enum Role {
     Steward,
     /// People signed in to the portal.
     Portal,
+    /// Stays in facilities, as an agency reports them.
+    Placement,
     /// Owns every object. The application's login is not a member: this works on an administrator's connection only.
     Owner,
 }
 
 impl Role {
     /// Every role, the owner last.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Intake,
         Self::Identity,
         Self::History,
@@ -43,6 +45,7 @@ impl Role {
         Self::Scheduler,
         Self::Steward,
         Self::Portal,
+        Self::Placement,
         Self::Owner,
     ];
 
@@ -59,6 +62,7 @@ impl Role {
             Self::Scheduler => "throughline_scheduler",
             Self::Steward => "throughline_steward",
             Self::Portal => "throughline_portal",
+            Self::Placement => "throughline_placement",
             Self::Owner => "throughline_owner",
         }
     }

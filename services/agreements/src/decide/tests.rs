@@ -138,7 +138,7 @@ fn cssd() -> Case {
 
 /// A student in a facility whose parent signed a release.
 fn unit() -> Case {
-    let [_, _, terms, _] = shipped();
+    let [_, _, terms, ..] = shipped();
     let presence = authority(LegalBasis::ParentConsent, None, between("2026-01-01", ""));
     Case {
         instruments: paper(InstrumentKind::ParentRelease, "2026-01-01", "2027-01-01"),
@@ -409,7 +409,7 @@ fn a_grant_holds_elements_clauses_and_bounds() {
 
 #[test]
 fn the_sea_sees_everything_it_holds_and_says_why() {
-    let [_, _, _, terms] = shipped();
+    let [.., terms] = shipped();
     let charge = authority(LegalBasis::SchoolOfficial, None, between("2020-01-01", ""));
     let steward =
         Case { person: Some(person("steward", None, None, None)), ..case(terms, "stewardship", vec![charge]) };

@@ -43,6 +43,7 @@ pub(super) fn check(reader: &mut Reader, root: &Node<'_>, terms: &Terms, places:
     check_parties(reader, root, terms);
     check_names(reader, root, terms);
     check_population(reader, root, terms);
+    check_placements(reader, root, terms, places);
     check_access(reader, root, terms);
     check_clauses(reader, root, terms, places);
     check_order_of_bases(reader, root, terms);
@@ -109,6 +110,31 @@ fn check_population(reader: &mut Reader, root: &Node<'_>, terms: &Terms) {
             );
             reader.wrong(root, "basis.law", at, message);
         }
+    }
+}
+
+/// An agreement about placements says what its notices say, and discloses of the record nothing but who the student is; no other agreement has notices.
+fn check_placements(reader: &mut Reader, root: &Node<'_>, terms: &Terms, places: &[usize]) {
+    let is_about_placements = terms.population.rule == PopulationRule::PlacementReports;
+    if is_about_placements != terms.placement_notice.is_some() {
+        let at = root.place(if is_about_placements { "population" } else { "placement_notice" });
+        let message = "notices of placements belong to the population placement_reports, and to no other";
+        reader.wrong(root, "placement_notice", at, message);
+    }
+    if !is_about_placements {
+        return;
+    }
+    for (clause, at) in terms.clauses.iter().zip(places.iter().copied()) {
+        if clause.elements.iter().any(|element| element.id() != "student.state_id") {
+            let message = "a notice of a placement names the student by student.state_id, and discloses nothing else of the record";
+            reader.wrong_clause(&clause.id, at, message);
+        }
+    }
+    if terms.bases.iter().any(|basis| basis.law != LegalBasis::SchoolOfEnrollment) {
+        let at = root.place("basis");
+        let message =
+            "a notice of a placement goes to the district of enrollment: no other basis is about these students";
+        reader.wrong(root, "basis.law", at, message);
     }
 }
 

@@ -83,11 +83,12 @@ pub(crate) fn terms(text: &str) -> Terms {
     }
 }
 
-pub(crate) fn shipped() -> [Terms; 4] {
+pub(crate) fn shipped() -> [Terms; 5] {
     [
         include_str!("../../../../deploy/consumers/dcf/agreement.toml"),
         include_str!("../../../../deploy/consumers/cssd/agreement.toml"),
         include_str!("../../../../deploy/consumers/education_unit/agreement.toml"),
+        include_str!("../../../../deploy/consumers/reentry/agreement.toml"),
         include_str!("../../../../deploy/consumers/sea/agreement.toml"),
     ]
     .map(terms)
@@ -99,6 +100,7 @@ fn the_shipped_agreements_have_no_findings() {
         include_str!("../../../../deploy/consumers/dcf/agreement.toml"),
         include_str!("../../../../deploy/consumers/cssd/agreement.toml"),
         include_str!("../../../../deploy/consumers/education_unit/agreement.toml"),
+        include_str!("../../../../deploy/consumers/reentry/agreement.toml"),
         include_str!("../../../../deploy/consumers/sea/agreement.toml"),
     ] {
         let checked = check(text);
@@ -126,9 +128,9 @@ fn the_policy_matrix_is_as_reviewed() {
 
 #[test]
 fn only_the_sea_sees_what_must_be_named() {
-    let [dcf, cssd, education_unit, sea] = shipped();
+    let [dcf, cssd, education_unit, reentry, sea] = shipped();
     let revealing = ElementSet::guarded();
-    for terms in [dcf, cssd, education_unit] {
+    for terms in [dcf, cssd, education_unit, reentry] {
         for clause in &terms.clauses {
             assert!(clause.elements.intersection(&revealing).is_empty(), "{} {}", terms.id, clause.id);
         }
@@ -397,4 +399,57 @@ fn the_order_of_bases_is_doubted_when_the_first_gives_less() {
     let checked = check(&text);
     assert!(checked.terms.is_some(), "a doubt is no mistake");
     assert!(checked.findings.iter().any(|finding| finding.message.contains("the first that holds decides")));
+}
+
+#[test]
+fn an_agreement_about_placements_gives_of_the_record_nothing_but_who_it_is() {
+    const PLACEMENTS: &str = include_str!("../../../../deploy/consumers/reentry/agreement.toml");
+    let found = |from: &str, to: &str| -> Vec<String> {
+        assert!(PLACEMENTS.contains(from), "{from}");
+        check(&PLACEMENTS.replacen(from, to, 1)).findings.iter().map(ToString::to_string).collect()
+    };
+    let check_one = |from: &str, to: &str, expect: &str| {
+        let found = found(from, to);
+        assert!(found.iter().any(|finding| finding.contains(expect)), "{to:?}\n{found:#?}");
+    };
+    let terms = terms(PLACEMENTS);
+    let notice = terms.placement_notice.expect("notices");
+    assert_eq!(
+        notice.elements.iter().map(|one| one.id()).collect::<Vec<_>>(),
+        ["placement.event", "placement.event_date", "placement.facility", "placement.educating_unit"]
+    );
+    check_one(
+        "[\"state_id\"]",
+        "[\"state_id\", \"birth_date\"]",
+        "clause identity: a notice of a placement names the student",
+    );
+    check_one("student = [\"state_id\"]", "discipline = \"all\"", "discloses nothing else of the record");
+    check_one("\"event_date\",", "\"offense\",", "an element of a placement notice is one of");
+    check_one(
+        "[placement_notice]",
+        "[placement_note]",
+        "notices of placements belong to the population placement_reports",
+    );
+    check_one(
+        "kind = \"education_agency\"",
+        "kind = \"juvenile_justice_agency\"",
+        "releases only to: education_agency",
+    );
+    check_one(
+        "placement_reports",
+        "supervision_roster",
+        "ferpa_school_of_enrollment is about students of: placement_reports",
+    );
+    check_one(
+        "law = \"ferpa_school_of_enrollment\"",
+        "law = \"audit_evaluation\"",
+        "no other basis is about these students",
+    );
+    let with_notice = SMALL.replacen(
+        "[redisclosure]",
+        "[placement_notice]\ntext = \"x\"\nelements = [\"event\"]\n\n[redisclosure]",
+        1,
+    );
+    let found: Vec<_> = check(&with_notice).findings.iter().map(ToString::to_string).collect();
+    assert!(found.iter().any(|finding| finding.contains("and to no other")), "{found:#?}");
 }

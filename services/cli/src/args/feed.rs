@@ -17,7 +17,7 @@ pub enum Feed {
         /// One office's part.
         #[arg(long)]
         office: Option<String>,
-        /// `ndjson`, `csv`, `xlsx`, `parquet`, `cmis`, or the id of a layout that can be produced, such as `la-sis`.
+        /// `ndjson`, `csv`, `xlsx`, `parquet`, `cmis`, `term`, or the id of a layout that can be produced, such as `la-sis`.
         #[arg(long)]
         format: String,
         /// The folder.

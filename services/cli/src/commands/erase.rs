@@ -74,6 +74,8 @@ const TABLES: &[&str] = &[
     "disclosure.delivered",
     "disclosure.recall",
     "disclosure.withdrawal",
+    "disclosure.placement_notice",
+    "placement.stay",
     "portal.look",
     "portal.report",
 ];
@@ -502,8 +504,10 @@ async fn records(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
             Box::pin(async move {
                 let subject = erase::lock_subject(tx, erasure).await?;
                 let holders: Vec<Holder> = subject.clients.iter().map(holder).collect();
+                let persons: Vec<SourcePersonId> = subject.persons.iter().map(|person| person.id).collect();
                 let what = Erased {
                     students: &subject.students,
+                    persons: &persons,
                     domain: erasure.order.fact.as_ref().map(|fact| fact.domain),
                     clients: &holders,
                     order_number: &erasure.order.order_number,

@@ -17,7 +17,7 @@ use chrono::{Days, NaiveDate};
 use disclosure::{Ask, Asker, Item, Repeat, RunTotals, Unencoded};
 use identity::matching::{self, MatchReport};
 use intake::roster;
-pub use leave::{BUNDLE, SUMMARIES};
+pub use leave::{BUNDLE, SUMMARIES, ask as scheduled_ask};
 use leave::{Left, Staged};
 use model::{ConsumerId, StudentId};
 use pg::{Role, crash::CrashPoint};

@@ -28,8 +28,8 @@ pub async fn run(place: &Place, command: Retention) -> anyhow::Result<Outcome> {
                 Ok(Outcome::Done)
             }
             Retention::Overdue { consumer } => {
-                let own = app.own_consumer()?;
-                let all = || app.consumers.keys().filter(|one| *one != own).cloned().collect();
+                let receives = |documents: &crate::app::Consumer| documents.roster.is_some();
+                let all = || app.consumers.iter().filter(|(_, one)| receives(one)).map(|(id, _)| id.clone()).collect();
                 let consumers: Vec<ConsumerId> = consumer.map_or_else(all, |one| vec![one]);
                 let mut overdue = 0;
                 for consumer in consumers {

@@ -85,14 +85,14 @@ fn custody_that_ended_stays_ended_after_an_older_backup_is_restored() {
     assert_eq!(fs::read_dir(place.path("data/unpacked")).expect("a folder").count(), 1, "its lock alone");
     assert_eq!(
         waits(&restored),
-        [("cssd", 2), ("dcf", 2), ("education_unit", 2), ("sea", 1)].map(|(c, n)| (c.to_owned(), n))
+        [("cssd", 2), ("dcf", 2), ("education_unit", 2), ("reentry", 1), ("sea", 1)].map(|(c, n)| (c.to_owned(), n))
     );
     let refused = export(&place, "sealed").expect_err("nothing is disclosed");
     assert!(refused.contains("`db status` says what is missing"), "{refused}");
     let own = ["feed", "export", "--consumer", "sea", "--format", "ndjson", "--out", text(&place.path("own"))]
         .map(str::to_owned);
     place.run(&own.iter().map(String::as_str).collect::<Vec<_>>(), 1);
-    assert_eq!(waits(&place.run(&["db", "status"], 3)).len(), 4);
+    assert_eq!(waits(&place.run(&["db", "status"], 3)).len(), 5);
     let server = receiver::Server::start(&place, &[]);
     for client in ["D7", "D8", "D999"] {
         let (code, words) = receiver::ask(&server, "dcf", client).expect_err("nothing is disclosed");

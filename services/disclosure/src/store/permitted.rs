@@ -140,6 +140,53 @@ pub(crate) async fn list_permitted_facts(
     gather(rows)
 }
 
+/// The enrollment of source persons as it was reported: for what is found out inside, and never given out. The transaction acts for the state's own stewards.
+pub(crate) async fn list_enrollment_facts(
+    conn: &mut PgConnection,
+    persons: &[SourcePersonId],
+) -> Result<Vec<StoredFact>, Error> {
+    let ids: Vec<i64> = persons.iter().map(|person| person.0).collect();
+    let rows = sqlx::query_as!(
+        PermittedRow,
+        r#"-- disclosure.list_enrollment_facts
+        SELECT 0::bigint AS "place!", f.domain AS "domain!", NULL::uuid AS student_id, NULL::text AS clause, NULL::text AS legal_basis,
+            NULL::text[] AS elements, NULL::text AS packed, f.source_person_id, f.kind, f.school_year, f.valid_from, f.valid_to, f.lea, f.facility,
+            f.certification, f.line, f.payload::text AS payload, f.recorded_batch, f.sea, f.file_name, f.recorded_at, f.reported_on
+        FROM history.disclosable AS f
+        WHERE f.source_person_id = ANY($1) AND f.domain = 2"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    enrollment(rows)
+}
+
+/// The reports of enrollment that name one of these facilities as a student's second one. The transaction acts for the state's own stewards.
+pub(crate) async fn list_facts_in_facilities(
+    conn: &mut PgConnection,
+    facilities: &[String],
+) -> Result<Vec<StoredFact>, Error> {
+    let rows = sqlx::query_as!(
+        PermittedRow,
+        r#"-- disclosure.list_facts_in_facilities
+        SELECT 0::bigint AS "place!", f.domain AS "domain!", NULL::uuid AS student_id, NULL::text AS clause, NULL::text AS legal_basis,
+            NULL::text[] AS elements, NULL::text AS packed, f.source_person_id, f.kind, f.school_year, f.valid_from, f.valid_to, f.lea, f.facility,
+            f.certification, f.line, f.payload::text AS payload, f.recorded_batch, f.sea, f.file_name, f.recorded_at, f.reported_on
+        FROM history.disclosable AS f
+        WHERE f.domain = 2 AND f.payload ->> 'facility_2_id' = ANY($1)"#,
+        facilities,
+    )
+    .fetch_all(conn)
+    .await?;
+    enrollment(rows)
+}
+
+fn enrollment(rows: Vec<PermittedRow>) -> Result<Vec<StoredFact>, Error> {
+    let mut names = Names::default();
+    let lacks = || Error::Corrupt("a fact of enrollment lacks what all of them have".to_owned());
+    rows.into_iter().map(|row| row.into_fact(Domain::Enrollment, &mut names)?.ok_or_else(lacks)).collect()
+}
+
 /// Puts facts to the clauses that permit them, in whatever order both come.
 fn gather(rows: Vec<PermittedRow>) -> Result<Vec<Permitted>, Error> {
     let mut names = Names::default();

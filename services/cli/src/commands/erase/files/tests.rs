@@ -115,3 +115,25 @@ fn of_one_fact_the_rows_of_runs_that_told_it_go() {
     let left = place.text("out/cssd/2026-11-20/cmis/cmis.csv");
     assert!(!left.contains(PIN) && left.contains("40018"));
 }
+
+#[test]
+fn notices_of_placements_that_name_the_student_go() {
+    let place = place();
+    let (data, state_id) = (place.dir.path().join("data"), "9907070717");
+    fs::create_dir_all(&data).expect("a folder");
+    let csv = format!("notice_id,state_id,event\r\nn1,{state_id},entered\r\nn2,9907070725,entered\r\n");
+    place.put("told/064/notices-r1-001.csv", csv.as_bytes());
+    let lines = format!("{{\"state_id\":\"9907070725\"}}\n{{\"state_id\":\"{state_id}\"}}\n");
+    place.put("told/064/notices-r2-001.ndjson", lines.as_bytes());
+    note_delivery(&data, &place.dir.path().join("told")).expect("noted");
+    let person = identity::erase::Person {
+        id: model::SourcePersonId(1),
+        sea: "ct".parse().expect("a state"),
+        state_id: Masked::new(state_id.to_owned()),
+    };
+    let subject = Subject { persons: vec![person], students: Vec::new(), clients: Vec::new() };
+    assert_eq!(clear(&data, &[], &subject, true).expect("cleared").files, 2);
+    let left = place.text("told/064/notices-r1-001.csv");
+    assert_eq!(left, "notice_id,state_id,event\r\nn2,9907070725,entered\r\n");
+    assert_eq!(place.text("told/064/notices-r2-001.ndjson"), "{\"state_id\":\"9907070725\"}\n");
+}

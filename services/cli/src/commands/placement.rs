@@ -1,0 +1,310 @@
+//! `throughline placement`: what an agency reports of stays in facilities, and what the home districts' re-entry coordinators are told of them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, ensure};
+use chrono::{NaiveDate, SecondsFormat};
+use disclosure::{Ask, DisclosedNotice, Loop, PlacementNotice, Reporter, RunTotals, Unshown};
+use intake::placement::{IncomingPlacements, take};
+use model::ConsumerId;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{Outcome, erase::note_delivery, exchange::scheduled_ask, own_ask, with_app};
+use crate::{
+    app::App,
+    args::{NoticeFormat, Place, Placement, UnshownFormat},
+    console,
+    keys::write_new,
+};
+
+/// The columns of a file of notices.
+const COLUMNS: [&str; 10] = [
+    "notice_id",
+    "state_id",
+    "event",
+    "event_date",
+    "facility_code",
+    "facility_name",
+    "educating_unit",
+    "notice_time",
+    "retracted_notice_id",
+    "notice",
+];
+
+/// Runs a command about placements.
+pub async fn run(place: &Place, command: Placement) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        match command {
+            Placement::Load { file, consumer, date } => load(place, &app, &consumer, &file, date).await,
+            Placement::Notify { consumer, district, format, out } => {
+                notify(place, &app, &consumer, district.as_deref(), format, &out).await
+            }
+            Placement::Unshown { consumer, days, format, out, by } => {
+                let by = super::identity::steward(&app, by)?;
+                let format = if place.json { UnshownFormat::Ndjson } else { format };
+                unshown(&app, &consumer, (days, &by), format, out.as_deref()).await
+            }
+        }
+    })
+    .await
+}
+
+/// Takes a report; says what was done with each row.
+async fn load(
+    place: &Place,
+    app: &App,
+    consumer: &ConsumerId,
+    file: &Path,
+    date: Option<NaiveDate>,
+) -> anyhow::Result<Outcome> {
+    let layout = app.placement_layout(consumer)?;
+    let at = app.clock().now();
+    let reported_on = date.unwrap_or_else(|| at.with_timezone(&layout.time_zone).date_naive());
+    ensure!(
+        reported_on <= at.with_timezone(&layout.time_zone).date_naive(),
+        "a report speaks of no day to come: {reported_on}"
+    );
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let incoming = IncomingPlacements { reporter: consumer, file_name: &name, bytes: &bytes, reported_on, at };
+    let receipt = take(app.pool(), &app.tombstones, app.entropy(), layout, incoming).await?;
+    let is_refused = receipt.refused_reason.is_some() || receipt.refused > 0;
+    if place.json {
+        let mut said = serde_json::to_value(&receipt)?;
+        said["file"] = json!(name);
+        said["consumer"] = json!(consumer);
+        said["date"] = json!(reported_on);
+        console::json(&said)?;
+        return Ok(Outcome::of(is_refused));
+    }
+    let r = &receipt;
+    let counts = format!(
+        "{} rows in, {} new, {} corrected, {} withdrawn, {} unchanged, {} refused",
+        r.rows_in, r.new, r.corrected, r.withdrawn, r.unchanged, r.refused
+    );
+    let seen = if r.seen_before { ", seen before" } else { "" };
+    console::line(false, format!("placements {name}: {counts}{seen}"));
+    if let Some(reason) = &r.refused_reason {
+        console::line(false, format!("  refused as a whole: {reason}"));
+    }
+    for finding in &r.findings {
+        let field = finding.field.as_deref().unwrap_or("row");
+        console::line(
+            false,
+            format!("  {} line {}, {field}, {}: {}", finding.file, finding.line, finding.rule, finding.message),
+        );
+    }
+    Ok(Outcome::of(is_refused))
+}
+
+/// Tells coordinators what they have not been told yet. A file is written under a temporary name, then renamed; only then does its content count as delivered.
+async fn notify(
+    place: &Place,
+    app: &App,
+    consumer: &ConsumerId,
+    district: Option<&str>,
+    format: NoticeFormat,
+    out: &Path,
+) -> anyhow::Result<Outcome> {
+    let layout = app.placement_layout(consumer)?;
+    let recipient = &layout.notifies;
+    ensure!(app.consumer(recipient)?.is_told_of_placements, "the agreement of {recipient} is not about placements");
+    let lease = app.lease_deliveries(recipient).await?;
+    let mut run = [0; 16];
+    app.entropy().fill(&mut run);
+    let run = uuid::Builder::from_random_bytes(run).into_uuid();
+    let ask = Ask { run: Some(run), office: district, ..scheduled_ask(recipient) };
+    let reporter = Reporter { consumer, sea: &layout.sea, zone: layout.time_zone };
+    let encode = |notice: &PlacementNotice| encoded(notice, format);
+    let (mut told, mut totals, mut sum) = (BTreeMap::<String, usize>::new(), RunTotals::default(), Sha256::new());
+    let without_home = loop {
+        let notices = disclosure::disclose_notices(app.disclosure(), &ask, reporter, &encode).await?;
+        let ids: Vec<Uuid> = notices.disclosed.iter().map(|one| one.notice.id()).collect();
+        for one in &notices.disclosed {
+            sum.update(&one.bytes);
+            totals.histories += 1;
+            *told.entry(one.notice.office().to_owned()).or_default() += 1;
+        }
+        if !ids.is_empty() {
+            note_delivery(&app.data, out)?;
+        }
+        for (office, of_office) in by_office(&notices.disclosed) {
+            write(out, &office, run, format, &of_office)?;
+        }
+        disclosure::confirm_notices(app.disclosure(), &ask, &ids).await?;
+        if !notices.is_cut || ids.is_empty() {
+            break notices.without_home;
+        }
+    };
+    if totals.histories > 0 {
+        totals.digest = sum.finalize().into();
+        disclosure::complete_run(app.disclosure(), &ask, totals).await?;
+    }
+    app.sequence().await?;
+    lease.give_back().await?;
+    if place.json {
+        console::json(&json!({
+            "run": run, "consumer": recipient, "notices": totals.histories, "districts": told, "without_home": without_home,
+        }))?;
+    } else {
+        console::line(false, format!("{} notices to {} districts", totals.histories, told.len()));
+        for (office, count) in &told {
+            console::line(false, format!("  {office}: {count}"));
+        }
+        if without_home > 0 {
+            let what =
+                "stays of students whom no district, or more than one, reports as enrolled: nobody is told of them";
+            console::line(false, format!("{without_home} {what}"));
+        }
+    }
+    Ok(Outcome::of(without_home > 0))
+}
+
+/// The columns of the report of what only one side knows.
+const UNSHOWN_COLUMNS: [&str; 7] = ["gap", "district", "state_id", "facility_code", "facility_name", "since", "days"];
+
+/// Writes what only one side knows. The asking is entered before anything is shown.
+async fn unshown(
+    app: &App,
+    consumer: &ConsumerId,
+    (days, by): (u32, &str),
+    format: UnshownFormat,
+    out: Option<&Path>,
+) -> anyhow::Result<Outcome> {
+    let layout = app.placement_layout(consumer)?;
+    let facilities: Vec<String> = layout.facilities.values().cloned().collect();
+    let reporter = Reporter { consumer, sea: &layout.sea, zone: layout.time_zone };
+    let of = Loop { reporter, recipient: &layout.notifies, facilities: &facilities, days };
+    let own = own_ask(app.own_consumer()?, "steward", by);
+    let found = disclosure::list_unshown(app.disclosure(), &own, of).await?;
+    app.sequence().await?;
+    let mut text = match format {
+        UnshownFormat::Csv => line(&UNSHOWN_COLUMNS.map(str::to_owned)),
+        UnshownFormat::Text | UnshownFormat::Ndjson => Vec::new(),
+    };
+    for one in &found {
+        text.extend(unshown_line(one, format));
+    }
+    if format == UnshownFormat::Text {
+        text.extend(format!("{} placements are known to one side only\n", found.len()).into_bytes());
+    }
+    match out {
+        Some(path) => write_new(path, &text)?,
+        None => console::text(&String::from_utf8_lossy(&text))?,
+    }
+    Ok(Outcome::of(!found.is_empty()))
+}
+
+fn unshown_line(one: &Unshown, format: UnshownFormat) -> Vec<u8> {
+    let (gap, state_id) = (one.gap.as_str(), one.state_id.expose());
+    let name = one.facility_name.as_deref().unwrap_or_default();
+    match format {
+        UnshownFormat::Csv => line(&[
+            gap.to_owned(),
+            one.district.clone(),
+            state_id.clone(),
+            one.facility.clone(),
+            name.to_owned(),
+            one.since.to_string(),
+            one.days.to_string(),
+        ]),
+        UnshownFormat::Ndjson => {
+            let json = json!({
+                "gap": gap, "district": one.district, "state_id": state_id, "facility_code": one.facility,
+                "facility_name": one.facility_name, "since": one.since, "days": one.days,
+            });
+            format!("{json}\n").into_bytes()
+        }
+        UnshownFormat::Text => {
+            let what = match one.gap {
+                disclosure::Gap::NotShown => "was told of a placement and does not show it",
+                disclosure::Gap::NotReported => "shows a placement that nobody reported",
+            };
+            let (district, code, since, days) = (&one.district, &one.facility, one.since, one.days);
+            format!(
+                "district {district} {what}: student {state_id}, facility {code} {name}, since {since}, {days} days\n"
+            )
+            .into_bytes()
+        }
+    }
+}
+
+fn by_office(notices: &[DisclosedNotice]) -> BTreeMap<String, Vec<&DisclosedNotice>> {
+    let mut offices: BTreeMap<String, Vec<&DisclosedNotice>> = BTreeMap::new();
+    for one in notices {
+        offices.entry(one.notice.office().to_owned()).or_default().push(one);
+    }
+    offices
+}
+
+/// Writes a district's notices, whole or not at all. A run of many notices writes several files.
+fn write(
+    out: &Path,
+    office: &str,
+    run: Uuid,
+    format: NoticeFormat,
+    notices: &[&DisclosedNotice],
+) -> anyhow::Result<()> {
+    let is_name = !office.is_empty() && office.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    ensure!(is_name, "a district's code is no name of a folder");
+    let folder = out.join(office);
+    let cannot = || format!("cannot write to {}", folder.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(cannot)?;
+    let name = |number: u32| folder.join(format!("notices-{run}-{number:03}.{}", format.extension()));
+    let path: PathBuf = (1..).map(name).find(|path| !path.exists()).with_context(cannot)?;
+    let mut bytes = Vec::new();
+    if format == NoticeFormat::Csv {
+        bytes.extend(line(&COLUMNS.map(str::to_owned)));
+    }
+    for one in notices {
+        bytes.extend_from_slice(&one.bytes);
+    }
+    write_new(&path, &bytes)
+}
+
+/// A notice as the bytes that leave.
+fn encoded(notice: &PlacementNotice, format: NoticeFormat) -> Vec<u8> {
+    let time = notice.made_at().to_rfc3339_opts(SecondsFormat::Secs, true);
+    let (code, name) = notice.facility().unzip();
+    match format {
+        NoticeFormat::Csv => {
+            let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+            line(&[
+                notice.id().to_string(),
+                notice.state_id().expose().clone(),
+                notice.event().to_string(),
+                notice.event_date().map(|day| day.to_string()).unwrap_or_default(),
+                text(code),
+                text(name.flatten()),
+                text(notice.educating_unit()),
+                time,
+                notice.retracts().map(|id| id.to_string()).unwrap_or_default(),
+                notice.notice().to_owned(),
+            ])
+        }
+        NoticeFormat::Ndjson => {
+            let json = json!({
+                "notice_id": notice.id(), "state_id": notice.state_id().expose(), "event": notice.event().as_str(),
+                "event_date": notice.event_date(), "facility_code": code, "facility_name": name.flatten(),
+                "educating_unit": notice.educating_unit(), "notice_time": time, "retracted_notice_id": notice.retracts(),
+                "notice": notice.notice(),
+            });
+            format!("{json}\n").into_bytes()
+        }
+    }
+}
+
+/// A line of CSV.
+fn line<const N: usize>(fields: &[String; N]) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    // Cannot fail: it is written to memory.
+    let _written = writer.write_record(fields);
+    writer.into_inner().unwrap_or_default()
+}
