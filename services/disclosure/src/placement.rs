@@ -415,7 +415,7 @@ impl Made {
                 .then(|| (self.facility.clone(), facility.map(|facility| facility.name.clone()))),
             educating_unit: unit.filter(|_| names(PlacementElement::EducatingUnit)).map(|unit| unit.name.clone()),
             retracts: self.retracts,
-            made_at: self.made_at,
+            made_at: self.at,
             text: terms.redisclosure.notice.clone(),
         }
     }

@@ -254,7 +254,7 @@ pub async fn take(
     let stay_keys = keys(&|row| row.stay_key.expose().clone());
     let person_keys = keys(&|row| row.person_key.expose().clone());
     let current = store::list_current(conn, file.reporter, &stay_keys, &person_keys).await?;
-    let planned = plan(file.name, report.rows, current, file.received_at, entropy);
+    let planned = plan(file.name, report.rows, &current, file.received_at, entropy);
     receipt.new = planned.new;
     receipt.corrected = planned.corrected;
     receipt.withdrawn = planned.withdrawn;

@@ -54,13 +54,13 @@ fn lines(history: &DisclosedHistory) -> Vec<Option<Awaited>> {
     history.sections().iter().map(|section| section.awaited.clone()).collect()
 }
 
-fn october_of(district: &str) -> Option<Awaited> {
-    Some(Awaited {
+fn october_of(district: &str) -> Awaited {
+    Awaited {
         collection: "PSIS October collection 2026-27".to_owned(),
         as_of_on: "2026-10-01".parse().unwrap(),
         due_on: "2026-10-31".parse().unwrap(),
         expected_of: Some(district.to_owned()),
-    })
+    }
 }
 
 async fn told_of(world: &World, person: &str, as_of: Option<&str>) -> Disclosed {
@@ -75,7 +75,7 @@ async fn told(world: &World, as_of: Option<&str>) -> Disclosed {
 async fn who_has_not_reported_is_told_from_the_day_after_it_was_due_until_it_comes() {
     let world = world().await;
     let history = told(&world, None).await.history;
-    let hartford = october_of("Hartford School District");
+    let hartford = Some(october_of("Hartford School District"));
     assert_eq!(awaited(&history, Domain::Enrollment), hartford);
     for domain in Domain::ALL.into_iter().filter(|domain| *domain != Domain::Enrollment) {
         assert_eq!(awaited(&history, domain), None, "{domain}: nothing of it ever came of anybody");
@@ -119,7 +119,7 @@ async fn a_facilitys_report_takes_the_line_from_both_children_of_the_district_or
         world.load("ct-student", std::slice::from_ref(&record), noon("2026-11-18")).await;
         let (held, free) = (told_of(&world, "D1", None).await.history, told_of(&world, "D2", None).await.history);
         assert_eq!(lines(&held), lines(&free), "{record:?}");
-        let expect = if is_awaited { october_of("Hartford School District") } else { None };
+        let expect = is_awaited.then(|| october_of("Hartford School District"));
         assert_eq!(awaited(&held, Domain::Enrollment), expect, "{record:?}");
     }
 }

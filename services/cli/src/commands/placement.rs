@@ -258,7 +258,7 @@ fn write(
     let cannot = || format!("cannot write to {}", folder.display());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(cannot)?;
     let name = |number: u32| folder.join(format!("notices-{run}-{number:03}.{}", format.extension()));
-    let path: PathBuf = (1..).map(name).find(|path| !path.exists()).with_context(cannot)?;
+    let path: PathBuf = (1..=u32::MAX).map(name).find(|path| !path.exists()).with_context(cannot)?;
     let mut bytes = Vec::new();
     if format == NoticeFormat::Csv {
         bytes.extend(line(&COLUMNS.map(str::to_owned)));

@@ -90,7 +90,8 @@ pub(crate) struct Made {
     pub(crate) retracts: Option<Uuid>,
     /// While the coordinator may be told.
     pub(crate) released: (DateTime<Utc>, Option<DateTime<Utc>>),
-    pub(crate) made_at: DateTime<Utc>,
+    /// When it was made.
+    pub(crate) at: DateTime<Utc>,
     /// It was entered in the ledger: perhaps it has arrived.
     pub(crate) was_disclosed: bool,
     /// When it was delivered whole, if it was.
@@ -167,7 +168,7 @@ impl Planned {
                     event,
                     retracts,
                     released,
-                    made_at: at,
+                    at,
                     was_disclosed: false,
                     delivered_at: None,
                     ..one.clone()
@@ -198,7 +199,7 @@ impl Planned {
             facility: stay.facility.clone(),
             retracts: None,
             released,
-            made_at: at,
+            at,
             was_disclosed: false,
             delivered_at: None,
         };

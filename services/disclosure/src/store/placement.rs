@@ -50,7 +50,7 @@ impl NoticeRow {
             facility: self.facility,
             retracts: self.retracts,
             released: (instant(self.released.start).unwrap_or(DateTime::<Utc>::MIN_UTC), instant(self.released.end)),
-            made_at: self.made_at,
+            at: self.made_at,
             was_disclosed: self.disclosed_at.is_some(),
             delivered_at: self.delivered_at,
         })

@@ -214,7 +214,7 @@ mod tests {
 
     fn section(domain: Domain, rows: Vec<Row>) -> Section {
         let state = if rows.is_empty() { SectionState::NotReported } else { SectionState::Reported };
-        Section { domain, state, rows, withheld: Vec::new() }
+        Section { domain, state, rows, withheld: Vec::new(), awaited: None }
     }
 
     fn says(text: &str) -> Value {

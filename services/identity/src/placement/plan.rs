@@ -26,7 +26,7 @@ pub(super) struct Planned {
 pub(super) fn plan(
     file: &str,
     rows: Vec<PlacementRow>,
-    current: Vec<Stay>,
+    current: &[Stay],
     at: DateTime<Utc>,
     entropy: &dyn Entropy,
 ) -> Planned {
@@ -39,7 +39,7 @@ pub(super) fn plan(
             None => usable.push(row),
         }
     }
-    let overlapping = overlaps(&usable, &current);
+    let overlapping = overlaps(&usable, current);
     for row in usable {
         if overlapping.contains(&row.line) {
             let message =
@@ -115,9 +115,9 @@ impl Planned {
             Some(stay) => {
                 self.superseded.push(stay.placement);
                 if wanted.is_withdrawn {
-                    self.withdrawn += 1
+                    self.withdrawn += 1;
                 } else {
-                    self.corrected += 1
+                    self.corrected += 1;
                 }
                 self.inserted.push(wanted);
             }

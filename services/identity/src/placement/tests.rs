@@ -146,7 +146,7 @@ fn applied(files: &[&str]) -> Vec<([u64; 4], Vec<&'static str>)> {
     let mut current: Vec<Stay> = Vec::new();
     let mut told = Vec::new();
     for rows in files {
-        let planned = plan("stays.csv", report(rows).rows, current.clone(), noon(), &entropy);
+        let planned = plan("stays.csv", report(rows).rows, &current, noon(), &entropy);
         told.push((
             [planned.new, planned.corrected, planned.withdrawn, planned.unchanged],
             planned.findings.iter().map(|one| one.rule).collect(),
