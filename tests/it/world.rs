@@ -174,6 +174,11 @@ pub struct World {
 impl World {
     /// With the shipped agreements of these consumers in force, and Connecticut's organizations, taken in a day ago.
     pub async fn new(consumers: &[&str]) -> Self {
+        Self::with_organizations_since(moment() - TimeDelta::days(1), consumers).await
+    }
+
+    /// The same, with organizations taken in at another time.
+    pub async fn with_organizations_since(taken_in_at: DateTime<Utc>, consumers: &[&str]) -> Self {
         let steward = |id: &str, seed: u8| Steward {
             id: id.to_owned(),
             key: key(seed).verifying_key(),
@@ -190,7 +195,7 @@ impl World {
         };
         let mut conn = world.db.superuser().await;
         let names = reference::shipped_organizations("ct").unwrap();
-        reference::record_organizations(&mut conn, &sea(), &names, moment() - TimeDelta::days(1)).await.unwrap();
+        reference::record_organizations(&mut conn, &sea(), &names, taken_in_at).await.unwrap();
         for consumer in consumers {
             world.activate(&project_file(&format!("deploy/consumers/{consumer}/agreement.toml"))).await;
         }

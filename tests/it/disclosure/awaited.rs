@@ -19,7 +19,7 @@ fn noon(day: &str) -> chrono::DateTime<chrono::Utc> {
 
 /// Two students of Hartford, whom its collections of last year name and that of this October does not.
 async fn world() -> World {
-    let world = World::new(&["dcf", "sea"]).await;
+    let world = World::with_organizations_since(noon("2026-09-01"), &["dcf", "sea"]).await;
     world.load("sasid-2.1x", &[registration(STUDENT), registration(OTHER)], noon("2026-10-03")).await;
     let last = |sasid| reported(sasid, HARTFORD, "064", ("2025", "2025-10-01", "October"));
     world.load("ct-student", &[last(STUDENT), last(OTHER)], noon("2026-10-04")).await;
