@@ -263,6 +263,12 @@ async fn pass(world: &World, dice: &mut Dice, night: u64, rows: &mut Vec<String>
         }
     }
     world.rebuild("dcf").await;
+    // Packs that come and go touch nobody.
+    match dice.below(4) {
+        0 => world.force("DELETE FROM history.pack").await,
+        1 => {}
+        _ => drop(intake::packs::refresh(&world.db.pool).await.unwrap()),
+    }
     touched
 }
 

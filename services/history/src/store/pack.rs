@@ -47,12 +47,15 @@ pub(crate) async fn delete(conn: &mut PgConnection, persons: &[i64]) -> Result<(
     Ok(())
 }
 
-/// Packs these persons, who have no packs. Facts and what touched them are seen in one moment.
+/// Packs these persons, who have no packs. Facts and what touched them are seen in one moment. What a fact says is put together as `disclosure.list_marks`
+/// does it, so that a client's mark is the same whether their facts are packed or not.
 pub(crate) async fn insert(conn: &mut PgConnection, persons: &[i64]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "-- history.insert_packs
-        INSERT INTO history.pack (source_person_id, domain, last_batch, batches, known_at, facts)
+        INSERT INTO history.pack (source_person_id, domain, last_batch, batches, known_at, fact_count, sum_1, sum_2, districts, facts)
         SELECT f.source_person_id, f.domain, t.last_batch, t.batches, GREATEST(t.known_at, max(b.recorded_at)),
+            count(*), sum(hashtextextended(s.said, 1)), sum(hashtextextended(s.said, 2)),
+            array_remove(array_agg(DISTINCT f.lea) || array_agg(DISTINCT f.payload ->> 'nexus_district_id'), NULL),
             json_agg(
                 json_build_array(f.kind, f.school_year, f.valid_from - DATE 'epoch', f.valid_to - DATE 'epoch', f.lea, f.facility,
                     f.certification, f.line, f.recorded_batch, b.sea, b.file_name,
@@ -68,6 +71,10 @@ pub(crate) async fn insert(conn: &mut PgConnection, persons: &[i64]) -> Result<(
         ) AS t
         JOIN history.fact AS f ON f.source_person_id = t.source_person_id
         JOIN history.batch AS b ON b.batch_id = f.recorded_batch
+        CROSS JOIN LATERAL (
+            SELECT ROW(f.source_person_id, f.domain, f.natural_key, f.kind, f.school_year, f.valid_from, f.valid_to, f.lea, f.facility,
+                f.certification, f.line, f.recorded_batch, f.reported_on, f.payload)::text AS said
+        ) AS s
         WHERE f.superseded_batch IS NULL AND f.restriction = 0
         GROUP BY f.source_person_id, f.domain, t.last_batch, t.batches, t.known_at",
         persons,
