@@ -611,6 +611,15 @@ pub enum Agreement {
         /// `unary`, `stream`, `file` or `pdf`.
         #[arg(long, default_value = "file")]
         delivery: String,
+        /// As a person of this role of the agreement would be answered whose training is of yesterday; default: as the nightly run is.
+        #[arg(long)]
+        role: Option<String>,
+        /// The office of that person.
+        #[arg(long, requires = "role")]
+        office: Option<String>,
+        /// That person's id, as rosters name the officer.
+        #[arg(long, requires = "role")]
+        officer: Option<String>,
         /// Who asks, for the record.
         #[arg(long, default_value = "operator")]
         by: String,

@@ -38,13 +38,14 @@ pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
             })
             .await
         }
-        Agreement::Explain { consumer, student, client, elements, purpose, delivery, by } => {
+        Agreement::Explain { consumer, student, client, elements, purpose, delivery, role, office, officer, by } => {
             let about = match (student, client) {
                 (Some(student), _) => About::Student(StudentId(student)),
                 (None, Some(client)) => About::Client(Masked::new(client)),
                 (None, None) => anyhow::bail!("name --student or --client"),
             };
-            let question = inspect::Question { consumer, about, elements, purpose, delivery, by };
+            let person = role.map(|role| inspect::Reader { role, office, officer });
+            let question = inspect::Question { consumer, about, elements, purpose, delivery, person, by };
             inspect::explain(place, question).await
         }
         Agreement::Rehearse { draft, days, by } => inspect::rehearse(place, &read(&draft)?, days, &by).await,
