@@ -575,8 +575,11 @@ pub enum Agreement {
     },
     /// Who may see what: a table.
     Matrix {
-        /// Documents; default: the shipped ones.
+        /// Documents; default: those of the configuration.
         documents: Vec<PathBuf>,
+        /// What the database has in force in place of documents: of each agency the version, since when, and whether it is suspended.
+        #[arg(long, conflicts_with = "documents")]
+        in_force: bool,
     },
     /// What a document changes.
     Diff {

@@ -205,6 +205,7 @@ fn the_demo_delivers_what_is_true_night_by_night() {
     an_emergency_leaves_paper_notice_and_review(&demo);
     a_missing_certification_refuses(&demo);
     a_transfer_is_told_to_the_new_office(&demo, &cases);
+    the_matrix_tells_documents_or_what_is_in_force(&demo);
 }
 
 /// The clients of each case, by case and consumer.
@@ -387,8 +388,28 @@ fn an_emergency_leaves_paper_notice_and_review(demo: &Demo) {
     let [authority, threat] = row.clone().try_into().expect("two columns");
     assert!(authority.is_some_and(|said| said.starts_with("emergency DEMO-E-1")));
     assert_eq!(threat.as_deref(), Some("true"), "the threat is recorded");
-    let matrix = demo.path("agreements/education_unit-2.toml");
-    assert!(agreements::parse(&std::fs::read_to_string(matrix).expect("the amended document")).is_ok());
+}
+
+/// The demo has amended an agreement: its documents are as they were, and what is in force is the amendment.
+fn the_matrix_tells_documents_or_what_is_in_force(demo: &Demo) {
+    let matrix = |more: &[&str]| {
+        let mut command = program();
+        command.arg("--data").arg(demo.path("data")).args(["agreement", "matrix"]).args(more);
+        let output = command.output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(0), "{}", crate::place::said(&output));
+        String::from_utf8(output.stdout).expect("a text")
+    };
+    let amended = demo.path("agreements/education_unit-2.toml");
+    assert!(agreements::parse(&std::fs::read_to_string(&amended).expect("the amended document")).is_ok());
+    let [documents, in_force, of_file] = [matrix(&[]), matrix(&["--in-force"]), matrix(&[text(&amended)])];
+    assert!(!documents.contains("health_safety_emergency") && !documents.contains("\n  state: "));
+    assert!(of_file.contains("basis 2: health_safety_emergency"));
+    let of_unit = in_force.split("\n\n").find(|part| part.starts_with("education_unit ")).expect("the unit's part");
+    assert!(
+        of_unit.contains("\n  state: in force, version 2 since ")
+            && of_unit.contains("basis 2: health_safety_emergency")
+    );
+    assert_eq!(in_force.matches("\n  state: in force, version ").count(), 4, "{in_force}");
 }
 
 /// One client of CSSD was refused for want of the agency's certification; the one that followed is in force.
