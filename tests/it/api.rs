@@ -52,6 +52,7 @@ mod lineage;
 mod rpcs;
 mod silence;
 mod statements;
+mod transfer;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 

@@ -8,7 +8,7 @@ use std::sync::{
 
 use agreements::{Act, Digest};
 use chrono::{DateTime, TimeDelta, Utc};
-use disclosure::{Error, Item};
+use disclosure::{Ask, Disclosed, Error, Item};
 use model::{Clock, Domain, FixedClock, Masked};
 use pg::Role;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
@@ -28,12 +28,50 @@ async fn one_in_care() -> Arc<World> {
     Arc::new(world)
 }
 
-/// Ends the authority and rebuilds the population, in the connection's open transaction.
-async fn close_interval(conn: &mut PgConnection) {
-    conn.execute("UPDATE identity.authority SET superseded_at = '2026-11-20T15:00:00Z' WHERE superseded_at IS NULL")
-        .await
-        .unwrap();
+/// How an interval closes for the office that has the client.
+#[derive(Clone, Copy, Debug)]
+enum Closing {
+    /// Authority ends.
+    Ended,
+    /// Another office has the client from now on.
+    Transferred,
+}
+
+impl Closing {
+    const ALL: [Self; 2] = [Self::Ended, Self::Transferred];
+
+    const fn statement(self) -> &'static str {
+        match self {
+            Self::Ended => {
+                "UPDATE identity.authority SET superseded_at = '2026-11-20T15:00:00Z' WHERE superseded_at IS NULL"
+            }
+            Self::Transferred => {
+                "WITH left_by AS (
+                    UPDATE identity.authority SET superseded_at = '2026-11-20T15:00:00Z' WHERE superseded_at IS NULL RETURNING *)
+                INSERT INTO identity.authority (client_id, roster_id, source_key, kind, legal_basis, phase, office, region, officer,
+                    start_date, end_date, released, recorded_at)
+                SELECT client_id, roster_id, source_key, kind, legal_basis, phase, 'Bridgeport', '1', 'W2', start_date, end_date,
+                    released, '2026-11-20T15:00:00Z'
+                FROM left_by"
+            }
+        }
+    }
+}
+
+/// Closes the interval and rebuilds the population, in the connection's open transaction.
+async fn close_interval(conn: &mut PgConnection, closing: Closing) {
+    conn.execute(closing.statement()).await.unwrap();
     identity::population::rebuild(conn, &consumer("dcf")).await.unwrap();
+}
+
+/// The office that has the client until the interval closes.
+const OFFICE: &str = "Hartford";
+
+/// Asks for one client as an office, or as the whole agency.
+async fn ask_as(world: &World, who: &str, person: &str, office: Option<&str>) -> Result<Disclosed, Error> {
+    let (clock, who) = (FixedClock(moment()), consumer(who));
+    let ask = Ask { office, ..ask_of(&who) };
+    disclosure::disclose_one(world.context(&clock), &ask, &Masked::new(person.to_owned()), &encode).await
 }
 
 /// Waits until this many transactions of the database wait for a population lock.
@@ -58,22 +96,24 @@ const DISCLOSURES: &str = "SELECT count(*) FROM ledger.entry WHERE kind = 'discl
 
 #[tokio::test]
 async fn what_waits_for_a_closing_interval_is_refused() {
-    let world = one_in_care().await;
-    let (mut closer, mut watcher) = (world.db.superuser().await, world.db.superuser().await);
-    let mut tx = closer.begin().await.unwrap();
-    close_interval(&mut tx).await;
-    let mut asking = JoinSet::new();
-    for _ in 0..4 {
-        let world = Arc::clone(&world);
-        asking.spawn(async move { world.ask("dcf", "D1", moment()).await.map(|_| ()) });
+    for closing in Closing::ALL {
+        let world = one_in_care().await;
+        let (mut closer, mut watcher) = (world.db.superuser().await, world.db.superuser().await);
+        let mut tx = closer.begin().await.unwrap();
+        close_interval(&mut tx, closing).await;
+        let mut asking = JoinSet::new();
+        for _ in 0..4 {
+            let world = Arc::clone(&world);
+            asking.spawn(async move { ask_as(&world, "dcf", "D1", Some(OFFICE)).await.map(|_| ()) });
+        }
+        wait_for_waiting(&mut watcher, 4).await;
+        tx.commit().await.unwrap();
+        while let Some(asked) = asking.join_next().await {
+            assert!(matches!(asked.unwrap(), Err(Error::Denied(reason)) if reason.is_about_the_student()));
+        }
+        assert_eq!(world.count(DISCLOSURES).await, 0, "{closing:?}");
+        assert_eq!(world.count("SELECT count(*) FROM ledger.entry WHERE kind = 'refusal'").await, 4, "{closing:?}");
     }
-    wait_for_waiting(&mut watcher, 4).await;
-    tx.commit().await.unwrap();
-    while let Some(asked) = asking.join_next().await {
-        assert!(matches!(asked.unwrap(), Err(Error::Denied(reason)) if reason.is_about_the_student()));
-    }
-    assert_eq!(world.count(DISCLOSURES).await, 0);
-    assert_eq!(world.count("SELECT count(*) FROM ledger.entry WHERE kind = 'refusal'").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +142,7 @@ async fn a_closing_interval_waits_for_what_is_being_disclosed() {
     tasks.spawn(async move {
         let mut conn = closing.db.superuser().await;
         let mut tx = conn.begin().await.unwrap();
-        close_interval(&mut tx).await;
+        close_interval(&mut tx, Closing::Ended).await;
         let row = tx.fetch_one(DISCLOSURES).await.unwrap();
         assert_eq!(row.get::<i64, _>(0), 1, "the disclosure is recorded and committed before the interval closes");
         tx.commit().await.unwrap();
@@ -119,32 +159,40 @@ async fn a_closing_interval_waits_for_what_is_being_disclosed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_disclosure_commits_after_the_interval_has_closed() {
-    let world = one_in_care().await;
-    let mut asking = JoinSet::new();
-    for _ in 0..6 {
-        let world = Arc::clone(&world);
-        asking.spawn(async move {
-            let mut granted = 0_i64;
-            while world.ask("dcf", "D1", moment()).await.is_ok() {
-                granted += 1;
-            }
-            granted
-        });
+    for closing in Closing::ALL {
+        let world = one_in_care().await;
+        let mut asking = JoinSet::new();
+        for _ in 0..6 {
+            let world = Arc::clone(&world);
+            asking.spawn(async move {
+                let mut granted = 0_i64;
+                while ask_as(&world, "dcf", "D1", Some(OFFICE)).await.is_ok() {
+                    granted += 1;
+                }
+                granted
+            });
+        }
+        let mut watcher = world.db.superuser().await;
+        while watcher.fetch_one(DISCLOSURES).await.unwrap().get::<i64, _>(0) < 12 {
+            tokio::task::yield_now().await;
+        }
+        let mut tx = watcher.begin().await.unwrap();
+        close_interval(&mut tx, closing).await;
+        // Whoever disclosed held the population; now nobody does, so all that ever will be disclosed is here.
+        let at_the_end: i64 = tx.fetch_one(DISCLOSURES).await.unwrap().get(0);
+        tx.commit().await.unwrap();
+        let mut granted = 0;
+        while let Some(one) = asking.join_next().await {
+            granted += one.unwrap();
+        }
+        assert_eq!((granted, world.count(DISCLOSURES).await), (at_the_end, at_the_end), "{closing:?}");
+        let elsewhere = ask_as(&world, "dcf", "D1", Some("Bridgeport")).await;
+        assert_eq!(
+            elsewhere.is_ok(),
+            matches!(closing, Closing::Transferred),
+            "{closing:?}: the office that has the client now"
+        );
     }
-    let mut watcher = world.db.superuser().await;
-    while watcher.fetch_one(DISCLOSURES).await.unwrap().get::<i64, _>(0) < 12 {
-        tokio::task::yield_now().await;
-    }
-    let mut tx = watcher.begin().await.unwrap();
-    close_interval(&mut tx).await;
-    // Whoever disclosed held the population; now nobody does, so all that ever will be disclosed is here.
-    let at_the_end: i64 = tx.fetch_one(DISCLOSURES).await.unwrap().get(0);
-    tx.commit().await.unwrap();
-    let mut granted = 0;
-    while let Some(one) = asking.join_next().await {
-        granted += one.unwrap();
-    }
-    assert_eq!((granted, world.count(DISCLOSURES).await), (at_the_end, at_the_end));
 }
 
 /// What a disclosure rests on besides an interval, and how somebody ends it.
@@ -157,6 +205,17 @@ enum End {
     SealedPerson,
     SealedDomain,
     ExpungedRecord,
+    OfficeTransfer,
+}
+
+impl End {
+    /// The office that asks, where it is an office's part that ends.
+    const fn office(self) -> Option<&'static str> {
+        match self {
+            Self::OfficeTransfer => Some(OFFICE),
+            _ => None,
+        }
+    }
 }
 
 /// Somebody who may be disclosed on what is about to end: the agency and its client.
@@ -202,6 +261,10 @@ async fn end_it(world: &World, end: End) {
         End::ExpungedRecord => {
             let expunged = with(&offense(STUDENT), &[("expunged", "1")]);
             world.load("ct-discipline", &[expunged], moment()).await;
+        }
+        End::OfficeTransfer => {
+            let moved = in_care("D1", "2026-10-01", "").replace(",,Hartford,1,W1", ",,Bridgeport,1,W2");
+            world.roster("dcf", "2026-11-20", &[moved], moment()).await;
         }
         End::Suspension | End::LaterVersion | End::Certification | End::Release => {
             pg::run_tx(&world.db.pool, "tests.end", Role::Agreements, |tx| {
@@ -253,6 +316,7 @@ async fn whatever_ends_waits_for_what_is_being_disclosed_and_holds_from_then_on(
         End::SealedPerson,
         End::SealedDomain,
         End::ExpungedRecord,
+        End::OfficeTransfer,
     ] {
         let (world, who, person) = one_who_rests_on(end).await;
         if matches!(end, End::LaterVersion) {
@@ -273,7 +337,8 @@ async fn whatever_ends_waits_for_what_is_being_disclosed_and_holds_from_then_on(
                 encode(history)
             };
             let person = Masked::new(person.to_owned());
-            disclosure::disclose_one(asking.context(&clock), &ask_of(&who), &person, &slow).await.unwrap();
+            let ask = Ask { office: end.office(), ..ask_of(&who) };
+            disclosure::disclose_one(asking.context(&clock), &ask, &person, &slow).await.unwrap();
         });
         has_started.await.unwrap();
         tasks.spawn(async move { end_it(&ending, end).await });
@@ -282,7 +347,7 @@ async fn whatever_ends_waits_for_what_is_being_disclosed_and_holds_from_then_on(
         // Whoever asks meanwhile waits behind the end, and is refused or told less.
         let behind = Arc::clone(&world);
         let mut asked = JoinSet::new();
-        asked.spawn(async move { behind.ask(who, person, moment()).await });
+        asked.spawn(async move { ask_as(&behind, who, person, end.office()).await });
         wait_for_waiting(&mut watcher, 2).await;
         assert_eq!(world.count(DISCLOSURES).await, 0, "{end:?}");
         release.send(()).unwrap();

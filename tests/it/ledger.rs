@@ -545,6 +545,41 @@ async fn an_export_grows_and_verifies_offline() {
     assert_eq!(report.findings, [Finding::EntryAltered { leaf_index: 0, entry: victim, parts: vec![Part::Detail] }]);
 }
 
+/// The threat of an emergency is read by the family and by auditors (34 CFR 99.32(a)(5) and (c)); a district reads who received, and for what.
+#[tokio::test]
+async fn the_threat_of_an_emergency_is_read_by_whom_the_law_opens_the_record_to() {
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
+    let shown = Audience::ALL.iter().map(|audience| (*audience, Showing::Open)).collect();
+    let parts = TermsParts {
+        legal_basis: Some("health_safety_emergency".into()),
+        audiences: shown,
+        ..terms("dcf").parts().clone()
+    };
+    let mut declared = entry(3);
+    declared.terms = Arc::new(Terms::new(parts).unwrap());
+    declared.detail.threat = Some(Masked::new("a threat on Elm Street".into()));
+    ledger::record_one(&mut conn, &declared).await.unwrap();
+    let student = declared.detail.student.unwrap();
+    for (audience, reads) in [
+        (Audience::Parent, true),
+        (Audience::EligibleStudent, true),
+        (Audience::District, false),
+        (Audience::Auditor, true),
+    ] {
+        let record = ledger::disclosures_of(&mut conn, student, audience, None, 10).await.unwrap();
+        let [one] = record.as_slice() else { panic!("{audience}: {record:?}") };
+        assert_eq!(
+            one.threat.as_ref().map(|threat| threat.expose().as_str()),
+            reads.then_some("a threat on Elm Street")
+        );
+        assert_eq!((one.party.as_str(), one.purpose.is_some()), ("Agency dcf", true), "{audience}");
+        for copy in [ledger::to_csv(&record, ledger::Students::One), ledger::to_json(&record).unwrap()] {
+            assert_eq!(copy.contains("Elm Street"), reads, "{audience}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_record_of_disclosures_shows_each_audience_its_own() {
     let db = TestDatabase::new().await;

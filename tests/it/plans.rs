@@ -78,6 +78,7 @@ fn value(kind: &str) -> (&'static str, &'static str) {
         "Timestamptz" => ("timestamptz", "NULL"),
         "TimestamptzArray" => ("timestamptz[]", "ARRAY[NULL, NULL]::timestamptz[]"),
         "Int8" => ("bigint", "1000"),
+        "Bool" => ("boolean", "true"),
         other => panic!("no value of {other}"),
     }
 }

@@ -3,13 +3,15 @@
 
 The ledger is a Merkle tree (RFC 6962, section 2.1) published as tiles of 256 hashes and bundles of 256 entries (C2SP tlog-tiles) under a signed
 head (C2SP signed note and tlog-checkpoint). This reads all of them from a folder or from a web server, hashes every entry again, and holds the
-outcome against the head, and against a head that was kept from before. An entry holds a random id and salted commitments, nothing personal.
+outcome against the head, and against a head that was kept from before, which witnesses may have to have cosigned (C2SP tlog-cosignature). A
+document's proof (C2SP tlog-proof) is held against the same tree. An entry holds a random id and salted commitments, nothing personal.
 
 Exit codes: 0 it verifies; 1 something could not be read; 2 wrong usage; 3 it does not verify.
 """
 
 import argparse
 import base64
+import datetime
 import hashlib
 import pathlib
 import sys
@@ -21,6 +23,10 @@ import uuid
 TILE_WIDTH = 256
 ENTRY_PREFIX = b"throughline-ledger/v1/leaf\n"
 ENTRY_BYTES = len(ENTRY_PREFIX) + 16 + 3 * 32
+CONTENT_PREFIX = b"throughline-ledger/v1/content\n"
+PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+# What a key is for, as C2SP registers it.
+LOG, WITNESS = 1, 4
 # No tile or bundle is longer: 256 entries of 65,535 bytes behind their lengths.
 FILE_BYTES_MAX = TILE_WIDTH * (2 + 65_535)
 ANSWER_SECONDS_MAX = 30
@@ -144,26 +150,53 @@ def read_head(note, keys):
     raise why
 
 
-def check_signature(text, signatures, origin, key):
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
+def read_key(key, kind):
+    """Name, id and public key of a verifier key (C2SP vkey) of a kind."""
     name, key_id, encoded = key.strip().split("+", 2)
     public = base64.b64decode(encoded, validate=True)
-    if hashlib.sha256(f"{name}\n".encode() + public).digest()[:4].hex() != key_id or public[0] != 1:
-        raise NotVerified("the key is no Ed25519 verifier key, or its id is another's")
-    if name != origin:
-        raise NotVerified("the checkpoint is another ledger's")
+    if hashlib.sha256(f"{name}\n".encode() + public).digest()[:4].hex() != key_id or public[0] != kind:
+        raise NotVerified("the key is no Ed25519 verifier key for this, or its id is another's")
+    return name, key_id, public[1:]
+
+
+def signatures_of(signatures, name, key_id):
+    """What a key of this name and id has put below a note."""
     for line in signatures.splitlines():
         dash, signer, encoded = (line.split(" ") + ["", ""])[:3]
         signature = base64.b64decode(encoded)
         if dash == "\u2014" and signer == name and signature[:4].hex() == key_id:
-            try:
-                Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature[4:], text.encode())
-                return
-            except InvalidSignature:
-                break
-    raise NotVerified("the checkpoint is not signed with the ledger's key")
+            yield signature[4:]
+
+
+def is_signed(public, signature, message):
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        return True
+    except InvalidSignature:
+        return False
+
+
+def check_signature(text, signatures, origin, key):
+    name, key_id, public = read_key(key, LOG)
+    if name != origin:
+        raise NotVerified("the checkpoint is another ledger's")
+    signature = next(signatures_of(signatures, name, key_id), None)
+    if signature is None or not is_signed(public, signature, text.encode()):
+        raise NotVerified("the checkpoint is not signed with the ledger's key")
+
+
+def check_cosignature(note, key):
+    """Whether a witness has cosigned a note; gives its name and the time that it states."""
+    name, key_id, public = read_key(key, WITNESS)
+    text, _, signatures = note.rpartition("\n\n")
+    for stated in signatures_of(signatures, name, key_id):
+        time = int.from_bytes(stated[:8], "big")
+        if is_signed(public, stated[8:], f"cosignature/v1\ntime {time}\n{text}\n".encode()):
+            return name, datetime.datetime.fromtimestamp(time, datetime.timezone.utc)
+    raise NotVerified(f"the checkpoint kept is not cosigned by the witness {name}")
 
 
 # ---- the tree --------------------------------------------------------------------------------------------------------
@@ -219,35 +252,93 @@ def check_upper_levels(source, leaves):
         leaves = roots
 
 
+def root_from_inclusion(index, size, leaf, path):
+    """The root to which a path leads from a leaf (RFC 9162, 2.1.3.2)."""
+    if not 0 <= index < size:
+        raise NotVerified("the proof's position lies outside its tree")
+    fn, sn, root = index, size - 1, leaf
+    for sibling in path:
+        if sn == 0:
+            raise NotVerified("the proof is too long")
+        if fn & 1 or fn == sn:
+            root = node_hash(sibling, root)
+            while fn & 1 == 0 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            root = node_hash(root, sibling)
+        fn, sn = fn >> 1, sn >> 1
+    if sn != 0:
+        raise NotVerified("the proof is too short")
+    return root
+
+
+def read_proof(text, keys, document):
+    """The place of the entry that a proof is of, and the signed head that it leads to; of exactly this document, if one is given."""
+    above, separator, note = text.partition("\n\n")
+    lines = above.split("\n")
+    if not separator or len(lines) < 3 or lines[0] != PROOF_HEADER or not lines[1].startswith("extra ") or not lines[2].startswith("index "):
+        raise NotVerified("this is no proof of a ledger's entry")
+    extra, index = base64.b64decode(lines[1][6:], validate=True), int(lines[2][6:])
+    leaf, salt = extra[:ENTRY_BYTES], extra[ENTRY_BYTES:]
+    if document is not None and hashlib.sha256(CONTENT_PREFIX + salt + hashlib.sha256(document).digest()).digest() != leaf[-32:]:
+        raise NotVerified("the document is not the one that was recorded")
+    size, root = read_head(note, keys)
+    path = [base64.b64decode(line, validate=True) for line in lines[3:]]
+    if root_from_inclusion(index, size, leaf_hash(leaf), path) != root:
+        raise NotVerified("the proof does not lead to its checkpoint")
+    return index, leaf_hash(leaf), (size, root)
+
+
 def verify(source, options):
     keys = read_keys(source, pathlib.Path(options.log_key).read_text())
     size, root = read_head(source.read("checkpoint").decode(), keys)
-    kept = read_head(pathlib.Path(options.checkpoint).read_text(), keys) if options.checkpoint else None
-    if kept and kept[0] > size:
-        raise NotVerified(f"the ledger has shrunk: the checkpoint kept covers {kept[0]} entries, and only {size} are published")
+    heads = []
+    if options.checkpoint:
+        note = pathlib.Path(options.checkpoint).read_text()
+        heads.append(read_head(note, keys))
+        for witness in options.witness:
+            name, time = check_cosignature(note, pathlib.Path(witness).read_text())
+            print(f"{name} cosigned the checkpoint kept, by its own clock at {time.isoformat()}")
+    proven = None
+    if options.proof:
+        document = pathlib.Path(options.document).read_bytes() if options.document else None
+        *proven, head = read_proof(pathlib.Path(options.proof).read_text(), keys, document)
+        heads.append(head)
+    for covered, _ in heads:
+        if covered > size:
+            raise NotVerified(f"the ledger has shrunk: a checkpoint held covers {covered} entries, and only {size} are published")
     wanted = uuid.UUID(options.entry).bytes if options.entry else None
     tree, leaves, place = Tree(), [], None
     for entry, published in zip(read_entries(source, size), read_hashes(source, 0, size), strict=True):
-        if kept and tree.size == kept[0] and tree.root() != kept[1]:
-            raise NotVerified(f"the first {kept[0]} entries are not those of the checkpoint kept: the ledger was rewritten")
+        hold(tree, heads)
         if leaf_hash(entry) != published:
             raise NotVerified(f"entry {tree.size} is not the one that the tree holds")
+        if proven and proven[0] == tree.size and proven[1] != published:
+            raise NotVerified(f"entry {tree.size} is another than the proof's")
         if len(entry) == ENTRY_BYTES and entry.startswith(ENTRY_PREFIX) and entry[len(ENTRY_PREFIX) :][:16] == wanted:
             place = tree.size
         tree.push(published)
         leaves.append(published)
     if tree.root() != root:
         raise NotVerified("the entries do not lead to the signed checkpoint")
-    if kept and tree.size == kept[0] and root != kept[1]:
-        raise NotVerified("two checkpoints of one size differ: the ledger shows different histories to different people")
+    hold(tree, heads)
     check_upper_levels(source, leaves)
     print(f"{size} entries lead to the signed checkpoint {root.hex()}")
-    if kept:
-        print(f"the first {kept[0]} are those of the checkpoint kept")
+    if options.checkpoint:
+        print(f"the first {heads[0][0]} are those of the checkpoint kept")
+    if proven:
+        print(f"the proof is of entry {proven[0]}" + (" and of this very document" if options.document else ""))
     if wanted and place is None:
         raise NotVerified("no entry bears this id")
     if wanted:
         print(f"the entry is number {place}")
+
+
+def hold(tree, heads):
+    """Holds the tree so far against heads of its size that somebody kept."""
+    for size, root in heads:
+        if tree.size == size and tree.root() != root:
+            raise NotVerified(f"the first {size} entries are not those of a checkpoint held: the ledger was rewritten, or shows different histories to different people")
 
 
 def main():
@@ -255,8 +346,13 @@ def main():
     parser.add_argument("tiles", help="the folder that `throughline ledger export` wrote, or the URL it is served from")
     parser.add_argument("--log-key", required=True, help="file with the ledger's public key (C2SP vkey), kept from before")
     parser.add_argument("--checkpoint", help="file with a checkpoint kept from before")
+    parser.add_argument("--witness", action="append", default=[], help="file with a witness's public key: it must have cosigned the checkpoint kept")
     parser.add_argument("--entry", help="a disclosure's id, as the document bears it")
+    parser.add_argument("--proof", help="file with the proof that lies beside a document (`NAME.pdf.tlog-proof`)")
+    parser.add_argument("--document", help="the document itself: the proof must be of exactly its bytes")
     options = parser.parse_args()
+    if options.witness and not options.checkpoint or options.document and not options.proof:
+        parser.error("--witness goes with --checkpoint, --document with --proof")
     is_web = options.tiles.startswith(("https://", "http://"))
     try:
         verify(Web(options.tiles) if is_web else Folder(options.tiles), options)

@@ -104,6 +104,16 @@ impl Agreements {
         Ok(false)
     }
 
+    /// The recipient's certifications on file that have not been taken back, by their numbers.
+    pub async fn list_standing_certifications(
+        &self,
+        conn: &mut PgConnection,
+        consumer: &ConsumerId,
+    ) -> Result<Vec<i64>, Error> {
+        let rows = store::list_certifications(conn, Some(consumer)).await?;
+        Ok(rows.into_iter().filter(|row| row.revoked_at.is_none()).map(|row| row.id).collect())
+    }
+
     /// Whether a certification on file bears two valid approvals.
     pub(crate) async fn is_certified(
         &self,

@@ -64,7 +64,7 @@ pub use finding::{Finding, Severity};
 pub use in_force::{Ended, InForce, Plan};
 pub use interval::{Interval, end_of_day, majority_at, start_of_day};
 pub use joining::{JoinKind, JoinRequest};
-pub use matrix::matrix;
+pub use matrix::{matrix, matrix_in_force};
 pub use named::UnknownName;
 pub use opening::Opening;
 pub use registry::{Agreements, Proposal, VersionSummary};

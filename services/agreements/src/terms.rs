@@ -527,6 +527,18 @@ pub struct Retention {
     pub attest_within_days: i32,
 }
 
+impl Audience {
+    /// Whether it reads the threat for which an emergency was declared, of an entry that an agreement shows it: whom 34 CFR 99.32(c) opens the record
+    /// to does, in which 99.32(a)(5) has the threat stand; a district, for which 99.32(b) has parties and interests kept, does not. The ledger keeps to
+    /// the same; a test of `disclosure` holds the two to one answer.
+    pub const fn reads_threat(self) -> bool {
+        match self {
+            Self::Parent | Self::EligibleStudent | Self::Auditor => true,
+            Self::District => false,
+        }
+    }
+}
+
 /// What each audience of the record of disclosures is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

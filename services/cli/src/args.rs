@@ -580,8 +580,11 @@ pub enum Agreement {
     },
     /// Who may see what: a table.
     Matrix {
-        /// Documents; default: the shipped ones.
+        /// Documents; default: those of the configuration.
         documents: Vec<PathBuf>,
+        /// What the database has in force in place of documents: of each agency the version, since when, and whether it is suspended.
+        #[arg(long, conflicts_with = "documents")]
+        in_force: bool,
     },
     /// What a document changes.
     Diff {
@@ -616,6 +619,15 @@ pub enum Agreement {
         /// `unary`, `stream`, `file` or `pdf`.
         #[arg(long, default_value = "file")]
         delivery: String,
+        /// As a person of this role of the agreement would be answered whose training is of yesterday; default: as the nightly run is.
+        #[arg(long)]
+        role: Option<String>,
+        /// The office of that person.
+        #[arg(long, requires = "role")]
+        office: Option<String>,
+        /// That person's id, as rosters name the officer.
+        #[arg(long, requires = "role")]
+        officer: Option<String>,
         /// Who asks, for the record.
         #[arg(long, default_value = "operator")]
         by: String,

@@ -244,3 +244,19 @@ pub(crate) fn act(ask: &Ask<'_>, kind: Kind, terms: Arc<Terms>, at: DateTime<Utc
         salts: Salts::draw(entropy),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_audience_reads_of_an_entry_what_the_policy_matrix_says() {
+        let told = |name: &str| {
+            agreements::Audience::ALL.iter().find(|one| one.as_str() == name).map(|one| one.reads_threat())
+        };
+        for audience in Audience::ALL {
+            assert_eq!(told(audience.as_str()), Some(audience.reads_threat()), "{audience}");
+        }
+        assert_eq!(Audience::ALL.len(), agreements::Audience::ALL.len());
+    }
+}

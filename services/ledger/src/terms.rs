@@ -37,6 +37,20 @@ named! {
     }
 }
 
+impl Audience {
+    /// Whether this audience reads the threat for which an emergency was declared, of an entry that it is shown at all.
+    ///
+    /// 34 CFR 99.32(a)(5) has the articulable and significant threat recorded, and 99.32(c) opens the record to the parent or eligible student and to
+    /// who audits it. What a state authority keeps for a district is who else received, and for what interest (99.32(b)): the threat, which may be
+    /// about other people, is no part of it. A recipient is no audience: no consumer reads any of another's entries.
+    pub const fn reads_threat(self) -> bool {
+        match self {
+            Self::Parent | Self::EligibleStudent | Self::Auditor => true,
+            Self::District => false,
+        }
+    }
+}
+
 /// How an audience is shown an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Showing {

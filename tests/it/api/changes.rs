@@ -12,17 +12,17 @@ use crate::world::{Record, with};
 
 /// A receiver that goes on behind the end of each run.
 #[derive(Clone, Default)]
-struct Receiver {
-    token: Vec<u8>,
+pub struct Receiver {
+    pub token: Vec<u8>,
     /// Persons and content digests.
-    holds: BTreeMap<String, String>,
+    pub holds: BTreeMap<String, String>,
 }
 
 /// What a run told: persons whose history came, and withdrawals by person, reason and day.
-type Told = (Vec<String>, Vec<(String, String, String)>);
+pub type Told = (Vec<String>, Vec<(String, String, String)>);
 
 impl Receiver {
-    async fn pull(&mut self, served: &Served, office: &str) -> Result<Told, Status> {
+    pub async fn pull(&mut self, served: &Served, office: &str) -> Result<Told, Status> {
         let mut client = FeedServiceClient::new(served.connect("dcf").await);
         let request = StreamFeedRequest { office: office.to_owned(), ..from(&self.token) };
         let (messages, broken) = drain(client.stream_feed(request).await?.into_inner()).await;
@@ -79,7 +79,7 @@ async fn due(served: &Served, persons: usize) -> BTreeMap<String, String> {
     holds
 }
 
-fn later(minutes: i64) -> chrono::DateTime<chrono::Utc> {
+pub fn later(minutes: i64) -> chrono::DateTime<chrono::Utc> {
     loaded_at() + chrono::TimeDelta::minutes(minutes)
 }
 

@@ -3,7 +3,7 @@
 mod certify;
 mod inspect;
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use anyhow::Context as _;
 use disclosure::{About, Deed, Done};
@@ -28,7 +28,8 @@ fn read(path: &PathBuf) -> anyhow::Result<String> {
 pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
     match command {
         Agreement::Check { documents } => check(place, &documents),
-        Agreement::Matrix { documents } => matrix(place, &documents).await,
+        Agreement::Matrix { in_force: true, .. } => matrix_in_force(place).await,
+        Agreement::Matrix { documents, .. } => matrix(place, &documents).await,
         Agreement::Diff { old, new } => diff(&old, &new),
         Agreement::Activate { document } => {
             with_app(place, |app| async move {
@@ -38,13 +39,14 @@ pub async fn run(place: &Place, command: Agreement) -> anyhow::Result<Outcome> {
             })
             .await
         }
-        Agreement::Explain { consumer, student, client, elements, purpose, delivery, by } => {
+        Agreement::Explain { consumer, student, client, elements, purpose, delivery, role, office, officer, by } => {
             let about = match (student, client) {
                 (Some(student), _) => About::Student(StudentId(student)),
                 (None, Some(client)) => About::Client(Masked::new(client)),
                 (None, None) => anyhow::bail!("name --student or --client"),
             };
-            let question = inspect::Question { consumer, about, elements, purpose, delivery, by };
+            let person = role.map(|role| inspect::Reader { role, office, officer });
+            let question = inspect::Question { consumer, about, elements, purpose, delivery, person, by };
             inspect::explain(place, question).await
         }
         Agreement::Rehearse { draft, days, by } => inspect::rehearse(place, &read(&draft)?, days, &by).await,
@@ -156,6 +158,31 @@ async fn matrix(place: &Place, documents: &[PathBuf]) -> anyhow::Result<Outcome>
     }
     console::text(&agreements::matrix(&terms))?;
     Ok(Outcome::Done)
+}
+
+/// The same of what is in force: of every consumer that is configured, or that a version on file names.
+async fn matrix_in_force(place: &Place) -> anyhow::Result<Outcome> {
+    with_app(place, |app| async move {
+        let (agreements, at) = (&*app.agreements, app.moment().await?);
+        let standing = pg::run_tx(app.pool(), "cli.matrix", Role::Agreements, |tx| {
+            let configured = app.consumers.keys().cloned();
+            Box::pin(async move {
+                let mut consumers: BTreeSet<ConsumerId> = configured.collect();
+                consumers.extend(agreements.list_versions(tx).await?.into_iter().map(|version| version.consumer));
+                let mut standing = Vec::with_capacity(consumers.len());
+                for consumer in consumers {
+                    // There are a handful.
+                    let in_force = agreements.load_active(tx, &consumer, at).await?;
+                    standing.push((consumer, in_force));
+                }
+                Ok::<_, agreements::Error>(standing)
+            })
+        })
+        .await?;
+        console::text(&agreements::matrix_in_force(&standing, at))?;
+        Ok(Outcome::Done)
+    })
+    .await
 }
 
 fn diff(old: &PathBuf, new: &PathBuf) -> anyhow::Result<Outcome> {

@@ -70,18 +70,8 @@ async fn request(place: &Place, app: &App, options: OpeningRequest) -> anyhow::R
         reason: options.reason,
         in_force: Interval { from: at, to: Some(options.until) },
     };
-    let agreements = &*app.agreements;
-    let digest = pg::run_tx(app.pool(), "cli.file_opening", Role::Agreements, |tx| {
-        let paper = &paper;
-        Box::pin(async move { agreements.file_opening(tx, paper, at).await })
-    })
-    .await?;
+    let digest = file(app, &paper).await?;
     let approved = app.is_sandbox();
-    if approved {
-        for approval in &app.sandbox_approvals(Act::RecordInstrument, digest, app.clock().now())? {
-            app.approve(&paper.consumer, Act::RecordInstrument, digest, approval).await?;
-        }
-    }
     if place.json {
         console::json(&json!({ "request": digest.to_string(), "approved": approved, "closes_at": options.until }))?;
     } else {
@@ -101,8 +91,35 @@ async fn request(place: &Place, app: &App, options: OpeningRequest) -> anyhow::R
     Ok(Outcome::Done)
 }
 
+/// Asks two stewards to open a client's records; in the sandbox the built-in ones approve. Gives the request's digest.
+pub async fn file(app: &App, paper: &NewInstrument) -> anyhow::Result<Digest> {
+    let (agreements, at) = (&*app.agreements, app.clock().now());
+    let digest = pg::run_tx(app.pool(), "cli.file_opening", Role::Agreements, |tx| {
+        Box::pin(async move { agreements.file_opening(tx, paper, at).await })
+    })
+    .await?;
+    if app.is_sandbox() {
+        for approval in &app.sandbox_approvals(Act::RecordInstrument, digest, app.clock().now())? {
+            app.approve(&paper.consumer, Act::RecordInstrument, digest, approval).await?;
+        }
+    }
+    Ok(digest)
+}
+
 async fn open(place: &Place, app: &App, prefix: &str, by: Option<String>) -> anyhow::Result<Outcome> {
     let by = super::identity::steward(app, by)?;
+    let (opening, paper) = open_filed(app, prefix, &by).await?;
+    if place.json {
+        console::json(&json!({ "opening": opening.to_string(), "closes_at": paper.in_force.to }))?;
+    } else {
+        console::line(false, format!("open: {}", paper.describe()));
+        console::line(false, "  it waits for a review: throughline break-glass list --waiting");
+    }
+    Ok(Outcome::Done)
+}
+
+/// Opens records on a request that two stewards approved, with an entry in the ledger, and tells the SEA.
+pub async fn open_filed(app: &App, prefix: &str, by: &str) -> anyhow::Result<(Digest, NewInstrument)> {
     let agreements = &*app.agreements;
     let (id, at) = (app.entropy().uuid(), app.moment().await?);
     let filed = pg::run_tx(app.pool(), "cli.find_request", Role::Agreements, |tx| {
@@ -113,10 +130,10 @@ async fn open(place: &Place, app: &App, prefix: &str, by: Option<String>) -> any
     if !matches!(filed.asked, Asked::Open(_)) {
         bail!("the request {prefix} is for another act");
     }
-    let own = own_ask(app.own_consumer()?, "steward", &by);
+    let own = own_ask(app.own_consumer()?, "steward", by);
     let done = Done::new(Deed::UseRequest, disclosure::named(Act::RecordInstrument, filed.digest));
     let paper = pg::run_tx(app.pool(), "cli.open_records", Role::Agreements, |tx| {
-        let (by, own, done) = (&by, &own, &done);
+        let (own, done) = (&own, &done);
         Box::pin(async move {
             disclosure::record_act(tx, app.disclosure(), own, done).await?;
             tx.act_as(Role::Agreements).await?;
@@ -124,14 +141,8 @@ async fn open(place: &Place, app: &App, prefix: &str, by: Option<String>) -> any
         })
     })
     .await?;
-    notify(app, filed.digest, &paper, &by)?;
-    if place.json {
-        console::json(&json!({ "opening": filed.digest.to_string(), "closes_at": paper.in_force.to }))?;
-    } else {
-        console::line(false, format!("open: {}", paper.describe()));
-        console::line(false, "  it waits for a review: throughline break-glass list --waiting");
-    }
-    Ok(Outcome::Done)
+    notify(app, filed.digest, &paper, by)?;
+    Ok((filed.digest, paper))
 }
 
 /// Ends the paper before its time, with an entry that says who did and why, in one transaction.
@@ -166,7 +177,8 @@ fn notify(app: &App, digest: Digest, paper: &NewInstrument, by: &str) -> anyhow:
     super::exchange::write_whole(&folder.join(format!("opened-{name}.json")), &serde_json::to_vec_pretty(&notice)?)
 }
 
-async fn list(app: &App, waiting: bool) -> anyhow::Result<Vec<Opening>> {
+/// Records that were opened by order; with `waiting` those that nobody has reviewed.
+pub async fn list(app: &App, waiting: bool) -> anyhow::Result<Vec<Opening>> {
     let agreements = &*app.agreements;
     Ok(pg::run_tx(app.pool(), "cli.list_openings", Role::Agreements, |tx| {
         Box::pin(async move { agreements.list_openings(tx, waiting).await })

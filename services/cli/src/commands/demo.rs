@@ -1,5 +1,7 @@
 //! `throughline demo`: the whole exchange on an invented state, night by night.
 
+mod cases;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -21,6 +23,7 @@ use crate::{
     generate,
     system::SetClock,
 };
+use cases::Cases;
 
 /// The state's own zone: a night's run begins there at eight in the evening.
 const ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
@@ -43,15 +46,19 @@ pub async fn run(place: &Place, options: &Demo) -> anyhow::Result<Outcome> {
     let nights = nights(&dir)?;
     let time = Time { clock: Arc::default(), file: data.join(SANDBOX_TIME) };
     let first = nights.keys().next().context("the invented state has no roster")?;
-    time.begin(first.pred_opt().unwrap_or(*first))?;
+    let eve = first.pred_opt().unwrap_or(*first);
+    time.begin(eve)?;
     let clock: Arc<SetClock> = Arc::clone(&time.clock);
     let outcome = with_app_at(&place, Some(clock), |app| {
         let dir = dir.clone();
         let as_json = place.json;
         async move {
+            let cases = Cases::read(&dir)?;
             load_state(&app, &dir, as_json).await?;
-            play(&app, &dir, &nights, &time, as_json).await?;
+            cases.amend(&app, &dir, eve, as_json).await?;
+            play(&app, &dir, (&nights, &cases), &time, as_json).await?;
             show_certificates(&app, &dir)?;
+            cases.say(&dir, &nights, as_json)?;
             say_where(&app, &dir, &nights, as_json)?;
             Ok(Outcome::Done)
         }
@@ -127,15 +134,22 @@ async fn load_state(app: &App, dir: &Path, as_json: bool) -> anyhow::Result<()> 
 }
 
 /// Night by night, each agency's roster and exchange; at the end the SEA's own export. What was done whole is not done again.
-async fn play(app: &App, dir: &Path, nights: &Nights, time: &Time, as_json: bool) -> anyhow::Result<()> {
+async fn play(
+    app: &App,
+    dir: &Path,
+    (nights, cases): (&Nights, &Cases),
+    time: &Time,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let out = |consumer: &ConsumerId| dir.join("out").join(consumer.as_str());
     let mut last: BTreeMap<&ConsumerId, BTreeSet<String>> = BTreeMap::new();
-    for (day, rosters) in nights {
+    for (number, (day, rosters)) in nights.iter().enumerate() {
         let open: Vec<_> =
             rosters.iter().filter(|(consumer, _)| !exchange::is_reported(&out(consumer), *day)).collect();
         if !open.is_empty() {
             time.begin(*day)?;
             console::line(as_json, format!("\nnight of {day}"));
+            cases.before_night(app, number, as_json).await?;
         }
         for (consumer, file) in open {
             exchange::take_roster(app, consumer, file, Some(*day)).await?;
@@ -152,6 +166,9 @@ async fn play(app: &App, dir: &Path, nights: &Nights, time: &Time, as_json: bool
     let target = dir.join("out/sea/ndjson");
     if app.consumers.contains_key(&own) && !target.join("manifest.json").exists() {
         feed::export_own(app, &feed::Export::scheduled(&own, "ndjson", &target)).await?;
+    }
+    if let Some(day) = nights.keys().last() {
+        cases.lapse(app, *day, as_json).await?;
     }
     app.sequence().await
 }
@@ -273,7 +290,8 @@ fn say_where(app: &App, dir: &Path, nights: &Nights, as_json: bool) -> anyhow::R
     console::line(false, "\ntry, also while it serves:");
     for rest in [
         "ledger verify".to_owned(),
-        "agreement matrix".to_owned(),
+        "agreement matrix --in-force".to_owned(),
+        "break-glass list --waiting".to_owned(),
         format!("feed export --consumer dcf --format csv --out {}", quoted(&dir.join("try/dcf"))),
     ] {
         console::line(false, format!("  {common} {rest}"));

@@ -6,6 +6,7 @@ mod review;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
+pub use crosswalk::merge;
 use intake::restriction::{Entered, Order};
 use model::Masked;
 use serde_json::json;

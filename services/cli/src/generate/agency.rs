@@ -66,6 +66,8 @@ pub struct Client {
     pub basis: &'static str,
     /// The night from which it is gone.
     pub gone: Option<usize>,
+    /// DCF: the night from which another area office has it, and which.
+    pub transfer: Option<(usize, usize)>,
     /// Town of residence.
     pub town: usize,
     /// Worker or officer.
@@ -81,6 +83,11 @@ impl Client {
             Some((from, seen)) if night >= *from => seen,
             _ => &self.seen,
         }
+    }
+
+    /// The place of the DCF office that has it on a night, if that is another than its town's.
+    pub fn transferred(&self, night: usize) -> Option<usize> {
+        self.transfer.filter(|(from, _)| night >= *from).map(|(_, office)| office)
     }
 }
 
@@ -202,6 +209,7 @@ impl Writer<'_> {
             adjudicated: script.adjudicated,
             basis: script.basis,
             gone: script.gone,
+            transfer: script.transfer,
             town: self.town,
             worker: 1 + self.child.index % 9,
             noise: Vec::new(),
@@ -276,6 +284,7 @@ impl Writer<'_> {
             adjudicated,
             basis,
             gone: dice.chance(0.008).then(|| 1 + dice.below(NIGHTS - 1)),
+            transfer: None,
             town: self.residence(dice),
             worker: 1 + dice.below(40) as u64,
             noise: wrong,

@@ -91,6 +91,8 @@ pub struct Script {
     pub corrected: Option<usize>,
     /// The night from which the rows are gone.
     pub gone: Option<usize>,
+    /// DCF: the night from which another area office has the child, and that office's place in the list of offices.
+    pub transfer: Option<(usize, usize)>,
 }
 
 /// A restriction that the state puts on a record.

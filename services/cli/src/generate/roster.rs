@@ -174,7 +174,8 @@ fn dcf(
 ) -> Vec<String> {
     let seen = client.seen(night);
     let town = &world.places.towns[client.town];
-    let (region, office, _) = DCF_OFFICES[town.dcf_office];
+    let place_of_office = client.transferred(night).unwrap_or(town.dcf_office);
+    let (region, office, _) = DCF_OFFICES[place_of_office];
     let placed = span.from + TimeDelta::days(detail.placed_after);
     let placed = Some(placed).filter(|placed| end.is_none_or(|end| *placed <= end) && *placed <= world.as_of);
     vec![
@@ -191,7 +192,7 @@ fn dcf(
         seen.sasid.clone(),
         office.to_owned(),
         region.to_owned(),
-        format!("W{}{:03}", town.dcf_office + 10, client.worker),
+        format!("W{}{:03}", place_of_office + 10, client.worker),
         format!("{}{place}", client.person_id),
         day(span.from),
         maybe(end),

@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::Value as Json;
 
-use crate::place::{Place, files, finished, program, text, word};
+use crate::{
+    place::{Place, files, finished, program, text, word},
+    published::check_python,
+};
 
 /// Who checks, away from the exchange.
 struct Outsider {
@@ -70,6 +73,17 @@ pub fn hold(place: &Place, summaries: &Path) {
     let expected = [("good", "other_document"), (good, other_document)];
     check("other-proof.pdf", &pdf, Some(&proof_of(other)), 3, expected);
     check("no-proof-at-all.pdf", &pdf, Some(b"something else"), 3, [("good", "malformed"), (good, "")]);
+    // A program in another language comes to the same, from the exported log alone.
+    let ledger = place.path("ledger");
+    let python = |name: &str, code| {
+        let document = outsider.folder.join(name);
+        let proof = document.with_extension("pdf.tlog-proof");
+        let papers = [("--log-key", &*outsider.log_key), ("--proof", &*proof), ("--document", &*document)];
+        check_python(text(&ledger), &papers, None, code);
+    };
+    python("whole.pdf", 0);
+    python("other-proof.pdf", 3);
+    python("no-proof-at-all.pdf", 3);
     let mut tampered = pdf.clone();
     tampered[2_000] ^= 1;
     let changed = ("the document was changed after it was signed", other_document);

@@ -58,7 +58,7 @@ fn partners_verify_and_witness_the_served_log() {
         partner(&[&["ledger", "witness"], &at[..], &own].concat())
     };
     check(&witness(), 0, "cosigned");
-    check_python(&log, &ca, &key, &kept, 0);
+    check_python(&log, &[("--log-key", &*key), ("--checkpoint", &*kept)], Some(&ca), 0);
     server.stop();
 
     // The log signs with another key: who knows the first one comes to it by the log itself.
@@ -79,12 +79,19 @@ fn partners_verify_and_witness_the_served_log() {
         partner(&[&["ledger", "witness"], &at[..], &own].concat())
     };
     check(&again(), 0, "cosigned");
-    check_python(&server.log, &ca, &key, &kept, 0);
+    check_python(&server.log, &[("--log-key", &*key), ("--checkpoint", &*kept)], Some(&ca), 0);
     // Whoever demands the witness's word gets it from what the witness remembers.
     let seen = ["--checkpoint", text(&memory.join("checkpoint")), "--witness", text(&memory.join("witness-key.txt"))]
         .map(str::to_owned);
     let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
     check(&partner(&[&["ledger", "verify"], &at[..], &seen].concat()), 0, "ledger content");
+    let witness_key = memory.join("witness-key.txt");
+    let cosigned = |checkpoint: &Path, code| {
+        let papers = [("--log-key", &*key), ("--checkpoint", checkpoint), ("--witness", &*witness_key)];
+        check_python(&server.log, &papers, Some(&ca), code);
+    };
+    cosigned(&memory.join("checkpoint"), 0);
+    cosigned(&kept, 3);
     // A log that holds less than was seen is not cosigned, wherever it is published.
     let fresh = Place::new();
     fresh.run(&["ledger", "export", "--out", text(&fresh.path("exported"))], 0);
@@ -102,8 +109,8 @@ fn partners_verify_and_witness_the_served_log() {
     server.stop();
 }
 
-/// Runs the example verifier, where a Python with the package it needs is installed.
-fn check_python(log: &str, ca: &Path, key: &Path, kept: &Path, code: i32) {
+/// Runs the example verifier on a log, in a folder or at an address, with papers by their flags; where a Python with the package it needs is installed.
+pub fn check_python(log: &str, papers: &[(&str, &Path)], ca: Option<&Path>, code: i32) {
     let has_package = |python: &&str| {
         let asked = Command::new(python).args(["-c", "import cryptography"]).output();
         asked.is_ok_and(|output| output.status.success())
@@ -112,7 +119,13 @@ fn check_python(log: &str, ca: &Path, key: &Path, kept: &Path, code: i32) {
     let verifier = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples/python/verify_ledger.py");
     assert!(fs::exists(&verifier).expect("a folder"), "the example is there");
     let mut command = Command::new(python);
-    command.arg(verifier).arg(log).arg("--log-key").arg(key).arg("--checkpoint").arg(kept).env("SSL_CERT_FILE", ca);
+    command.arg(verifier).arg(log);
+    for (flag, paper) in papers {
+        command.arg(flag).arg(paper);
+    }
+    if let Some(ca) = ca {
+        command.env("SSL_CERT_FILE", ca);
+    }
     let output = command.output().expect("Python runs");
     assert_eq!(output.status.code(), Some(code), "{}", said(&output));
 }

@@ -14,7 +14,7 @@ use crate::place::{contents, files, finished, json, lines, program, text, word};
 const CONSUMERS: [&str; 3] = ["cssd", "dcf", "education_unit"];
 
 /// Who must be delivered on which of the four nights: the cases whose nights differ, or on which nothing may leave.
-const EXPECTED: [(&str, &str, &str); 33] = [
+const EXPECTED: [(&str, &str, &str); 37] = [
     ("cssd_pre_adjudication", "cssd", "1234"),
     ("dcf_in_care", "dcf", "1234"),
     ("both_agencies", "cssd", "1234"),
@@ -49,6 +49,11 @@ const EXPECTED: [(&str, &str, &str); 33] = [
     ("deceased", "dcf", ""),
     ("child_welfare_facility", "cssd", "1234"),
     ("wrong_match", "cssd", "123"),
+    ("two_sasids", "dcf", "1234"),
+    ("dcf_office_transfer", "dcf", "1234"),
+    // Declared for twelve hours from the third evening on.
+    ("education_unit_emergency", "education_unit", "3"),
+    ("cssd_certification_missing", "cssd", "1234"),
 ];
 
 /// A client as the truth has it.
@@ -126,10 +131,15 @@ impl Demo {
         files(&self.path("out").join(consumer))
     }
 
-    fn entries(&self) -> u64 {
+    /// What a command on the demo's data says.
+    fn run(&self, args: &[&str], code: i32) -> Vec<Json> {
         let mut command = program();
-        command.arg("--data").arg(self.path("data")).args(["--json", "ledger", "verify"]);
-        let verdict = finished(command, 0).pop().expect("a verdict");
+        command.arg("--data").arg(self.path("data")).arg("--json").args(args);
+        finished(command, code)
+    }
+
+    fn entries(&self) -> u64 {
+        let verdict = self.run(&["ledger", "verify"], 0).pop().expect("a verdict");
         verdict["entries"].as_u64().expect("a count")
     }
 
@@ -191,6 +201,11 @@ fn the_demo_delivers_what_is_true_night_by_night() {
     links_and_intervals_are_true(&demo, &truth, &cases);
     deliveries_are_true(&demo, &truth, &cases);
     restrictions_hold(&demo);
+    a_merge_gives_the_whole_history(&demo, &truth, &cases);
+    an_emergency_leaves_paper_notice_and_review(&demo);
+    a_missing_certification_refuses(&demo);
+    a_transfer_is_told_to_the_new_office(&demo, &cases);
+    the_matrix_tells_documents_or_what_is_in_force(&demo);
 }
 
 /// The clients of each case, by case and consumer.
@@ -334,5 +349,110 @@ fn restrictions_hold(demo: &Demo) {
                 }
             }
         }
+    }
+}
+
+/// Before two state ids are one student's each is a history of its own; after it the client has both.
+fn a_merge_gives_the_whole_history(demo: &Demo, truth: &BTreeMap<(String, String), True>, cases: &Cases) {
+    let person = cases.client("two_sasids", "dcf");
+    let told: Vec<usize> = demo
+        .nights("dcf")
+        .iter()
+        .map(|night| {
+            let rows = lines(&night.join("ndjson/histories.ndjson"));
+            let row = rows.iter().find(|row| word(row, "person_id") == person).expect("delivered each night");
+            let told = row["student"]["identifiers"].as_array().expect("identifiers").iter();
+            told.map(|id| word(id, "state_id")).collect::<BTreeSet<_>>().len()
+        })
+        .collect();
+    assert_eq!(told, [1, 1, 2, 2], "state ids told on each night");
+    assert_eq!(truth[&("dcf".to_owned(), person.to_owned())].sasids.len(), 2);
+}
+
+/// The paper is on file with its threat, the SEA has a notice, and the opening waits for somebody to look at it.
+fn an_emergency_leaves_paper_notice_and_review(demo: &Demo) {
+    let waiting = demo.run(&["break-glass", "list", "--waiting"], 3);
+    let told: Vec<_> =
+        waiting.iter().map(|one| (word(one, "kind"), word(one, "order"), word(one, "consumer"))).collect();
+    assert_eq!(told, [("emergency", "DEMO-E-1", "education_unit")]);
+    assert_eq!(waiting[0]["open"], false, "it ended by itself");
+    let notices = files(&demo.path("data/notices"));
+    assert_eq!(notices.len(), 1);
+    assert_eq!(word(&json(&notices[0]), "opening"), word(&waiting[0], "opening"));
+    let recorded = demo.rows(
+        "SELECT DISTINCT d.authority, (d.threat LIKE 'a clinician of the facility states%')::text
+         FROM ledger.entry AS e JOIN ledger.detail AS d USING (entry_id) JOIN ledger.terms AS t USING (terms_id)
+         WHERE e.kind = 'disclosure' AND t.legal_basis = 'health_safety_emergency'",
+    );
+    let [row] = &recorded[..] else { panic!("{recorded:?}") };
+    let [authority, threat] = row.clone().try_into().expect("two columns");
+    assert!(authority.is_some_and(|said| said.starts_with("emergency DEMO-E-1")));
+    assert_eq!(threat.as_deref(), Some("true"), "the threat is recorded");
+}
+
+/// The demo has amended an agreement: its documents are as they were, and what is in force is the amendment.
+fn the_matrix_tells_documents_or_what_is_in_force(demo: &Demo) {
+    let matrix = |more: &[&str]| {
+        let mut command = program();
+        command.arg("--data").arg(demo.path("data")).args(["agreement", "matrix"]).args(more);
+        let output = command.output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(0), "{}", crate::place::said(&output));
+        String::from_utf8(output.stdout).expect("a text")
+    };
+    let amended = demo.path("agreements/education_unit-2.toml");
+    assert!(agreements::parse(&std::fs::read_to_string(&amended).expect("the amended document")).is_ok());
+    let [documents, in_force, of_file] = [matrix(&[]), matrix(&["--in-force"]), matrix(&[text(&amended)])];
+    assert!(!documents.contains("health_safety_emergency") && !documents.contains("\n  state: "));
+    assert!(of_file.contains("basis 2: health_safety_emergency"));
+    let of_unit = in_force.split("\n\n").find(|part| part.starts_with("education_unit ")).expect("the unit's part");
+    assert!(
+        of_unit.contains("\n  state: in force, version 2 since ")
+            && of_unit.contains("basis 2: health_safety_emergency")
+    );
+    assert_eq!(in_force.matches("\n  state: in force, version ").count(), 4, "{in_force}");
+}
+
+/// One client of CSSD was refused for want of the agency's certification; the one that followed is in force.
+fn a_missing_certification_refuses(demo: &Demo) {
+    let refused = demo
+        .rows("SELECT count(*)::text FROM ledger.entry WHERE kind = 'refusal' AND reason = 'certification_missing'");
+    assert_eq!(refused, [[Some("1".to_owned())]]);
+    let certified = demo.rows(
+        "SELECT c.reference, (c.revoked_at IS NULL)::text FROM agreements.certification AS c WHERE c.consumer = 'cssd'
+         ORDER BY c.certification_id",
+    );
+    let stands: Vec<Option<&str>> = certified.iter().map(|row| row[1].as_deref()).collect();
+    assert_eq!(stands, [Some("false"), Some("true")], "{certified:?}");
+}
+
+/// The roster moves the client from one area office to another; the files of the one no longer have it, those of the other do.
+fn a_transfer_is_told_to_the_new_office(demo: &Demo, cases: &Cases) {
+    let person = cases.client("dcf_office_transfer", "dcf");
+    let offices: Vec<String> = files(&demo.path("rosters/dcf"))
+        .iter()
+        .map(|roster| {
+            let mut rows = csv::Reader::from_path(roster).expect("a roster");
+            let office =
+                rows.headers().expect("a header").iter().position(|name| name == "DCF_OFFICE").expect("a column");
+            let row =
+                rows.records().map(|row| row.expect("a row")).find(|row| &row[0] == person).expect("on the roster");
+            row[office].to_owned()
+        })
+        .collect();
+    assert_eq!(offices, ["Hartford", "Hartford", "Bridgeport", "Bridgeport"]);
+    for (office, has) in [("Hartford", false), ("Bridgeport", true)] {
+        let out = demo.path("offices").join(office);
+        demo.run(
+            &["feed", "export", "--consumer", "dcf", "--office", office, "--format", "ndjson", "--out", text(&out)],
+            0,
+        );
+        assert_eq!(contents(&out).contains_key(person), has, "{office}");
+        // What a worker there would be answered, and what decided it.
+        let as_worker = ["--role", "caseworker", "--office", office, "--element", "enrollment.entry_date"];
+        let asked = ["agreement", "explain", "--consumer", "dcf", "--client", person];
+        let told = demo.run(&[&asked[..], &as_worker].concat(), 0).remove(0);
+        let element = &told["elements"][0];
+        let reason = if has { Json::Null } else { Json::from("another_office") };
+        assert_eq!((&element["permitted"], &element["reason"]), (&Json::Bool(has), &reason), "{office}: {told}");
     }
 }

@@ -276,7 +276,8 @@ pub(crate) async fn list_of_request(
 
 /// Listed entries as one audience is shown them, in the order in which they are named: whatever an entry has is looked up by its key.
 ///
-/// Only auditors are shown persons, systems and authorities; to a family the law owes the parties and their interests.
+/// Only auditors are shown persons, systems and authorities; to a family the law owes the parties and their interests, and of an emergency the threat
+/// ([`Audience::reads_threat`]).
 pub(crate) async fn list_shown(
     conn: &mut PgConnection,
     ids: &[Uuid],
@@ -293,7 +294,7 @@ pub(crate) async fn list_shown(
             CASE WHEN $2 = 'auditor' THEN d.system END AS system,
             CASE WHEN $2 = 'auditor' THEN d.on_behalf_of END AS on_behalf_of,
             CASE WHEN $2 = 'auditor' THEN d.authority END AS authority,
-            d.threat,
+            CASE WHEN $3 THEN d.threat END AS threat,
             CASE WHEN $2 = 'auditor' THEN d.digest END AS digest,
             (d.entry_id IS NOT NULL) AS "has_detail!"
         FROM UNNEST($1::uuid[]) WITH ORDINALITY AS w (entry_id, place)
@@ -316,7 +317,8 @@ pub(crate) async fn list_shown(
         WHERE $2 = ANY (t.shown_to) OR $2 = ANY (t.shown_after_review)
         ORDER BY w.place"#,
         ids,
-        audience.as_str()
+        audience.as_str(),
+        audience.reads_threat()
     )
     .fetch_all(&mut *conn)
     .await?;

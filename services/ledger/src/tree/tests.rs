@@ -125,6 +125,56 @@ proptest! {
     }
 }
 
+/// A proof of `services/ledger/vectors`: made and judged by a program that shares no code with this one.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum Judged {
+    Inclusion {
+        what: String,
+        holds: bool,
+        index: u64,
+        size: u64,
+        leaf: String,
+        root: String,
+        proof: Vec<String>,
+    },
+    Consistency {
+        what: String,
+        holds: bool,
+        old: u64,
+        new: u64,
+        old_root: String,
+        new_root: String,
+        proof: Vec<String>,
+    },
+}
+
+fn from_hex(text: &str) -> Hash {
+    Hash(hex::decode(text).unwrap().try_into().unwrap())
+}
+
+#[test]
+fn what_another_program_judged_is_judged_alike() {
+    let vectors: Vec<Judged> = serde_json::from_str(include_str!("../../vectors/vectors.json")).unwrap();
+    let (mut accepted, mut refused) = (0, 0);
+    for vector in &vectors {
+        let path = |proof: &[String]| proof.iter().map(|hash| from_hex(hash)).collect::<Vec<_>>();
+        let (told, what, found) = match vector {
+            Judged::Inclusion { what, holds, index, size, leaf, root, proof } => {
+                let found = verify_inclusion(*index, *size, &from_hex(leaf), &path(proof), &from_hex(root));
+                (*holds, format!("leaf {index} of {size}: {what}"), found)
+            }
+            Judged::Consistency { what, holds, old, new, old_root, new_root, proof } => {
+                let found = verify_consistency(*old, *new, &from_hex(old_root), &from_hex(new_root), &path(proof));
+                (*holds, format!("{old} within {new}: {what}"), found)
+            }
+        };
+        assert_eq!(found.is_ok(), told, "{what}");
+        if told { accepted += 1 } else { refused += 1 }
+    }
+    assert!(accepted >= 28 && refused >= 500, "{accepted} good and {refused} harmed proofs");
+}
+
 /// Published test vectors of proofs, where they lie beside the project; the tests above cover the same kinds of damage.
 #[test]
 fn published_vectors_are_judged_alike() {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use agreements::{Delivery, Explanation};
+use agreements::{Actor, Delivery, Explanation};
 use anyhow::anyhow;
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use disclosure::{About, Ask, Explained, Rehearsal};
 use model::{ConsumerId, Domain, Element};
 use serde_json::json;
@@ -24,14 +24,33 @@ pub struct Question {
     pub purpose: Option<String>,
     /// The kind of delivery.
     pub delivery: String,
+    /// As which person of the agency; `None`: as the nightly run.
+    pub person: Option<Reader>,
     /// Who asks.
     pub by: String,
+}
+
+/// A person of an agency, by what the agreement asks about.
+pub struct Reader {
+    /// A role of the agreement.
+    pub role: String,
+    /// Their office.
+    pub office: Option<String>,
+    /// Their id as rosters name the officer.
+    pub officer: Option<String>,
+}
+
+impl Reader {
+    fn actor(&self, trained_on: NaiveDate) -> Actor<'_> {
+        let Self { role, office, officer } = self;
+        Actor::Person { role, office: office.as_deref(), officer: officer.as_deref(), trained_on: Some(trained_on) }
+    }
 }
 
 /// What the agency itself would ask for, on schedule.
 fn agency_ask<'a>(consumer: &'a ConsumerId, purpose: Option<&'a str>, delivery: Delivery) -> Ask<'a> {
     Ask {
-        actor: agreements::Actor::ScheduledRun,
+        actor: Actor::ScheduledRun,
         asker: disclosure::Asker::default(),
         purpose,
         delivery,
@@ -54,7 +73,10 @@ pub async fn explain(place: &Place, question: Question) -> anyhow::Result<Outcom
     with_app(place, |app| async move {
         app.consumer(&question.consumer)?;
         let own = own_ask(app.own_consumer()?, "steward", &question.by);
-        let of = agency_ask(&question.consumer, question.purpose.as_deref(), delivery);
+        // A day that is over wherever the agency is.
+        let trained_on = (app.clock().now() - TimeDelta::days(1)).date_naive();
+        let actor = question.person.as_ref().map_or(Actor::ScheduledRun, |person| person.actor(trained_on));
+        let of = Ask { actor, ..agency_ask(&question.consumer, question.purpose.as_deref(), delivery) };
         let mut explained = disclosure::explain(app.disclosure(), &own, &of, &question.about, &elements).await?;
         app.sequence().await?;
         let erased = match &question.about {

@@ -60,17 +60,7 @@ const REQUEST_DAYS: i64 = 30;
 async fn carry_out(place: &Place, app: &App, what: &Move, moving: Moving) -> anyhow::Result<Outcome> {
     let (by, at) = (steward(app, moving.author.by)?, app.clock().now());
     let reason = moving.author.reason;
-    let moved = pg::run_tx(app.pool(), "identity.move", Role::Identity, |tx| {
-        let author = Author { by: &by, reason: &reason, at };
-        Box::pin(async move {
-            let (moved, carried) = shift(tx, what, author).await?;
-            disclosure::review::vouch(tx, app.disclosure()).await?;
-            let recalled = disclosure::recall::queue_move(tx, &moved, (author.by, author.at)).await?;
-            Ok::<_, MoveError>((moved, carried, recalled))
-        })
-    })
-    .await;
-    match moved {
+    match move_persons(app, what, Author { by: &by, reason: &reason, at }).await {
         Ok((moved, carried, recalled)) => {
             say(place, &moved, carried, recalled.len())?;
             say_recalled(place, &recalled)?;
@@ -96,6 +86,34 @@ async fn carry_out(place: &Place, app: &App, what: &Move, moving: Moving) -> any
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// Moves source persons, with what must be called back, in one transaction.
+async fn move_persons(
+    app: &App,
+    what: &Move,
+    author: Author<'_>,
+) -> Result<(Moved, u64, Vec<disclosure::recall::Recalled>), MoveError> {
+    pg::run_tx(app.pool(), "identity.move", Role::Identity, |tx| {
+        Box::pin(async move {
+            let (moved, carried) = shift(tx, what, author).await?;
+            disclosure::review::vouch(tx, app.disclosure()).await?;
+            let recalled = disclosure::recall::queue_move(tx, &moved, (author.by, author.at)).await?;
+            Ok((moved, carried, recalled))
+        })
+    })
+    .await
+}
+
+/// Makes one student of two state ids whose records one steward may join. `false`: they are of one student already.
+pub async fn merge(app: &App, sea: &Sea, ids: [&str; 2], (by, reason): (&str, &str)) -> anyhow::Result<bool> {
+    let [keep, other] = ids;
+    let ((_, keep), (_, other)) = (find(app, sea, keep).await?, find(app, sea, other).await?);
+    if keep == other {
+        return Ok(false);
+    }
+    move_persons(app, &Move::Merge(keep, other), Author { by, reason, at: app.clock().now() }).await?;
+    Ok(true)
 }
 
 /// Puts on file what one steward may not do alone; in the sandbox the built-in ones approve it. Nothing has moved yet.

@@ -44,7 +44,16 @@ const fn joins_on_night(start: i64, night: usize) -> Span {
 }
 
 const fn client(consumer: Consumer, spans: &'static [Span], basis: &'static str) -> Script {
-    Script { consumer, spans, adjudicated: false, basis, view: View::Exact, corrected: None, gone: None }
+    Script {
+        consumer,
+        spans,
+        adjudicated: false,
+        basis,
+        view: View::Exact,
+        corrected: None,
+        gone: None,
+        transfer: None,
+    }
 }
 
 const fn court(spans: &'static [Span]) -> Script {
@@ -68,7 +77,7 @@ const fn adjudicated(script: Script, basis: &'static str) -> Script {
 }
 
 /// The cases, in the order of the children that stand for them.
-pub static CASES: [Case; 43] = [
+pub static CASES: [Case; 46] = [
     Case {
         name: "cssd_pre_adjudication",
         about: "before adjudication: the juvenile-justice basis covers the whole history",
@@ -240,14 +249,14 @@ pub static CASES: [Case; 43] = [
     },
     Case {
         name: "two_sasids",
-        about: "one child with two SASIDs: to be merged",
+        about: "one child with two SASIDs, merged before the third night: from then on the whole history",
         first: "Parker",
         last: "Pine",
         age: (12, 150),
         town: "Bridgeport",
         events: &[(4, 60, Event::Move), (3, 3, Event::Leave(exit::OTHER_STATE))],
         second_sasid: Some(2),
-        clients: &[care(&[open(500)])],
+        clients: &[viewed(care(&[open(500)]), View::WithSasid)],
         ..PLAIN
     },
     Case {
@@ -560,6 +569,40 @@ pub static CASES: [Case; 43] = [
         trouble: 0.6,
         events: &[(1, 30, Event::Hospital(60))],
         clients: &[care(&[open(450)]), viewed(court(&[open(20)]), View::WithSasid)],
+        ..PLAIN
+    },
+    Case {
+        name: "dcf_office_transfer",
+        about: "another area office has the child from the third night on: it is told, the first office no longer",
+        first: "Ola",
+        last: "Oleander",
+        age: (11, 90),
+        events: &[(1, 110, Event::Move)],
+        clients: &[Script { transfer: Some((2, 0)), ..viewed(care(&[open(380)]), View::WithSasid) }],
+        ..PLAIN
+    },
+    Case {
+        name: "education_unit_emergency",
+        about: "18, under a parent's release: refused, but for the third night, for which an emergency is declared",
+        first: "Perry",
+        last: "Privet",
+        sex: Sex::Male,
+        age: (18, 60),
+        town: "New Britain",
+        trouble: 0.8,
+        events: &[(0, 10, Event::Detained(60))],
+        clients: &[viewed(unit(&[ends_on_night(120, -245, 0)], "parent"), View::WithSasid)],
+        ..PLAIN
+    },
+    Case {
+        name: "cssd_certification_missing",
+        about: "before adjudication: refused while CSSD's certification is off file, after the last night, and open again under the next",
+        first: "Reese",
+        last: "Redbud",
+        age: (15, 170),
+        town: "Manchester",
+        trouble: 0.7,
+        clients: &[viewed(court(&[open(85)]), View::WithSasid)],
         ..PLAIN
     },
 ];

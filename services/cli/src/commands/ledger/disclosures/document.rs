@@ -74,10 +74,15 @@ pub fn listed(row: &RecordedEntry, audience: Audience, is_of_one: bool) -> Vec<S
     } else {
         row.kind.to_string()
     };
+    let mut purpose = row.purpose.clone().unwrap_or_default();
+    // Absent where this audience does not read it.
+    if let Some(threat) = &row.threat {
+        purpose = format!("{purpose}; in an emergency, for this threat: {}", threat.expose());
+    }
     let mut cells = vec![
         row.decided_at.format("%Y-%m-%d %H:%M:%S").to_string(),
         party,
-        row.purpose.clone().unwrap_or_default(),
+        purpose,
         clause.unwrap_or_default(),
         what,
         onward.join("; "),
