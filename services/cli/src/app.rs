@@ -177,7 +177,7 @@ impl App {
         let consumers = consumers(settings.consumers.folder.as_deref())?;
         let (stewards, sandbox_keys) = stewards(&settings, &keys)?;
         let agreements = Agreements::new(stewards);
-        if let Some(secret) = keys.find_secret(VOUCH_RELEASES)? {
+        if let Some(secret) = find_release_secret(&keys)? {
             agreements.set_release_key(ReleaseKey::new(secret));
         }
         let database = Database::open(&settings.database, &data, &environment(), access, &SystemClock).await?;
@@ -477,7 +477,7 @@ impl App {
     async fn begin_vouching_for_releases(&self) -> anyhow::Result<()> {
         const PAUSE: Duration = Duration::from_millis(50);
         loop {
-            if let Some(secret) = self.keys.find_secret(VOUCH_RELEASES)? {
+            if let Some(secret) = find_release_secret(&self.keys)? {
                 self.agreements.set_release_key(ReleaseKey::new(secret));
                 return Ok(());
             }
@@ -485,21 +485,24 @@ impl App {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
-            if self.keys.find_secret(VOUCH_RELEASES)?.is_none() {
-                let mut secret = [0; 32];
-                SystemEntropy.fill(&mut secret);
-                let key = ReleaseKey::new(secret);
-                pg::run_tx(self.pool(), "cli.vouch_releases", Role::Agreements, |tx| {
-                    let key = &key;
-                    Box::pin(
-                        async move { self.agreements.vouch_for_releases(tx, key).await.map_err(PrepareError::from) },
-                    )
-                })
-                .await?;
-                self.keys.keep_secret(VOUCH_RELEASES, &secret)?;
+            if find_release_secret(&self.keys)?.is_none() {
+                self.vouch_for_releases().await?;
             }
             lease.give_back().await?;
         }
+    }
+
+    /// Vouches for the releases that nobody has vouched for. Only while the mark says so: from then on such a release is none of the program's.
+    async fn vouch_for_releases(&self) -> anyhow::Result<()> {
+        // The mark first: a key without it says that all is vouched for.
+        self.keys.mark_unvouched(VOUCH_RELEASES)?;
+        let key = ReleaseKey::new(self.keys.secret(VOUCH_RELEASES, &SystemEntropy)?);
+        pg::run_tx(self.pool(), "cli.vouch_releases", Role::Agreements, |tx| {
+            let key = &key;
+            Box::pin(async move { self.agreements.vouch_for_releases(tx, key).await.map_err(PrepareError::from) })
+        })
+        .await?;
+        self.keys.clear_unvouched(VOUCH_RELEASES)
     }
 
     /// The shipped organizations of Connecticut, once.
@@ -583,6 +586,11 @@ enum PrepareError {
     Identity(#[from] identity::Error),
     #[error(transparent)]
     Agreements(#[from] agreements::Error),
+}
+
+/// The secret by which releases are vouched for, once all that are on file are.
+fn find_release_secret(keys: &Keys) -> anyhow::Result<Option<[u8; 32]>> {
+    if keys.is_unvouched(VOUCH_RELEASES) { Ok(None) } else { keys.find_secret(VOUCH_RELEASES) }
 }
 
 /// What is wrong with a document, every mistake on a line of its own.
