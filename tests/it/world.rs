@@ -446,6 +446,7 @@ pub fn ask_of(who: &ConsumerId) -> Ask<'_> {
         asker: Asker::default(),
         run: None,
         repeat: Repeat::Always,
+        request: None,
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Deps {
     pub consumers: Vec<Consumer>,
     /// Seals the resume tokens of feeds.
     pub tokens: feeds::token::TokenSeal,
+    /// The key by which the ledger remembers calls by their ids.
+    pub requests: disclosure::RequestKey,
     /// The secret of tombstones, for rosters.
     pub tombstones: intake::TombstoneKey,
     /// The key by which matches are vouched for; none: nobody decides on matches here.

@@ -168,6 +168,7 @@ fn deps() -> Deps {
         entropy: Arc::new(SeededEntropy::new(1)),
         consumers: vec![Consumer { id: "one".parse().unwrap(), systems: vec![system], roster: None }],
         tokens: seal(),
+        requests: disclosure::RequestKey::of(&[9; 32]),
         tombstones: intake::TombstoneKey::new([9; 32]),
         vouch: None,
         renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),

@@ -350,6 +350,7 @@ impl App {
             asker: disclosure::Asker::default(),
             run: None,
             repeat: disclosure::Repeat::Always,
+            request: None,
         };
         Ok(disclosure::approve(self.disclosure(), &ask, (act, digest), approval).await?)
     }
@@ -473,7 +474,8 @@ impl App {
         Ok(())
     }
 
-    /// The same for releases that rosters report.
+    /// The same for releases that rosters report. The key is kept before anything bears a hash by it, and a mark beside it says that what was on file before is
+    /// still to be vouched for: broken off anywhere it is gone on with, by the same key.
     async fn begin_vouching_for_releases(&self) -> anyhow::Result<()> {
         const PAUSE: Duration = Duration::from_millis(50);
         loop {

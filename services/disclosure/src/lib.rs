@@ -68,11 +68,13 @@ pub use chunk::{
 };
 pub use disclosed::DisclosedHistory;
 pub use error::Error;
-pub use expire::{Expired, erase_older_details};
+pub use expire::{Expired, erase_older_details, forget_requests};
 pub use file_run::{Occasion, approve, begin_file_run};
 pub use grid::on_the_grid;
 use identity::vouch::VouchKey;
 pub use inspect::{About, Explained, explain, record_release};
+/// A call by the id that its caller gave it, and what it is remembered by.
+pub use ledger::{RequestKey, RequestMark};
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use one::{disclose_one, disclose_one_prepared};
 pub use prepare::{Prepared, Question, prepare};
@@ -125,6 +127,8 @@ pub struct Ask<'a> {
     pub run: Option<Uuid>,
     /// Whether what the recipient holds already is disclosed again.
     pub repeat: Repeat,
+    /// The call that it is, where its caller gave it an id: it is answered once. See [`Error::Answered`].
+    pub request: Option<RequestMark>,
 }
 
 /// Whether what the recipient holds already is disclosed again.

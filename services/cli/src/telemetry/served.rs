@@ -52,7 +52,10 @@ impl Monitor {
         match request.uri().path() {
             "/live" => text(StatusCode::OK, "live\n"),
             "/ready" if self.is_ready().await => text(StatusCode::OK, "ready\n"),
-            "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "it cannot record, and so does not serve\n"),
+            "/ready" => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "it cannot record, or its clock has stepped back, and so does not serve\n",
+            ),
             "/metrics" => match exposition() {
                 Ok(measured) => text(StatusCode::OK, measured),
                 Err(error) => {

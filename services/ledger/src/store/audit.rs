@@ -180,8 +180,8 @@ pub(crate) async fn list_acts(conn: &mut PgConnection, reason: &str) -> Result<V
 pub(crate) async fn list_attestations(conn: &mut PgConnection) -> Result<Vec<Attested>, Error> {
     let rows = sqlx::query!(
         r#"-- ledger.list_attestations
-        SELECT e.entry_id, t.consumer, e.decided_at, d.entry_id AS "detail?", d.person AS "person?", d.on_behalf_of AS "on_behalf_of?",
-            d.authority AS "authority?"
+        SELECT e.entry_id, t.consumer, e.decided_at, e.reason, d.entry_id AS "detail?", d.person AS "person?", d.on_behalf_of AS "on_behalf_of?",
+            d.authority AS "authority?", d.digest AS "digest?"
         FROM ledger.entry AS e
         JOIN ledger.terms AS t ON t.terms_id = e.terms_id
         LEFT JOIN ledger.detail AS d ON d.entry_id = e.entry_id
