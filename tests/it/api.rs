@@ -154,6 +154,7 @@ fn deps(world: &World) -> Deps {
         pool: world.db.pool.clone(),
         agreements: Arc::new(Agreements::new(world.agreements.stewards().clone())),
         clock: Arc::new(FixedClock(moment())),
+        clock_behind_max: None,
         // A server that is started again draws other ids than the one before it.
         entropy: Arc::new(SeededEntropy::new(7 + SERVERS.fetch_add(1, Ordering::Relaxed))),
         consumers: consumers.to_vec(),

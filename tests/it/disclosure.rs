@@ -1,5 +1,6 @@
 //! What leaves, and what must not: each test is an attempt to get something that the agreement does not give.
 
+mod clocks;
 mod expired;
 mod papers;
 mod prepared;

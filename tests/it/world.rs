@@ -350,6 +350,7 @@ impl World {
             clock,
             entropy: &self.entropy,
             vouch: None,
+            clock_behind_max: None,
         }
     }
 

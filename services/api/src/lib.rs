@@ -37,6 +37,7 @@ mod tls;
 use std::sync::Arc;
 
 use agreements::{Agreements, System};
+use chrono::TimeDelta;
 pub use config::{Limits, Server};
 pub use error::Error;
 use identity::roster::RosterLayout;
@@ -54,6 +55,8 @@ pub struct Deps {
     pub agreements: Arc<Agreements>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// How far the clock, or the database's, may stand behind the last entry before nothing is disclosed; none: as far as it likes.
+    pub clock_behind_max: Option<TimeDelta>,
     /// Chance: runs, incidents, disclosure ids and salts.
     pub entropy: Arc<dyn Entropy>,
     /// Who may call, and as what.

@@ -97,6 +97,7 @@ impl Shared {
             clock: &*self.deps.clock,
             entropy: &*self.deps.entropy,
             vouch: self.deps.vouch.as_ref(),
+            clock_behind_max: self.deps.clock_behind_max,
         }
     }
 

@@ -165,6 +165,7 @@ fn deps() -> Deps {
         pool,
         agreements: Arc::new(Agreements::new(Stewards::new(Vec::new()).unwrap())),
         clock: Arc::new(FixedClock(DateTime::<Utc>::UNIX_EPOCH)),
+        clock_behind_max: None,
         entropy: Arc::new(SeededEntropy::new(1)),
         consumers: vec![Consumer { id: "one".parse().unwrap(), systems: vec![system], roster: None }],
         tokens: seal(),

@@ -237,7 +237,14 @@ impl App {
             clock: self.clock(),
             entropy: self.entropy(),
             vouch: self.vouch.as_ref(),
+            clock_behind_max: self.clock_behind_max(),
         }
+    }
+
+    /// How far clocks may stand behind the last entry; in the sandbox, whose nights begin anew, as far as they like.
+    pub fn clock_behind_max(&self) -> Option<TimeDelta> {
+        let stated = TimeDelta::milliseconds(self.settings.ledger.clock_behind_max_ms.get().into());
+        (!self.settings.sandbox).then_some(stated)
     }
 
     /// The documents of a consumer.

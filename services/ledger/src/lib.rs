@@ -55,7 +55,10 @@ pub use record::{
     CopyForm, CopyWriter, Cursor, OfRequest, RecordScope, RecordedEntry, STUDENTS_MAX, Search, Since, Students, to_csv,
     to_json,
 };
-pub use sequencer::{Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence};
+pub use request::{Answered, RequestKey, RequestMark, find_request, forget_requests, remember_request};
+pub use sequencer::{
+    Health, LAG_SECONDS_MAX, LastMoment, Sequenced, checkpoint, health, last_decided_at, last_moment, sequence,
+};
 pub use terms::{Audience, Clause, OnwardParty, Showing, TEXT_BYTES_MAX, Terms, TermsId, TermsParts};
 pub use tiles::Published;
 pub use tree::Hash;

@@ -320,6 +320,7 @@ async fn deps(app: &App) -> anyhow::Result<api::Deps> {
         pool: app.pool().clone(),
         agreements: Arc::clone(&app.agreements),
         clock: app.shared_clock(),
+        clock_behind_max: app.clock_behind_max(),
         entropy: Arc::new(SystemEntropy),
         consumers: consumers.collect::<anyhow::Result<_>>()?,
         tokens: TokenSeal::new(tokens),
