@@ -47,6 +47,7 @@ use tonic_types::StatusExt as _;
 
 use crate::world::{World, consumer, in_care, loaded_at, offense, registration, snapshot, supervised};
 
+mod attest;
 mod changes;
 mod lineage;
 mod requests;

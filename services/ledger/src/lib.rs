@@ -349,6 +349,8 @@ pub struct AttestedDetail {
     pub entered_by: Option<Masked<String>>,
     /// The client, in words.
     pub about: Option<Masked<String>>,
+    /// The digest over what was attested; none: it was entered before entries held one.
+    pub digest: Option<Hash>,
 }
 
 /// All attestations of recipients.

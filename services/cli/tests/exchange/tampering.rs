@@ -135,6 +135,9 @@ const ATTACKS: &[(&str, &str)] = &[
     ("UPDATE disclosure.attestation SET attestation_id = $", "was altered: no entry of the ledger says that it was entered"),
     ("UPDATE disclosure.attestation SET person_key = 'D8'", "was altered: it says something else than its entry"),
     ("UPDATE disclosure.attestation SET destroyed_on = 'infinity'", "was altered: its days are not those of its entry"),
+    ("UPDATE disclosure.attestation SET destroyed_on = destroyed_on - 1", "was altered: its days are not those of its entry"),
+    ("UPDATE disclosure.attestation SET method = 'burnt'", "was altered: it says something else than its entry"),
+    ("UPDATE disclosure.attestation SET reference = 'paper 8'", "was altered: it says something else than its entry"),
     ("DELETE FROM disclosure.attestation", "was altered: it is not on file any more"),
     (
         "UPDATE agreements.request SET used_at = NULL, used_for = NULL",

@@ -190,15 +190,17 @@ pub(crate) async fn list_attestations(conn: &mut PgConnection) -> Result<Vec<Att
     )
     .fetch_all(conn)
     .await?;
-    let attested = rows.into_iter().map(|row| Attested {
-        entry: DisclosureId(row.entry_id),
-        consumer: row.consumer,
-        at: row.decided_at,
-        said: row.detail.map(|_| AttestedDetail {
+    let attested = rows.into_iter().map(|row| {
+        // Whatever is no digest fits nothing.
+        let digest = row.digest.as_deref().map(|bytes| Hash::try_from(bytes).unwrap_or(Hash([0; 32])));
+        let said = row.detail.map(|_| AttestedDetail {
             attested_by: row.person.map(Masked::new),
             entered_by: row.on_behalf_of.map(Masked::new),
             about: row.authority.map(Masked::new),
-        }),
+            digest,
+        });
+        let (entry, consumer) = (DisclosureId(row.entry_id), row.consumer);
+        Attested { entry, consumer, at: row.decided_at, day: row.reason, said }
     });
     Ok(attested.collect())
 }
