@@ -47,8 +47,10 @@ use tonic_types::StatusExt as _;
 
 use crate::world::{World, consumer, in_care, loaded_at, offense, registration, snapshot, supervised};
 
+mod attest;
 mod changes;
 mod lineage;
+mod requests;
 mod rpcs;
 mod silence;
 mod statements;
@@ -82,22 +84,30 @@ struct Served {
 impl Served {
     async fn start(world: World, limits: Limits) -> Self {
         let (servers, callers) = (authority(), authority());
-        let (certificate, key) = bearer("localhost", &servers);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut served = Self { world, at: nowhere, servers, callers, stop, tasks };
+        served.at = served.beside(limits).await;
+        served.tasks.close();
+        served
+    }
+
+    /// Another server of the same exchange: beside the first, or as it is when it was started again.
+    async fn beside(&self, limits: Limits) -> SocketAddr {
+        let (certificate, key) = bearer("localhost", &self.servers);
         let tls = Tls {
             certificates: certificate.into_bytes(),
             key: key.into_bytes(),
-            client_authorities: callers.pem().into_bytes(),
+            client_authorities: self.callers.pem().into_bytes(),
             revocations: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (deps, config, ends) = (deps(&world), Server { limits, ..Server::default() }, stop.clone());
-        tasks.spawn(async move {
+        let (deps, config, ends) = (deps(&self.world), Server { limits, ..Server::default() }, self.stop.clone());
+        self.tasks.spawn(async move {
             api::serve(deps, &config, tokio::sync::watch::channel(tls).1, listener, ends).await.unwrap();
         });
-        tasks.close();
-        Self { world, at, servers, callers, stop, tasks }
+        at
     }
 
     /// A channel of the system that a shipped agreement names.
@@ -105,14 +115,23 @@ impl Served {
         self.endpoint(who).connect().await.unwrap()
     }
 
+    /// The same to another server.
+    async fn connect_at(&self, who: &str, at: SocketAddr) -> Channel {
+        self.endpoint_at(who, at).connect().await.unwrap()
+    }
+
     fn endpoint(&self, who: &str) -> tonic::transport::Endpoint {
+        self.endpoint_at(who, self.at)
+    }
+
+    fn endpoint_at(&self, who: &str, at: SocketAddr) -> tonic::transport::Endpoint {
         let document = project_file(&format!("deploy/consumers/{who}/agreement.toml"));
         let san = agreements::parse(&document).unwrap().access.systems[0].san.clone().unwrap();
         let (certificate, key) = bearer(&san, &self.callers);
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(self.servers.pem()))
             .identity(Identity::from_pem(certificate, key));
-        Channel::from_shared(format!("https://localhost:{}", self.at.port())).unwrap().tls_config(tls).unwrap()
+        Channel::from_shared(format!("https://localhost:{}", at.port())).unwrap().tls_config(tls).unwrap()
     }
 
     async fn end(self) {
@@ -137,10 +156,12 @@ fn deps(world: &World) -> Deps {
         pool: world.db.pool.clone(),
         agreements: Arc::new(Agreements::new(world.agreements.stewards().clone())),
         clock: Arc::new(FixedClock(moment())),
+        clock_behind_max: None,
         // A server that is started again draws other ids than the one before it.
         entropy: Arc::new(SeededEntropy::new(7 + SERVERS.fetch_add(1, Ordering::Relaxed))),
         consumers: consumers.to_vec(),
         tokens: TokenSeal::new([5; 32]),
+        requests: disclosure::RequestKey::of(&[5; 32]),
         tombstones: crate::world::tombstones(),
         vouch: None,
         renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),

@@ -1,6 +1,7 @@
 //! What leaves, and what must not: each test is an attempt to get something that the agreement does not give.
 
 mod awaited;
+mod clocks;
 mod expired;
 mod papers;
 mod prepared;

@@ -8,8 +8,8 @@ use std::{
 use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use ledger::{
     Audience, Clause, Delivery, Detail, Details, Entry, Error, Finding, Hash, InclusionProof, KeyUse, Kind, OfRequest,
-    OnwardParty, RecordScope, Report, Salts, Search, Showing, SignedCheckpoint, Signer, Since, Terms, TermsParts,
-    VerifierKey,
+    OnwardParty, RecordScope, Report, RequestKey, Salts, Search, Showing, SignedCheckpoint, Signer, Since, Terms,
+    TermsParts, VerifierKey,
     verify::{Keeper, Part},
 };
 use model::{DisclosureId, FixedClock, Masked, SeededEntropy, StudentId};
@@ -678,6 +678,39 @@ async fn erased_detail_leaves_every_proof_standing() {
     .await
     .unwrap();
     assert_eq!(report(&mut conn, &[]).await.findings, [Finding::ErasureDiffers { entry: erasure.id }]);
+}
+
+#[tokio::test]
+async fn a_call_is_recorded_once_under_its_id_and_forgotten_in_time() {
+    let db = TestDatabase::new().await;
+    let mut conn = db.superuser().await;
+    let (key, dcf) = (RequestKey::of(&[3; 32]), "dcf".parse().unwrap());
+    let mark = |id, asked: &str| key.mark((&dcf, Uuid::from_u128(id)), ("GetHistory", asked.as_bytes()));
+    conn.execute("SET ROLE throughline_ledger").await.unwrap();
+    ledger::record_asked(&mut conn, &entry(0), mark(1, "a")).await.unwrap();
+    for asked in ["a", "b"] {
+        assert!(matches!(ledger::record_asked(&mut conn, &entry(1), mark(1, asked)).await, Err(Error::Answered(_))));
+        let remembered = ledger::remember_request(&mut conn, mark(1, asked), entry(0).id, at(0)).await;
+        assert!(matches!(remembered, Err(Error::Answered(_))));
+        let found = ledger::find_request(&mut conn, mark(1, asked)).await.unwrap().unwrap();
+        assert_eq!((found.is_the_same, found.kind, found.reason), (asked == "a", Kind::Disclosure, None));
+    }
+    assert!(matches!(ledger::record_asked(&mut conn, &entry(0), mark(2, "a")).await, Err(Error::Conflict(_))));
+    assert_eq!(ledger::find_request(&mut conn, mark(2, "a")).await.unwrap(), None);
+    ledger::record_asked(&mut conn, &entry(9), mark(2, "a")).await.unwrap();
+    // What was refused is not recorded, and what was is what it would be without an id.
+    sequence_all(&mut conn).await;
+    assert_eq!(report(&mut conn, &[]).await.entries, 2);
+    for sql in ["UPDATE ledger.request SET question = request", "DELETE FROM ledger.request"] {
+        assert!(conn.execute(sql).await.is_err(), "{sql}");
+    }
+    conn.execute("SET ROLE throughline_steward").await.unwrap();
+    assert!(conn.execute("SELECT question FROM ledger.request").await.is_err());
+    assert_eq!(ledger::forget_requests(&mut conn, at(0)).await.unwrap(), 0);
+    assert_eq!(ledger::forget_requests(&mut conn, at(5)).await.unwrap(), 1);
+    conn.execute("SET ROLE throughline_ledger").await.unwrap();
+    assert_eq!(ledger::find_request(&mut conn, mark(1, "a")).await.unwrap(), None);
+    ledger::record_asked(&mut conn, &entry(1), mark(1, "a")).await.unwrap();
 }
 
 #[tokio::test]

@@ -120,6 +120,7 @@ impl Site {
             pool: world.db.pool.clone(),
             agreements: Arc::new(Agreements::new(world.agreements.stewards().clone())),
             clock: shared,
+            clock_behind_max: None,
             entropy,
             consumers: consumers.to_vec(),
             renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),

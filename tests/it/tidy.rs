@@ -228,7 +228,7 @@ const EXPOSING: [&str; 11] = [
 ];
 
 /// What returns counts, ids, decisions and the state of queues only.
-const NOT_EXPOSING: [&str; 43] = [
+const NOT_EXPOSING: [&str; 46] = [
     "access::list_students",
     "access::record_access",
     "access::select_students",
@@ -244,10 +244,12 @@ const NOT_EXPOSING: [&str; 43] = [
     "chunk::list_delivered",
     "chunk::list_population",
     "chunk::list_rostered",
+    "clock::is_behind",
     "erase::erase",
     "erase::list_disclosures",
     "erase::record_look",
     "expire::erase_older_details",
+    "expire::forget_requests",
     "file_run::approve",
     "file_run::begin_file_run",
     "inspect::record_release",
@@ -255,6 +257,7 @@ const NOT_EXPOSING: [&str; 43] = [
     "recall::queue_move",
     "retention::attest",
     "retention::list_due",
+    "retention::list_noticed",
     "review::apply_bulk",
     "review::approve_override",
     "review::decide",

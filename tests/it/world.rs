@@ -355,6 +355,7 @@ impl World {
             clock,
             entropy: &self.entropy,
             vouch: None,
+            clock_behind_max: None,
         }
     }
 
@@ -451,6 +452,7 @@ pub fn ask_of(who: &ConsumerId) -> Ask<'_> {
         asker: Asker::default(),
         run: None,
         repeat: Repeat::Always,
+        request: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `FeedService`: the caller's population as a stream, resumable at every message.
 
+mod attest;
 mod run;
 
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use feeds::{
 use model::ConsumerId;
 use pg::Role;
 use proto::feed::v1::{
-    AckFeedRequest, AckFeedResponse, StreamFeedRequest, StreamFeedResponse, feed_service_server::FeedService,
+    AckFeedRequest, AckFeedResponse, AttestDestructionRequest, AttestDestructionResponse, StreamFeedRequest,
+    StreamFeedResponse, feed_service_server::FeedService,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -66,6 +68,29 @@ impl FeedService for Feed {
             .answer(shared.limits.request_timeout_ms, async move {
                 let caller = shared.caller(&request)?;
                 acknowledge(shared, &caller, &request.into_inner()).await
+            })
+            .await
+    }
+
+    #[tracing::instrument(name = "api.attest_destruction", skip_all)]
+    async fn attest_destruction(
+        &self,
+        request: Request<AttestDestructionRequest>,
+    ) -> Result<Response<AttestDestructionResponse>, Status> {
+        const METHOD: &str = "AttestDestruction";
+        let shared = &*self.0;
+        shared
+            .answer(shared.limits.request_timeout_ms, async move {
+                let caller = shared.caller(&request)?;
+                if caller.consumer().roster.is_none() {
+                    return Err(Failure::Withheld);
+                }
+                let request = request.into_inner();
+                let asked = (&*request.request_id, &request);
+                // Remembered with its entries for all servers; this one gives the same answer again.
+                let mark = shared.mark((&caller, METHOD), asked)?;
+                let work = Box::pin(attest::attest(shared, (&caller, mark), &request));
+                shared.once((&caller, METHOD), asked, work).await
             })
             .await
     }

@@ -40,6 +40,29 @@ pub(crate) async fn watch(shared: Arc<Shared>, reporter: HealthReporter) {
 }
 
 async fn is_green(shared: &Shared) -> bool {
+    let is_right = is_clock_right(shared).await;
+    keeps_up(shared, is_right).await && is_right
+}
+
+async fn is_clock_right(shared: &Shared) -> bool {
+    match disclosure::clock_is_behind(shared.disclosure()).await {
+        Ok(false) => true,
+        Ok(true) => {
+            tracing::error!(
+                reason = "clock.stepped_back",
+                "this machine's clock, or the database's, stands behind the last entry of the ledger: nothing is disclosed until it is right"
+            );
+            false
+        }
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the clocks could not be looked at");
+            false
+        }
+    }
+}
+
+/// Whether the ledger can be reached, and its sequencer keeps up. What is measured is both.
+async fn keeps_up(shared: &Shared, is_clock_right: bool) -> bool {
     let clock = &*shared.deps.clock;
     let health = pg::run_tx(&shared.deps.pool, "api.health", Role::Ledger, |tx| {
         Box::pin(async move { ledger::health(tx, clock).await })
@@ -47,7 +70,7 @@ async fn is_green(shared: &Shared) -> bool {
     .await;
     let seen = health.as_ref().ok().map(|health| (health.unsequenced, health.lag.num_milliseconds()));
     let is_green = health.as_ref().is_ok_and(::ledger::Health::is_green);
-    measure::health(is_green, seen.map(|(waiting, lag_ms)| (waiting, lag_ms as f64 / 1000.0)));
+    measure::health(is_green && is_clock_right, seen.map(|(waiting, lag_ms)| (waiting, lag_ms as f64 / 1000.0)));
     match health {
         Ok(_) if is_green => true,
         Ok(health) => {

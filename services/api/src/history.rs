@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use agreements::Delivery;
-use disclosure::{Ask, DisclosedHistory, Repeat, Unencoded};
+use disclosure::{Ask, DisclosedHistory, Repeat, RequestMark, Unencoded};
+use futures::future::BoxFuture;
 use prost::Message as _;
 use proto::history::v1::{
     GetHistoryRequest, GetHistoryResponse, TraceLineageRequest, TraceLineageResponse,
@@ -11,7 +12,7 @@ use proto::history::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{caller::Caller, convert, lineage, own::own, replay::Answer, shared::Shared, status::Failure};
+use crate::{caller::Caller, convert, lineage, own::own, shared::Shared, status::Failure};
 
 /// The service.
 pub(crate) struct History(pub(crate) Arc<Shared>);
@@ -27,7 +28,7 @@ impl HistoryService for History {
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
                 shared
-                    .once((&caller, "GetHistory"), asked, Answer::NotKept, Box::pin(get(shared, &caller, &request)))
+                    .disclosing((&caller, "GetHistory"), asked, |mark| Box::pin(get(shared, (&caller, mark), &request)))
                     .await
             })
             .await
@@ -44,14 +45,18 @@ impl HistoryService for History {
                 let caller = own(shared, &request).await?;
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
-                let trace = Box::pin(lineage::trace(shared, &caller, &request));
-                shared.once((&caller, "TraceLineage"), asked, Answer::NotKept, trace).await
+                let trace = |mark| Box::pin(lineage::trace(shared, (&caller, mark), &request)) as BoxFuture<'_, _>;
+                shared.disclosing((&caller, "TraceLineage"), asked, trace).await
             })
             .await
     }
 }
 
-async fn get(shared: &Shared, caller: &Caller, request: &GetHistoryRequest) -> Result<GetHistoryResponse, Failure> {
+async fn get(
+    shared: &Shared,
+    (caller, mark): (&Caller, Option<RequestMark>),
+    request: &GetHistoryRequest,
+) -> Result<GetHistoryResponse, Failure> {
     let person = convert::person("person_id", &request.person_id)?
         .ok_or(Failure::Invalid { field: "person_id", what: "the caller's own person id of the client" })?;
     let ask = Ask {
@@ -64,6 +69,7 @@ async fn get(shared: &Shared, caller: &Caller, request: &GetHistoryRequest) -> R
         asker: caller.asker(convert::person("on_behalf_of", &request.on_behalf_of)?),
         run: None,
         repeat: Repeat::Always,
+        request: mark,
     };
     let encode = |history: &DisclosedHistory| encode(history, shared.limits.history_bytes_max);
     let disclosed = disclosure::disclose_one(shared.disclosure(), &ask, &person, &encode).await?;

@@ -37,6 +37,7 @@ mod tls;
 use std::sync::Arc;
 
 use agreements::{Agreements, System};
+use chrono::TimeDelta;
 pub use config::{Limits, Server};
 pub use error::Error;
 use identity::roster::RosterLayout;
@@ -54,12 +55,16 @@ pub struct Deps {
     pub agreements: Arc<Agreements>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// How far the clock, or the database's, may stand behind the last entry before nothing is disclosed; none: as far as it likes.
+    pub clock_behind_max: Option<TimeDelta>,
     /// Chance: runs, incidents, disclosure ids and salts.
     pub entropy: Arc<dyn Entropy>,
     /// Who may call, and as what.
     pub consumers: Vec<Consumer>,
     /// Seals the resume tokens of feeds.
     pub tokens: feeds::token::TokenSeal,
+    /// The key by which the ledger remembers calls by their ids.
+    pub requests: disclosure::RequestKey,
     /// The secret of tombstones, for rosters.
     pub tombstones: intake::TombstoneKey,
     /// The key by which matches are vouched for; none: nobody decides on matches here.

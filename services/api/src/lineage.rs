@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io::BufRead, sync::Arc};
 
 use agreements::Delivery;
-use disclosure::{Ask, Asker, KeptFile, Repeat, Trace, TracedFact, TracedFile};
+use disclosure::{Ask, Asker, KeptFile, Repeat, RequestMark, Trace, TracedFact, TracedFile};
 use intake::lineage::{self, About, KeptLine, KeptRecord, KeptValue};
 use model::{BatchId, Certification, Domain, Masked, StudentId};
 use prost::Message as _;
@@ -16,7 +16,7 @@ type Traced = TracedFile<Vec<KeptLine>>;
 /// Traces. The access is entered before a kept file is opened.
 pub(crate) async fn trace(
     shared: &Shared,
-    caller: &Caller,
+    (caller, mark): (&Caller, Option<RequestMark>),
     request: &pb::TraceLineageRequest,
 ) -> Result<pb::TraceLineageResponse, Failure> {
     let by = steward(shared, &request.steward)?;
@@ -32,6 +32,7 @@ pub(crate) async fn trace(
         asker,
         run: None,
         repeat: Repeat::Always,
+        request: mark,
     };
     let about = if matches!(what, Trace::Student(..)) { About::OneStudent } else { About::TheLine };
     let find = move |file: &KeptFile, lines: &BTreeSet<u32>, kept: &mut dyn BufRead| {

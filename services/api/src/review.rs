@@ -81,9 +81,7 @@ impl ReviewService for Review {
                 let caller = own(shared, &request).await?;
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
-                shared
-                    .once((&caller, "DecideReview"), asked, Answer::Kept, Box::pin(decide(shared, request.clone())))
-                    .await
+                shared.once((&caller, "DecideReview"), asked, Box::pin(decide(shared, request.clone()))).await
             })
             .await
     }
@@ -99,7 +97,7 @@ impl ReviewService for Review {
                 let caller = own(shared, &request).await?;
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
-                shared.once((&caller, "UndoReview"), asked, Answer::Kept, Box::pin(undo(shared, request.clone()))).await
+                shared.once((&caller, "UndoReview"), asked, Box::pin(undo(shared, request.clone()))).await
             })
             .await
     }
@@ -115,14 +113,7 @@ impl ReviewService for Review {
                 let caller = own(shared, &request).await?;
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
-                shared
-                    .once(
-                        (&caller, "RequestOverride"),
-                        asked,
-                        Answer::Kept,
-                        Box::pin(ask_override(shared, request.clone())),
-                    )
-                    .await
+                shared.once((&caller, "RequestOverride"), asked, Box::pin(ask_override(shared, request.clone()))).await
             })
             .await
     }
@@ -177,9 +168,7 @@ impl ReviewService for Review {
                 let caller = own(shared, &request).await?;
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
-                shared
-                    .once((&caller, "DrawBulk"), asked, Answer::Kept, Box::pin(bulk::draw(shared, request.clone())))
-                    .await
+                shared.once((&caller, "DrawBulk"), asked, Box::pin(bulk::draw(shared, request.clone()))).await
             })
             .await
     }
@@ -206,9 +195,7 @@ impl ReviewService for Review {
                 let caller = own(shared, &request).await?;
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
-                shared
-                    .once((&caller, "ApplyBulk"), asked, Answer::Kept, Box::pin(bulk::apply(shared, request.clone())))
-                    .await
+                shared.once((&caller, "ApplyBulk"), asked, Box::pin(bulk::apply(shared, request.clone()))).await
             })
             .await
     }
@@ -221,9 +208,7 @@ impl ReviewService for Review {
                 let caller = own(shared, &request).await?;
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
-                shared
-                    .once((&caller, "UndoBulk"), asked, Answer::Kept, Box::pin(bulk::undo(shared, request.clone())))
-                    .await
+                shared.once((&caller, "UndoBulk"), asked, Box::pin(bulk::undo(shared, request.clone()))).await
             })
             .await
     }
@@ -303,6 +288,7 @@ async fn get(
         asker,
         run: None,
         repeat: Repeat::Always,
+        request: None,
     };
     Ok(case(review::open(shared.disclosure(), &ask, request.client_id).await?))
 }

@@ -8,7 +8,7 @@ use proto::roster::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{admission::RosterPlace, caller::Caller, convert, replay::Answer, shared::Shared, status::Failure};
+use crate::{admission::RosterPlace, caller::Caller, convert, shared::Shared, status::Failure};
 
 /// The service.
 pub(crate) struct Roster(pub(crate) Arc<Shared>);
@@ -45,7 +45,7 @@ async fn submit(
     // Who may be told nothing tells nothing either: the exchange keeps no personal data that no agreement covers.
     shared.standing(caller).await?;
     let asked = (&*request.request_id, &request);
-    shared.once((caller, "SubmitRoster"), asked, Answer::Kept, Box::pin(take(shared, caller, layout, &request))).await
+    shared.once((caller, "SubmitRoster"), asked, Box::pin(take(shared, caller, layout, &request))).await
 }
 
 async fn take(

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use agreements::{InForce, Reason};
+use disclosure::RequestMark;
 use futures::future::BoxFuture;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use model::ConsumerId;
@@ -16,14 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 use tonic_types::StatusExt as _;
 
-use crate::{
-    Consumer, Deps, Limits,
-    caller::Caller,
-    convert, measure,
-    replay::{Answer, Requests},
-    status::Failure,
-    tls::Peer,
-};
+use crate::{Consumer, Deps, Limits, caller::Caller, convert, measure, replay::Requests, status::Failure, tls::Peer};
 
 /// What all services share.
 pub(crate) struct Shared {
@@ -103,6 +97,7 @@ impl Shared {
             clock: &*self.deps.clock,
             entropy: &*self.deps.entropy,
             vouch: self.deps.vouch.as_ref(),
+            clock_behind_max: self.deps.clock_behind_max,
         }
     }
 
@@ -132,16 +127,37 @@ impl Shared {
         Arc::clone(&self.places(consumer)?.rosters).try_acquire_owned().map_err(|_| FULL)
     }
 
-    /// Does what is asked, once for each request id of a caller who may ask it.
+    /// Does what is asked, once for each request id of a caller who may ask it, and gives its answer again.
     pub(crate) async fn once<A: Message, T: Message + Default>(
         &self,
         (caller, method): (&Caller, &str),
         (request_id, asked): (&str, &A),
-        keep: Answer,
         work: BoxFuture<'_, Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let id = convert::uuid("request_id", request_id)?;
-        self.requests.once((caller.id(), method), id, asked, keep, work).await
+        self.requests.once((caller.id(), method), id, asked, work).await
+    }
+
+    /// Discloses what is asked, once for each request id of a caller: the work is given what the ledger remembers the call by.
+    pub(crate) async fn disclosing<'w, A: Message, T>(
+        &self,
+        (caller, method): (&Caller, &str),
+        (request_id, asked): (&str, &A),
+        work: impl FnOnce(Option<RequestMark>) -> BoxFuture<'w, Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
+        let mark = self.mark((caller, method), (request_id, asked))?;
+        let id = convert::uuid("request_id", request_id)?;
+        self.requests.disclosing(caller.id(), id, work(mark)).await
+    }
+
+    /// What the ledger remembers a call by, if its caller gave it an id.
+    pub(crate) fn mark<A: Message>(
+        &self,
+        (caller, method): (&Caller, &str),
+        (request_id, asked): (&str, &A),
+    ) -> Result<Option<RequestMark>, Failure> {
+        let id = convert::uuid("request_id", request_id)?;
+        Ok(id.map(|id| self.deps.requests.mark((caller.id(), id), (method, &asked.encode_to_vec()))))
     }
 
     fn places(&self, consumer: &ConsumerId) -> Result<&Places, Failure> {

@@ -10,6 +10,8 @@ use model::Entropy;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::replay::USED;
+
 /// The domain of all our reasons.
 const DOMAIN: &str = "throughline";
 /// When to come again after what passes by itself.
@@ -133,9 +135,12 @@ impl From<disclosure::Error> for Failure {
         match error {
             disclosure::Error::Denied(reason) => Self::Denied(reason),
             disclosure::Error::Identity(error) => error.into(),
+            disclosure::Error::Answered => USED,
             disclosure::Error::Changed => Self::Conflict("the record changed each time that its document was made"),
-            // That the database was set back is nobody's matter outside.
-            disclosure::Error::Sealed | disclosure::Error::Ended => Self::Unavailable(Box::new(error)),
+            // That the database was set back, or a clock, is nobody's matter outside.
+            disclosure::Error::Sealed | disclosure::Error::Ended | disclosure::Error::ClockBehind => {
+                Self::Unavailable(Box::new(error))
+            }
             disclosure::Error::TooLarge { bytes, bytes_max } => {
                 tracing::error!(
                     bytes,

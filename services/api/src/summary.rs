@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::summary::{Form, Language, Origin, RenderOptions, stamped};
 use agreements::Delivery;
 use chrono::{Datelike as _, NaiveDate};
-use disclosure::{Ask, DisclosedHistory, Repeat};
+use disclosure::{Ask, DisclosedHistory, Repeat, RequestMark};
 use proto::{
     google::r#type::Date,
     summary::v1::{self as pb, GetSummaryRequest, GetSummaryResponse, summary_service_server::SummaryService},
@@ -13,7 +13,7 @@ use proto::{
 use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 
-use crate::{caller::Caller, convert, history::within, replay::Answer, shared::Shared, status::Failure};
+use crate::{caller::Caller, convert, history::within, shared::Shared, status::Failure};
 
 /// The service.
 pub(crate) struct Summaries(pub(crate) Arc<Shared>);
@@ -29,14 +29,18 @@ impl SummaryService for Summaries {
                 let request = request.into_inner();
                 let asked = (&*request.request_id, &request);
                 shared
-                    .once((&caller, "GetSummary"), asked, Answer::NotKept, Box::pin(get(shared, &caller, &request)))
+                    .disclosing((&caller, "GetSummary"), asked, |mark| Box::pin(get(shared, (&caller, mark), &request)))
                     .await
             })
             .await
     }
 }
 
-async fn get(shared: &Shared, caller: &Caller, request: &GetSummaryRequest) -> Result<GetSummaryResponse, Failure> {
+async fn get(
+    shared: &Shared,
+    (caller, mark): (&Caller, Option<RequestMark>),
+    request: &GetSummaryRequest,
+) -> Result<GetSummaryResponse, Failure> {
     let person = convert::person("person_id", &request.person_id)?
         .ok_or(Failure::Invalid { field: "person_id", what: "the caller's own person id of the client" })?;
     let (form, delivery) = form(request.format)?;
@@ -51,6 +55,7 @@ async fn get(shared: &Shared, caller: &Caller, request: &GetSummaryRequest) -> R
         asker: caller.asker(convert::person("on_behalf_of", &request.on_behalf_of)?),
         run: None,
         repeat: Repeat::Always,
+        request: mark,
     };
     // The day that was printed: the body may run again, and the last one counts.
     let printed = Mutex::new(NaiveDate::default());

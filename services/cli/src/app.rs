@@ -215,7 +215,7 @@ impl App {
         let consumers = consumers(settings.consumers.folder.as_deref())?;
         let (stewards, sandbox_keys) = stewards(&settings, &keys)?;
         let agreements = Agreements::new(stewards);
-        if let Some(secret) = keys.find_secret(VOUCH_RELEASES)? {
+        if let Some(secret) = find_release_secret(&keys)? {
             agreements.set_release_key(ReleaseKey::new(secret));
         }
         let database = Database::open(&settings.database, &data, &environment(), access, &SystemClock).await?;
@@ -275,7 +275,14 @@ impl App {
             clock: self.clock(),
             entropy: self.entropy(),
             vouch: self.vouch.as_ref(),
+            clock_behind_max: self.clock_behind_max(),
         }
+    }
+
+    /// How far clocks may stand behind the last entry; in the sandbox, whose nights begin anew, as far as they like.
+    pub fn clock_behind_max(&self) -> Option<TimeDelta> {
+        let stated = TimeDelta::milliseconds(self.settings.ledger.clock_behind_max_ms.get().into());
+        (!self.settings.sandbox).then_some(stated)
     }
 
     /// The documents of a consumer.
@@ -393,6 +400,7 @@ impl App {
             asker: disclosure::Asker::default(),
             run: None,
             repeat: disclosure::Repeat::Always,
+            request: None,
         };
         Ok(disclosure::approve(self.disclosure(), &ask, (act, digest), approval).await?)
     }
@@ -516,11 +524,12 @@ impl App {
         Ok(())
     }
 
-    /// The same for releases that rosters report.
+    /// The same for releases that rosters report. The key is kept before anything bears a hash by it, and a mark beside it says that what was on file before is
+    /// still to be vouched for: broken off anywhere it is gone on with, by the same key.
     async fn begin_vouching_for_releases(&self) -> anyhow::Result<()> {
         const PAUSE: Duration = Duration::from_millis(50);
         loop {
-            if let Some(secret) = self.keys.find_secret(VOUCH_RELEASES)? {
+            if let Some(secret) = find_release_secret(&self.keys)? {
                 self.agreements.set_release_key(ReleaseKey::new(secret));
                 return Ok(());
             }
@@ -528,21 +537,24 @@ impl App {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
-            if self.keys.find_secret(VOUCH_RELEASES)?.is_none() {
-                let mut secret = [0; 32];
-                SystemEntropy.fill(&mut secret);
-                let key = ReleaseKey::new(secret);
-                pg::run_tx(self.pool(), "cli.vouch_releases", Role::Agreements, |tx| {
-                    let key = &key;
-                    Box::pin(
-                        async move { self.agreements.vouch_for_releases(tx, key).await.map_err(PrepareError::from) },
-                    )
-                })
-                .await?;
-                self.keys.keep_secret(VOUCH_RELEASES, &secret)?;
+            if find_release_secret(&self.keys)?.is_none() {
+                self.vouch_for_releases().await?;
             }
             lease.give_back().await?;
         }
+    }
+
+    /// Vouches for the releases that nobody has vouched for. Only while the mark says so: from then on such a release is none of the program's.
+    async fn vouch_for_releases(&self) -> anyhow::Result<()> {
+        // The mark first: a key without it says that all is vouched for.
+        self.keys.mark_unvouched(VOUCH_RELEASES)?;
+        let key = ReleaseKey::new(self.keys.secret(VOUCH_RELEASES, &SystemEntropy)?);
+        pg::run_tx(self.pool(), "cli.vouch_releases", Role::Agreements, |tx| {
+            let key = &key;
+            Box::pin(async move { self.agreements.vouch_for_releases(tx, key).await.map_err(PrepareError::from) })
+        })
+        .await?;
+        self.keys.clear_unvouched(VOUCH_RELEASES)
     }
 
     /// The shipped organizations of Connecticut, once.
@@ -626,6 +638,11 @@ enum PrepareError {
     Identity(#[from] identity::Error),
     #[error(transparent)]
     Agreements(#[from] agreements::Error),
+}
+
+/// The secret by which releases are vouched for, once all that are on file are.
+fn find_release_secret(keys: &Keys) -> anyhow::Result<Option<[u8; 32]>> {
+    if keys.is_unvouched(VOUCH_RELEASES) { Ok(None) } else { keys.find_secret(VOUCH_RELEASES) }
 }
 
 /// What is wrong with a document, every mistake on a line of its own.

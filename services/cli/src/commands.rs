@@ -126,5 +126,6 @@ pub fn own_ask<'a>(consumer: &'a model::ConsumerId, role: &'a str, by: &str) -> 
         },
         run: None,
         repeat: disclosure::Repeat::Always,
+        request: None,
     }
 }

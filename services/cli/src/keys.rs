@@ -79,6 +79,32 @@ impl Keys {
         bytes.try_into().map(Some).map_err(|_| anyhow!("the secret {name} is damaged"))
     }
 
+    /// Notes that what was on file before a secret is still to be vouched for by it.
+    pub fn mark_unvouched(&self, name: &str) -> anyhow::Result<()> {
+        write_new(&self.unvouched(name), b"what was on file before this key is not vouched for yet\n")?;
+        self.sync()
+    }
+
+    /// Whether what was on file before a secret is still to be vouched for by it.
+    pub fn is_unvouched(&self, name: &str) -> bool {
+        self.unvouched(name).exists()
+    }
+
+    /// Notes that all of it is.
+    pub fn clear_unvouched(&self, name: &str) -> anyhow::Result<()> {
+        fs::remove_file(self.unvouched(name)).context("a mark beside the keys cannot be removed")?;
+        self.sync()
+    }
+
+    fn unvouched(&self, name: &str) -> PathBuf {
+        self.path(&format!("{name}.unvouched"))
+    }
+
+    /// What was written or removed is so after a crash of the machine too.
+    fn sync(&self) -> anyhow::Result<()> {
+        Ok(fs::File::open(&self.folder).and_then(|folder| folder.sync_all())?)
+    }
+
     /// The public key that the log signed with first, kept when it is changed.
     pub fn first_log_key(&self) -> anyhow::Result<Option<VerifierKey>> {
         match fs::read_to_string(self.path(FIRST_LOG_KEY)) {
@@ -101,8 +127,7 @@ impl Keys {
     /// Puts a key in the place of another, which is gone then.
     pub fn replace(&self, name: &str, by: &str) -> anyhow::Result<()> {
         fs::rename(self.path(&format!("{by}.pem")), self.path(&format!("{name}.pem")))?;
-        fs::File::open(&self.folder).and_then(|folder| folder.sync_all())?;
-        Ok(())
+        self.sync()
     }
 
     /// An Ed25519 key by name, drawn at first need, PKCS#8 PEM.

@@ -80,7 +80,12 @@ pub struct LedgerSettings {
     pub record_entries_max: usize,
     /// How long the personal part of entries stays in any case. It stays as long as the education record it is about, whatever is said here.
     pub detail_days: DetailDays,
-    /// When `serve` destroys what has stayed so long, in the zone of the SEA's own agreement.
+    /// How far this machine's clock, or the database's, may stand behind the last entry, in milliseconds: beyond it nothing is disclosed until it is right. It is
+    /// more than two machines whose clocks pass at the start can differ by. Not asked in the sandbox.
+    pub clock_behind_max_ms: NonZeroU32,
+    /// How long ids of calls are remembered, so that one sent again is not disclosed again.
+    pub request_days: NonZeroU32,
+    /// When `serve` destroys what has stayed so long, and forgets such ids, in the zone of the SEA's own agreement.
     pub detail_erasure: scheduler::Calendar,
 }
 
@@ -119,6 +124,16 @@ const DETAIL_DAYS: NonZeroU32 = match NonZeroU32::new(1_827) {
     Some(days) => days,
     None => NonZeroU32::MAX,
 };
+/// A clock may be 2 s off the database's at the start, so two machines 4 s apart.
+const CLOCK_BEHIND_MAX_MS: NonZeroU32 = match NonZeroU32::new(5_000) {
+    Some(milliseconds) => milliseconds,
+    None => NonZeroU32::MAX,
+};
+/// A caller that lost an answer asks again within hours.
+const REQUEST_DAYS: NonZeroU32 = match NonZeroU32::new(30) {
+    Some(days) => days,
+    None => NonZeroU32::MAX,
+};
 /// Before anybody works.
 const DETAIL_ERASURE: NaiveTime = match NaiveTime::from_hms_opt(3, 30, 0) {
     Some(at) => at,
@@ -133,6 +148,8 @@ impl Default for LedgerSettings {
             record_page_entries: 1_000,
             record_entries_max: 100_000,
             detail_days: DetailDays::After(DETAIL_DAYS),
+            clock_behind_max_ms: CLOCK_BEHIND_MAX_MS,
+            request_days: REQUEST_DAYS,
             detail_erasure: scheduler::Calendar::daily(DETAIL_ERASURE),
         }
     }

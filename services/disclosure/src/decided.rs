@@ -19,7 +19,7 @@ use crate::{
     Ask, Context, DisclosedHistory, Error, assemble,
     awaited::{self, Collected},
     caseload::responsible,
-    decision_time,
+    clock::Moment,
     disclosed::digest_sections,
     store::{self, MemberRow, Permitted, Reading},
 };
@@ -49,7 +49,24 @@ pub(crate) async fn set_moment(
     role: Role,
 ) -> Result<DateTime<Utc>, Error> {
     tx.act_as(Role::Ledger).await?;
-    let at = decision_time(tx, context.clock).await?;
+    let moment = Moment::load(tx, context.clock).await?;
+    set(tx, moment, ask, role).await
+}
+
+/// The same for what is disclosed: not by a clock that has stepped back.
+pub(crate) async fn set_moment_to_disclose(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    role: Role,
+) -> Result<DateTime<Utc>, Error> {
+    tx.act_as(Role::Ledger).await?;
+    let moment = Moment::load(tx, context.clock).await?.may_disclose(context)?;
+    set(tx, moment, ask, role).await
+}
+
+async fn set(tx: &mut Tx<'_, '_>, moment: Moment, ask: &Ask<'_>, role: Role) -> Result<DateTime<Utc>, Error> {
+    let at = moment.at;
     tx.act_as(role).await?;
     let as_of = ask.as_of.map_or(at, |as_of| as_of.max(DateTime::UNIX_EPOCH).min(at));
     tx.set_all(&[("at", at.to_rfc3339()), ("as_of", as_of.to_rfc3339())]).await?;
@@ -122,7 +139,7 @@ pub(crate) async fn granted(
     role: Role,
     person_keys: &[String],
 ) -> Result<Granted, Error> {
-    let at = set_moment(tx, context, ask, role).await?;
+    let at = set_moment_to_disclose(tx, context, ask, role).await?;
     let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
     let subjects = Subjects::load(tx, context, ask, person_keys).await?;
     let decisions: Vec<(String, Decision)> =

@@ -7,11 +7,14 @@ use std::{
 
 use agreements::{Grant, InForce, Instrument, Reason};
 use chrono::{DateTime, Utc};
-use ledger::{Audience, Clause, Delivery, Detail, Entry, Kind, OnwardParty, Salts, Showing, Terms, TermsParts};
+use ledger::{
+    Answered, Audience, Clause, Delivery, Detail, Entry, Kind, OnwardParty, Salts, Showing, Terms, TermsParts,
+};
 use model::{ConsumerId, DisclosureId, Entropy, Masked, StudentId};
+use pg::{Role, Tx};
 use sha2::{Digest, Sha256};
 
-use crate::{Ask, Asker, DisclosedHistory, Error};
+use crate::{Ask, Asker, Context, DisclosedHistory, Error, RequestMark};
 
 /// How the ledger calls a kind of delivery.
 const fn delivery(of: agreements::Delivery) -> Delivery {
@@ -128,6 +131,31 @@ fn authority(grant: &Grant, request: Option<&Masked<String>>) -> Option<Masked<S
     match (grant.instrument().map(Instrument::named), request) {
         (Some(paper), Some(request)) => Some(Masked::new(format!("{}; {}", paper.expose(), request.expose()))),
         (paper, request) => paper.or_else(|| request.cloned()),
+    }
+}
+
+/// Records the one entry of an ask, and with it the call that it is, where that has an id.
+pub(crate) async fn record(tx: &mut Tx<'_, '_>, ask: &Ask<'_>, entry: &Entry) -> Result<(), Error> {
+    tx.act_as(Role::Ledger).await?;
+    Ok(match ask.request {
+        Some(mark) => ledger::record_asked(tx, entry, mark).await?,
+        None => ledger::record_one(tx, entry).await?,
+    })
+}
+
+/// What is said of a call that was answered before: a refusal is the same refusal; of anything else the answer is kept nowhere, and of another question there is
+/// none.
+pub(crate) async fn answered_before(context: Context<'_>, mark: RequestMark) -> Error {
+    let found = pg::run_tx(context.pool, "disclosure.answered_before", Role::Ledger, |tx| {
+        Box::pin(async move { Ok::<_, Error>(ledger::find_request(tx, mark).await?) })
+    })
+    .await;
+    match found {
+        Err(error) => error,
+        Ok(Some(Answered { is_the_same: true, kind: Kind::Refusal, reason: Some(reason) })) => {
+            Reason::of_code(&reason).map_or(Error::Answered, Error::Denied)
+        }
+        Ok(_) => Error::Answered,
     }
 }
 

@@ -49,6 +49,14 @@ pub enum Error {
          back; `db status` says what is missing"
     )]
     Sealed,
+    /// The call was answered before, under the id that its caller gave it: it is not answered again, and nothing is entered.
+    #[error("a call of this id was answered before, so nothing is disclosed")]
+    Answered,
+    /// A clock stands further behind the last entry than it may: what ends would not end by it.
+    #[error(
+        "this machine's clock, or the database's, stands behind the last entry of the ledger, so nothing is disclosed until it is right"
+    )]
+    ClockBehind,
     /// What was prepared is no longer what is permitted, or what is there: begin anew.
     #[error("the record, or what may be disclosed of it, changed while a document was made")]
     Changed,

@@ -162,8 +162,7 @@ async fn record(
         }
     };
     entry.detail.student = named;
-    tx.act_as(Role::Ledger).await?;
-    ledger::record_one(tx, &entry).await?;
+    entry::record(tx, own, &entry).await?;
     Ok(outcome)
 }
 

@@ -29,6 +29,7 @@ mod audit;
 mod awaited;
 mod caseload;
 mod chunk;
+mod clock;
 mod decided;
 mod disclosed;
 mod entry;
@@ -65,18 +66,22 @@ use agreements::{Actor, Agreements, Delivery};
 pub use asked::{School, list_students_of, record_asking, record_opening};
 pub use audit::{Discrepancy, audit};
 pub use caseload::{CASELOAD_MAX, Caseload, list_caseload};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 pub use chunk::{
     Delivered, Item, Member, RunTotals, complete_run, confirm_delivered, disclose_chunk, disclose_prepared,
     list_delivered, list_population, list_rostered,
 };
+/// Whether a clock has stepped back.
+pub use clock::is_behind as clock_is_behind;
 pub use disclosed::DisclosedHistory;
 pub use error::Error;
-pub use expire::{Expired, erase_older_details};
+pub use expire::{Expired, erase_older_details, forget_requests};
 pub use file_run::{Occasion, approve, begin_file_run};
 pub use grid::on_the_grid;
 use identity::vouch::VouchKey;
 pub use inspect::{About, Explained, explain, record_release};
+/// A call by the id that its caller gave it, and what it is remembered by.
+pub use ledger::{RequestKey, RequestMark};
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use one::{disclose_one, disclose_one_prepared};
 pub use placement::{
@@ -110,6 +115,9 @@ pub struct Context<'a> {
     pub entropy: &'a dyn Entropy,
     /// The key by which the program vouches for matches; none where nothing is decided.
     pub vouch: Option<&'a VouchKey>,
+    /// How far the clock, or the database's, may stand behind the last entry before nothing is disclosed; none: as far as it likes, for the nights of an
+    /// invented state begin anew.
+    pub clock_behind_max: Option<TimeDelta>,
 }
 
 /// What is asked, whoever it is about.
@@ -133,6 +141,8 @@ pub struct Ask<'a> {
     pub run: Option<Uuid>,
     /// Whether what the recipient holds already is disclosed again.
     pub repeat: Repeat,
+    /// The call that it is, where its caller gave it an id: it is answered once. See [`Error::Answered`].
+    pub request: Option<RequestMark>,
 }
 
 /// Whether what the recipient holds already is disclosed again.
@@ -186,10 +196,4 @@ pub struct Disclosed {
     pub history: DisclosedHistory,
     /// The bytes whose digest the ledger holds.
     pub bytes: Arc<[u8]>,
-}
-
-/// The moment of a decision: the later of the clock and the last ledger time.
-async fn decision_time(conn: &mut sqlx::PgConnection, clock: &dyn Clock) -> Result<DateTime<Utc>, Error> {
-    let now = clock.now();
-    Ok(ledger::last_decided_at(conn).await?.map_or(now, |last| last.max(now)))
 }

@@ -7,12 +7,14 @@ use pg::{Role, Tx, crash::CrashPoint};
 use crate::{
     Ask, Context, Disclosed, Encode, Error, Prepared,
     chunk::{Decided, Item, Make, decide_and_read},
+    entry,
     until::{ATTEMPTS_MAX, Until},
 };
 
 /// Discloses one client's history: decides, reads, encodes, records, commits, and only then returns the bytes.
 ///
-/// A refusal is recorded too, and comes back as [`Error::Denied`]. "Not your client" and "does not exist" take the same road.
+/// A refusal is recorded too, and comes back as [`Error::Denied`]. "Not your client" and "does not exist" take the same road. A call that was answered before under
+/// its id is decided on like any other, recorded once, and comes back as what it was refused for then, or as [`Error::Answered`].
 pub async fn disclose_one(
     context: Context<'_>,
     ask: &Ask<'_>,
@@ -38,12 +40,13 @@ async fn disclose_made(
     person_key: &Masked<String>,
     make: Make<'_>,
 ) -> Result<Disclosed, Error> {
-    let mut attempts = 1;
-    let outcome = loop {
-        match attempt(context, ask, person_key, make).await {
-            Err(Error::Ended) if attempts < ATTEMPTS_MAX => attempts += 1,
-            outcome => break outcome?,
+    let mut ask = ask.clone();
+    let outcome = decided_until_given(context, &mut ask, person_key, make).await;
+    let outcome = match (outcome, ask.request) {
+        (Err(Error::Ledger(ledger::Error::Answered(_))), Some(mark)) => {
+            return Err(entry::answered_before(context, mark).await);
         }
+        (outcome, _) => outcome?,
     };
     match outcome {
         Item::Disclosed(disclosed) => Ok(*disclosed),
@@ -55,21 +58,41 @@ async fn disclose_made(
     }
 }
 
-/// Decides, records and commits; what has ended by then is not given out.
+/// Decides, records and commits; what has ended by then is not given out, and is decided on anew.
+async fn decided_until_given(
+    context: Context<'_>,
+    ask: &mut Ask<'_>,
+    person_key: &Masked<String>,
+    make: Make<'_>,
+) -> Result<Item, Error> {
+    let mut attempts = 1;
+    loop {
+        let is_last = attempts == ATTEMPTS_MAX;
+        attempts += 1;
+        let (item, until) = match attempt(context, ask, person_key, make).await {
+            Err(Error::Ended) if !is_last => continue,
+            done => done?,
+        };
+        pg::crash::hit(CrashPoint::DiscloseAfterRecord);
+        match until.holds(context.clock) {
+            // It is entered, and the call with it: what is entered next belongs to the same call.
+            Err(Error::Ended) if !is_last => ask.request = None,
+            held => return held.map(|()| item),
+        }
+    }
+}
+
 async fn attempt(
     context: Context<'_>,
     ask: &Ask<'_>,
     person_key: &Masked<String>,
     make: Make<'_>,
-) -> Result<Item, Error> {
-    let (item, until) = pg::transaction("disclosure.one", Role::Disclosure)
+) -> Result<(Item, Until), Error> {
+    pg::transaction("disclosure.one", Role::Disclosure)
         .keep_plans()
         .setting("consumer", ask.consumer.as_str())
         .run(context.pool, |tx| one_in(tx, context, ask, person_key, make))
-        .await?;
-    pg::crash::hit(CrashPoint::DiscloseAfterRecord);
-    until.holds(context.clock)?;
-    Ok(item)
+        .await
 }
 
 fn one_in<'t>(
@@ -86,8 +109,7 @@ fn one_in<'t>(
             return Err(Error::Corrupt("one client gives one answer".to_owned()));
         };
         pg::crash::hit(CrashPoint::DiscloseBeforeRecord);
-        tx.act_as(Role::Ledger).await?;
-        ledger::record_one(tx, entry).await?;
+        entry::record(tx, ask, entry).await?;
         pg::crash::hit(CrashPoint::DiscloseBeforeCommit);
         until.holds(context.clock)?;
         Ok((item, until))

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use agreements::InForce;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use ledger::Kind;
-use model::{Masked, StudentId};
+use model::{DisclosureId, Masked, StudentId};
 use pg::{Role, Tx};
+use uuid::Uuid;
 
-use crate::{Ask, Context, Error, decided::set_moment, entry, store::retention as store};
+use crate::{Ask, Context, Error, attested::Statement, decided::set_moment, entry, store::retention as store};
 
 /// Why something is to be destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub struct Attestation {
     pub attested_by: String,
     /// Where the paper is.
     pub reference: String,
-    /// The steward who enters it.
+    /// The steward who enters it, or the recipient's own system.
     pub recorded_by: String,
 }
 
@@ -157,36 +158,74 @@ pub(crate) fn destroy_by(in_force: &InForce, cause: &Cause, since: DateTime<Utc>
     }
 }
 
-/// Enters a recipient's attestation: one row and one ledger entry a client, all or none. Whoever is not to be destroyed now may be attested too.
-pub async fn attest(context: Context<'_>, ask: &Ask<'_>, attestation: &Attestation) -> Result<u64, Error> {
-    let Attestation { person_keys, destroyed_on, method, attested_by, reference, recorded_by } = attestation;
+/// Clients of the transaction's consumer by the notices that it was sent of them: those of the notices that are its own, in no order.
+pub async fn list_noticed(
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    notices: &[Uuid],
+) -> Result<Vec<(Uuid, Masked<String>)>, Error> {
+    pg::transaction("disclosure.list_noticed", Role::Disclosure)
+        .setting("consumer", ask.consumer.as_str())
+        .run(context.pool, |tx| Box::pin(async move { store::list_noticed(tx, ask.consumer, notices).await }))
+        .await
+}
+
+/// Enters a recipient's attestation: one row and one ledger entry a client, all or none. Whoever is not to be destroyed now may be attested too. Gives the entries,
+/// in the order of the clients.
+pub async fn attest(
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    attestation: &Attestation,
+) -> Result<Vec<DisclosureId>, Error> {
+    let Attestation { person_keys: _, destroyed_on: _, method, attested_by, reference, recorded_by } = attestation;
     if [method, attested_by, reference, recorded_by].into_iter().any(|text| text.trim().is_empty()) {
         return Err(Error::Invalid("an attestation names who signed, how it was destroyed and where the paper is"));
     }
-    pg::transaction("disclosure.attest", Role::Disclosure)
+    let entered = pg::transaction("disclosure.attest", Role::Disclosure)
         .setting("consumer", ask.consumer.as_str())
-        .run(context.pool, |tx| {
-            Box::pin(async move {
-                let at = set_moment(tx, context, ask, Role::Agreements).await?;
-                let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
-                let zone = in_force.as_ref().map_or(chrono_tz::UTC, |in_force| in_force.plan().zone());
-                if *destroyed_on > at.with_timezone(&zone).date_naive() {
-                    return Err(Error::Invalid("what is attested has been done: its day is not to come"));
-                }
-                let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
-                for key in person_keys {
-                    let mut entry =
-                        entry::act(ask, Kind::Attestation, std::sync::Arc::clone(&terms), at, context.entropy);
-                    entry.detail.person = Some(Masked::new(attested_by.clone()));
-                    entry.detail.on_behalf_of = Some(Masked::new(format!("entered by {recorded_by}")));
-                    entry.detail.authority = Some(Masked::new(format!("client {key}")));
-                    tx.act_as(Role::Ledger).await?;
-                    ledger::record_one(tx, &entry).await?;
-                    tx.act_as(Role::Disclosure).await?;
-                    store::insert_attestation(tx, (ask.consumer, key, entry.id), attestation, at).await?;
-                }
-                Ok(person_keys.len() as u64)
-            })
-        })
-        .await
+        .run(context.pool, |tx| Box::pin(async move { attest_in(tx, context, ask, attestation).await }))
+        .await;
+    match (entered, ask.request) {
+        (Err(Error::Ledger(ledger::Error::Answered(_))), Some(mark)) => {
+            Err(entry::answered_before(context, mark).await)
+        }
+        (entered, _) => entered,
+    }
+}
+
+async fn attest_in(
+    tx: &mut Tx<'_, '_>,
+    context: Context<'_>,
+    ask: &Ask<'_>,
+    attestation: &Attestation,
+) -> Result<Vec<DisclosureId>, Error> {
+    let Attestation { person_keys, destroyed_on, method, attested_by, reference, recorded_by } = attestation;
+    let at = set_moment(tx, context, ask, Role::Agreements).await?;
+    let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
+    let zone = in_force.as_ref().map_or(chrono_tz::UTC, |in_force| in_force.plan().zone());
+    if *destroyed_on > at.with_timezone(&zone).date_naive() {
+        return Err(Error::Invalid("what is attested has been done: its day is not to come"));
+    }
+    let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
+    let mut entries = Vec::with_capacity(person_keys.len());
+    for person_key in person_keys {
+        let destroyed_on = *destroyed_on;
+        let stated = Statement { person_key, destroyed_on, method, attested_by, reference, recorded_by };
+        let mut entry = entry::act(ask, Kind::Attestation, std::sync::Arc::clone(&terms), at, context.entropy);
+        entry.reason = Some(stated.day());
+        entry.detail.person = Some(Masked::new(attested_by.clone()));
+        entry.detail.on_behalf_of = Some(Masked::new(format!("entered by {recorded_by}")));
+        entry.detail.authority = Some(Masked::new(format!("client {person_key}")));
+        entry.detail.digest = Some(stated.digest());
+        tx.act_as(Role::Ledger).await?;
+        ledger::record_one(tx, &entry).await?;
+        tx.act_as(Role::Disclosure).await?;
+        store::insert_attestation(tx, (ask.consumer, person_key, entry.id), attestation, at).await?;
+        entries.push(entry.id);
+    }
+    if let (Some(mark), Some(first)) = (ask.request, entries.first()) {
+        tx.act_as(Role::Ledger).await?;
+        ledger::remember_request(tx, mark, *first, at).await?;
+    }
+    Ok(entries)
 }

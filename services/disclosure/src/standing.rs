@@ -6,7 +6,7 @@ use pg::Role;
 
 use crate::{
     Ask, Context, Error,
-    decided::{Subjects, request, set_moment},
+    decided::{Subjects, request, set_moment, set_moment_to_disclose},
     entry,
 };
 
@@ -48,7 +48,7 @@ pub async fn may_still_leave(
             .run(context.pool, |tx| {
                 let keys = &keys;
                 Box::pin(async move {
-                    let at = set_moment(tx, context, ask, Role::Disclosure).await?;
+                    let at = set_moment_to_disclose(tx, context, ask, Role::Disclosure).await?;
                     let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
                     let subjects = Subjects::load(tx, context, ask, keys).await?;
                     let is_same = |(key, student): &(String, StudentId)| {

@@ -109,8 +109,14 @@ pub async fn trace<K: Send + 'static>(
     let outcome = pg::transaction("disclosure.trace", Role::Steward)
         .statement_timeout(STATEMENT_TIMEOUT)
         .run(context.pool, |tx| Box::pin(async move { trace_in(tx, context, own, what).await }))
-        .await?;
-    let mut facts: BTreeMap<BatchId, Vec<TracedFact>> = match outcome {
+        .await;
+    let looked = match (outcome, own.request) {
+        (Err(Error::Ledger(ledger::Error::Answered(_))), Some(mark)) => {
+            return Err(entry::answered_before(context, mark).await);
+        }
+        (outcome, _) => outcome?,
+    };
+    let mut facts: BTreeMap<BatchId, Vec<TracedFact>> = match looked {
         Looked::Opened(facts) => facts,
         Looked::Denied(reason) => return Err(Error::Denied(reason)),
         Looked::Sealed => return Err(SEALED),
@@ -211,7 +217,11 @@ pub(crate) async fn refuse_sealed(
         })
         .collect();
     tx.act_as(Role::Ledger).await?;
-    Ok(ledger::record_chunk(tx, &entries).await?)
+    ledger::record_chunk(tx, &entries).await?;
+    if let (Some(mark), Some(first)) = (own.request, entries.first()) {
+        ledger::remember_request(tx, mark, first.id, at).await?;
+    }
+    Ok(())
 }
 
 /// Enters a look under each of the students it is about, or that it is refused.
@@ -222,10 +232,13 @@ async fn record_looks(
     (what, students): (&str, &BTreeSet<StudentId>),
     at: chrono::DateTime<chrono::Utc>,
 ) -> Result<Result<(), agreements::Reason>, Error> {
+    let mut own = own.clone();
     for student in each(students) {
-        if let Err(reason) = record_look(tx, context, own, (what, student), at).await? {
+        if let Err(reason) = record_look(tx, context, &own, (what, student), at).await? {
             return Ok(Err(reason));
         }
+        // The call is remembered by its first entry.
+        own.request = None;
     }
     Ok(Ok(()))
 }

@@ -172,7 +172,8 @@ pub struct Detail {
     pub authority: Option<Masked<String>>,
     /// For an emergency: the articulable and significant threat (34 CFR 99.32(a)(5)).
     pub threat: Option<Masked<String>>,
-    /// The SHA-256 of exactly what is sent; of an access, the Merkle root over its students ([`crate::students_root`]).
+    /// The SHA-256 of exactly what is sent; of an access, the Merkle root over its students ([`crate::students_root`]); of an attestation, the SHA-256 over what was
+    /// attested.
     pub digest: Option<Hash>,
 }
 
@@ -194,7 +195,7 @@ pub struct Entry {
     pub run: Option<Uuid>,
     /// How many students or messages a completion, access or erasure covers.
     pub count: Option<u64>,
-    /// Why it was refused, withdrawn or left open, or which act it is: a code, never a person's data.
+    /// Why it was refused, withdrawn or left open, which act it is, or the day that is attested: a code, never a person's data.
     pub reason: Option<String>,
     /// The personal part.
     pub detail: Detail,

@@ -14,6 +14,9 @@ pub enum Error {
     /// An entry of this id is recorded already.
     #[error("this entry is recorded already")]
     Conflict(#[source] pg::Error),
+    /// The call was answered before, under the id that its caller gave it. Nothing was recorded.
+    #[error("a call of this id was answered before")]
+    Answered(#[source] pg::Error),
     /// It cannot be done yet, or not here; the text says what is missing.
     #[error("the ledger cannot do this now: {0}")]
     Precondition(&'static str),
@@ -53,6 +56,7 @@ impl From<pg::Error> for Error {
             pg::Error::Conflict { constraint, .. } if matches!(constraint.as_str(), "entry_pkey" | "detail_pkey") => {
                 Self::Conflict(source)
             }
+            pg::Error::Conflict { constraint, .. } if constraint == "request_pkey" => Self::Answered(source),
             pg::Error::Unavailable(_) => Self::Unavailable(source),
             _ => Self::Database(source),
         }

@@ -11,7 +11,7 @@
 //! [`checkpoint`](mod@checkpoint) (signed heads), then `entry` and `terms` (what is recorded), [`proof`] (what a recipient is given) and
 //! [`verify`](mod@verify) (what can be found out), [`witness`] (what a partner cosigns). The functions below join it with the store.
 //!
-//! Writing, in the transaction of the disclosure: [`record_one`], [`record_chunk`]. In the background: [`sequence`],
+//! Writing, in the transaction of the disclosure: [`record_one`], [`record_asked`], [`record_chunk`]. In the background: [`sequence`],
 //! [`checkpoint()`]. For those who ask: [`disclosures_of`], [`record_of`], [`list_record`], [`list`], [`inclusion`], [`consistency`], [`verify()`],
 //! [`export`], [`find_published`].
 
@@ -31,6 +31,7 @@ mod error;
 pub mod folder;
 mod opened;
 mod record;
+mod request;
 mod sequencer;
 mod store;
 mod terms;
@@ -54,7 +55,10 @@ pub use record::{
     CopyForm, CopyWriter, Cursor, OfRequest, RecordScope, RecordedEntry, STUDENTS_MAX, Search, Since, Students, to_csv,
     to_json,
 };
-pub use sequencer::{Health, LAG_SECONDS_MAX, Sequenced, checkpoint, health, last_decided_at, sequence};
+pub use request::{Answered, RequestKey, RequestMark, find_request, forget_requests, remember_request};
+pub use sequencer::{
+    Health, LAG_SECONDS_MAX, LastMoment, Sequenced, checkpoint, health, last_decided_at, last_moment, sequence,
+};
 pub use terms::{Audience, Clause, OnwardParty, Showing, TEXT_BYTES_MAX, Terms, TermsId, TermsParts};
 pub use tiles::Published;
 pub use tree::Hash;
@@ -81,6 +85,21 @@ pub async fn record_one(conn: &mut PgConnection, entry: &Entry) -> Result<(), Er
     }
     store::record::insert_terms(conn, &entry.terms).await?;
     match store::record::insert_one(conn, entry).await? {
+        1 => Ok(()),
+        _ => Err(Error::Corrupt("terms that were just stored are not there")),
+    }
+}
+
+/// The same, remembering in the same statement by which call it was asked: what a caller sends again under one id is not entered again, and comes back
+/// as [`Error::Answered`]. The transaction is of no use then.
+#[tracing::instrument(name = "ledger.record_asked", skip_all, fields(disclosure.id = %entry.id, kind = %entry.kind))]
+pub async fn record_asked(conn: &mut PgConnection, entry: &Entry, mark: RequestMark) -> Result<(), Error> {
+    entry.check()?;
+    if store::record::insert_asked(conn, entry, mark).await? == 1 {
+        return Ok(());
+    }
+    store::record::insert_terms(conn, &entry.terms).await?;
+    match store::record::insert_asked(conn, entry, mark).await? {
         1 => Ok(()),
         _ => Err(Error::Corrupt("terms that were just stored are not there")),
     }
@@ -315,6 +334,8 @@ pub struct Attested {
     pub consumer: String,
     /// When it was entered.
     pub at: chrono::DateTime<chrono::Utc>,
+    /// The code of its day; none: it was entered before entries stated it.
+    pub day: Option<String>,
     /// Its personal part; none: it was erased.
     pub said: Option<AttestedDetail>,
 }
@@ -328,6 +349,8 @@ pub struct AttestedDetail {
     pub entered_by: Option<Masked<String>>,
     /// The client, in words.
     pub about: Option<Masked<String>>,
+    /// The digest over what was attested; none: it was entered before entries held one.
+    pub digest: Option<Hash>,
 }
 
 /// All attestations of recipients.

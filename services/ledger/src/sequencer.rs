@@ -149,5 +149,19 @@ pub async fn health(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Health
 
 /// The last time the ledger knows: decisions are never dated before it, whatever the clock says.
 pub async fn last_decided_at(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
-    store::sequence::last_decided_at(conn).await
+    Ok(last_moment(conn).await?.decided_at)
+}
+
+/// The last time the ledger knows, and the time by the database's clock: what clocks that step back are found out by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastMoment {
+    /// The latest time among the last entries; `None`: there are none.
+    pub decided_at: Option<DateTime<Utc>>,
+    /// By the database's clock. Nothing is decided by it.
+    pub database: DateTime<Utc>,
+}
+
+/// The last time the ledger knows, beside the database's.
+pub async fn last_moment(conn: &mut PgConnection) -> Result<LastMoment, Error> {
+    store::sequence::last_moment(conn).await
 }

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod read;
 pub(crate) mod record;
+pub(crate) mod request;
 pub(crate) mod sequence;
 pub(crate) mod shown;
 

@@ -133,9 +133,10 @@ impl From<disclosure::Error> for Failure {
         match error {
             disclosure::Error::Denied(reason) => Self::Denied(reason),
             // What was made is not what there is now, or has ended; and that the database was set back is nobody's matter outside.
-            disclosure::Error::Changed | disclosure::Error::Ended | disclosure::Error::Sealed => {
-                Self::Unavailable(Box::new(error))
-            }
+            disclosure::Error::Changed
+            | disclosure::Error::Ended
+            | disclosure::Error::Sealed
+            | disclosure::Error::ClockBehind => Self::Unavailable(Box::new(error)),
             disclosure::Error::TooLarge { bytes, bytes_max } => {
                 tracing::error!(bytes, bytes_max, "a page is greater than portal.limits.page_bytes_max: raise it");
                 Self::TooLarge

@@ -119,6 +119,7 @@ impl Portal {
             clock: &*self.deps.clock,
             entropy: &*self.deps.entropy,
             vouch: self.deps.vouch.as_ref(),
+            clock_behind_max: self.deps.clock_behind_max,
         }
     }
 }

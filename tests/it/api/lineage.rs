@@ -74,7 +74,12 @@ async fn the_same_request_is_traced_once() {
         ..of(Some(Subject::StudentId(student.0.to_string())), "enrollment")
     };
     assert!(!own.trace_lineage(asked.clone()).await.unwrap().into_inner().lines.is_empty());
-    let again = own.trace_lineage(asked).await.unwrap_err();
+    let again = own.trace_lineage(asked.clone()).await.unwrap_err();
+    assert_eq!((again.code(), accesses(&served).await), (Code::FailedPrecondition, 1));
+    // Nor by another server.
+    let beside = served.beside(Limits::default()).await;
+    let mut beside = HistoryServiceClient::new(served.connect_at("sea", beside).await);
+    let again = beside.trace_lineage(asked).await.unwrap_err();
     assert_eq!((again.code(), accesses(&served).await), (Code::FailedPrecondition, 1));
     served.end().await;
 }

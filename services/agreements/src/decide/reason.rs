@@ -93,6 +93,48 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them, in their order.
+    pub const ALL: [Self; 33] = [
+        Self::NoAgreement,
+        Self::AnotherParty,
+        Self::AgreementNotYetInForce,
+        Self::AgreementSuperseded,
+        Self::AgreementSuspended,
+        Self::AgreementExpired,
+        Self::DeliveryNotAgreed,
+        Self::SystemNotAgreed,
+        Self::ScheduledRunNotAgreed,
+        Self::RoleNotAgreed,
+        Self::OfficeNotAgreed,
+        Self::TrainingMissing,
+        Self::PurposeNotAgreed,
+        Self::NoElementForThisPurpose,
+        Self::NotAClient,
+        Self::AuthorityNotBegun,
+        Self::AuthorityEnded,
+        Self::AnotherOffice,
+        Self::AnotherCaseload,
+        Self::AuthorityOnAnotherBasis,
+        Self::EmergencyMissing,
+        Self::OrderMissing,
+        Self::ReleaseMissing,
+        Self::AfterAdjudication,
+        Self::EmergencyEnded,
+        Self::ThreatNotStated,
+        Self::OrderEnded,
+        Self::ReleaseEnded,
+        Self::BirthDateUnknown,
+        Self::RightsNotYetPassed,
+        Self::RightsPassed,
+        Self::CertificationMissing,
+        Self::NoElementOnThisBasis,
+    ];
+
+    /// The reason that has this code in the record of disclosures.
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
     /// The code kept in the record of disclosures.
     pub const fn code(self) -> &'static str {
         match self {
@@ -206,5 +248,19 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.words())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_code() {
+        assert_eq!(Reason::ALL.len(), Reason::NoElementOnThisBasis as usize + 1, "the last of them");
+        for (at, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!((reason as usize, Reason::of_code(reason.code())), (at, Some(reason)));
+        }
+        assert_eq!(Reason::of_code("history_too_large"), None);
     }
 }

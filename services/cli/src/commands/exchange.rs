@@ -524,6 +524,7 @@ fn documents_ask<'a>(app: &App, consumer: &'a ConsumerId) -> Ask<'a> {
         asker: Asker { system: Some("nightly exchange".to_owned()), ..Asker::default() },
         run: Some(app.entropy().uuid()),
         repeat: Repeat::WhenChanged,
+        request: None,
     }
 }
 

@@ -204,6 +204,7 @@ pub async fn refusal(
         asker: Asker { system: Some("files".to_owned()), ..Asker::default() },
         run: None,
         repeat: Repeat::Always,
+        request: None,
     };
     let refused = disclosure::refuse_run(app.disclosure(), &ask).await?;
     if refused.is_some() {
@@ -313,6 +314,7 @@ pub async fn export(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manifest> 
         asker: wanted.asker("scheduled delivery"),
         run: Some(app.entropy().uuid()),
         repeat: Repeat::Always,
+        request: None,
     };
     disclosure::begin_file_run(app.disclosure(), &ask, wanted.occasion).await?;
     let now = app.clock().now();
@@ -380,6 +382,7 @@ pub async fn export_own(app: &App, wanted: &Export<'_>) -> anyhow::Result<Manife
         asker: wanted.asker("complete export"),
         run: Some(app.entropy().uuid()),
         repeat: Repeat::Always,
+        request: None,
     };
     if wanted.office.is_some() {
         bail!("{consumer} has no offices");

@@ -47,7 +47,7 @@ pub async fn run(place: &Place, command: Retention) -> anyhow::Result<Outcome> {
                 let attestation =
                     Attestation { person_keys: clients, destroyed_on, method, attested_by, reference, recorded_by };
                 let ask = own_ask(&consumer, "steward", &attestation.recorded_by);
-                let entered = retention::attest(app.disclosure(), &ask, &attestation).await?;
+                let entered = retention::attest(app.disclosure(), &ask, &attestation).await?.len();
                 app.sequence().await?;
                 if place.json {
                     console::json(&json!({ "consumer": consumer, "attested": entered }))?;

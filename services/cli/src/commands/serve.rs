@@ -315,13 +315,16 @@ async fn deps(app: &App) -> anyhow::Result<api::Deps> {
         let roster = app.consumer(&id)?.roster.clone();
         Ok(api::Consumer { id, systems, roster })
     });
+    let tokens = app.keys.secret("tokens", &SystemEntropy)?;
     Ok(api::Deps {
         pool: app.pool().clone(),
         agreements: Arc::clone(&app.agreements),
         clock: app.shared_clock(),
+        clock_behind_max: app.clock_behind_max(),
         entropy: Arc::new(SystemEntropy),
         consumers: consumers.collect::<anyhow::Result<_>>()?,
-        tokens: TokenSeal::new(app.keys.secret("tokens", &SystemEntropy)?),
+        tokens: TokenSeal::new(tokens),
+        requests: disclosure::RequestKey::of(&tokens),
         tombstones: app.tombstones.clone(),
         vouch: app.vouch.clone(),
         renderer: Arc::new(summary::Renderer::new(&app.settings.summary.renderer())?),

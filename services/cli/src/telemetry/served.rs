@@ -42,7 +42,11 @@ impl Monitor {
         let health = pg::run_tx(self.app.pool(), "telemetry.ready", Role::Ledger, |tx| {
             Box::pin(async move { ledger::health(tx, clock).await })
         });
-        timeout(self.limit(), health).await.is_ok_and(|health| health.is_ok_and(|health| health.is_green()))
+        let is_ready = async {
+            health.await.is_ok_and(|health| health.is_green())
+                && disclosure::clock_is_behind(self.app.disclosure()).await.is_ok_and(|is_behind| !is_behind)
+        };
+        timeout(self.limit(), is_ready).await.unwrap_or_default()
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
@@ -52,7 +56,10 @@ impl Monitor {
         match request.uri().path() {
             "/live" => text(StatusCode::OK, "live\n"),
             "/ready" if self.is_ready().await => text(StatusCode::OK, "ready\n"),
-            "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "it cannot record, and so does not serve\n"),
+            "/ready" => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "it cannot record, or its clock has stepped back, and so does not serve\n",
+            ),
             "/metrics" => match exposition() {
                 Ok(measured) => text(StatusCode::OK, measured),
                 Err(error) => {

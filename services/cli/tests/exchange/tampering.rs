@@ -135,6 +135,9 @@ const ATTACKS: &[(&str, &str)] = &[
     ("UPDATE disclosure.attestation SET attestation_id = $", "was altered: no entry of the ledger says that it was entered"),
     ("UPDATE disclosure.attestation SET person_key = 'D8'", "was altered: it says something else than its entry"),
     ("UPDATE disclosure.attestation SET destroyed_on = 'infinity'", "was altered: its days are not those of its entry"),
+    ("UPDATE disclosure.attestation SET destroyed_on = destroyed_on - 1", "was altered: its days are not those of its entry"),
+    ("UPDATE disclosure.attestation SET method = 'burnt'", "was altered: it says something else than its entry"),
+    ("UPDATE disclosure.attestation SET reference = 'paper 8'", "was altered: it says something else than its entry"),
     ("DELETE FROM disclosure.attestation", "was altered: it is not on file any more"),
     (
         "UPDATE agreements.request SET used_at = NULL, used_for = NULL",
@@ -289,6 +292,46 @@ fn whatever_a_superuser_changes_is_found_and_named() {
     run(&mut server, cut);
     let found = verify(&place, &["--checkpoint", text(&kept)], 3);
     assert!(found.iter().any(|finding| finding.contains("and only 3")), "{found:#?}");
+    server.stop();
+}
+
+#[test]
+fn releases_are_vouched_for_however_often_that_is_broken_off() {
+    const UNVOUCH: &str = "UPDATE agreements.instrument SET vouched = NULL";
+    let place = Place::new();
+    prepare(&place);
+    let (key, mark) = (place.path("data/keys/releases.hex"), place.path("data/keys/releases.unvouched"));
+    let drawn = fs::read(&key).expect("a key");
+    assert!(!mark.exists(), "all is vouched for");
+    let mut server = Server::start(&place);
+    // Killed behind the key and before the releases; behind the mark and before the key; behind the releases and before the mark went.
+    for (has_key, has_releases) in [(true, false), (false, false), (true, true)] {
+        fs::write(&mark, "").expect("a mark");
+        let before = fs::read(&key).expect("a key");
+        if !has_key {
+            fs::remove_file(&key).expect("removed");
+        }
+        if !has_releases {
+            run(&mut server, UNVOUCH);
+        }
+        assert_eq!(
+            verify(&place, &[], 0),
+            Vec::<String>::new(),
+            "nothing is held against a key that is not in use yet"
+        );
+        place.run(&["retention", "due", "--consumer", "dcf"], 0);
+        assert!(!mark.exists(), "it was gone on with");
+        assert_eq!(fs::read(&key).expect("a key") == before, has_key, "by the key that was kept");
+        assert_eq!(verify(&place, &[], 0), Vec::<String>::new());
+        let vouched = "SELECT count(*) FROM agreements.instrument WHERE vouched IS NOT NULL";
+        assert_eq!(server.query(vouched), ["1"]);
+    }
+    assert_ne!(fs::read(&key).expect("a key"), drawn);
+    // Without the mark nothing is vouched for any more.
+    run(&mut server, UNVOUCH);
+    place.run(&["retention", "due", "--consumer", "dcf"], 0);
+    let found = verify(&place, &[], 3);
+    assert!(found.iter().any(|one| one.contains("it is not as the program put it on file")), "{found:#?}");
     server.stop();
 }
 

@@ -1,7 +1,7 @@
 //! Recalls that wait for destruction, and what recipients attest.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use model::{ConsumerId, DisclosureId};
+use model::{ConsumerId, DisclosureId, Masked};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -59,6 +59,23 @@ pub(crate) async fn list_attested(conn: &mut PgConnection) -> Result<Vec<(String
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.person_key, row.destroyed_on)).collect())
+}
+
+/// The clients of notices that are the consumer's own.
+pub(crate) async fn list_noticed(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    notices: &[Uuid],
+) -> Result<Vec<(Uuid, Masked<String>)>, Error> {
+    let rows = sqlx::query!(
+        "-- disclosure.list_noticed
+        SELECT w.withdrawal_id, w.person_key FROM disclosure.withdrawal AS w WHERE w.consumer = $1 AND w.withdrawal_id = ANY ($2)",
+        consumer.as_str(),
+        notices
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.withdrawal_id, Masked::new(row.person_key))).collect())
 }
 
 pub(crate) async fn insert_attestation(

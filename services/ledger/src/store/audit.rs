@@ -180,8 +180,8 @@ pub(crate) async fn list_acts(conn: &mut PgConnection, reason: &str) -> Result<V
 pub(crate) async fn list_attestations(conn: &mut PgConnection) -> Result<Vec<Attested>, Error> {
     let rows = sqlx::query!(
         r#"-- ledger.list_attestations
-        SELECT e.entry_id, t.consumer, e.decided_at, d.entry_id AS "detail?", d.person AS "person?", d.on_behalf_of AS "on_behalf_of?",
-            d.authority AS "authority?"
+        SELECT e.entry_id, t.consumer, e.decided_at, e.reason, d.entry_id AS "detail?", d.person AS "person?", d.on_behalf_of AS "on_behalf_of?",
+            d.authority AS "authority?", d.digest AS "digest?"
         FROM ledger.entry AS e
         JOIN ledger.terms AS t ON t.terms_id = e.terms_id
         LEFT JOIN ledger.detail AS d ON d.entry_id = e.entry_id
@@ -190,15 +190,17 @@ pub(crate) async fn list_attestations(conn: &mut PgConnection) -> Result<Vec<Att
     )
     .fetch_all(conn)
     .await?;
-    let attested = rows.into_iter().map(|row| Attested {
-        entry: DisclosureId(row.entry_id),
-        consumer: row.consumer,
-        at: row.decided_at,
-        said: row.detail.map(|_| AttestedDetail {
+    let attested = rows.into_iter().map(|row| {
+        // Whatever is no digest fits nothing.
+        let digest = row.digest.as_deref().map(|bytes| Hash::try_from(bytes).unwrap_or(Hash([0; 32])));
+        let said = row.detail.map(|_| AttestedDetail {
             attested_by: row.person.map(Masked::new),
             entered_by: row.on_behalf_of.map(Masked::new),
             about: row.authority.map(Masked::new),
-        }),
+            digest,
+        });
+        let (entry, consumer) = (DisclosureId(row.entry_id), row.consumer);
+        Attested { entry, consumer, at: row.decided_at, day: row.reason, said }
     });
     Ok(attested.collect())
 }

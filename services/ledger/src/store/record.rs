@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     entry::Entry,
     error::Error,
+    request::RequestMark,
     store::bigint,
     terms::{Showing, Terms, TermsId},
     tree::Hash,
@@ -65,6 +66,61 @@ pub(crate) async fn insert_one(conn: &mut PgConnection, entry: &Entry) -> Result
         text(detail.authority.as_ref()),
         text(detail.threat.as_ref()),
         detail.digest.as_ref().map(Hash::as_bytes),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The same with the call that it answers, of which there is one under its id.
+pub(crate) async fn insert_asked(conn: &mut PgConnection, entry: &Entry, mark: RequestMark) -> Result<u64, Error> {
+    let leaf = entry.leaf();
+    let detail = &entry.detail;
+    let terms = entry.terms.id();
+    let done = sqlx::query!(
+        "-- ledger.insert_asked
+        WITH recorded AS (
+            INSERT INTO ledger.entry (
+                entry_id, kind, terms_id, delivery, decided_at, run_id, counted, reason, salt,
+                record_commitment, detail_commitment, content_commitment
+            )
+            SELECT $1, $2, t.terms_id, $4, $5, $6, $7, $8, $9, $10, $11, $12
+            FROM ledger.terms AS t
+            WHERE t.terms_id = $3
+            RETURNING entry_id
+        ), remembered AS (
+            INSERT INTO ledger.request (request, question, entry_id, answered_at)
+            SELECT $22, $23, r.entry_id, $5
+            FROM recorded AS r
+        )
+        INSERT INTO ledger.detail (
+            entry_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest
+        )
+        SELECT r.entry_id, $13, $14, $15, $16, $17, $18, $19, $20, $21
+        FROM recorded AS r",
+        entry.id.0,
+        entry.kind.as_str(),
+        terms.0.as_bytes(),
+        entry.delivery.as_str(),
+        entry.decided_at,
+        entry.run,
+        counted(entry)?,
+        entry.reason.as_deref(),
+        &entry.salts.record.0[..],
+        leaf.record.as_bytes(),
+        leaf.detail.as_bytes(),
+        leaf.content.as_bytes(),
+        &entry.salts.detail.0[..],
+        &entry.salts.content.0[..],
+        detail.student.map(|student| student.0),
+        text(detail.person.as_ref()),
+        detail.system.as_deref(),
+        text(detail.on_behalf_of.as_ref()),
+        text(detail.authority.as_ref()),
+        text(detail.threat.as_ref()),
+        detail.digest.as_ref().map(Hash::as_bytes),
+        mark.id.as_bytes(),
+        mark.question.as_bytes(),
     )
     .execute(conn)
     .await?;

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    LastMoment,
     checkpoint::SignedCheckpoint,
     entry::Leaf,
     error::Error,
@@ -378,11 +379,12 @@ pub(crate) async fn waiting(conn: &mut PgConnection, after: Place, limit: u32) -
     Ok(row)
 }
 
-/// The latest decision time among the last entries recorded.
-pub(crate) async fn last_decided_at(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
-    let last = sqlx::query_scalar!(
-        r#"-- ledger.last_decided_at
-        SELECT max(recent.decided_at) AS "decided_at"
+/// The latest decision time among the last entries recorded, and the database's clock.
+pub(crate) async fn last_moment(conn: &mut PgConnection) -> Result<LastMoment, Error> {
+    let last = sqlx::query_as!(
+        LastMoment,
+        r#"-- ledger.last_moment
+        SELECT max(recent.decided_at) AS "decided_at", clock_timestamp() AS "database!"
         FROM (
             SELECT e.decided_at
             FROM ledger.entry AS e

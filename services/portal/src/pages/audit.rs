@@ -288,5 +288,6 @@ fn recipient_ask(consumer: &ConsumerId) -> Ask<'_> {
         asker: Asker::default(),
         run: None,
         repeat: Repeat::Always,
+        request: None,
     }
 }

@@ -62,6 +62,7 @@ pub(super) fn ask(session: &Session, delivery: Delivery) -> Ask<'_> {
         asker: session.person.asker(),
         run: None,
         repeat: Repeat::Always,
+        request: None,
     }
 }
 

@@ -207,6 +207,7 @@ fn agency_ask(consumer: &ConsumerId) -> Ask<'_> {
         asker: Asker::default(),
         run: None,
         repeat: Repeat::Always,
+        request: None,
     }
 }
 

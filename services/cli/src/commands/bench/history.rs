@@ -297,6 +297,7 @@ async fn population(app: &App, options: &Bench) -> anyhow::Result<Vec<String>> {
         asker: Asker { system: Some("bench".to_owned()), ..Asker::default() },
         run: None,
         repeat: Repeat::Always,
+        request: None,
     };
     exchange::population(app, &ask).await
 }

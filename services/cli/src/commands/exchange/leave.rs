@@ -61,6 +61,7 @@ pub fn ask(consumer: &ConsumerId) -> Ask<'_> {
         asker: Asker { system: Some("scheduled delivery".to_owned()), ..Asker::default() },
         run: None,
         repeat: Repeat::Always,
+        request: None,
     }
 }
 

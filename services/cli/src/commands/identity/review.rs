@@ -136,6 +136,7 @@ async fn show(place: &Place, app: &App, client: i64, by: String) -> anyhow::Resu
         asker: Asker { person: Some(Masked::new(by)), system: Some("review".to_owned()), on_behalf_of: None },
         run: None,
         repeat: Repeat::Always,
+        request: None,
     };
     let case = review::open(app.disclosure(), &ask, client).await?;
     if place.json {

@@ -1,4 +1,6 @@
-//! The personal part of ledger entries at the end of its time: by the schedule of `serve`, or by hand.
+//! The personal part of ledger entries at the end of its time, and ids of calls at the end of theirs: by the schedule of `serve`, or by hand.
+
+use std::num::NonZeroU32;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -25,18 +27,22 @@ pub struct Run {
     pub erased: u64,
     /// Personal parts as old that stay with their education record.
     pub kept: u64,
+    /// Ids of calls that were forgotten.
+    pub forgotten: u64,
 }
 
 impl Run {
     /// In words, for operators.
     pub fn says(&self) -> String {
-        let Self { older_than, erased, kept } = self;
+        let Self { older_than, erased, kept, forgotten } = self;
         let day = older_than.date_naive();
-        format!("personal detail of {erased} entries before {day} destroyed, {kept} kept with their education records")
+        format!(
+            "personal detail of {erased} entries before {day} destroyed, {kept} kept with their education records; ids of {forgotten} calls forgotten"
+        )
     }
 
     fn json(&self) -> Json {
-        json!({ "older_than": self.older_than, "erased": self.erased, "kept": self.kept })
+        json!({ "older_than": self.older_than, "erased": self.erased, "kept": self.kept, "forgotten": self.forgotten })
     }
 }
 
@@ -46,11 +52,14 @@ pub fn zone(app: &App) -> anyhow::Result<Tz> {
 }
 
 /// Destroys what has stayed its time, part by part of the log; each part is committed, and a run begun again goes on with what is left. `None`: the
-/// configuration says never.
+/// configuration says never, and then nothing is forgotten on a schedule either.
 pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
     let DetailDays::After(days) = app.settings.ledger.detail_days else { return Ok(None) };
-    let older_than = app.clock().now() - TimeDelta::days(i64::from(days.get()));
-    let mut run = Run { older_than, erased: 0, kept: 0 };
+    let now = app.clock().now();
+    let before = |days: NonZeroU32| now - TimeDelta::days(i64::from(days.get()));
+    let older_than = before(days);
+    let forgotten = disclosure::forget_requests(app.disclosure(), before(app.settings.ledger.request_days)).await?;
+    let mut run = Run { older_than, erased: 0, kept: 0, forgotten };
     let mut after = None;
     loop {
         let part = disclosure::erase_older_details(app.disclosure(), own, older_than, (after, BATCH_ENTRIES)).await?;
@@ -64,7 +73,7 @@ pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
     if run.erased > 0 {
         app.sequence().await?;
     }
-    tracing::info!(erased = run.erased, kept = run.kept, "personal detail of the ledger was looked through");
+    tracing::info!(erased = run.erased, kept = run.kept, forgotten, "personal detail of the ledger was looked through");
     Ok(Some(run))
 }
 

@@ -78,6 +78,7 @@ async fn deps(app: &App, config: &portal::Config) -> anyhow::Result<Deps> {
         pool: app.pool().clone(),
         agreements: Arc::clone(&app.agreements),
         clock: app.shared_clock(),
+        clock_behind_max: app.clock_behind_max(),
         entropy: Arc::new(SystemEntropy),
         consumers: app.consumers.iter().map(named).collect::<anyhow::Result<_>>()?,
         renderer: Arc::new(summary::Renderer::new(&app.settings.summary.renderer())?),
