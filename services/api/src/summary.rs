@@ -57,12 +57,12 @@ async fn get(
         repeat: Repeat::Always,
         request: mark,
     };
-    // The day that was printed: the body may run again, and the last one counts.
+    // The day that was printed, that of what is told: the body may run again, and the last one counts.
     let printed = Mutex::new(NaiveDate::default());
     let encode = |history: &DisclosedHistory| {
-        let today = day(caller, history);
-        *printed.lock().unwrap_or_else(PoisonError::into_inner) = today;
-        let summary = ::summary::from_disclosure(history, today);
+        let told_on = history.told_on();
+        *printed.lock().unwrap_or_else(PoisonError::into_inner) = told_on;
+        let summary = ::summary::from_disclosure(history, told_on);
         let seal = shared.deps.seals.of(history.decided_at());
         let document = ::summary::issue(&shared.deps.renderer, &summary, options, seal);
         within(document.map_err(|error| error.to_string())?, shared.limits.history_bytes_max)
@@ -77,16 +77,6 @@ async fn get(
         report_date: Some(Date { year: day.year(), month: day.month().cast_signed(), day: day.day().cast_signed() }),
         document: disclosed.bytes.to_vec(),
     })
-}
-
-/// The day of the decision where the caller is.
-fn day(caller: &Caller, history: &DisclosedHistory) -> NaiveDate {
-    let at = history.decided_at();
-    caller
-        .consumer()
-        .roster
-        .as_ref()
-        .map_or_else(|| at.date_naive(), |roster| at.with_timezone(&roster.time_zone).date_naive())
 }
 
 /// What is made, and the kind of delivery that the agreement must name for it.

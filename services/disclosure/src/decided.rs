@@ -306,6 +306,7 @@ fn disclosed(
         retention_days: grant.retention_days(),
         decided_at: at,
         as_of: ask.as_of.map_or(at, |as_of| as_of.min(at)),
+        zone: grant.in_force().plan().zone(),
         content_digest: digest_sections(&sections),
         sections,
     }

@@ -1,6 +1,7 @@
 //! What a recipient gets of one student.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use model::{ConsumerId, DisclosureId, Domain, Masked, Section, StudentId, Value};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,8 @@ pub struct DisclosedHistory {
     pub(crate) retention_days: i32,
     pub(crate) decided_at: DateTime<Utc>,
     pub(crate) as_of: DateTime<Utc>,
+    /// The zone of the agreement.
+    pub(crate) zone: Tz,
     pub(crate) sections: Vec<Section>,
     pub(crate) content_digest: [u8; 32],
 }
@@ -82,6 +85,16 @@ impl DisclosedHistory {
     /// What was known at this time.
     pub const fn as_of(&self) -> DateTime<Utc> {
         self.as_of
+    }
+
+    /// The day of the decision, in the zone of the agreement.
+    pub fn decided_on(&self) -> NaiveDate {
+        self.decided_at.with_timezone(&self.zone).date_naive()
+    }
+
+    /// The day of what is told, in the zone of the agreement: that of the decision, or the earlier one that was asked about.
+    pub fn told_on(&self) -> NaiveDate {
+        self.as_of.with_timezone(&self.zone).date_naive()
     }
 
     /// One section a domain, in the order of [`Domain::ALL`].

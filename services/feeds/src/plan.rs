@@ -19,6 +19,8 @@ pub struct Plan {
     /// The name of the one file that holds the whole night (data, a document for each client named by the recipient's own id, an index); absent:
     /// there is none, and data and documents are delivered as they are.
     pub bundle: Option<String>,
+    /// The language of headings and wording of the night's documents; values stay as they were reported.
+    pub language: summary::Language,
     /// Public keys (age) that everything delivered is encrypted to; none: it is delivered in clear.
     pub encrypt_to: Vec<String>,
     /// Where deliveries are taken; absent: they stay in the night's folder, where the recipient takes them from.
@@ -71,7 +73,8 @@ impl Retry {
 impl Default for Plan {
     fn default() -> Self {
         let formats = formats::NIGHTLY.iter().map(|name| (*name).to_owned()).collect();
-        Self { formats, bundle: None, encrypt_to: Vec::new(), to: None, retry: Retry::default() }
+        let language = summary::Language::English;
+        Self { formats, bundle: None, language, encrypt_to: Vec::new(), to: None, retry: Retry::default() }
     }
 }
 
@@ -159,6 +162,15 @@ mod tests {
             "[to]\nkind = \"s3\"\nendpoint = \"http://store.example.test\"\nregion = \"r\"\nbucket = \"b\"\ncredentials_file = \"/c\"",
             Err("https"),
         );
+    }
+
+    #[test]
+    fn a_document_says_the_language_of_documents() {
+        let language = |document: &str| Plan::parse(document).map(|plan| plan.language);
+        assert_eq!(language(""), Ok(summary::Language::English));
+        assert_eq!(language("language = \"spanish\""), Ok(summary::Language::Spanish));
+        assert_eq!(language("language = \"portuguese\""), Ok(summary::Language::Portuguese));
+        assert!(language("language = \"es\"").is_err_and(|said| said.contains("spanish")));
     }
 
     #[test]

@@ -13,18 +13,25 @@ use crate::{
     view::{CellText, SectionView, View},
 };
 
-/// How much is shown at each step: rows of a block, grapheme clusters of a value, and of a paragraph; and whether the trend stands beside them.
-const STEPS: [(usize, usize, usize, Trend); 10] = [
-    (12, 200, 2_000, Trend::Shown),
-    (8, 120, 2_000, Trend::Shown),
-    (6, 90, 1_200, Trend::Shown),
-    (4, 70, 900, Trend::Shown),
-    (3, 60, 700, Trend::Shown),
-    (3, 60, 700, Trend::LeftOut),
-    (2, 48, 500, Trend::LeftOut),
-    (1, 40, 400, Trend::LeftOut),
-    (1, 20, 200, Trend::LeftOut),
-    (1, SHORTEST, 160, Trend::LeftOut),
+/// How much is shown at each step: rows of a block, grapheme clusters of a value, and of a paragraph; and the charts beside them. What an
+/// ordinary record holds comes to an end among those with charts.
+const STEPS: [(usize, usize, usize, Charts); 16] = [
+    (12, 200, 2_000, Charts::Whole),
+    (8, 120, 2_000, Charts::Whole),
+    (6, 90, 1_200, Charts::Whole),
+    (4, 90, 1_200, Charts::Whole),
+    (3, 90, 1_200, Charts::Whole),
+    (4, 90, 1_200, Charts::Small),
+    (3, 90, 1_200, Charts::Small),
+    (3, 70, 900, Charts::Small),
+    (2, 70, 700, Charts::Small),
+    (1, 60, 500, Charts::Small),
+    (1, 60, 500, Charts::TrendAlone),
+    (3, 60, 700, Charts::LeftOut),
+    (2, 48, 500, Charts::LeftOut),
+    (1, 40, 400, Charts::LeftOut),
+    (1, 20, 200, Charts::LeftOut),
+    (1, SHORTEST, 160, Charts::LeftOut),
 ];
 /// What a block says of its age and source is cut shorter than this only where values are cut below [`VALUE_USUAL`].
 const PROVENANCE_USUAL: usize = 220;
@@ -34,13 +41,17 @@ const NOTE_USUAL: usize = 240;
 const VALUE_USUAL: usize = 40;
 /// Values are never cut shorter than this; where that is not enough, the last block goes.
 const SHORTEST: usize = 12;
-/// The timeline goes when fewer rows than this are shown.
-const TIMELINE_ROWS_MIN: usize = 3;
 
-/// Whether the trend of attendance is drawn.
+/// How the trend of attendance and the timeline of enrollments are drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Trend {
-    Shown,
+enum Charts {
+    /// Both, the timeline with a lane for each school.
+    Whole,
+    /// Both, the timeline in as few lanes as it needs, without names.
+    Small,
+    /// Without the timeline.
+    TrendAlone,
+    /// Without either.
     LeftOut,
 }
 
@@ -61,7 +72,7 @@ pub(crate) fn compose_brief(
     Err(Error::Corrupt("the record does not fit one page".to_owned()))
 }
 
-fn shorten(view: &View, layout: &Layout, (rows, value, paragraph, trend): (usize, usize, usize, Trend)) -> View {
+fn shorten(view: &View, layout: &Layout, (rows, value, paragraph, charts): (usize, usize, usize, Charts)) -> View {
     let mut shown = view.clone();
     if let Some(withheld) = view.withheld.as_ref().filter(|withheld| !withheld.is_empty()) {
         let sentence = fill(&layout.words.brief_withheld, &[("count", &withheld.len().to_string())]);
@@ -80,11 +91,14 @@ fn shorten(view: &View, layout: &Layout, (rows, value, paragraph, trend): (usize
     for (section, strings) in layout.sections.iter().zip(&mut shown.sections) {
         shorten_section(section, strings, layout, (rows, value));
     }
-    if rows < TIMELINE_ROWS_MIN || shown.timeline.as_ref().is_some_and(|timeline| timeline.spells.len() > rows) {
+    if charts == Charts::LeftOut {
+        shown.trend = None;
+    }
+    if matches!(charts, Charts::TrendAlone | Charts::LeftOut) {
         shown.timeline = None;
     }
-    if trend == Trend::LeftOut {
-        shown.trend = None;
+    if let Some(timeline) = &mut shown.timeline {
+        timeline.may_be_named = charts == Charts::Whole;
     }
     if value == SHORTEST {
         shown.sections.pop();

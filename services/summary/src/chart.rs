@@ -11,9 +11,12 @@ use crate::{
     view::{End, Spell, Timeline, Trend},
 };
 
-/// Lanes of the timeline that carry a name; with more enrollments they share lanes and go without.
+/// The most lanes, with or without names.
 const LANES_MAX: usize = 14;
-const LANE_HEIGHT: f32 = 10.6;
+/// Of the height of a lane, what stands above its bar and below it.
+const LANE_AIR: f32 = 4.2;
+/// No figure is set smaller.
+const FIGURE_SIZE_MIN: f32 = 4.6;
 /// How wide the mark of a first day is, and how long the dash after it, where nobody knows the last day.
 const TICK_WIDTH: f32 = 1.8;
 const DASH_LENGTH: f32 = 9.0;
@@ -41,6 +44,17 @@ impl Pencil<'_, '_> {
         width
     }
 
+    /// The figure of a bar, set smaller where it would reach beyond its room: on a dark bar it is white, and off it nobody would see it.
+    fn figure(&mut self, frame: &mut Frame, text: &str, (x, y): (f32, f32), room: f32, look: (Colour, Mark)) {
+        let usual = Style { weight: Weight::SemiBold, size: self.layout.size.chart, leading: 1.2 };
+        let mut line = self.setter.line_of(text, usual, Base::Auto);
+        if line.width > room {
+            let size = (usual.size * room / line.width).max(FIGURE_SIZE_MIN);
+            line = self.setter.line_of(text, Style { size, ..usual }, Base::Auto);
+        }
+        frame.push(x - line.width / 2.0, y, Ink::Text { line, colour: look.0 }, look.1);
+    }
+
     /// Bars of attendance on a scale from 0, with the line of chronic absence.
     pub(crate) fn trend(&mut self, parent: NodeId, trend: &Trend, width: f32, height: f32) -> Frame {
         let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Figure { alt: trend.alt.clone() }));
@@ -58,7 +72,7 @@ impl Pencil<'_, '_> {
             self.text(&mut frame, &format!("{tick:.0}%"), (width, y(tick) + 2.2), 1.0, (Weight::Regular, muted, mark));
         }
         let slot = plot / trend.bars.len().max(1) as f32;
-        let bar_width = (slot * 0.66).min(18.0);
+        let bar_width = (slot * 0.74).min(18.0);
         for (i, bar) in trend.bars.iter().enumerate() {
             let center = slot * (i as f32 + 0.5);
             let top = y(bar.percent.max(0.6));
@@ -78,7 +92,13 @@ impl Pencil<'_, '_> {
             let is_inside = base - y(bar.percent) > 9.0;
             let tone = figure_colour(colours, is_inside, bar.is_low);
             let at = if is_inside { base - 2.6 } else { y(bar.percent) - 2.0 };
-            self.text(&mut frame, &bar.figure, (center, at), 0.5, (Weight::SemiBold, tone, mark));
+            self.figure(
+                &mut frame,
+                &bar.figure,
+                (center, at),
+                if is_inside { bar_width - 0.8 } else { slot },
+                (tone, mark),
+            );
         }
         frame
     }
@@ -86,25 +106,26 @@ impl Pencil<'_, '_> {
     /// Enrollments as bars over the years: one lane each with its name, or shared lanes when there are many.
     pub(crate) fn timeline(&mut self, parent: NodeId, timeline: &Timeline, report_day: NaiveDate, width: f32) -> Frame {
         let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Figure { alt: timeline.alt.clone() }));
-        let named = timeline.spells.len() <= LANES_MAX;
+        let lane_height = self.layout.size.lane_height;
+        let named = timeline.may_be_named && timeline.spells.len() <= self.layout.size.lanes_max;
         let gutter = if named { self.gutter(timeline, width) } else { 0.0 };
         let scale = Scale::new(timeline, report_day, gutter, width);
         let lanes = if named { (0..timeline.spells.len()).collect() } else { share_lanes(timeline, &scale) };
         let lane_count = lanes.iter().max().map_or(0, |lane| lane + 1);
         let axis_height = 12.0;
-        let height = lane_count as f32 * LANE_HEIGHT + axis_height + 2.0;
+        let height = lane_count as f32 * lane_height + axis_height + 2.0;
         let mut frame = Frame { height, ..Frame::default() };
         frame.push(0.0, 0.0, Ink::Bounds { width, height }, mark);
         self.years(&mut frame, &scale, height - axis_height, mark);
         let ink = self.layout.colour.ink;
         for (spell, lane) in timeline.spells.iter().zip(lanes) {
-            let top = lane as f32 * LANE_HEIGHT + 2.0;
+            let top = lane as f32 * lane_height + 2.0;
             self.spell(&mut frame, spell, &scale, top + 1.4, mark);
             if named {
                 let style = Style { weight: Weight::Regular, size: self.layout.size.small, leading: 1.2 };
                 let label = self.setter.fit(&spell.label, style, gutter - 8.0);
                 let line = self.setter.line_of(&label, style, Base::Auto);
-                frame.push(0.0, top + 7.0, Ink::Text { line, colour: ink }, mark);
+                frame.push(0.0, top + lane_height - 3.6, Ink::Text { line, colour: ink }, mark);
             }
         }
         frame
@@ -113,7 +134,7 @@ impl Pencil<'_, '_> {
     /// A bar to the last day; to the report day with its middle going on where the stay goes on; a mark with a short dash where nobody knows.
     fn spell(&self, frame: &mut Frame, spell: &Spell, scale: &Scale, top: f32, mark: Mark) {
         let (accent, light) = (self.layout.colour.accent, self.layout.colour.bar);
-        let height = LANE_HEIGHT - 4.2;
+        let height = self.layout.size.lane_height - LANE_AIR;
         let (x1, x2) = scale.ends(spell);
         let (width, colour, dash) = match spell.end {
             End::On(_) => ((x2 - x1).max(1.2), accent, 0.0),

@@ -17,10 +17,6 @@ use crate::{
 mod about;
 mod card;
 
-/// How high the attendance trend may be, without heading and note.
-const TREND_HEIGHT_MIN: f32 = 84.0;
-const TREND_HEIGHT_MAX: f32 = 130.0;
-
 /// Pages and what their content means.
 pub(crate) struct Composition {
     pub pages: Pages,
@@ -287,7 +283,7 @@ impl Composer<'_, '_> {
                 self.section(section, strings);
             }
             self.flow.gap(size.gap);
-            let right = self.trend_frame(trend, TREND_HEIGHT_MAX);
+            let right = self.trend_frame(trend, size.chart_height_max);
             self.flow.place(right);
             return;
         }
@@ -337,7 +333,7 @@ impl Composer<'_, '_> {
         let note_style = Style { weight: Weight::Regular, size: size.chart, leading: 1.2 };
         let note_height: f32 =
             self.setter.wrap(&note, note_style, Base::Sentence, size.chart_width).iter().map(|line| line.height).sum();
-        let height = (beside - top - note_height - 4.0).clamp(TREND_HEIGHT_MIN, TREND_HEIGHT_MAX);
+        let height = (beside - top - note_height - 4.0).clamp(size.chart_height_min, size.chart_height_max);
         let chart = Pencil { layout: self.layout, setter: self.setter, tags: self.tags }.trend(
             parent,
             trend,

@@ -14,7 +14,8 @@ use crate::model::{
     Provenance, Recent, Record, SchoolRow, SpecialEducationRow, State, Summary, TestRow, TestsLeftOut,
 };
 
-/// The summary of a disclosed history. The report date is the caller's: the day of the run that last changed the content.
+/// The summary of a disclosed history. The report date is the caller's: the day of the run that last changed the content, or of what is told
+/// ([`DisclosedHistory::told_on`]): what was known on an earlier day is the summary of that day, and no age in it is counted from another.
 pub fn from_disclosure(history: &DisclosedHistory, report_date: NaiveDate) -> Summary {
     let section = |domain| history.find_section(domain);
     let enrollment = section(Domain::Enrollment);
@@ -189,6 +190,17 @@ fn reporters(rows: &[Row]) -> Option<String> {
     }
 }
 
+/// Whether the source keeps an element of a row back.
+fn keeps_back(row: &Row, element: &str) -> bool {
+    row.find(element) == Some(&Value::Suppressed)
+}
+
+/// Whether rows say nothing of what a block shows but that the source keeps it back.
+fn is_suppressed(rows: &[Row], fields: Fields) -> bool {
+    let mut shown = rows.iter().flat_map(|row| fields.iter().filter_map(|(_, element)| row.find(element))).peekable();
+    shown.peek().is_some() && shown.all(|value| *value == Value::Suppressed)
+}
+
 fn block<T: Record>(
     section: Option<&Section>,
     report_date: NaiveDate,
@@ -196,14 +208,19 @@ fn block<T: Record>(
     row: impl Fn(&Row) -> T,
 ) -> Block<T> {
     let Some(section) = section else { return Block::default() };
+    let not_permitted =
+        if section.state == SectionState::NotPermitted { BTreeSet::new() } else { not_permitted(section, fields) };
     let content = match section.state {
         SectionState::NotPermitted => Content::NotPermitted,
         SectionState::NotReported => Content::NotReported,
+        // Rows that are not on this page (who suffered an incident, a stay in a second facility) leave no trace of being left out: where there
+        // are no others, it says what it says where there are none at all.
         SectionState::Reported if section.rows.is_empty() => Content::NotReported,
+        SectionState::Reported if not_permitted.is_empty() && is_suppressed(&section.rows, fields) => {
+            Content::Suppressed
+        }
         SectionState::Reported => Content::Reported(section.rows.iter().map(row).collect()),
     };
-    let not_permitted =
-        if section.state == SectionState::NotPermitted { BTreeSet::new() } else { not_permitted(section, fields) };
     let provenance = Provenance { awaited: awaited(section), ..provenance(&section.rows, report_date) };
     Block { content, provenance, not_permitted }
 }
@@ -213,8 +230,8 @@ fn key(row: &Row, element: &str) -> Option<String> {
     row.find_date(element).map(|day| day.to_string()).or_else(|| row.find_text(element).map(str::to_owned))
 }
 
-/// The block of the rows with the newest value of an element, with the age and source of these. Where the element is withheld, nobody may
-/// be told which they are.
+/// The block of the rows with the newest value of an element, with the age and source of these; of all rows where none has a value. Where the
+/// element is withheld, nobody may be told which they are, and where the source keeps it back, nobody knows.
 fn newest<T>(
     section: Option<&Section>,
     element: &'static str,
@@ -225,8 +242,11 @@ fn newest<T>(
         return Block { content: Content::NotPermitted, ..Block::default() };
     }
     let latest = section.rows.iter().filter_map(|row| key(row, element)).max();
+    if latest.is_none() && section.rows.iter().any(|row| keeps_back(row, element)) {
+        return Block { content: Content::Suppressed, ..Block::default() };
+    }
     let mut kept = section.clone();
-    kept.rows.retain(|row| latest.is_some() && key(row, element) == latest);
+    kept.rows.retain(|row| key(row, element) == latest);
     block(Some(&kept))
 }
 
@@ -367,8 +387,13 @@ fn newest_tests(section: Option<&Section>, report_date: NaiveDate) -> (Block<Tes
     let Some(section) = section else { return tests(None, report_date) };
     let in_columns = section.rows.iter().filter(|row| subject_of(row).is_some()).filter_map(year).max();
     let Some(latest) = in_columns.or_else(|| section.rows.iter().filter_map(year).max()) else {
-        let none = newest(Some(section), "school_year", |kept| tests(kept, report_date).0);
-        return (none, TestsLeftOut::default());
+        let block = newest(Some(section), "school_year", |kept| tests(kept, report_date).0);
+        let left_out = if block.state() == State::Reported {
+            tests(Some(section), report_date).1
+        } else {
+            TestsLeftOut::default()
+        };
+        return (block, left_out);
     };
     let mut kept = section.clone();
     kept.rows.retain(|row| year(row).is_some_and(|year| year >= latest));
@@ -386,6 +411,9 @@ fn tests(section: Option<&Section>, report_date: NaiveDate) -> (Block<TestRow>, 
         // Nobody may be told which column a score belongs to.
         return (Block { content: Content::NotPermitted, ..Block::default() }, TestsLeftOut::default());
     }
+    if section.rows.iter().all(|row| keeps_back(row, "academic_subject")) {
+        return (Block { content: Content::Suppressed, ..shell }, TestsLeftOut::default());
+    }
     for (_, columns) in SCORE_COLUMNS.into_iter().filter(|(element, _)| section.withheld.contains(element)) {
         shell.not_permitted.extend(columns.map(str::to_owned));
     }
@@ -394,7 +422,8 @@ fn tests(section: Option<&Section>, report_date: NaiveDate) -> (Block<TestRow>, 
     let mut earlier_attempts = 0;
     for row in &section.rows {
         let Some(subject) = subject_of(row) else {
-            *others.entry(row.find_text("academic_subject").unwrap_or(UNNAMED_SUBJECT)).or_default() += 1;
+            let unnamed = if keeps_back(row, "academic_subject") { SUPPRESSED_SUBJECT } else { UNNAMED_SUBJECT };
+            *others.entry(row.find_text("academic_subject").unwrap_or(unnamed)).or_default() += 1;
             continue;
         };
         let part = |element: &str| row.find_text(element).unwrap_or_default().to_owned();
@@ -430,6 +459,8 @@ const SCORE_COLUMNS: [(&str, [&str; 4]); 2] = [
 
 /// Stands for the subject of a score that comes without one.
 const UNNAMED_SUBJECT: &str = "no subject named";
+/// Stands for the subject of a score where the source keeps it back.
+const SUPPRESSED_SUBJECT: &str = "subject suppressed";
 
 const fn state(section: &Section) -> State {
     match section.state {
@@ -476,6 +507,7 @@ fn full_name(row: &Row) -> Cell<String> {
     let family = join([part("last_surname"), part("generation_code_suffix")]);
     let given = join([part("first_name"), part("middle_name")]);
     match (family.is_empty(), given.is_empty()) {
+        (true, true) if keeps_back(row, "last_surname") || keeps_back(row, "first_name") => Cell::Suppressed,
         (true, true) => Cell::Absent,
         (false, false) => Cell::Value(format!("{family}, {given}")),
         _ => Cell::Value(family + &given),
@@ -617,6 +649,53 @@ mod tests {
         assert!(block.not_permitted.contains("math") && !block.not_permitted.contains("math_level"));
         let (only, left_out) = newest_tests(Some(&section(Domain::Assessment, rows[2..].to_vec())), today);
         assert_eq!((only.state(), only.rows().len(), left_out.other_subjects.len()), (State::Reported, 0, 2));
+    }
+
+    #[test]
+    fn what_the_source_keeps_back_is_said_to_be_suppressed() {
+        let today = day("2026-11-22");
+        let keep_back = |mut row: Row, elements: &[&'static str]| {
+            row.values.extend(elements.iter().map(|element| (*element, Value::Suppressed)));
+            row
+        };
+        let scores = |rows: Vec<Row>| section(Domain::Assessment, rows);
+        let shown = score("2024-25", "Mathematics", 500);
+        let of_score = keep_back(shown.clone(), &["scale_score", "performance_level"]);
+        let (block, _) = tests(Some(&scores(vec![of_score])), today);
+        assert_eq!((block.state(), &block.rows()[0].math), (State::Reported, &Cell::Suppressed));
+        let of_subject = keep_back(shown.clone(), &["academic_subject"]);
+        let (block, left_out) = tests(Some(&scores(vec![of_subject.clone()])), today);
+        assert_eq!((block.state(), left_out.is_empty()), (State::Suppressed, true));
+        let (block, left_out) = tests(Some(&scores(vec![of_subject, shown.clone()])), today);
+        assert_eq!((block.rows().len(), &*left_out.other_subjects[0].subject), (1, "subject suppressed"));
+        let of_year = keep_back(shown, &["school_year"]);
+        assert_eq!(newest_tests(Some(&scores(vec![of_year])), today).0.state(), State::Suppressed);
+        let services = keep_back(
+            row(Domain::SpecialEducation, &[]),
+            &["school_year", "primary_disability", "special_education_hours"],
+        );
+        let all = section(Domain::SpecialEducation, vec![services]);
+        let of = |section: &Section| block_of_services(section, today).state();
+        assert_eq!(of(&all), State::Suppressed);
+        // What the agreement withholds is not for the source to keep back.
+        assert_eq!(of(&Section { withheld: vec!["school_name"], ..all.clone() }), State::Reported);
+        assert_eq!(of(&Section { state: SectionState::NotPermitted, rows: Vec::new(), ..all }), State::NotPermitted);
+        let name = row(Domain::Student, &[("first_name", "June")]);
+        assert_eq!(full_name(&name), Cell::Value("June".to_owned()));
+        let none = keep_back(row(Domain::Student, &[]), &["first_name", "last_surname"]);
+        assert_eq!(full_name(&none), Cell::Suppressed);
+    }
+
+    fn block_of_services(section: &Section, today: NaiveDate) -> Block<SpecialEducationRow> {
+        block(Some(section), today, SPECIAL_EDUCATION_FIELDS, special_education_row)
+    }
+
+    #[test]
+    fn rows_without_a_day_are_not_called_not_reported() {
+        let today = day("2026-11-22");
+        let undated = section(Domain::Discipline, vec![row(Domain::Discipline, &[("discipline_action", "Detention")])]);
+        let recent = newest(Some(&undated), "incident_date", |kept| discipline_block(kept, today));
+        assert_eq!((recent.state(), recent.rows().len()), (State::Reported, 1));
     }
 
     #[test]

@@ -355,7 +355,8 @@ impl Page<'_> {
         self.element("h3", " id=\"trend\"", &words.trend_title);
         self.raw("<div class=\"trend\" role=\"img\"");
         self.attribute("aria-label", &trend.alt);
-        self.raw("><u></u>");
+        // The scale of the chart on paper.
+        self.raw("><i class=\"top\"><b>100%</b></i><i class=\"half\"><b>50%</b></i><i><b>0%</b></i><u><b>90%</b></u>");
         for bar in &trend.bars {
             self.raw(if bar.is_low { "<span class=\"low\">" } else { "<span>" });
             let height = bar.percent.clamp(0.0, 100.0);

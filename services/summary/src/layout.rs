@@ -59,6 +59,7 @@ struct Translation {
 pub(crate) struct Layout {
     pub page: Page,
     pub size: Size,
+    pub brief: BriefSize,
     pub colour: Colours,
     pub words: Words,
     #[serde(rename = "section")]
@@ -108,8 +109,26 @@ pub(crate) struct Size {
     pub pad_y: f32,
     pub gap: f32,
     pub chart_width: f32,
+    pub chart_height_min: f32,
+    pub chart_height_max: f32,
+    pub lane_height: f32,
+    pub lanes_max: usize,
     pub gutter: f32,
     pub measure_max: f32,
+}
+
+/// Sizes of the one-page print that are not those of the report.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BriefSize {
+    pub title: f32,
+    pub h2: f32,
+    pub value: f32,
+    pub pad_y: f32,
+    pub gap: f32,
+    pub chart_height_min: f32,
+    pub lane_height: f32,
+    pub lanes_max: usize,
 }
 
 /// A colour, written as six hexadecimal digits.
@@ -352,13 +371,15 @@ impl Layout {
         layout
     }
 
-    /// The sections of the one-page print, under its own title, without links to what is not there.
+    /// The sections of the one-page print in its own sizes, under its own title, without links to what is not there.
     fn brief(mut self) -> Self {
         self.sections.retain(|section| section.brief);
         for section in &mut self.sections {
             (section.full, section.new_page) = (None, false);
         }
         self.words.title.clone_from(&self.words.brief_title);
+        let BriefSize { title, h2, value, pad_y, gap, chart_height_min, lane_height, lanes_max } = self.brief;
+        self.size = Size { title, h2, value, pad_y, gap, chart_height_min, lane_height, lanes_max, ..self.size };
         self
     }
 
@@ -455,6 +476,44 @@ mod tests {
     fn the_shipped_layout_is_sound() {
         let layout = Layout::parse(include_str!("layout.toml")).expect("reads");
         assert!(layout.sections.len() > 10);
+    }
+
+    #[test]
+    fn the_same_columns_stand_at_the_same_place() {
+        let layout = Layout::own();
+        let places = |id: &str| {
+            let mut x = 0.0;
+            let mut places = BTreeMap::new();
+            for column in &layout.find_section(id).expect("a section").columns {
+                places.insert(column.key.clone(), (x * 1000.0_f32).round() as i32);
+                x += column.width;
+            }
+            assert!((x - 10.0).abs() < 1e-4, "{id}: the shares are {x}");
+            places
+        };
+        for family in [
+            &["schools", "special-education", "recent-discipline", "discipline"][..],
+            &["recent-tests", "tests"],
+            &["recent-attendance", "recent-special-education"],
+        ] {
+            let first = places(family[0]);
+            for id in &family[1..] {
+                let own = places(id);
+                for key in ["school", "district", "date"] {
+                    if let (Some(one), Some(other)) = (first.get(key), own.get(key)) {
+                        assert_eq!(one, other, "{key} of {} and {id}", family[0]);
+                    }
+                }
+            }
+            let thirds: Vec<f32> =
+                family.iter().map(|id| layout.find_section(id).expect("a section").columns[0].width).collect();
+            assert!(thirds.iter().all(|width| (width - thirds[0]).abs() < 1e-4), "{family:?}: {thirds:?}");
+        }
+        assert_eq!(
+            places("attendance")["year"],
+            places("schools")["district"],
+            "its first column is as wide as theirs"
+        );
     }
 
     #[test]

@@ -137,6 +137,24 @@ fn the_one_page_is_one_page_whatever_the_record_holds() {
 }
 
 #[test]
+fn the_one_page_of_an_ordinary_client_shows_the_trend_and_the_timeline() {
+    let renderer = renderer();
+    for (name, summary) in all().into_iter().filter(|(name, _)| !name.starts_with("long-names")) {
+        for language in [Language::English, Language::Spanish, Language::Portuguese] {
+            let pdf = renderer.render(&summary, options(Form::OnePage, language)).expect("a page");
+            assert_eq!(paper::page_count(&pdf), 1, "{name}");
+            let charts = |pdf: &[u8]| paper::read(pdf).iter().filter(|piece| matches!(piece, Piece::Figure(_))).count();
+            let whole = renderer.render(&summary, options(Form::Pdf, language)).expect("a PDF");
+            assert_eq!(
+                charts(&pdf),
+                charts(&whole),
+                "{name}, {language:?}: the charts of the report are on the one page"
+            );
+        }
+    }
+}
+
+#[test]
 fn names_that_only_a_configured_font_has_are_set_in_it() {
     const NAMES: &str = "王小明例花子예시김지민";
     let hebrew =

@@ -546,9 +546,10 @@ async fn summaries(
     let (mut clients, mut all_arrived) = (Vec::new(), Vec::new());
     let members = rostered(app, &ask).await?;
     let progress = Progress::begin(&format!("summaries for {consumer}"), members.len() as u64);
+    let language = app.consumer(consumer)?.delivery.language;
+    let options = RenderOptions { origin: Origin::Exchange, form: Form::Pdf, language };
     let encode = |history: &disclosure::DisclosedHistory| {
         let summary = summary::from_disclosure(history, today);
-        let options = RenderOptions { origin: Origin::Exchange, ..RenderOptions::default() };
         summary::issue(&renderer, &summary, options, seals.of(history.decided_at()))
             .map_err(|error| Unencoded::Failed(error.to_string()))
     };

@@ -152,10 +152,9 @@ async fn disclose(
 ) -> Result<Vec<u8>, Failure> {
     let (portal, session) = (visit.portal, visit.officer()?);
     let ask = ask(session, delivery);
-    let zone = portal.consumer(ask.consumer).map_or(chrono_tz::Tz::UTC, |consumer| consumer.zone);
     let bytes_max = portal.config.limits.page_bytes_max;
     let encode = |history: &DisclosedHistory| {
-        let bytes = make(history, history.decided_at().with_timezone(&zone).date_naive())?;
+        let bytes = make(history, history.told_on())?;
         if bytes.len() > bytes_max {
             return Err(Unencoded::TooLarge { bytes: bytes.len() as u64, bytes_max: bytes_max as u64 });
         }

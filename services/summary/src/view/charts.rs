@@ -126,6 +126,8 @@ pub(crate) struct Timeline {
     pub alt: String,
     /// Said when enrollments without an entry date are left out.
     pub undated: Option<String>,
+    /// Whether there may be room for a lane with a name for each.
+    pub may_be_named: bool,
 }
 
 impl Timeline {
@@ -202,7 +204,7 @@ pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeli
         .iter()
         .map(|(entry, row)| Spell { label: name(&row.school, words), from: *entry, end: end(row) })
         .collect();
-    Some(Timeline { spells, alt, undated })
+    Some(Timeline { spells, alt, undated, may_be_named: true })
 }
 
 /// The stay that goes on, if only one can: it began last, and no other is open, with or without a first day.
