@@ -1,9 +1,12 @@
 //! The faces a document may use, parsed once and shared by all threads.
 
-use std::{path::Path, sync::LazyLock};
+use std::{
+    path::Path,
+    sync::{LazyLock, OnceLock},
+};
 
 use krilla::text::Font;
-use rustybuzz::ttf_parser::GlyphId;
+use rustybuzz::{Direction, GlyphBuffer, Script, ShapePlan, UnicodeBuffer, script, ttf_parser::GlyphId};
 
 use crate::Error;
 
@@ -24,7 +27,12 @@ pub(crate) struct Face {
     pub ascent: f32,
     /// Depth below the baseline, in ems, positive.
     pub descent: f32,
+    /// How most texts are shaped, each made when it is asked for first.
+    plans: [OnceLock<ShapePlan>; PLANNED.len()],
 }
+
+/// The scripts of most texts: letters, and nothing but digits and signs. Making a plan takes longer than shaping a word by it.
+const PLANNED: [Script; 2] = [script::LATIN, script::UNKNOWN];
 
 /// All faces: the two main ones, then the fallbacks in the order they are asked.
 pub(crate) struct FontSet {
@@ -151,7 +159,20 @@ impl Face {
         let font = Font::new(data.into(), 0)?;
         let em = f32::from(shaper.units_per_em() as i16).max(1.0);
         let (ascent, descent) = (f32::from(shaper.ascender()) / em, -f32::from(shaper.descender()) / em);
-        Some(Self { font, shaper, ascent, descent })
+        Some(Self { font, shaper, ascent, descent, plans: Default::default() })
+    }
+
+    /// Shapes a text whose direction and script are known.
+    pub(crate) fn shape(&self, text: UnicodeBuffer) -> GlyphBuffer {
+        let (direction, script) = (text.direction(), text.script());
+        match PLANNED.iter().position(|planned| *planned == script) {
+            Some(at) if direction == Direction::LeftToRight => {
+                let script = (script != rustybuzz::script::UNKNOWN).then_some(script);
+                let plan = self.plans[at].get_or_init(|| ShapePlan::new(&self.shaper, direction, script, None, &[]));
+                rustybuzz::shape_with_plan(&self.shaper, plan, text)
+            }
+            _ => rustybuzz::shape(&self.shaper, &[], text),
+        }
     }
 
     /// Whether the face has a glyph for each character that is seen.

@@ -426,13 +426,14 @@ fn is_private(c: char) -> bool {
 }
 
 fn shape(fonts: &FontSet, index: FaceIndex, text: &str, is_rtl: bool) -> Piece {
-    let face = &fonts.face(index).shaper;
+    let font = fonts.face(index);
+    let face = &font.shaper;
     let mut buffer = UnicodeBuffer::new();
     buffer.push_str(text);
     buffer.guess_segment_properties();
     buffer.set_direction(if is_rtl { Direction::RightToLeft } else { Direction::LeftToRight });
     buffer.set_flags(BufferFlags::REMOVE_DEFAULT_IGNORABLES);
-    let shaped = rustybuzz::shape(face, &[], buffer);
+    let shaped = font.shape(buffer);
     let em = face.units_per_em() as f32;
     let infos = shaped.glyph_infos();
     let mut starts: Vec<usize> = infos.iter().map(|info| info.cluster as usize).collect();
