@@ -137,10 +137,11 @@ fn authority(grant: &Grant, request: Option<&Masked<String>>) -> Option<Masked<S
 /// Records the one entry of an ask, and with it the call that it is, where that has an id.
 pub(crate) async fn record(tx: &mut Tx<'_, '_>, ask: &Ask<'_>, entry: &Entry) -> Result<(), Error> {
     tx.act_as(Role::Ledger).await?;
-    Ok(match ask.request {
+    match ask.request {
         Some(mark) => ledger::record_asked(tx, entry, mark).await?,
         None => ledger::record_one(tx, entry).await?,
-    })
+    }
+    Ok(())
 }
 
 /// What is said of a call that was answered before: a refusal is the same refusal; of anything else the answer is kept nowhere, and of another question there is

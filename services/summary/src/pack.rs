@@ -155,7 +155,9 @@ fn write_element(out: &mut Vec<u8>, body: &[u8]) {
         Some(leaf) => {
             let parts: [&[u8]; 9] =
                 [leaf.kind, leaf.rest, b"/P ", leaf.parent, b" 0 R/Pg ", leaf.page, b" 0 R/K ", leaf.content, b">>"];
-            parts.into_iter().for_each(|part| out.extend_from_slice(part));
+            for part in parts {
+                out.extend_from_slice(part);
+            }
         }
         None => out.extend_from_slice(element),
     }
