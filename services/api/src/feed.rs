@@ -208,5 +208,6 @@ fn ask<'a>(caller: &'a Caller, token: &'a Token) -> Ask<'a> {
             Scope::Whole => disclosure::Repeat::Always,
             Scope::Changes => disclosure::Repeat::WhenChanged,
         },
+        request: None,
     }
 }

@@ -25,7 +25,6 @@ use crate::{
     caller::Caller,
     convert,
     own::{own, steward},
-    replay::Answer,
     shared::Shared,
     status::Failure,
 };

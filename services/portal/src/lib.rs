@@ -31,6 +31,7 @@ mod words;
 use std::{path::PathBuf, sync::Arc};
 
 use agreements::Agreements;
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 pub use config::{ClaimNames, Config, Issuer, Limits, RoleMapping};
 pub use erase::erase;
