@@ -10,12 +10,12 @@ use crate::{
     compose::{Composition, compose},
     layout::{Layout, Section, fill},
     text::Typesetter,
-    view::{CellText, SectionView, View},
+    view::{CellText, Naming, SectionView, View},
 };
 
 /// How much is shown at each step: rows of a block, grapheme clusters of a value, and of a paragraph; and the charts beside them. What an
 /// ordinary record holds comes to an end among those with charts.
-const STEPS: [(usize, usize, usize, Charts); 16] = [
+const STEPS: [(usize, usize, usize, Charts); 17] = [
     (12, 200, 2_000, Charts::Whole),
     (8, 120, 2_000, Charts::Whole),
     (6, 90, 1_200, Charts::Whole),
@@ -25,7 +25,8 @@ const STEPS: [(usize, usize, usize, Charts); 16] = [
     (3, 90, 1_200, Charts::Small),
     (3, 70, 900, Charts::Small),
     (2, 70, 700, Charts::Small),
-    (1, 60, 500, Charts::Small),
+    (2, 70, 700, Charts::Nameless),
+    (1, 60, 500, Charts::Nameless),
     (1, 60, 500, Charts::TrendAlone),
     (3, 60, 700, Charts::LeftOut),
     (2, 48, 500, Charts::LeftOut),
@@ -47,8 +48,10 @@ const SHORTEST: usize = 12;
 enum Charts {
     /// Both, the timeline with a lane for each school.
     Whole,
-    /// Both, the timeline in as few lanes as it needs, without names.
+    /// Both, the timeline in as few lanes as it needs.
     Small,
+    /// The same without the names of schools.
+    Nameless,
     /// Without the timeline.
     TrendAlone,
     /// Without either.
@@ -98,7 +101,11 @@ fn shorten(view: &View, layout: &Layout, (rows, value, paragraph, charts): (usiz
         shown.timeline = None;
     }
     if let Some(timeline) = &mut shown.timeline {
-        timeline.may_be_named = charts == Charts::Whole;
+        timeline.names = match charts {
+            Charts::Whole if timeline.spells.len() <= layout.size.lanes_max => Naming::Beside,
+            Charts::Whole | Charts::Small => Naming::Above,
+            Charts::Nameless | Charts::TrendAlone | Charts::LeftOut => Naming::Nowhere,
+        };
     }
     if value == SHORTEST {
         shown.sections.pop();

@@ -8,7 +8,7 @@ use crate::{
     layout::{Colour, Colours, Layout},
     tags::{NodeId, Role, Tags},
     text::{Base, Style, Typesetter},
-    view::{End, Spell, Timeline, Trend},
+    view::{End, Naming, Spell, Timeline, Trend},
 };
 
 /// The most lanes, with or without names.
@@ -17,6 +17,9 @@ const LANES_MAX: usize = 14;
 const LANE_AIR: f32 = 4.2;
 /// No figure is set smaller.
 const FIGURE_SIZE_MIN: f32 = 4.6;
+/// What a name above a bar adds to its lane, and the least room in which one is set.
+const NAME_HEIGHT: f32 = 7.2;
+const NAME_ROOM_MIN: f32 = 24.0;
 /// How wide the mark of a first day is, and how long the dash after it, where nobody knows the last day.
 const TICK_WIDTH: f32 = 1.8;
 const DASH_LENGTH: f32 = 9.0;
@@ -106,29 +109,51 @@ impl Pencil<'_, '_> {
     /// Enrollments as bars over the years: one lane each with its name, or shared lanes when there are many.
     pub(crate) fn timeline(&mut self, parent: NodeId, timeline: &Timeline, report_day: NaiveDate, width: f32) -> Frame {
         let mark = Mark::Leaf(self.tags.leaf_in(parent, Role::Figure { alt: timeline.alt.clone() }));
-        let lane_height = self.layout.size.lane_height;
-        let named = timeline.may_be_named && timeline.spells.len() <= self.layout.size.lanes_max;
-        let gutter = if named { self.gutter(timeline, width) } else { 0.0 };
+        let names = match timeline.names {
+            Naming::Beside if timeline.spells.len() > self.layout.size.lanes_max => Naming::Nowhere,
+            names => names,
+        };
+        let gutter = if names == Naming::Beside { self.gutter(timeline, width) } else { 0.0 };
         let scale = Scale::new(timeline, report_day, gutter, width);
-        let lanes = if named { (0..timeline.spells.len()).collect() } else { share_lanes(timeline, &scale) };
+        let lanes = match names {
+            Naming::Beside => (0..timeline.spells.len()).collect(),
+            Naming::Above | Naming::Nowhere => share_lanes(timeline, &scale),
+        };
+        let above = if names == Naming::Above { NAME_HEIGHT } else { 0.0 };
+        let lane_height = self.layout.size.lane_height + above;
         let lane_count = lanes.iter().max().map_or(0, |lane| lane + 1);
         let axis_height = 12.0;
         let height = lane_count as f32 * lane_height + axis_height + 2.0;
         let mut frame = Frame { height, ..Frame::default() };
         frame.push(0.0, 0.0, Ink::Bounds { width, height }, mark);
         self.years(&mut frame, &scale, height - axis_height, mark);
-        let ink = self.layout.colour.ink;
-        for (spell, lane) in timeline.spells.iter().zip(lanes) {
-            let top = lane as f32 * lane_height + 2.0;
-            self.spell(&mut frame, spell, &scale, top + 1.4, mark);
-            if named {
-                let style = Style { weight: Weight::Regular, size: self.layout.size.small, leading: 1.2 };
-                let label = self.setter.fit(&spell.label, style, gutter - 8.0);
-                let line = self.setter.line_of(&label, style, Base::Auto);
-                frame.push(0.0, top + lane_height - 3.6, Ink::Text { line, colour: ink }, mark);
-            }
+        for (i, (spell, lane)) in timeline.spells.iter().zip(&lanes).enumerate() {
+            let top = *lane as f32 * lane_height + 2.0;
+            self.spell(&mut frame, spell, &scale, top + above + 1.4, mark);
+            let (x, room, y) = match names {
+                Naming::Beside => (0.0, gutter - 8.0, top + lane_height - 3.6),
+                Naming::Above => {
+                    let x = scale.x(spell.from);
+                    let others = timeline.spells.iter().zip(&lanes).skip(i + 1).filter(|(_, other)| *other == lane);
+                    let next = others.map(|(other, _)| scale.x(other.from) - 4.0).fold(scale.edge, f32::min);
+                    (x, next - x, top + 5.4)
+                }
+                Naming::Nowhere => continue,
+            };
+            self.name(&mut frame, &spell.label, (x, y), room, mark);
         }
         frame
+    }
+
+    /// The name of a school, cut where it would reach beyond its room.
+    fn name(&mut self, frame: &mut Frame, name: &str, (x, y): (f32, f32), room: f32, mark: Mark) {
+        if room < NAME_ROOM_MIN {
+            return;
+        }
+        let style = Style { weight: Weight::Regular, size: self.layout.size.small, leading: 1.2 };
+        let name = self.setter.fit(name, style, room);
+        let line = self.setter.line_of(&name, style, Base::Auto);
+        frame.push(x, y, Ink::Text { line, colour: self.layout.colour.ink }, mark);
     }
 
     /// A bar to the last day; to the report day with its middle going on where the stay goes on; a mark with a short dash where nobody knows.

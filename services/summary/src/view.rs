@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-pub(crate) use charts::{End, Spell, Timeline, Trend};
+pub(crate) use charts::{End, Naming, Spell, Timeline, Trend};
 pub(crate) use format::{clean, date, isolate, might_be_rtl};
 
 use crate::{

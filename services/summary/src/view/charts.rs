@@ -126,8 +126,19 @@ pub(crate) struct Timeline {
     pub alt: String,
     /// Said when enrollments without an entry date are left out.
     pub undated: Option<String>,
-    /// Whether there may be room for a lane with a name for each.
-    pub may_be_named: bool,
+    /// Where the names of schools stand, if there is room for them.
+    pub names: Naming,
+}
+
+/// Where the timeline names schools.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// To the left, a lane for each.
+    Beside,
+    /// Above the bars, which share lanes.
+    Above,
+    /// Nowhere; bars share lanes.
+    Nowhere,
 }
 
 impl Timeline {
@@ -204,7 +215,7 @@ pub(super) fn timeline(block: &Block<SchoolRow>, words: &Words) -> Option<Timeli
         .iter()
         .map(|(entry, row)| Spell { label: name(&row.school, words), from: *entry, end: end(row) })
         .collect();
-    Some(Timeline { spells, alt, undated, may_be_named: true })
+    Some(Timeline { spells, alt, undated, names: Naming::Beside })
 }
 
 /// The stay that goes on, if only one can: it began last, and no other is open, with or without a first day.
