@@ -23,7 +23,8 @@ use crate::{
 /// A case as `truth/cases.ndjson` tells it.
 #[derive(Deserialize)]
 struct Case {
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     about: String,
     sasids: Vec<String>,
     clients: Vec<Client>,
@@ -64,7 +65,7 @@ impl Cases {
     }
 
     fn find(&self, name: &str) -> Option<&Case> {
-        self.0.iter().find(|case| case.case == name)
+        self.0.iter().find(|case| case.name == name)
     }
 
     fn client(&self, case: &str, consumer: &str) -> Option<&Client> {
@@ -101,11 +102,11 @@ impl Cases {
 
     async fn merge(&self, app: &App, as_json: bool) -> anyhow::Result<()> {
         let Some(case) = self.find(MERGED.0) else { return Ok(()) };
-        let [first, second] = &case.sasids[..] else { bail!("the case {} has two state ids", case.case) };
+        let [first, second] = &case.sasids[..] else { bail!("the case {} has two state ids", case.name) };
         let by = app.sandbox_steward().context("the demo is a sandbox")?;
         let why = "one child, registered anew on coming back to the state";
         if identity::merge(app, &"ct".parse()?, [second, first], (by, why)).await? {
-            console::line(as_json, format!("case {}: both state ids are one student's now", case.case));
+            console::line(as_json, format!("case {}: both state ids are one student's now", case.name));
         }
         Ok(())
     }
@@ -217,10 +218,10 @@ impl Cases {
                 listed.push(json!({ "consumer": key.0, "person_id": key.1, "delivered": days }));
             }
             if as_json {
-                console::json(&json!({ "case": case.case, "about": case.about, "clients": listed }))?;
+                console::json(&json!({ "case": case.name, "about": case.about, "clients": listed }))?;
             } else {
                 let clients = if told.is_empty() { "nobody's client".to_owned() } else { told.join(", ") };
-                console::line(false, format!("  {}: {clients}\n    {}", case.case, case.about));
+                console::line(false, format!("  {}: {clients}\n    {}", case.name, case.about));
             }
         }
         Ok(())
