@@ -15,7 +15,7 @@ use crate::{
 
 /// How much is shown at each step: rows of a block, grapheme clusters of a value, and of a paragraph; and the charts beside them. What an
 /// ordinary record holds comes to an end among those with charts.
-const STEPS: [(usize, usize, usize, Charts); 17] = [
+const STEPS: [(usize, usize, usize, Charts); 18] = [
     (12, 200, 2_000, Charts::Whole),
     (8, 120, 2_000, Charts::Whole),
     (6, 90, 1_200, Charts::Whole),
@@ -27,6 +27,7 @@ const STEPS: [(usize, usize, usize, Charts); 17] = [
     (2, 70, 700, Charts::Small),
     (2, 70, 700, Charts::Nameless),
     (1, 60, 500, Charts::Nameless),
+    (1, 36, 300, Charts::Nameless),
     (1, 60, 500, Charts::TrendAlone),
     (3, 60, 700, Charts::LeftOut),
     (2, 48, 500, Charts::LeftOut),
