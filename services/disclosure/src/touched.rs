@@ -16,7 +16,7 @@ use crate::{
     awaited::Collected,
     decided::{Subjects, day_told, set_moment},
     store::{self, holding, stamp as stamps},
-    withdraw::Feed,
+    withdraw::{Feed, carries_notices},
 };
 
 /// What a chunk rests on.
@@ -70,7 +70,8 @@ pub(crate) async fn take(
         let known = stamps::list_stamps(tx, ask.consumer, Feed::of(ask), &in_force.digest().0, &keys).await?;
         let is_same = |key: &String| {
             let Some((student, stamp)) = known.get(key) else { return false };
-            let is_called_back = held.get(key).is_some_and(|one| one.cause.is_some());
+            // It counts where the answer would be a notice; a document says nothing else for one that waits.
+            let is_called_back = carries_notices(ask) && held.get(key).is_some_and(|one| one.cause.is_some());
             !is_called_back && students.get(key).is_some_and(|now| now.0 == *student) && taken.get(key) == Some(stamp)
         };
         untouched.extend(keys.iter().filter(|key| is_same(key)).cloned());
