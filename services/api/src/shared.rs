@@ -147,6 +147,9 @@ impl Shared {
     ) -> Result<T, Failure> {
         let mark = self.mark((caller, method), (request_id, asked))?;
         let id = convert::uuid("request_id", request_id)?;
+        if let Some(mark) = mark {
+            disclosure::ensure_new(self.disclosure(), mark).await?;
+        }
         self.requests.disclosing(caller.id(), id, work(mark)).await
     }
 

@@ -47,6 +47,8 @@ pub struct Consumer {
     pub placements: Option<PlacementLayout>,
     /// Its agreement is about notices of placements, which others report.
     pub is_told_of_placements: bool,
+    /// Its agreement is about every student: it is the SEA itself.
+    is_about_every_student: bool,
 }
 
 macro_rules! document {
@@ -56,9 +58,9 @@ macro_rules! document {
 }
 
 impl Consumer {
-    /// Whether it is the SEA itself: it sends no roster, and is not told of placements alone.
+    /// Whether it is the SEA itself, by what its agreement is about: every student. One that cannot be read is nobody's own.
     pub const fn is_own(&self) -> bool {
-        self.roster.is_none() && !self.is_told_of_placements
+        self.is_about_every_student
     }
 }
 
@@ -405,7 +407,7 @@ impl App {
         Ok(disclosure::approve(self.disclosure(), &ask, (act, digest), approval).await?)
     }
 
-    /// The SEA's own consumer: the one that sends no roster, and is not told of placements alone.
+    /// The SEA's own consumer: the one whose agreement is about every student.
     pub fn own_consumer(&self) -> anyhow::Result<&ConsumerId> {
         let own = self.consumers.iter().find(|(_, documents)| documents.is_own());
         own.map(|(id, _)| id).ok_or_else(|| anyhow!("no agreement states what the SEA's own people may see"))
@@ -775,14 +777,17 @@ impl Documents<'_> {
         let placements = self.placements.map(PlacementLayout::parse).transpose();
         let placements = placements.map_err(|error| anyhow!("the layout of placements of {id}: {error}"))?;
         // One with mistakes is told of where it is used.
-        let is_told_of_placements =
-            agreements::parse(self.agreement).is_ok_and(|terms| terms.placement_notice.is_some());
+        let terms = agreements::parse(self.agreement).ok();
+        let is_told_of_placements = terms.as_ref().is_some_and(|terms| terms.placement_notice.is_some());
+        let is_about_every_student =
+            terms.is_some_and(|terms| terms.population.rule == agreements::PopulationRule::EveryStudent);
         Ok(Consumer {
             agreement: self.agreement.to_owned(),
             roster,
             delivery: delivery.unwrap_or_default(),
             placements,
             is_told_of_placements,
+            is_about_every_student,
         })
     }
 }

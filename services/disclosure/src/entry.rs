@@ -144,20 +144,30 @@ pub(crate) async fn record(tx: &mut Tx<'_, '_>, ask: &Ask<'_>, entry: &Entry) ->
     Ok(())
 }
 
+/// Refuses a call that was answered before, or whose id stands for another question, before anything is asked about anybody: what it says and how
+/// long it takes is the same whoever it is about. See [`Error::Answered`].
+pub async fn ensure_new(context: Context<'_>, mark: RequestMark) -> Result<(), Error> {
+    find_answer(context, mark).await?.map_or(Ok(()), Err)
+}
+
+/// What is said of a call that was answered while it was on its way.
+pub(crate) async fn answered_before(context: Context<'_>, mark: RequestMark) -> Error {
+    find_answer(context, mark).await.unwrap_or_else(Some).unwrap_or(Error::Answered)
+}
+
 /// What is said of a call that was answered before: a refusal is the same refusal; of anything else the answer is kept nowhere, and of another question there is
 /// none.
-pub(crate) async fn answered_before(context: Context<'_>, mark: RequestMark) -> Error {
+async fn find_answer(context: Context<'_>, mark: RequestMark) -> Result<Option<Error>, Error> {
     let found = pg::run_tx(context.pool, "disclosure.answered_before", Role::Ledger, |tx| {
         Box::pin(async move { Ok::<_, Error>(ledger::find_request(tx, mark).await?) })
     })
-    .await;
-    match found {
-        Err(error) => error,
-        Ok(Some(Answered { is_the_same: true, kind: Kind::Refusal, reason: Some(reason) })) => {
+    .await?;
+    Ok(found.map(|answered| match answered {
+        Answered { is_the_same: true, kind: Kind::Refusal, reason: Some(reason) } => {
             Reason::of_code(&reason).map_or(Error::Answered, Error::Denied)
         }
-        Ok(_) => Error::Answered,
-    }
+        _ => Error::Answered,
+    }))
 }
 
 /// An entry for bytes that will be sent under a grant, whose terms these are, in a run that an approved request may stand behind.

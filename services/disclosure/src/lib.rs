@@ -74,6 +74,7 @@ pub use chunk::{
 /// Whether a clock has stepped back.
 pub use clock::is_behind as clock_is_behind;
 pub use disclosed::DisclosedHistory;
+pub use entry::ensure_new;
 pub use error::Error;
 pub use expire::{Expired, erase_older_details, forget_requests};
 pub use file_run::{Occasion, approve, begin_file_run};

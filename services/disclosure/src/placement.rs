@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use crate::{
     Ask, Context, Error,
-    decided::{request, set_moment},
+    decided::{request, set_moment_to_disclose},
     entry,
     store::{self, placement as notices},
 };
@@ -192,7 +192,7 @@ async fn notices_in(
     // Both: what the reporter said of its clients, and what the recipient may be told.
     store::hold_population(tx, reporter.consumer).await?;
     store::hold_population(tx, ask.consumer).await?;
-    let at = set_moment(tx, context, ask, Role::Disclosure).await?;
+    let at = set_moment_to_disclose(tx, context, ask, Role::Disclosure).await?;
     let in_force = context.agreements.load_active(tx, ask.consumer, at).await?;
     let in_force = match permits(ask, in_force.as_ref(), at) {
         Ok(in_force) => Arc::clone(in_force),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{caller::Caller, convert, shared::Shared, status::Failure};
 
 /// Notices and clients of one call.
-const CLIENTS_MAX: usize = 1_000;
+const CLIENTS_MAX: usize = 200;
 
 /// Enters it. Who never receives anything has nothing to attest. Whether an agreement is in force is not asked: what it disclosed is destroyed after its end too.
 pub(super) async fn attest(
@@ -19,7 +19,7 @@ pub(super) async fn attest(
     request: &AttestDestructionRequest,
 ) -> Result<AttestDestructionResponse, Failure> {
     if request.withdrawal_ids.len() + request.person_ids.len() > CLIENTS_MAX {
-        return Err(Failure::Invalid { field: "withdrawal_ids", what: "at most 1000 notices and clients at once" });
+        return Err(Failure::Invalid { field: "withdrawal_ids", what: "at most 200 notices and clients at once" });
     }
     let ask = Ask {
         consumer: caller.id(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
 use domains::{Organizations, StoredFact, conceal_other_agency, definition, fold, names_other_agency};
-use model::{Domain, Row, Sea, SourcePersonId};
+use model::{Domain, Row, SchoolYear, Sea, SourcePersonId};
 
 /// The district, and under which of the state's ids it reports the student.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,14 +70,17 @@ fn covers(row: &Row, day: NaiveDate) -> bool {
     let ended = row.find_date("exit_withdraw_date");
     let is_open = ended.is_none() && row.find("exit_basis").is_none();
     let last = ended.or_else(|| row.find_date("last_seen_date"));
-    begun.is_some_and(|begun| begun <= day) && (is_open || last.is_some_and(|last| day <= last))
+    // A stay that nobody ended and nobody has reported for more than a school year proves nothing: the family may have moved long ago.
+    let year = |day| SchoolYear::containing(day).0;
+    let is_current = || last.or(begun).is_some_and(|last| year(day) <= year(last) + 1);
+    begun.is_some_and(|begun| begun <= day) && (is_open && is_current() || last.is_some_and(|last| day <= last))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use model::{BatchId, Certification, Lineage, Period, SchoolYear, Value};
+    use model::{BatchId, Certification, Lineage, Period, Value};
 
     use super::*;
 
@@ -145,6 +148,11 @@ mod tests {
         check(vec![hartford(), fact("unregister", 2, "064", "0646311", "2026-10-01")], "2026-11-10", None);
         check(vec![hartford(), fact("register", 2, "093", "0936311", "2026-10-01")], "2026-11-10", Some("093"));
         check(vec![], "2026-11-10", None);
+        // Registered once, and neither ended nor seen for years; and the same, seen last October.
+        let forgotten = || fact("register", 1, "064", "0646311", "2021-08-28");
+        check(vec![forgotten()], "2023-11-10", None);
+        check(vec![forgotten()], "2022-11-10", Some("064"));
+        check(vec![forgotten(), fact("collection", 2, "064", "0646311", "2025-10-01")], "2026-11-10", Some("064"));
         // A magnet school's district reports who the home district is.
         let magnet = vec![
             fact("register", 1, "241", "2416411", "2026-08-28"),

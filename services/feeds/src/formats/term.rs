@@ -73,7 +73,7 @@ fn derive(sections: &[Section], day: NaiveDate) -> [String; 14] {
     let told = |domain| Told::of(sections.iter().find(|section| section.domain == domain), year);
     let attendance = told(Domain::Attendance).keep(is_total);
     let courses = told(Domain::Course).keep(|row, _| row.find("grade_type").is_none());
-    let discipline = told(Domain::Discipline).keep(|row, _| row.find("discipline_action").is_some());
+    let discipline = told(Domain::Discipline).keep(|row, _| domains::discipline::is_answered_for(row));
     let all = || attendance.rows.iter().chain(&courses.rows).chain(&discipline.rows);
     let certification = match all().map(|row| row.certification).min() {
         None => "",
@@ -159,12 +159,20 @@ impl<'h> Told<'h> {
         (!names.is_empty()).then_some(names.len())
     }
 
+    /// Days of all rows together; nothing where one of them does not say: a part is not the whole.
     fn days(&self, element: &str) -> Option<i64> {
-        let days = self.rows.iter().filter(|_| self.tells(element)).filter_map(|row| row.find(element)?.as_integer());
-        days.fold(None, |sum: Option<i64>, days| Some(sum.unwrap_or(0).saturating_add(days)))
+        if !self.tells(element) || self.rows.is_empty() {
+            return None;
+        }
+        self.rows.iter().try_fold(0_i64, |sum, row| Some(sum.saturating_add(row.find(element)?.as_integer()?)))
     }
 
+    /// The sum of what rows say; nothing where the source keeps one of the values back.
     fn sum(&self, elements: &[&str]) -> Option<Decimal> {
+        let is_kept_back = |row: &&Row| elements.iter().any(|element| row.find(element) == Some(&Value::Suppressed));
+        if self.rows.iter().any(is_kept_back) {
+            return None;
+        }
         let values = elements
             .iter()
             .filter(|element| self.tells(element))
