@@ -15,7 +15,7 @@ fn attest(notices: &[&str], persons: &[&str]) -> AttestDestructionRequest {
     AttestDestructionRequest {
         withdrawal_ids: notices.iter().map(|id| (*id).to_owned()).collect(),
         person_ids: persons.iter().map(|id| (*id).to_owned()).collect(),
-        destroyed_date: Some(Date { year: 2026, month: 11, day: 19 }),
+        destroyed_date: Some(Date { year: 2026, month: 11, day: 20 }),
         method: "overwritten".to_owned(),
         attested_by: "its records officer".to_owned(),
         reference: "DCF-30-1".to_owned(),

@@ -89,6 +89,8 @@ async fn prepared() -> Served {
 async fn a_refusal_is_made_of_the_statements_of_an_answer() {
     let heard = Heard::default();
     // The server, its callers and their connections are all of this thread.
+    // With one subscriber alone a callsite asks the thread that comes to it first: another test's, which wants to hear nothing.
+    let _beside = tracing::Dispatch::new(tracing_subscriber::registry());
     let _hearing = tracing::subscriber::set_default(tracing_subscriber::registry().with(heard.clone()));
     let served = prepared().await;
     let mut histories = HistoryServiceClient::new(served.connect("dcf").await);

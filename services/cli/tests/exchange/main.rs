@@ -31,8 +31,8 @@ use serde_json::Value as Json;
 use place::{Night, Place, files, text};
 use receiver::receive;
 
-/// The sandbox's two stewards approve each of the four agreements, and each approval is an entry.
-const APPROVALS: u64 = 8;
+/// The sandbox's two stewards approve each of the five agreements, and each approval is an entry.
+const APPROVALS: u64 = 10;
 
 /// Where authority ended with a roster, the head of the control journal is an entry.
 fn noted(place: &Place) -> u64 {
