@@ -409,7 +409,7 @@ fn the_matrix_tells_documents_or_what_is_in_force(demo: &Demo) {
         of_unit.contains("\n  state: in force, version 2 since ")
             && of_unit.contains("basis 2: health_safety_emergency")
     );
-    assert_eq!(in_force.matches("\n  state: in force, version ").count(), 4, "{in_force}");
+    assert_eq!(in_force.matches("\n  state: in force, version ").count(), 5, "{in_force}");
 }
 
 /// One client of CSSD was refused for want of the agency's certification; the one that followed is in force.
