@@ -47,21 +47,14 @@ pub struct Consumer {
     pub placements: Option<PlacementLayout>,
     /// Its agreement is about notices of placements, which others report.
     pub is_told_of_placements: bool,
-    /// Its agreement is about every student: it is the SEA itself.
-    is_about_every_student: bool,
+    /// It is the SEA itself: its agreement is about every student. One that cannot be read is nobody's own.
+    pub is_own: bool,
 }
 
 macro_rules! document {
     ($id:literal, $name:literal) => {
         include_str!(concat!("../../../deploy/consumers/", $id, "/", $name))
     };
-}
-
-impl Consumer {
-    /// Whether it is the SEA itself, by what its agreement is about: every student. One that cannot be read is nobody's own.
-    pub const fn is_own(&self) -> bool {
-        self.is_about_every_student
-    }
 }
 
 /// The documents of a consumer, as they are read.
@@ -409,7 +402,7 @@ impl App {
 
     /// The SEA's own consumer: the one whose agreement is about every student.
     pub fn own_consumer(&self) -> anyhow::Result<&ConsumerId> {
-        let own = self.consumers.iter().find(|(_, documents)| documents.is_own());
+        let own = self.consumers.iter().find(|(_, documents)| documents.is_own);
         own.map(|(id, _)| id).ok_or_else(|| anyhow!("no agreement states what the SEA's own people may see"))
     }
 
@@ -741,9 +734,8 @@ pub fn consumers(folder: Option<&Path>) -> anyhow::Result<BTreeMap<ConsumerId, C
         }
         return Ok(consumers);
     };
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot read the folder of consumers {}", folder.display()))?
-    {
+    let cannot = || format!("cannot read the folder of consumers {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(cannot)? {
         let path = entry?.path();
         let (Some(id), true) = (path.file_name().and_then(|name| name.to_str()), path.is_dir()) else { continue };
         let agreement =
@@ -779,15 +771,14 @@ impl Documents<'_> {
         // One with mistakes is told of where it is used.
         let terms = agreements::parse(self.agreement).ok();
         let is_told_of_placements = terms.as_ref().is_some_and(|terms| terms.placement_notice.is_some());
-        let is_about_every_student =
-            terms.is_some_and(|terms| terms.population.rule == agreements::PopulationRule::EveryStudent);
+        let is_own = terms.is_some_and(|terms| terms.population.rule == agreements::PopulationRule::EveryStudent);
         Ok(Consumer {
             agreement: self.agreement.to_owned(),
             roster,
             delivery: delivery.unwrap_or_default(),
             placements,
             is_told_of_placements,
-            is_about_every_student,
+            is_own,
         })
     }
 }
@@ -796,8 +787,7 @@ type SandboxKeys = Vec<(String, SigningKey)>;
 
 fn stewards(settings: &Settings, keys: &Keys) -> anyhow::Result<(Stewards, SandboxKeys)> {
     let always = Interval { from: DateTime::UNIX_EPOCH, to: None };
-    let mut list = Vec::new();
-    let mut sandbox = Vec::new();
+    let (mut list, mut sandbox) = (Vec::new(), Vec::new());
     if settings.sandbox {
         for name in SANDBOX_STEWARDS {
             let key = keys.signing_key(name, &SystemEntropy)?;

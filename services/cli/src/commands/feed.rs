@@ -89,7 +89,7 @@ pub async fn run(place: &Place, command: Feed) -> anyhow::Result<Outcome> {
         bail!("there is no format {format:?}; there are: {}", names().collect::<Vec<_>>().join(", "));
     }
     with_app(place, |app| async move {
-        let is_own = app.consumer(&consumer)?.is_own();
+        let is_own = app.consumer(&consumer)?.is_own;
         check_asked(&app, &consumer, office.as_deref(), as_of).await?;
         // What cannot be made is refused before stewards are asked for it.
         if layout::producer(&format, &report, app.clock().now())?.is_none() && report != Report::whole() {
@@ -191,7 +191,7 @@ pub async fn refusal(
     office: Option<&str>,
     as_of: Option<DateTime<Utc>>,
 ) -> anyhow::Result<Option<Reason>> {
-    if app.consumer(consumer)?.is_own() {
+    if app.consumer(consumer)?.is_own {
         return Ok(None);
     }
     let ask = Ask {

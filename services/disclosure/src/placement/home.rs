@@ -19,6 +19,9 @@ pub(super) struct Home {
 /// For how many days after an exit that leads to another agency the district is still home, if no other reports the student: a summer.
 const AWAY_DAYS: u64 = 75;
 
+/// For how many school years after the one in which it was last reported a stay that nobody ended still counts.
+const SEEN_YEARS: i16 = 2;
+
 /// The one district that reports the student as enrolled on a day: the nexus district where it is reported, else the district itself. `None` where no district
 /// does, or where several do: a guess could tell the wrong one.
 pub(super) fn find(facts: Vec<StoredFact>, sea: &Sea, organizations: &Organizations, day: NaiveDate) -> Option<Home> {
@@ -70,9 +73,9 @@ fn covers(row: &Row, day: NaiveDate) -> bool {
     let ended = row.find_date("exit_withdraw_date");
     let is_open = ended.is_none() && row.find("exit_basis").is_none();
     let last = ended.or_else(|| row.find_date("last_seen_date"));
-    // A stay that nobody ended and nobody has reported for more than a school year proves nothing: the family may have moved long ago.
+    // One that nobody ended and nobody has reported for long proves nothing: the family may have moved long ago.
     let year = |day| SchoolYear::containing(day).0;
-    let is_current = || last.or(begun).is_some_and(|last| year(day) <= year(last) + 1);
+    let is_current = || last.or(begun).is_some_and(|last| year(day) <= year(last) + SEEN_YEARS);
     begun.is_some_and(|begun| begun <= day) && (is_open && is_current() || last.is_some_and(|last| day <= last))
 }
 
@@ -150,7 +153,7 @@ mod tests {
         check(vec![], "2026-11-10", None);
         // Registered once, and neither ended nor seen for years; and the same, seen last October.
         let forgotten = || fact("register", 1, "064", "0646311", "2021-08-28");
-        check(vec![forgotten()], "2023-11-10", None);
+        check(vec![forgotten()], "2024-11-10", None);
         check(vec![forgotten()], "2022-11-10", Some("064"));
         check(vec![forgotten(), fact("collection", 2, "064", "0646311", "2025-10-01")], "2026-11-10", Some("064"));
         // A magnet school's district reports who the home district is.
