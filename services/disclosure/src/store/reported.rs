@@ -106,7 +106,8 @@ pub(crate) async fn list_noted(
     Ok(noted)
 }
 
-/// For each window in its order of which of these districts anything has come by a report of their own, and whether of any.
+/// For each window in its order of which of these districts anything has come by a report of their own, and whether of any. Districts are looked for
+/// one by one, by key: of EXISTS the planner would make a list of all that have reported.
 async fn list_come(
     conn: &mut PgConnection,
     windows: &Columns,
@@ -116,16 +117,18 @@ async fn list_come(
         r#"-- disclosure.list_come
         SELECT ARRAY(
                 SELECT d.lea FROM UNNEST($8::text[]) AS d (lea)
-                WHERE CASE WHEN w.from_on IS NOT NULL THEN EXISTS (
-                        SELECT FROM history.reported AS r
+                WHERE CASE WHEN w.from_on IS NOT NULL THEN (
+                        SELECT true FROM history.reported AS r
                         WHERE r.sea = w.sea AND r.domain = w.domain AND r.lea = d.lea
                             AND r.reported_on BETWEEN w.from_on AND COALESCE(w.to_on, 'infinity')
                             AND r.recorded_at <= nullif(current_setting('throughline.as_of', true), '')::timestamptz
-                    ) ELSE EXISTS (
-                        SELECT FROM history.reported AS r
+                        LIMIT 1
+                    ) ELSE (
+                        SELECT true FROM history.reported AS r
                         WHERE r.sea = w.sea AND r.domain = w.domain AND r.lea = d.lea AND r.school_year BETWEEN w.first_year AND w.last_year
                             AND r.recorded_on >= COALESCE(w.opens_on, '-infinity')
                             AND r.recorded_at <= nullif(current_setting('throughline.as_of', true), '')::timestamptz
+                        LIMIT 1
                     ) END
             ) AS "districts!",
             CASE WHEN w.from_on IS NOT NULL THEN EXISTS (
