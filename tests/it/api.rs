@@ -49,6 +49,7 @@ use crate::world::{World, consumer, in_care, loaded_at, offense, registration, s
 
 mod attest;
 mod changes;
+mod clocks;
 mod lineage;
 mod requests;
 mod rpcs;
@@ -94,6 +95,11 @@ impl Served {
 
     /// Another server of the same exchange: beside the first, or as it is when it was started again.
     async fn beside(&self, limits: Limits) -> SocketAddr {
+        self.beside_of(limits, deps(&self.world)).await
+    }
+
+    /// The same of what is stated.
+    async fn beside_of(&self, limits: Limits, deps: Deps) -> SocketAddr {
         let (certificate, key) = bearer("localhost", &self.servers);
         let tls = Tls {
             certificates: certificate.into_bytes(),
@@ -103,7 +109,7 @@ impl Served {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
-        let (deps, config, ends) = (deps(&self.world), Server { limits, ..Server::default() }, self.stop.clone());
+        let (config, ends) = (Server { limits, ..Server::default() }, self.stop.clone());
         self.tasks.spawn(async move {
             api::serve(deps, &config, tokio::sync::watch::channel(tls).1, listener, ends).await.unwrap();
         });
@@ -386,14 +392,15 @@ async fn a_token_opens_for_its_caller_and_its_feed_only() {
     let office = StreamFeedRequest { office: "Hartford".to_owned(), ..from(token) };
     assert_eq!(client.stream_feed(office).await.unwrap_err().code(), Code::InvalidArgument);
     // Another version is in force by now: what would come is not what was begun.
-    amend(&served.world).await;
+    amend(&served.world, str::to_owned).await;
     assert_eq!(client.stream_feed(from(token)).await.unwrap_err().code(), Code::FailedPrecondition);
     served.end().await;
 }
 
 /// Brings a second version of DCF's agreement into force.
-async fn amend(world: &World) {
+async fn amend(world: &World, edited: impl FnOnce(&str) -> String) {
     let mut document = project_file("deploy/consumers/dcf/agreement.toml").replacen("version = 1", "version = 2", 1);
+    document = edited(&document);
     document.push_str("\n[[amendment]]\nversion = 2\non = 2026-11-20\ntext = \"Nothing but its number.\"\n");
     let (agreements, mut conn) = (&world.agreements, world.db.superuser().await);
     let proposal = agreements.propose(&mut conn, &document, moment()).await.unwrap();

@@ -50,7 +50,7 @@ async fn is_clock_right(shared: &Shared) -> bool {
         Ok(true) => {
             tracing::error!(
                 reason = "clock.stepped_back",
-                "this machine's clock, or the database's, stands behind the last entry of the ledger: nothing is disclosed until it is right"
+                "this machine's clock, or the database's, stands behind the last entry of the ledger or apart from the other: nothing is disclosed until both are right"
             );
             false
         }

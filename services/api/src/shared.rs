@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use agreements::{InForce, Reason};
+use chrono::{DateTime, Utc};
 use disclosure::RequestMark;
 use futures::future::BoxFuture;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -75,17 +76,24 @@ impl Shared {
     /// The agreement under which a caller may act now: in force, and naming this system. What is to be disclosed is decided elsewhere, anew.
     pub(crate) async fn standing(&self, caller: &Caller) -> Result<Arc<InForce>, Failure> {
         let at = self.deps.clock.now();
+        let in_force = self.in_force(caller, at).await?.ok_or(Failure::Denied(Reason::NoAgreement))?;
+        agreements::runs(&in_force, at).map_err(Failure::Denied)?;
+        ensure_named(caller, &in_force)?;
+        Ok(in_force)
+    }
+
+    /// Refuses a system that the agreement in force does not name any more. Where none is in force there is nothing to ask it of.
+    pub(crate) async fn ensure_not_dropped(&self, caller: &Caller) -> Result<(), Failure> {
+        let in_force = self.in_force(caller, self.deps.clock.now()).await?;
+        in_force.map_or(Ok(()), |in_force| ensure_named(caller, &in_force))
+    }
+
+    async fn in_force(&self, caller: &Caller, at: DateTime<Utc>) -> Result<Option<Arc<InForce>>, Failure> {
         let in_force = pg::run_tx(&self.deps.pool, "api.standing", Role::Agreements, |tx| {
             let id = caller.id();
             Box::pin(async move { self.deps.agreements.load_active(tx, id, at).await })
-        })
-        .await?
-        .ok_or(Failure::Denied(Reason::NoAgreement))?;
-        agreements::runs(&in_force, at).map_err(Failure::Denied)?;
-        if !in_force.terms().access.systems.iter().any(|system| caller.is_system(system)) {
-            return Err(Failure::Denied(Reason::SystemNotAgreed));
-        }
-        Ok(in_force)
+        });
+        Ok(in_force.await?)
     }
 
     /// What disclosures need.
@@ -187,4 +195,9 @@ impl Shared {
         measure::failed(&status, details.error_info().map_or("", |info| info.reason.as_str()));
         status
     }
+}
+
+fn ensure_named(caller: &Caller, in_force: &InForce) -> Result<(), Failure> {
+    let is_named = in_force.terms().access.systems.iter().any(|system| caller.is_system(system));
+    if is_named { Ok(()) } else { Err(Failure::Denied(Reason::SystemNotAgreed)) }
 }

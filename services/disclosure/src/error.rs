@@ -52,9 +52,9 @@ pub enum Error {
     /// The call was answered before, under the id that its caller gave it: it is not answered again, and nothing is entered.
     #[error("a call of this id was answered before, so nothing is disclosed")]
     Answered,
-    /// A clock stands further behind the last entry than it may: what ends would not end by it.
+    /// A clock stands further behind the last entry, or from the database's, than it may: what ends would not end by it, or what is to come would have begun.
     #[error(
-        "this machine's clock, or the database's, stands behind the last entry of the ledger, so nothing is disclosed until it is right"
+        "this machine's clock, or the database's, stands behind the last entry of the ledger or apart from the other, so nothing is disclosed until both are right"
     )]
     ClockBehind,
     /// What was prepared is no longer what is permitted, or what is there: begin anew.

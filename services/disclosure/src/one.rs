@@ -13,8 +13,9 @@ use crate::{
 
 /// Discloses one client's history: decides, reads, encodes, records, commits, and only then returns the bytes.
 ///
-/// A refusal is recorded too, and comes back as [`Error::Denied`]. "Not your client" and "does not exist" take the same road. A call that was answered before under
-/// its id is decided on like any other, recorded once, and comes back as what it was refused for then, or as [`Error::Answered`].
+/// A refusal is recorded too, and comes back as [`Error::Denied`]. "Not your client" and "does not exist" take the same road. A call under an id that was used is
+/// refused before this ([`crate::ensure_new`]); the one that loses against its own twin, on its way beside it, is not recorded, and comes back as what the other was
+/// refused for, or as [`Error::Answered`].
 pub async fn disclose_one(
     context: Context<'_>,
     ask: &Ask<'_>,

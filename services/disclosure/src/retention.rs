@@ -117,11 +117,8 @@ async fn due_in(tx: &mut Tx<'_, '_>, context: Context<'_>, ask: &Ask<'_>) -> Res
         }
     }
     let zone = in_force.plan().zone();
-    let attested: BTreeMap<String, NaiveDate> = store::list_attested(tx).await?.into_iter().collect();
-    due.retain(|one| {
-        let last = one.disclosed_at.with_timezone(&zone).date_naive();
-        attested.get(one.person_key.expose()).is_none_or(|destroyed_on| *destroyed_on < last)
-    });
+    let attested: BTreeMap<String, DateTime<Utc>> = store::list_attested(tx, zone.name()).await?.into_iter().collect();
+    due.retain(|one| attested.get(one.person_key.expose()).is_none_or(|until| *until < one.disclosed_at));
     due.sort_by(|a, b| (a.attest_by, a.person_key.expose()).cmp(&(b.attest_by, b.person_key.expose())));
     due.dedup_by(|a, b| a.person_key.expose() == b.person_key.expose() && a.cause == b.cause);
     Ok((due, at.with_timezone(&zone).date_naive()))
@@ -207,8 +204,7 @@ async fn attest_in(
         return Err(Error::Invalid("what is attested has been done: its day is not to come"));
     }
     let terms = entry::terms_of_ask(ask.consumer, in_force.as_deref())?;
-    let mut entries = Vec::with_capacity(person_keys.len());
-    for person_key in person_keys {
+    let entry_of = |person_key: &String| {
         let destroyed_on = *destroyed_on;
         let stated = Statement { person_key, destroyed_on, method, attested_by, reference, recorded_by };
         let mut entry = entry::act(ask, Kind::Attestation, std::sync::Arc::clone(&terms), at, context.entropy);
@@ -217,15 +213,16 @@ async fn attest_in(
         entry.detail.on_behalf_of = Some(Masked::new(format!("entered by {recorded_by}")));
         entry.detail.authority = Some(Masked::new(format!("client {person_key}")));
         entry.detail.digest = Some(stated.digest());
-        tx.act_as(Role::Ledger).await?;
-        ledger::record_one(tx, &entry).await?;
-        tx.act_as(Role::Disclosure).await?;
-        store::insert_attestation(tx, (ask.consumer, person_key, entry.id), attestation, at).await?;
-        entries.push(entry.id);
-    }
-    if let (Some(mark), Some(first)) = (ask.request, entries.first()) {
-        tx.act_as(Role::Ledger).await?;
+        entry
+    };
+    let entries: Vec<ledger::Entry> = person_keys.iter().map(entry_of).collect();
+    let ids: Vec<DisclosureId> = entries.iter().map(|entry| entry.id).collect();
+    tx.act_as(Role::Ledger).await?;
+    ledger::record_chunk(tx, &entries).await?;
+    if let (Some(mark), Some(first)) = (ask.request, ids.first()) {
         ledger::remember_request(tx, mark, *first, at).await?;
     }
-    Ok(entries)
+    tx.act_as(Role::Disclosure).await?;
+    store::insert_attestations(tx, (ask.consumer, &ids), attestation, at).await?;
+    Ok(ids)
 }

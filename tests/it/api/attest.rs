@@ -110,5 +110,16 @@ async fn a_recipient_attests_by_the_notice_that_it_was_sent() {
         .await;
     let altered = format!("attestation {attestation_id} was altered: its days are not those of its entry");
     assert_eq!(audit().await, [altered]);
+
+    // What was sent behind an attestation, though on the day that it names, is not destroyed by it.
+    let earlier =
+        "UPDATE disclosure.attestation SET destroyed_on = '2026-11-20', recorded_at = recorded_at - interval '1 s'";
+    world.force(earlier).await;
+    assert_eq!(due(world).await, ["D11"]);
+
+    // A system that the agreement does not name any more speaks for nobody.
+    amend(world, |document| document.replace("dcf.consumers.throughline.test", "other.dcf.throughline.test")).await;
+    let refused = client.attest_destruction(attest(&[], &["D11"])).await.unwrap_err();
+    assert_eq!((refused.code(), world.count(ATTESTED).await), (Code::PermissionDenied, 2));
     served.end().await;
 }

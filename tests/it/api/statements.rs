@@ -125,5 +125,19 @@ async fn a_refusal_is_made_of_the_statements_of_an_answer() {
         assert!(summaries.get_summary(summary(id)).await.is_err());
         assert_eq!(heard.take(), of_summary, "the summary of {id}");
     }
+    // An id that was used is looked up, and nothing is asked about whoever is named.
+    let under =
+        |person_id: &str| GetHistoryRequest { request_id: uuid::Uuid::from_u128(7).to_string(), ..person(person_id) };
+    assert!(histories.get_history(under("X0")).await.is_err());
+    heard.take();
+    let mut told_of_used = BTreeSet::new();
+    for id in REFUSED.iter().map(|(id, ..)| *id).chain(["D1"]).chain(others) {
+        let refused = histories.get_history(under(id)).await.unwrap_err();
+        assert_eq!(reason_of(&refused), "REQUEST_ID_USED");
+        told_of_used.insert((told(&refused).2, heard.take()));
+    }
+    let [(_, statements)] = &told_of_used.into_iter().collect::<Vec<_>>()[..] else { panic!("one answer for all") };
+    assert!(statements.iter().any(|one| one.contains("ledger.find_request")), "{statements:#?}");
+    assert!(!statements.iter().any(|one| one.contains("identity.")), "{statements:#?}");
     served.end().await;
 }

@@ -1,20 +1,27 @@
-//! Clocks that step back while the exchange serves.
+//! Clocks that step back, or run ahead, while the exchange serves.
 
 use chrono::{DateTime, Utc};
 use disclosure::Context;
-use sqlx::{Executor as _, Row as _};
+use model::Clock;
 
 use super::*;
+
+/// A clock that goes on like the database's, so much ahead of it.
+struct Ahead(TimeDelta);
+
+impl Clock for Ahead {
+    #[expect(clippy::disallowed_methods, reason = "held against the database's clock, which is the machine's")]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now() + self.0
+    }
+}
 
 #[tokio::test]
 async fn nothing_is_disclosed_while_a_clock_stands_behind_the_last_entry() {
     let world = World::new(&["dcf"]).await;
     let dcf = consumer("dcf");
-    let row = world.db.superuser().await.fetch_one("SELECT clock_timestamp()").await.unwrap();
-    // By the database's own clock, which is the machine's.
-    let now: DateTime<Utc> = row.get(0);
-    let asked = async |when: DateTime<Utc>| {
-        let clock = FixedClock(when);
+    let asked = async |seconds: i64| {
+        let clock = Ahead(TimeDelta::seconds(seconds));
         let context = Context { clock_behind_max: Some(TimeDelta::seconds(5)), ..world.context(&clock) };
         let nobody = Masked::new("X1".to_owned());
         let told = disclosure::disclose_one(context, &ask_of(&dcf), &nobody, &encode).await;
@@ -27,17 +34,22 @@ async fn nothing_is_disclosed_while_a_clock_stands_behind_the_last_entry() {
         }
         is_behind
     };
-    assert!(!asked(now).await, "nothing was entered before");
+    for wrong in [-6, 6] {
+        assert!(asked(wrong).await, "the two clocks are too far apart, though nothing was entered before");
+    }
+    assert_eq!(world.entries().await.len(), 0, "not so much as a refusal is decided by such a clock");
+    assert!(!asked(0).await);
     assert_eq!(world.entries().await.len(), 2);
-    assert!(!asked(now - TimeDelta::seconds(4)).await, "within what machines may differ by");
+    assert!(!asked(-2).await, "within what machines may differ by");
     assert_eq!(world.entries().await.len(), 4);
-    assert!(asked(now - TimeDelta::seconds(6)).await);
-    assert_eq!(world.entries().await.len(), 4, "not so much as a refusal is decided by such a clock");
-    assert!(!asked(now + TimeDelta::milliseconds(1)).await, "it is right again");
-    // This machine's clock goes on, and the database's does not.
-    let later = now + TimeDelta::hours(9);
+    for wrong in [-6, 6] {
+        assert!(asked(wrong).await);
+    }
+    assert_eq!(world.entries().await.len(), 4);
+    assert!(!asked(0).await, "it is right again");
+    // Where no limit is set the last entry's time goes on being the time; where one is, both clocks stand behind it now.
+    let later = Ahead(TimeDelta::hours(9)).now();
     assert!(matches!(world.ask("dcf", "X1", later).await, Err(Error::Denied(_))));
-    assert!(asked(later).await);
-    // Where no limit is set the last entry's time goes on being the time.
-    assert!(matches!(world.ask("dcf", "X1", now).await, Err(Error::Denied(_))));
+    assert!(asked(0).await);
+    assert!(matches!(world.ask("dcf", "X1", Ahead(TimeDelta::zero()).now()).await, Err(Error::Denied(_))));
 }

@@ -12,7 +12,8 @@ use crate::{caller::Caller, convert, shared::Shared, status::Failure};
 /// Notices and clients of one call.
 const CLIENTS_MAX: usize = 200;
 
-/// Enters it. Who never receives anything has nothing to attest. Whether an agreement is in force is not asked: what it disclosed is destroyed after its end too.
+/// Enters it. Who never receives anything has nothing to attest. Whether an agreement is in force is not asked, what it disclosed is destroyed after its end too;
+/// but one that is says who speaks for the party.
 pub(super) async fn attest(
     shared: &Shared,
     (caller, mark): (&Caller, Option<RequestMark>),
@@ -21,6 +22,7 @@ pub(super) async fn attest(
     if request.withdrawal_ids.len() + request.person_ids.len() > CLIENTS_MAX {
         return Err(Failure::Invalid { field: "withdrawal_ids", what: "at most 200 notices and clients at once" });
     }
+    shared.ensure_not_dropped(caller).await?;
     let ask = Ask {
         consumer: caller.id(),
         actor: caller.actor(),

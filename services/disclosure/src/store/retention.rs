@@ -50,15 +50,19 @@ pub(crate) async fn list_stopped(conn: &mut PgConnection, consumer: &ConsumerId)
     .await?)
 }
 
-/// The last day of destruction that the transaction's consumer attested, by client.
-pub(crate) async fn list_attested(conn: &mut PgConnection) -> Result<Vec<(String, NaiveDate)>, Error> {
+/// Until when what was sent is attested to be destroyed, by client of the transaction's consumer: until the end of the day that is stated, in a zone, and
+/// not beyond the moment at which it was entered.
+pub(crate) async fn list_attested(conn: &mut PgConnection, zone: &str) -> Result<Vec<(String, DateTime<Utc>)>, Error> {
     let rows = sqlx::query!(
         r#"-- disclosure.list_attested
-        SELECT a.person_key, max(a.destroyed_on) AS "destroyed_on!" FROM disclosure.attestation AS a GROUP BY a.person_key"#,
+        SELECT a.person_key, max(least(a.recorded_at, (a.destroyed_on + 1)::timestamp AT TIME ZONE $1)) AS "until!"
+        FROM disclosure.attestation AS a
+        GROUP BY a.person_key"#,
+        zone
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.person_key, row.destroyed_on)).collect())
+    Ok(rows.into_iter().map(|row| (row.person_key, row.until)).collect())
 }
 
 /// The clients of notices that are the consumer's own.
@@ -78,19 +82,22 @@ pub(crate) async fn list_noticed(
     Ok(rows.into_iter().map(|row| (row.withdrawal_id, Masked::new(row.person_key))).collect())
 }
 
-pub(crate) async fn insert_attestation(
+/// What is attested of each client, by its entry; both in one order.
+pub(crate) async fn insert_attestations(
     conn: &mut PgConnection,
-    (consumer, person_key, entry): (&ConsumerId, &str, DisclosureId),
+    (consumer, entries): (&ConsumerId, &[DisclosureId]),
     said: &Attestation,
     at: DateTime<Utc>,
 ) -> Result<(), Error> {
+    let entries: Vec<Uuid> = entries.iter().map(|entry| entry.0).collect();
     sqlx::query!(
-        "-- disclosure.insert_attestation
+        "-- disclosure.insert_attestations
         INSERT INTO disclosure.attestation (attestation_id, consumer, person_key, destroyed_on, method, attested_by, reference, recorded_by, recorded_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        entry.0,
+        SELECT c.entry, $2, c.person_key, $4, $5, $6, $7, $8, $9
+        FROM unnest($1::uuid[], $3::text[]) AS c (entry, person_key)",
+        &entries,
         consumer.as_str(),
-        person_key,
+        &said.person_keys,
         said.destroyed_on,
         said.method,
         said.attested_by,
