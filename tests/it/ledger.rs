@@ -706,8 +706,8 @@ async fn a_call_is_recorded_once_under_its_id_and_forgotten_in_time() {
     }
     conn.execute("SET ROLE throughline_steward").await.unwrap();
     assert!(conn.execute("SELECT question FROM ledger.request").await.is_err());
-    assert_eq!(ledger::forget_requests(&mut conn, at(0)).await.unwrap(), 0);
-    assert_eq!(ledger::forget_requests(&mut conn, at(5)).await.unwrap(), 1);
+    assert_eq!(ledger::forget_requests(&mut conn, at(0), 10).await.unwrap(), 0);
+    assert_eq!(ledger::forget_requests(&mut conn, at(5), 10).await.unwrap(), 1);
     conn.execute("SET ROLE throughline_ledger").await.unwrap();
     assert_eq!(ledger::find_request(&mut conn, mark(1, "a")).await.unwrap(), None);
     ledger::record_asked(&mut conn, &entry(1), mark(1, "a")).await.unwrap();

@@ -1,7 +1,7 @@
 //! The personal part of ledger entries ends with its time: not before the education record that it is about (34 CFR 99.32(a)(2)), and not before the days
 //! that the configuration keeps it in any case. Leaves and proofs stay, and each part of the log that was gone through enters what it destroyed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use ledger::{DetailOf, Kind};
@@ -47,15 +47,13 @@ pub async fn erase_older_details(
         .await
 }
 
-/// Sweeping reads every call that is remembered.
-const STATEMENT_TIMEOUT: Duration = Duration::from_mins(10);
-
-/// Forgets the ids of calls that were answered before a time; how many. Nothing personal goes with them, so it is no erasure and no entry.
-pub async fn forget_requests(context: Context<'_>, before: DateTime<Utc>) -> Result<u64, Error> {
-    pg::transaction("disclosure.forget_requests", Role::Steward)
-        .statement_timeout(STATEMENT_TIMEOUT)
-        .run(context.pool, |tx| Box::pin(async move { Ok(ledger::forget_requests(tx, before).await?) }))
-        .await
+/// Forgets the ids of the oldest calls that were answered before a time, about as many as `limit`; how many, and none when that was all. Nothing personal goes
+/// with them, so it is no erasure and no entry.
+pub async fn forget_requests(context: Context<'_>, before: DateTime<Utc>, limit: u32) -> Result<u64, Error> {
+    pg::run_tx(context.pool, "disclosure.forget_requests", Role::Steward, |tx| {
+        Box::pin(async move { Ok(ledger::forget_requests(tx, before, limit).await?) })
+    })
+    .await
 }
 
 /// The reason that the entry of such an erasure bears.

@@ -89,9 +89,9 @@ pub async fn remember_request(
     store::request::insert(conn, mark, entry, at).await
 }
 
-/// Forgets the calls that were answered before a time; how many.
-pub async fn forget_requests(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u64, Error> {
-    store::request::delete_older(conn, before).await
+/// Forgets the oldest calls that were answered before a time, about as many as `limit`; how many. None: that was all.
+pub async fn forget_requests(conn: &mut PgConnection, before: DateTime<Utc>, limit: u32) -> Result<u64, Error> {
+    store::request::delete_older(conn, before, limit).await
 }
 
 #[cfg(test)]

@@ -39,8 +39,9 @@ async fn what_another_server_answered_is_not_answered_again() {
     assert_eq!(served.world.count(ENTRIES).await, before + 1);
     // When ids are forgotten, what is asked is disclosed, with an entry of its own.
     let (clock, after) = (FixedClock(moment()), moment() + chrono::TimeDelta::seconds(1));
-    assert_eq!(disclosure::forget_requests(served.world.context(&clock), moment()).await.unwrap(), 0);
-    assert_eq!(disclosure::forget_requests(served.world.context(&clock), after).await.unwrap(), 3);
+    let forget = async |before| disclosure::forget_requests(served.world.context(&clock), before, 2).await.unwrap();
+    assert_eq!(forget(moment()).await, 0);
+    assert_eq!((forget(after).await, forget(after).await), (3, 0), "calls of one moment are forgotten together");
     let third = served.beside(Limits::default()).await;
     let mut third = HistoryServiceClient::new(served.connect_at("dcf", third).await);
     third.get_history(under(7, "D10")).await.unwrap();

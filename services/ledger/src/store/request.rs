@@ -47,12 +47,19 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-pub(crate) async fn delete_older(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u64, Error> {
+/// About as many as `limit`: those of one moment go together.
+pub(crate) async fn delete_older(conn: &mut PgConnection, before: DateTime<Utc>, limit: u32) -> Result<u64, Error> {
     let gone = sqlx::query!(
         "-- ledger.delete_older_requests
         DELETE FROM ledger.request AS r
-        WHERE r.answered_at < $1",
-        before
+        WHERE r.answered_at <= (
+            SELECT max(oldest.answered_at)
+            FROM (
+                SELECT o.answered_at FROM ledger.request AS o WHERE o.answered_at < $1 ORDER BY o.answered_at LIMIT $2
+            ) AS oldest
+        )",
+        before,
+        i64::from(limit)
     )
     .execute(conn)
     .await?;

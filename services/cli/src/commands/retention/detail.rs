@@ -18,6 +18,9 @@ use crate::{
 /// Entries that are looked at, and perhaps lose their detail, in one transaction.
 const BATCH_ENTRIES: u32 = 1_000;
 
+/// Ids of calls that are forgotten in one transaction.
+const BATCH_REQUESTS: u32 = 10_000;
+
 /// What a run came to: counts, and nobody's name.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
@@ -58,8 +61,7 @@ pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
     let now = app.clock().now();
     let before = |days: NonZeroU32| now - TimeDelta::days(i64::from(days.get()));
     let older_than = before(days);
-    let forgotten = disclosure::forget_requests(app.disclosure(), before(app.settings.ledger.request_days)).await?;
-    let mut run = Run { older_than, erased: 0, kept: 0, forgotten };
+    let mut run = Run { older_than, erased: 0, kept: 0, forgotten: 0 };
     let mut after = None;
     loop {
         let part = disclosure::erase_older_details(app.disclosure(), own, older_than, (after, BATCH_ENTRIES)).await?;
@@ -73,6 +75,14 @@ pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
     if run.erased > 0 {
         app.sequence().await?;
     }
+    let answered_before = before(app.settings.ledger.request_days);
+    loop {
+        match disclosure::forget_requests(app.disclosure(), answered_before, BATCH_REQUESTS).await? {
+            0 => break,
+            forgotten => run.forgotten += forgotten,
+        }
+    }
+    let forgotten = run.forgotten;
     tracing::info!(erased = run.erased, kept = run.kept, forgotten, "personal detail of the ledger was looked through");
     Ok(Some(run))
 }
