@@ -32,8 +32,8 @@ const STEPS: [(usize, usize, usize, Charts); 18] = [
     (3, 60, 700, Charts::LeftOut),
     (2, 48, 700, Charts::LeftOut),
     (1, 40, 700, Charts::LeftOut),
-    (1, 20, 200, Charts::LeftOut),
-    (1, SHORTEST, 160, Charts::LeftOut),
+    (1, 20, 700, Charts::LeftOut),
+    (1, SHORTEST, 700, Charts::LeftOut),
 ];
 /// What a block says of its age and source is cut shorter than this only where values are cut below [`VALUE_USUAL`].
 const PROVENANCE_USUAL: usize = 220;
