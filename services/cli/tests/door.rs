@@ -11,6 +11,7 @@ use ed25519_dalek::{
     SigningKey,
     pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, spki::der::pem::LineEnding},
 };
+use sqlx::{Connection as _, Executor as _, PgConnection};
 
 struct Place(tempfile::TempDir);
 
@@ -104,6 +105,56 @@ fn an_export_outside_the_schedule_waits_for_two_stewards() {
     assert_eq!(fs::read_to_string(tiles.join("checkpoint")).expect("a checkpoint"), kept);
     let said = place.run("other", &["ledger", "verify", "--checkpoint", text(&tiles.join("checkpoint"))], 3);
     assert!(said.contains("does not extend the kept checkpoint"), "{said}");
+}
+
+/// Puts the ledger's entries ahead of every clock, as after a day on which one ran ahead.
+fn put_ahead(data: &Path) {
+    let environment = pg::Environment { search_path: Some("/usr/local/bin:/usr/bin:/bin".into()), bin_dir: None };
+    let cluster = pg::Cluster::start(data, &pg::Embedded::default(), &environment, pg::Access::Shared);
+    let cluster = cluster.expect("the place's server");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect_with(&cluster.admin_options("throughline")).await.expect("a connection");
+        let ahead = "SET session_replication_role = replica; UPDATE ledger.entry SET decided_at = decided_at + interval '1 hour'";
+        connection.execute(ahead).await.expect("the entries");
+        connection.close().await.expect("closed");
+    });
+    cluster.stop().expect("it stops");
+}
+
+#[test]
+fn nothing_leaves_by_a_clock_that_stands_behind_the_last_entry() {
+    let place = Place::new();
+    let keys = place.two_stewards("data");
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers/sea/agreement.toml");
+    let waiting = digest(&place.run("data", &["agreement", "activate", document], 1));
+    for key in &keys {
+        place.run("data", &["approve", &waiting, "--key", text(key)], 0);
+    }
+    place.run("data", &["agreement", "activate", document], 0);
+    let file = place.path("sasid-2.1x.txt");
+    fs::write(&file, sample("ct/sasid-2.1x")).expect("a file");
+    place.run("data", &["intake", "load", text(&file), "--sea", "ct"], 0);
+    let out = place.path("out");
+    let export = ["feed", "export", "--consumer", "sea", "--format", "ndjson", "--out", text(&out)];
+    let approved = || {
+        let request = digest(&place.run("data", &export, 1));
+        for key in &keys {
+            place.run("data", &["approve", &request, "--key", text(key)], 0);
+        }
+        request
+    };
+    let request = approved();
+    put_ahead(&place.path("data"));
+    let said = place.run("data", &[&export[..], &["--request", &request]].concat(), 1);
+    assert!(said.contains("stands behind the last entry"), "{said}");
+    assert!(!out.join("manifest.json").exists(), "{said}");
+    // Where clocks may be as far behind it leaves.
+    let config = place.path("data/config.toml");
+    let settings = fs::read_to_string(&config).expect("a configuration");
+    fs::write(&config, settings + "\n[ledger]\nclock_behind_max_ms = 7_200_000\n").expect("a configuration");
+    place.run("data", &[&export[..], &["--request", &approved()]].concat(), 0);
+    assert!(out.join("manifest.json").exists());
 }
 
 /// The samples that this program's layouts come with.
