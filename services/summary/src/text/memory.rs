@@ -17,9 +17,8 @@ use crate::{
     layout::{Extent, Language, shipped},
 };
 
-/// Texts remembered of each kind before they are forgotten: a bound on memory, with no effect on the result. What documents have in common is some hundreds
-/// of each, found anew in one document; the rest is each client's own and would be kept in vain.
-const TEXTS_MAX: usize = 2_000;
+/// Texts remembered of each kind before they are forgotten: a bound on memory, with no effect on the result.
+const TEXTS_MAX: usize = 20_000;
 /// The most texts of one document that may be remembered after it, and the longest in bytes.
 const ALLOWED_MAX: usize = 1_000;
 const ALLOWED_BYTES_MAX: usize = 200;

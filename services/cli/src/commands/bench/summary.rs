@@ -119,9 +119,12 @@ fn peak_of_a_program(summaries: &[Summary], folder: &Path) -> anyhow::Result<f64
         .spawn()
         .context("the program cannot be started")?;
     let mut peak = f64::NAN;
-    // What it held at most only grows: the last look before it ends is the highest.
+    // What it held at most only grows: the last look before it ends is the highest. At the first ones it may still be this program's copy.
     let status = loop {
-        peak = peak.max(process::peak_mb(&child.id().to_string()));
+        let held = process::peak_mb(&child.id().to_string());
+        if !held.is_nan() {
+            peak = held;
+        }
         if let Some(status) = child.try_wait()? {
             break status;
         }
