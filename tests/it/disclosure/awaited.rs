@@ -54,6 +54,18 @@ fn lines(history: &DisclosedHistory) -> Vec<Option<Awaited>> {
     history.sections().iter().map(|section| section.awaited.clone()).collect()
 }
 
+/// What has not come, as lines of NDJSON and the table of sections have it.
+fn in_files(history: &DisclosedHistory) -> [String; 2] {
+    use feeds::formats::{ndjson, table};
+    let line: serde_json::Value = serde_json::from_slice(&ndjson::line(history)).unwrap();
+    let sections = table::tables(&[]).into_iter().find(|table| table.name == "sections").unwrap();
+    let rows = sections.rows(history).into_iter().filter(|row| row[5..].iter().any(Option::is_some));
+    let text = |cell: &table::Cell<'_>| cell.as_deref().map(model::Value::to_plain).unwrap_or_default();
+    let said =
+        rows.map(|row| format!("{}: {}", text(&row[2]), row[5..].iter().map(text).collect::<Vec<_>>().join(", ")));
+    [line["awaited"].to_string(), said.collect::<Vec<_>>().join("; ")]
+}
+
 fn october_of(district: &str) -> Awaited {
     Awaited {
         collection: "PSIS October collection 2026-27".to_owned(),
@@ -85,6 +97,8 @@ async fn who_has_not_reported_is_told_from_the_day_after_it_was_due_until_it_com
     assert_eq!(said.expected_of.as_deref(), Some("Hartford School District"));
     assert_eq!(summary.history.schools.provenance.awaited, Some(said));
     assert_eq!(summary.history.attendance.provenance.awaited, None);
+    let late = [r#"{"enrollment":{"as_of_date":"2026-10-01","collection":"PSIS October collection 2026-27","due_date":"2026-10-31","expected_of":"Hartford School District"}}"#.to_owned(), "enrollment: PSIS October collection 2026-27, 2026-10-01, 2026-10-31, Hartford School District".to_owned()];
+    assert_eq!(in_files(&history), late, "files say what the digest is of");
     let before = told(&world, Some("2026-10-31")).await.history;
     assert_eq!(awaited(&before, Domain::Enrollment), None, "on its last day it is not late");
     let after = told(&world, Some("2026-11-02")).await.history;
@@ -96,6 +110,7 @@ async fn who_has_not_reported_is_told_from_the_day_after_it_was_due_until_it_com
     world.load("ct-student", &[this_october(THIRD, HARTFORD, "064")], noon("2026-11-18")).await;
     let reported = told(&world, None).await.history;
     assert_eq!(awaited(&reported, Domain::Enrollment), None);
+    assert_eq!(in_files(&reported), ["null", ""]);
     let rows = |history: &DisclosedHistory| history.find_section(Domain::Enrollment).unwrap().rows.clone();
     assert_eq!(rows(&reported), rows(&history));
     assert_eq!(reported.content_digest(), before.content_digest());

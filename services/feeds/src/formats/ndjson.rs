@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use disclosure::DisclosedHistory;
-use model::{Certification, Domain, Row, Section, SectionState};
+use model::{Awaited, Certification, Domain, Row, Section, SectionState};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Format, table::state};
@@ -51,13 +51,19 @@ pub fn line(history: &DisclosedHistory) -> Vec<u8> {
     object.insert("decided_at".to_owned(), json!(history.decided_at().to_rfc3339()));
     object.insert("as_of".to_owned(), json!(history.as_of().to_rfc3339()));
     let mut withheld = Vec::new();
-    let mut states = Map::new();
+    let (mut states, mut awaited) = (Map::new(), Map::new());
     for section in history.sections() {
         withheld.extend(section.withheld.iter().map(|name| format!("{}.{name}", section.domain.name())));
         states.insert(section.domain.name().to_owned(), json!(state(section)));
         object.insert(section.domain.name().to_owned(), section_json(section));
+        if let Some(due) = &section.awaited {
+            awaited.insert(section.domain.name().to_owned(), awaited_json(due));
+        }
     }
     object.insert("sections".to_owned(), Json::Object(states));
+    if !awaited.is_empty() {
+        object.insert("awaited".to_owned(), Json::Object(awaited));
+    }
     object.insert("withheld".to_owned(), json!(withheld));
     let mut rows = history.sections().iter().flat_map(|section| &section.rows);
     if rows.any(|row| row.certification == Certification::Preliminary) {
@@ -76,6 +82,11 @@ fn section_json(section: &Section) -> Json {
         Domain::Mobility => mobility(&section.rows),
         _ => Json::Array(section.rows.iter().map(row).collect()),
     }
+}
+
+/// A collection that was due and has not come, with the names of the contract.
+fn awaited_json(Awaited { collection, as_of_on, due_on, expected_of }: &Awaited) -> Json {
+    json!({ "collection": collection, "as_of_date": as_of_on, "due_date": due_on, "expected_of": expected_of })
 }
 
 fn row(row: &Row) -> Json {

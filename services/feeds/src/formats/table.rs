@@ -81,8 +81,16 @@ const DISCLOSURES: [Column; 9] = [
     column("as_of", Kind::Text),
     column("content_digest", Kind::Text),
 ];
-const SECTIONS: [Column; 3] =
-    [column("domain", Kind::Text), column("state", Kind::Text), column("withheld", Kind::TextList)];
+/// The last four say of a collection that was due and has not come of the student's district; empty: none is known to be missing.
+const SECTIONS: [Column; 7] = [
+    column("domain", Kind::Text),
+    column("state", Kind::Text),
+    column("withheld", Kind::TextList),
+    column("awaited_collection", Kind::LongText),
+    column("awaited_as_of_date", Kind::Date),
+    column("awaited_due_date", Kind::Date),
+    column("awaited_expected_of", Kind::LongText),
+];
 /// Columns behind the elements: which of them the source has suppressed, whether the row is preliminary, and where it comes from.
 const SOURCE: [Column; 5] = [
     column("suppressed", Kind::TextList),
@@ -158,8 +166,18 @@ fn disclosure(history: &DisclosedHistory) -> Vec<Cell<'_>> {
     linked(history, values.map(owned))
 }
 
-fn of_section(section: &Section) -> [Cell<'_>; 3] {
-    [text(&section.domain.name()), text(&state(section)), texts(&section.withheld)].map(owned)
+fn of_section(section: &Section) -> [Cell<'_>; 7] {
+    let awaited = section.awaited.as_ref();
+    [
+        text(&section.domain.name()),
+        text(&state(section)),
+        texts(&section.withheld),
+        awaited.and_then(|awaited| text(&awaited.collection)),
+        awaited.map(|awaited| Value::Date(awaited.as_of_on)),
+        awaited.map(|awaited| Value::Date(awaited.due_on)),
+        awaited.and_then(|awaited| text(awaited.expected_of.as_ref()?)),
+    ]
+    .map(owned)
 }
 
 fn of_row<'h>(row: &'h Row, elements: &[&'static str]) -> Vec<Cell<'h>> {
