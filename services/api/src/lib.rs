@@ -55,7 +55,7 @@ pub struct Deps {
     pub agreements: Arc<Agreements>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// How far the clock, or the database's, may stand behind the last entry, or from the other, before nothing is disclosed; none: as far as it likes.
+    /// How far the clock, or the database's, may stand behind the last entry before nothing is disclosed, as while the two are apart; none: as far as they like.
     pub clock_behind_max: Option<TimeDelta>,
     /// Chance: runs, incidents, disclosure ids and salts.
     pub entropy: Arc<dyn Entropy>,

@@ -80,8 +80,8 @@ pub struct LedgerSettings {
     pub record_entries_max: usize,
     /// How long the personal part of entries stays in any case. It stays as long as the education record it is about, whatever is said here.
     pub detail_days: DetailDays,
-    /// How far this machine's clock, or the database's, may stand behind the last entry, or from the other, in milliseconds: beyond it nothing is disclosed until
-    /// both are right. It is more than clocks that pass at the start can differ by. Not asked in the sandbox.
+    /// How far this machine's clock, or the database's, may stand behind the last entry, in milliseconds: beyond it, or while the two are more than 2 s apart, nothing
+    /// is disclosed until both are right. It is more than clocks that pass at the start can differ by. Not asked in the sandbox.
     pub clock_behind_max_ms: NonZeroU32,
     /// How long ids of calls are remembered, so that one sent again is not disclosed again.
     pub request_days: NonZeroU32,

@@ -2,8 +2,9 @@
 //!
 //! A decision is made at the later of the clock and the last entry's time. A clock that has stepped back, or a database that was moved to a machine whose clock
 //! lags, would hold that time still, and what ends meanwhile would not end. A clock that runs ahead would open what is to come, and its first entry would hold
-//! everybody else's time still. Which of two clocks is right nobody here knows: so where a limit is set nothing is disclosed while either stands further behind the
-//! last entry than that, or the two further apart; it goes on by itself when both are right again. Who stops or closes something is not kept from it.
+//! everybody else's time still. Which of two clocks is right nobody here knows: so where clocks are held to anything nothing is disclosed while either stands further
+//! behind the last entry than is stated, or the two further apart than [`APART_MAX`]; it goes on by itself when both are right again. Who stops or closes something
+//! is not kept from it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use model::Clock;
@@ -12,13 +13,18 @@ use sqlx::PgConnection;
 
 use crate::{Context, Error};
 
+/// How far this machine's clock may stand from the database's, as at the program's start.
+const APART_MAX: TimeDelta = TimeDelta::seconds(2);
+
 /// The time of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     /// The later of the clock and the last entry's time.
     pub(crate) at: DateTime<Utc>,
-    /// How far the clock, or the database's, stands behind the last entry, or the two apart, whichever is most; zero: neither is wrong as far as can be told.
-    off: TimeDelta,
+    /// How far the clock, or the database's, stands behind the last entry; not positive: neither does.
+    behind: TimeDelta,
+    /// How far they stand from each other; not positive: not as far as can be told.
+    apart: TimeDelta,
 }
 
 impl Moment {
@@ -27,10 +33,10 @@ impl Moment {
         (asked, answered): (DateTime<Utc>, DateTime<Utc>),
         ledger::LastMoment { decided_at, database }: ledger::LastMoment,
     ) -> Self {
-        // However long the answer took, a clock that is right was between the two.
+        // However long the answer took, a clock that is right was between the two; and what others entered meanwhile is not behind it.
         let apart = (asked - database).max(database - answered);
-        let last = decided_at.unwrap_or(asked.min(database));
-        Self { at: last.max(asked), off: (last - asked.min(database)).max(apart).max(TimeDelta::zero()) }
+        let behind = decided_at.map_or(TimeDelta::zero(), |last| last - answered.min(database));
+        Self { at: decided_at.map_or(asked, |last| last.max(asked)), behind, apart }
     }
 
     /// Asks for it.
@@ -41,7 +47,7 @@ impl Moment {
     }
 
     fn is_off(self, max: Option<TimeDelta>) -> bool {
-        max.is_some_and(|max| self.off > max)
+        max.is_some_and(|max| self.behind > max || self.apart > APART_MAX)
     }
 
     /// Refuses to disclose by a clock that is wrong.
@@ -80,18 +86,21 @@ mod tests {
         check(100, 100, Some(106), (106, true));
         check(102, 100, Some(106), (106, true));
         check(100, 102, Some(106), (106, true));
+        check(102, 101, Some(106), (106, false));
         check(110, 110, Some(106), (110, false));
         check(0, 0, None, (0, false));
         // From each other, whatever was entered.
         for last in [None, Some(90)] {
-            check(105, 100, last, (105, false));
-            check(106, 100, last, (106, true));
-            check(100, 105, last, (100, false));
-            check(100, 106, last, (100, true));
+            check(102, 100, last, (102, false));
+            check(103, 100, last, (103, true));
+            check(100, 102, last, (100, false));
+            check(100, 103, last, (100, true));
         }
-        // A slow answer is no clock that runs ahead.
+        // A slow answer is no clock that runs ahead, and what others entered while it was waited for is none that has stepped back.
         check_slow((100, 130), 128, None, (100, false));
-        check_slow((100, 130), 136, None, (100, true));
-        check_slow((100, 130), 94, None, (100, true));
+        check_slow((100, 130), 133, None, (100, true));
+        check_slow((100, 130), 97, None, (100, true));
+        check_slow((100, 130), 128, Some(127), (127, false));
+        check_slow((100, 130), 128, Some(134), (134, true));
     }
 }

@@ -53,7 +53,7 @@ pub(crate) async fn set_moment(
     set(tx, moment, ask, role).await
 }
 
-/// The same for what is disclosed: not by a clock that has stepped back.
+/// The same for what is disclosed: not by a clock that is wrong.
 pub(crate) async fn set_moment_to_disclose(
     tx: &mut Tx<'_, '_>,
     context: Context<'_>,

@@ -116,8 +116,8 @@ pub struct Context<'a> {
     pub entropy: &'a dyn Entropy,
     /// The key by which the program vouches for matches; none where nothing is decided.
     pub vouch: Option<&'a VouchKey>,
-    /// How far the clock, or the database's, may stand behind the last entry, or from the other, before nothing is disclosed; none: as far as it likes, for the
-    /// nights of an invented state begin anew.
+    /// How far the clock, or the database's, may stand behind the last entry before nothing is disclosed, as while the two are more than 2 s apart; none: both as far
+    /// as they like, for the nights of an invented state begin anew.
     pub clock_behind_max: Option<TimeDelta>,
 }
 

@@ -58,7 +58,7 @@ impl Monitor {
             "/ready" if self.is_ready().await => text(StatusCode::OK, "ready\n"),
             "/ready" => text(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "it cannot record, or its clock has stepped back, and so does not serve\n",
+                "it cannot record, or its clock is wrong, and so does not serve\n",
             ),
             "/metrics" => match exposition() {
                 Ok(measured) => text(StatusCode::OK, measured),
