@@ -760,11 +760,12 @@ async fn decision_statement_and_row_security_give_one_answer_and_less_agreed_giv
                 .clients
                 .iter()
                 .filter(|client| client.authorities.iter().any(|(one, ..)| one.released.contains(asked.at)))
+                .filter(|client| !client.restricted.is_some_and(|restricted| restricted.contains(asked.at)))
                 .flat_map(|client| client.persons.clone())
                 .collect();
             assert_eq!(
                 visible, population,
-                "round {round}, {asked:?}: row security shows the population and nobody else"
+                "round {round}, {asked:?}: row security shows the population, no one restricted and nobody else"
             );
             let (fewer, _) = round_of.read(&mut conn, &less, asked, Packs::Used).await;
             for (key, facts) in &fewer {

@@ -33,7 +33,8 @@ pub(crate) fn check_twin(grant: &Grant, permitted: &[Permitted]) -> Result<(), E
         if grant.legal_basis().as_str() != permitted.legal_basis {
             return differs("the legal basis");
         }
-        if !permitted.elements.iter().all(|name| permit.allows(name)) {
+        let is_same_count = permitted.elements.len() == permit.elements().iter().count();
+        if !is_same_count || !permitted.elements.iter().all(|name| permit.allows(name)) {
             return differs("the elements");
         }
         let admits = |fact: &StoredFact| {
