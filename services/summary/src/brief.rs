@@ -78,15 +78,20 @@ pub(crate) fn compose_brief(
 
 fn shorten(view: &View, layout: &Layout, (rows, value, paragraph, charts): (usize, usize, usize, Charts)) -> View {
     let mut shown = view.clone();
-    if let Some(withheld) = view.withheld.as_ref().filter(|withheld| !withheld.is_empty()) {
+    let withheld = view.withheld.as_ref().filter(|withheld| !withheld.is_empty());
+    if let Some(withheld) = withheld {
         let sentence = fill(&layout.words.brief_withheld, &[("count", &withheld.len().to_string())]);
-        // The sentence comes first, so that a cut never takes it.
         shown.disclosed.insert(0, CellText { text: sentence, is_value: false });
     }
+    // What is withheld and the notice, which stands last, have room before the names of the parties: a cut takes these first.
+    let last = shown.disclosed.len().saturating_sub(1);
+    let mut order: Vec<usize> = (0..shown.disclosed.len()).collect();
+    order.sort_by_key(|at| *at != last && (*at > 0 || withheld.is_none()));
     let mut room = paragraph;
-    for said in &mut shown.disclosed {
-        cut(&mut said.text, room);
-        room = room.saturating_sub(said.text.graphemes(true).count());
+    for at in order {
+        let text = &mut shown.disclosed[at].text;
+        cut(text, room);
+        room = room.saturating_sub(text.graphemes(true).count());
     }
     shown.disclosed.retain(|said| said.text != "…");
     if let Some(banner) = &mut shown.banner {

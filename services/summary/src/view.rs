@@ -106,6 +106,8 @@ impl View {
         let plain =
             |cell: &crate::model::Cell<String>| cell.value().map_or_else(|| words.dash.clone(), |text| clean(text));
         let not_issued = origin == Origin::File;
+        let withheld = summary.withheld.iter().map(|label| clean(label)).filter(|label| !label.is_empty());
+        let withheld: Vec<String> = withheld.collect();
         let mut view = Self {
             report_date: date(summary.report_date),
             report_day: summary.report_date,
@@ -120,10 +122,8 @@ impl View {
             sections: layout.sections.iter().map(|section| section_view(summary, section, words)).collect(),
             trend: charts::trend(&summary.history.attendance, words),
             timeline: charts::timeline(&summary.history.schools, words),
-            withheld: summary
-                .agreement
-                .as_ref()
-                .map(|_| summary.withheld.iter().map(|label| clean(label)).filter(|label| !label.is_empty()).collect()),
+            // Under an agreement it is said that nothing is; a record without one may still say that something was.
+            withheld: (summary.agreement.is_some() || !withheld.is_empty()).then_some(withheld),
             code,
             name_language: client.lang.clone().filter(|tag| is_language(tag)),
             notes: Vec::new(),

@@ -132,6 +132,11 @@ fn the_one_page_is_one_page_whatever_the_record_holds() {
             let code = summary.code.as_deref().expect("a code");
             assert!(paper::artifacts(&pdf).contains(&plain(code)), "{name}: the code is in the foot");
             assert!(pieces.iter().any(|piece| matches!(piece, Piece::Heading(1, _))));
+            // Whatever else is cut, the notice begins as in the agreement, and so far is whole.
+            let notice: String = summary.notice.as_deref().unwrap_or_default().chars().take(300).collect();
+            let holds =
+                |piece: &Piece| matches!(piece, Piece::Paragraph(text) if plain(text).contains(&plain(&notice)));
+            assert!(pieces.iter().any(holds), "{name}: {notice}");
         }
     }
 }

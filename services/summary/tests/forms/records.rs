@@ -375,12 +375,8 @@ pub fn hold_against_record(name: &str, pieces: &[Piece], record: &Value) {
         assert_eq!(*rows, expected, "{name}: {title}");
         hold_provenance(name, pieces, block, &record["report_date"]);
     }
-    let withheld: Vec<String> = match &record["agreement"] {
-        Value::Null => Vec::new(),
-        _ => {
-            texts(&record["withheld"]).map(|text| plain(&printed_text(text))).filter(|text| !text.is_empty()).collect()
-        }
-    };
+    let withheld: Vec<String> =
+        texts(&record["withheld"]).map(|text| plain(&printed_text(text))).filter(|text| !text.is_empty()).collect();
     let items = pieces.iter().filter_map(|piece| if let Piece::Item(text) = piece { Some(text) } else { None });
     assert!(items.eq(&withheld), "{name}: what was withheld");
     let figures =
