@@ -223,8 +223,13 @@ fn reason_of(status: &Status) -> String {
     status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
 }
 
-fn told(status: &Status) -> (Code, String, Vec<u8>, usize) {
-    (status.code(), status.message().to_owned(), status.details().to_vec(), status.metadata().len())
+/// All that a caller can tell a refusal by: what it says, and what is sent beside it but for the time of day.
+fn told(status: &Status) -> (Code, String, Vec<u8>, Vec<String>) {
+    let mut beside = status.metadata().clone();
+    beside.remove("date");
+    let mut beside: Vec<String> = beside.iter().map(|one| format!("{one:?}")).collect();
+    beside.sort();
+    (status.code(), status.message().to_owned(), status.details().to_vec(), beside)
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ impl Shared {
         Ok(in_force)
     }
 
-    /// Refuses a system that the agreement in force does not name any more. Where none is in force there is nothing to ask it of.
+    /// Refuses a system that the last version that was in force does not name. Where there never was one there is nothing to ask it of.
     pub(crate) async fn ensure_not_dropped(&self, caller: &Caller) -> Result<(), Failure> {
         let in_force = self.in_force(caller, self.deps.clock.now()).await?;
         in_force.map_or(Ok(()), |in_force| ensure_named(caller, &in_force))

@@ -81,7 +81,8 @@ const DISCLOSURES: [Column; 9] = [
     column("as_of", Kind::Text),
     column("content_digest", Kind::Text),
 ];
-/// The last four say of a collection that was due and has not come of the student's district; empty: none is known to be missing.
+/// The last four say of a collection that was due and has not come of the student's district; all empty: none is known to be missing. Without a district it is
+/// the state's own to bring, or no district has.
 const SECTIONS: [Column; 7] = [
     column("domain", Kind::Text),
     column("state", Kind::Text),
