@@ -50,6 +50,7 @@ use crate::world::{World, consumer, in_care, loaded_at, offense, registration, s
 mod attest;
 mod changes;
 mod clocks;
+mod cut;
 mod lineage;
 mod requests;
 mod rpcs;
