@@ -50,6 +50,18 @@ impl Place {
         fs::write(self.path(data).join("config.toml"), config).expect("a file");
         keys
     }
+
+    /// The same with the SEA's own agreement in force by both.
+    fn agreed(&self, data: &str) -> [PathBuf; 2] {
+        let keys = self.two_stewards(data);
+        let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers/sea/agreement.toml");
+        let waiting = digest(&self.run(data, &["agreement", "activate", document], 1));
+        for key in &keys {
+            self.run(data, &["approve", &waiting, "--key", text(key)], 0);
+        }
+        self.run(data, &["agreement", "activate", document], 0);
+        keys
+    }
 }
 
 fn said(output: &Output) -> String {
@@ -69,13 +81,7 @@ fn digest(said: &str) -> String {
 #[test]
 fn an_export_outside_the_schedule_waits_for_two_stewards() {
     let place = Place::new();
-    let keys = place.two_stewards("data");
-    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers/sea/agreement.toml");
-    let waiting = digest(&place.run("data", &["agreement", "activate", document], 1));
-    for key in &keys {
-        place.run("data", &["approve", &waiting, "--key", text(key)], 0);
-    }
-    place.run("data", &["agreement", "activate", document], 0);
+    let keys = place.agreed("data");
     let out = place.path("out");
     let export = ["feed", "export", "--consumer", "sea", "--format", "ndjson", "--out", text(&out)];
     let request = digest(&place.run("data", &export, 1));
@@ -125,13 +131,7 @@ fn put_ahead(data: &Path) {
 #[test]
 fn nothing_leaves_by_a_clock_that_stands_behind_the_last_entry() {
     let place = Place::new();
-    let keys = place.two_stewards("data");
-    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/consumers/sea/agreement.toml");
-    let waiting = digest(&place.run("data", &["agreement", "activate", document], 1));
-    for key in &keys {
-        place.run("data", &["approve", &waiting, "--key", text(key)], 0);
-    }
-    place.run("data", &["agreement", "activate", document], 0);
+    let keys = place.agreed("data");
     let file = place.path("sasid-2.1x.txt");
     fs::write(&file, sample("ct/sasid-2.1x")).expect("a file");
     place.run("data", &["intake", "load", text(&file), "--sea", "ct"], 0);
