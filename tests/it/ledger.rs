@@ -183,6 +183,8 @@ async fn any_update_by_a_superuser_is_located() {
         ("entry", "delivery = 'page'", &[Part::Record]),
         ("entry", "decided_at = decided_at + interval '1 microsecond'", &[Part::Record]),
         ("entry", "decided_at = decided_at - interval '4052 years'", &[Part::Record]),
+        ("detail", "decided_at = decided_at - interval '1 microsecond'", &[Part::Detail]),
+        ("detail", "terms_id = sha256('other terms')", &[Part::Detail]),
         ("entry", "run_id = entry_id", &[Part::Record]),
         ("entry", "counted = 0", &[Part::Record]),
         ("entry", "reason = 'x'", &[Part::Record]),
@@ -621,6 +623,19 @@ async fn a_record_of_disclosures_shows_each_audience_its_own() {
     let of_child = RecordScope { request: Some(request), ..of(vec![since(3, None)]) };
     let rows = ledger::record_of(&mut conn, &of_child, Audience::Parent, None, 100).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [entry(2).id]);
+    // Details of an earlier release bear neither time nor terms, and are found all the same, between the others.
+    let older = [entry(2).id, entry(10).id].map(|id| format!("'{id}'")).join(", ");
+    attack(
+        &mut conn,
+        &format!("UPDATE ledger.detail SET decided_at = NULL, terms_id = NULL WHERE entry_id IN ({older})"),
+    )
+    .await;
+    for (scope, before) in [(&both, 5), (&later, 2), (&of_child, 1)] {
+        let rows = ledger::record_of(&mut conn, scope, Audience::Auditor, None, 100).await.unwrap();
+        assert_eq!(rows.len(), before, "{scope:?}");
+        assert!(rows.is_sorted_by_key(|row| row.decided_at));
+    }
+    assert_eq!(ledger::disclosures_of(&mut conn, student, Audience::Auditor, None, 100).await.unwrap(), auditor);
     let csv = ledger::to_csv(&parent, ledger::Students::One);
     assert_eq!(csv.lines().count(), 4);
     assert!(csv.contains("Agency dcf") && !csv.contains("Worker"));

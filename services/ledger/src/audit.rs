@@ -189,6 +189,9 @@ impl Audit<'_> {
         if !position.keeps_place && !parts.contains(&Part::Record) {
             parts.insert(0, Part::Record);
         }
+        if !position.keeps_copy && !parts.contains(&Part::Record) && !parts.contains(&Part::Detail) {
+            parts.push(Part::Detail);
+        }
         if !parts.is_empty() {
             self.replay.find(Finding::EntryAltered { leaf_index, entry, parts });
         }

@@ -25,7 +25,7 @@ pub const FINDINGS_MAX: usize = 200;
 pub enum Part {
     /// Kind, terms, delivery, time, run, count or reason.
     Record,
-    /// Student, person, system, authority or digest.
+    /// Student, person, system, authority or digest, or the copies of time and terms beside them.
     Detail,
     /// The digest of what was sent.
     Content,

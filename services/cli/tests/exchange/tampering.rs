@@ -75,6 +75,8 @@ const ATTACKS: &[(&str, &str)] = &[
     ("DELETE FROM ledger.entry WHERE entry_id = $", "(leaf 20) was deleted"),
     ("DELETE FROM ledger.detail WHERE entry_id = $", "(leaf 20) was deleted, and no erasure accounts for it"),
     ("UPDATE ledger.detail SET person = 'nobody' WHERE entry_id = $", "(leaf 20) was altered: detail"),
+    ("UPDATE ledger.detail SET decided_at = '1999-01-01' WHERE entry_id = $", "(leaf 20) was altered: detail"),
+    ("UPDATE ledger.detail SET terms_id = sha256('x') WHERE entry_id = $", "(leaf 20) was altered: detail"),
     ("UPDATE ledger.sequence SET leaf_hash = sha256('x') WHERE leaf_index = 20", "(leaf 20) was altered: commitments"),
     ("DELETE FROM ledger.sequence WHERE leaf_index = 20", "1 position(s) from leaf 20 on were deleted"),
     ("UPDATE ledger.node SET hash = sha256('x')", "leaves 0 to 255 do not give the stored hash over them"),

@@ -28,6 +28,8 @@ pub(crate) struct Position {
     pub(crate) entry: Option<OpenedEntry>,
     /// Whether the entry still bears the era and transaction it was sequenced under.
     pub(crate) keeps_place: bool,
+    /// Whether time and terms stand beside the detail as they do in the entry.
+    pub(crate) keeps_copy: bool,
     /// Whether an erasure accounts for a missing detail.
     pub(crate) is_erased: bool,
 }
@@ -68,6 +70,7 @@ pub(crate) async fn list_positions(
             e.content_commitment AS "content_commitment?",
             d.salt AS "detail_salt?", d.content_salt AS "content_salt?", d.student_id, d.person, d.system,
             d.on_behalf_of, d.authority, d.threat, d.digest,
+            (d.decided_at IS NULL OR (d.decided_at = e.decided_at AND d.terms_id = e.terms_id)) AS keeps_copy,
             (x.entry_id IS NOT NULL) AS "is_erased!"
         FROM ledger.sequence AS s
         LEFT JOIN ledger.entry AS e ON e.entry_id = s.entry_id
@@ -117,6 +120,7 @@ pub(crate) async fn list_positions(
                 leaf_hash: bent(&row.leaf_hash),
                 entry,
                 keeps_place: row.keeps_place.unwrap_or(false),
+                keeps_copy: row.keeps_copy.unwrap_or(false),
                 is_erased: row.is_erased,
             })
         })

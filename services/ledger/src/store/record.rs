@@ -38,12 +38,12 @@ pub(crate) async fn insert_one(conn: &mut PgConnection, entry: &Entry) -> Result
             SELECT $1, $2, t.terms_id, $4, $5, $6, $7, $8, $9, $10, $11, $12
             FROM ledger.terms AS t
             WHERE t.terms_id = $3
-            RETURNING entry_id
+            RETURNING entry_id, decided_at, terms_id
         )
         INSERT INTO ledger.detail (
-            entry_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest
+            entry_id, decided_at, terms_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest
         )
-        SELECT r.entry_id, $13, $14, $15, $16, $17, $18, $19, $20, $21
+        SELECT r.entry_id, r.decided_at, r.terms_id, $13, $14, $15, $16, $17, $18, $19, $20, $21
         FROM recorded AS r",
         entry.id.0,
         entry.kind.as_str(),
@@ -87,16 +87,16 @@ pub(crate) async fn insert_asked(conn: &mut PgConnection, entry: &Entry, mark: R
             SELECT $1, $2, t.terms_id, $4, $5, $6, $7, $8, $9, $10, $11, $12
             FROM ledger.terms AS t
             WHERE t.terms_id = $3
-            RETURNING entry_id
+            RETURNING entry_id, decided_at, terms_id
         ), remembered AS (
             INSERT INTO ledger.request (request, question, entry_id, answered_at)
             SELECT $22, $23, r.entry_id, $5
             FROM recorded AS r
         )
         INSERT INTO ledger.detail (
-            entry_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest
+            entry_id, decided_at, terms_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest
         )
-        SELECT r.entry_id, $13, $14, $15, $16, $17, $18, $19, $20, $21
+        SELECT r.entry_id, r.decided_at, r.terms_id, $13, $14, $15, $16, $17, $18, $19, $20, $21
         FROM recorded AS r",
         entry.id.0,
         entry.kind.as_str(),
@@ -274,14 +274,16 @@ pub(crate) async fn insert_chunk(conn: &mut PgConnection, entries: &[Entry]) -> 
             )
         )
         INSERT INTO ledger.detail (
-            entry_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest
+            entry_id, decided_at, terms_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest
         )
-        SELECT g.entry_id, g.salt, g.content_salt, g.student_id, g.person, g.system, g.on_behalf_of, g.authority,
+        SELECT g.entry_id, g.decided_at, g.terms_id, g.salt, g.content_salt, g.student_id, g.person, g.system, g.on_behalf_of, g.authority,
             g.threat, g.digest
         FROM UNNEST(
-            $1::uuid[], $13::bytea[], $14::bytea[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[],
-            $20::text[], $21::bytea[]
-        ) AS g (entry_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest)",
+            $1::uuid[], $5::timestamptz[], $3::bytea[], $13::bytea[], $14::bytea[], $15::uuid[], $16::text[], $17::text[], $18::text[],
+            $19::text[], $20::text[], $21::bytea[]
+        ) AS g (
+            entry_id, decided_at, terms_id, salt, content_salt, student_id, person, system, on_behalf_of, authority, threat, digest
+        )",
         &columns.ids,
         &columns.kinds as &[&str],
         &columns.terms,

@@ -181,7 +181,8 @@ impl From<Place> for Listed {
     }
 }
 
-/// Which entries about these students one audience is shown, oldest first. Of an entry's detail only the index is read: whose it is stands there.
+/// Which entries about these students one audience is shown, oldest first. Only the index of details is read: whose an entry is stands there, when it was
+/// decided and under which terms. Of details that were written before these two stood there, the entry is looked up by its key.
 pub(crate) async fn list_of_students(
     conn: &mut PgConnection,
     students: &[Since],
@@ -193,20 +194,28 @@ pub(crate) async fn list_of_students(
     let rows = sqlx::query_as!(
         Place,
         r#"-- ledger.list_of_students
-        SELECT e.entry_id, e.decided_at, d.student_id, NOT ($3 = ANY (t.shown_to)) AS "needs_review!"
+        SELECT d.entry_id, COALESCE(d.decided_at, e.decided_at) AS "decided_at!", d.student_id, NOT ($3 = ANY (t.shown_to)) AS "needs_review!"
         FROM UNNEST($1::uuid[], $2::timestamptz[]) AS u (student_id, since)
         JOIN ledger.detail AS d ON d.student_id = u.student_id
-        JOIN ledger.entry AS e ON e.entry_id = d.entry_id
-        JOIN ledger.terms AS t ON t.terms_id = e.terms_id
+        LEFT JOIN LATERAL (
+            SELECT y.decided_at, y.terms_id
+            FROM ledger.entry AS y
+            WHERE d.decided_at IS NULL AND y.entry_id = d.entry_id
+            LIMIT 1
+        ) AS e ON TRUE
+        JOIN ledger.terms AS t ON t.terms_id = COALESCE(d.terms_id, e.terms_id)
         WHERE ($3 = ANY (t.shown_to) OR $3 = ANY (t.shown_after_review))
-            AND (u.since IS NULL OR e.decided_at >= u.since)
-            AND ($4::timestamptz IS NULL OR e.decided_at >= $4)
-            AND ($5::timestamptz IS NULL OR e.decided_at < $5)
-            AND ($6::uuid[] IS NULL OR e.run_id = ANY ($6) OR e.entry_id = ANY ($6) OR EXISTS (
-                SELECT FROM ledger.detail AS a WHERE a.entry_id = e.entry_id AND a.authority = ANY ($7::text[])
-            ))
-            AND ($8::timestamptz IS NULL OR (e.decided_at, e.entry_id) > ($8, $9::uuid))
-        ORDER BY e.decided_at, e.entry_id
+            AND (u.since IS NULL OR COALESCE(d.decided_at, e.decided_at) >= u.since)
+            AND ($4::timestamptz IS NULL OR COALESCE(d.decided_at, e.decided_at) >= $4)
+            AND ($5::timestamptz IS NULL OR COALESCE(d.decided_at, e.decided_at) < $5)
+            AND (
+                $6::uuid[] IS NULL
+                OR d.entry_id = ANY ($6)
+                OR (SELECT r.run_id FROM ledger.entry AS r WHERE r.entry_id = d.entry_id LIMIT 1) = ANY ($6)
+                OR (SELECT a.authority FROM ledger.detail AS a WHERE a.entry_id = d.entry_id LIMIT 1) = ANY ($7::text[])
+            )
+            AND ($8::timestamptz IS NULL OR (COALESCE(d.decided_at, e.decided_at), d.entry_id) > ($8, $9::uuid))
+        ORDER BY COALESCE(d.decided_at, e.decided_at), d.entry_id
         LIMIT $10"#,
         &ids,
         &since as &[Option<DateTime<Utc>>],

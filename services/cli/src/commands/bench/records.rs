@@ -194,6 +194,7 @@ impl World {
         let chance = || SeededEntropy::new(5);
         let (began_at, entries, students) = (Self::began_at(), self.entries, self.students);
         let step = TimeDelta::days(5 * 365 - 1) / i32::try_from(entries).unwrap_or(i32::MAX);
+        let decided_at = |number: u64| began_at + step * i32::try_from(number).unwrap_or(i32::MAX);
         let draw = |chance: &SeededEntropy| {
             let mut drawn = [0; 16];
             chance.fill(&mut drawn);
@@ -218,7 +219,7 @@ impl World {
             rows.put("disclosure");
             rows.put(ids.get(number as usize % ids.len()).unwrap_or(&Vec::new()));
             rows.put("file");
-            rows.put(&(began_at + step * i32::try_from(number).unwrap_or(i32::MAX)));
+            rows.put(&decided_at(number));
             rows.put(&Self::run(number / ENTRIES_OF_RUN));
             rows.put(id.as_bytes());
             for _ in 0..3 {
@@ -228,12 +229,13 @@ impl World {
         })
         .await?;
         let (mut number, ids_of) = (0_u64, chance());
-        let copy =
-            "COPY ledger.detail (entry_id, salt, content_salt, student_id, person, digest) FROM STDIN (FORMAT BINARY)";
-        pg::fill(&app.database, (copy, 6), |rows| {
+        let copy = "COPY ledger.detail (entry_id, decided_at, terms_id, salt, content_salt, student_id, person, digest) FROM STDIN (FORMAT BINARY)";
+        pg::fill(&app.database, (copy, 8), |rows| {
             let id = draw(&ids_of);
             rows.start();
             rows.put(&id);
+            rows.put(&decided_at(number));
+            rows.put(ids.get(number as usize % ids.len()).unwrap_or(&Vec::new()));
             rows.put(id.as_bytes());
             rows.put(id.as_bytes());
             // Far from the last one: a student's entries lie all over the table.
