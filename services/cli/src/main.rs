@@ -23,6 +23,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// A history or a document is many small pieces: a tenth of the time that drawing one took was spent in the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = args::Args::parse();
     system::start_logging(&args.log);

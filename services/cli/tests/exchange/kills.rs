@@ -1,5 +1,6 @@
 //! Killed over and over while another process receives: what that process holds, synced to its disk before it takes the next, is never more than what the
-//! ledger records. Calls, streams and files; the report lists each named point with how often it struck.
+//! ledger records, nor anything else: each message and each whole row of a file has the digest that its entry bears. Calls, streams and files; the report
+//! lists each named point with how often it struck.
 //!
 //! Each point strikes once in every run of the tests. `THROUGHLINE_KILLS=3000 cargo test -p cli --test exchange kills -- --nocapture` goes on for hours.
 
@@ -13,16 +14,19 @@ use std::{
 };
 
 use pg::crash::CrashPoint;
+use prost::Message as _;
 use proto::{
     feed::v1::{StreamFeedRequest, feed_service_client::FeedServiceClient, stream_feed_response::Event},
     history::v1::{GetHistoryRequest, history_service_client::HistoryServiceClient},
 };
 use serde_json::{Value as Json, json};
+use sha2::{Digest as _, Sha256};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
 use crate::{
+    erase::Server as Database,
     faults::lying_about,
-    place::{Place, lines, said, text, word},
+    place::{Place, files, lines, said, text, word},
     receiver::Server,
 };
 
@@ -66,7 +70,12 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The receiving process: takes what it is told to, and syncs the id of each history to its own file before it takes the next. It ends with the first
+/// The disclosure and the digest of the bytes in which it came, as [`Siege::look`] compares them with the ledger.
+fn as_recorded(disclosure: &str, bytes: &[u8]) -> String {
+    format!("{disclosure} {}", hex::encode(Sha256::digest(bytes)))
+}
+
+/// The receiving process: takes what it is told to, and syncs what each history was to its own file before it takes the next. It ends with the first
 /// failure of the connection, as the connection of a killed server does.
 #[test]
 fn receives_as_a_process_of_its_own() {
@@ -76,8 +85,9 @@ fn receives_as_a_process_of_its_own() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let Some(channel) = connect(&task).await else { return };
-        let mut keep = |id: &str| {
-            writeln!(kept, "{id}").and_then(|()| kept.sync_data()).expect("it is kept");
+        let mut keep = |disclosure: &str, bytes: &[u8]| {
+            let line = as_recorded(disclosure, bytes);
+            writeln!(kept, "{line}").and_then(|()| kept.sync_data()).expect("it is kept");
         };
         if word(&task, "way") == "Call" {
             let mut client = HistoryServiceClient::new(channel);
@@ -87,7 +97,9 @@ fn receives_as_a_process_of_its_own() {
                     ..GetHistoryRequest::default()
                 };
                 let Ok(answer) = client.get_history(request).await else { return };
-                keep(&answer.into_inner().history.expect("a history").disclosure_id);
+                let answer = answer.into_inner();
+                let bytes = answer.encode_to_vec();
+                keep(&answer.history.expect("a history").disclosure_id, &bytes);
             }
             return;
         }
@@ -96,7 +108,7 @@ fn receives_as_a_process_of_its_own() {
         let mut stream = stream.into_inner();
         while let Ok(Some(message)) = stream.message().await {
             match message.event {
-                Some(Event::History(history)) => keep(&history.disclosure_id),
+                Some(Event::History(history)) => keep(&history.disclosure_id, &history.encode_to_vec()),
                 Some(Event::RunEnd(_)) => return,
                 _ => {}
             }
@@ -121,7 +133,10 @@ struct Siege {
     struck: BTreeMap<(Way, CrashPoint), u64>,
     /// Runs in which the armed passage was not reached.
     spared: u64,
+    /// What lay where deliveries go, rows cut short included.
     files: BTreeSet<String>,
+    /// Rows that lay there whole.
+    rows: BTreeSet<String>,
 }
 
 impl Siege {
@@ -139,7 +154,7 @@ impl Siege {
         place.run(&["exchange", "run", "--consumer", CONSUMER, "--date", NIGHT, "--out", text(&out)], 0);
         let rows = lines(&out.join(NIGHT).join("ndjson/histories.ndjson"));
         let persons = rows.iter().map(|row| word(row, "person_id").to_owned()).collect();
-        Self { place, persons, struck: BTreeMap::new(), spared: 0, files: BTreeSet::new() }
+        Self { place, persons, struck: BTreeMap::new(), spared: 0, files: BTreeSet::new(), rows: BTreeSet::new() }
     }
 
     fn kept(&self) -> PathBuf {
@@ -163,6 +178,7 @@ impl Siege {
         let output = self.place.command(&args).env("THROUGHLINE_CRASH_AT", at).output().expect("the program runs");
         assert!(output.status.code().is_none_or(|code| code == 0), "{at}: {}", said(&output));
         self.files.extend(lying_about(&out));
+        self.rows.extend(whole_rows(&out));
         if out.exists() {
             fs::remove_dir_all(&out).expect("it can be removed");
         }
@@ -191,17 +207,49 @@ impl Siege {
         server.ended()
     }
 
-    /// Nothing that was received, or lies where deliveries go, is missing in the ledger; the ledger verifies.
+    /// Nothing that was received, or lies where deliveries go, is missing in the ledger or other than its entry says; the ledger verifies.
     fn look(&self) -> (usize, usize, usize) {
-        let mut received = BTreeSet::new();
+        let mut received = self.rows.clone();
         if let Ok(kept) = File::open(self.kept()) {
             received.extend(BufReader::new(kept).lines().map(|line| line.expect("a line")));
         }
         let entries = self.place.ledger();
-        let missing: Vec<_> = received.iter().chain(&self.files).filter(|id| !entries.contains(*id)).collect();
-        assert!(missing.is_empty(), "received, and not recorded: {missing:?}");
-        (received.len(), self.files.len(), entries.len())
+        let mut database = Database::start(&self.place);
+        let digests: BTreeSet<String> = database.query(RECORDED).into_iter().collect();
+        database.stop();
+        let missing: Vec<_> = self.files.iter().filter(|id| !entries.contains(*id)).collect();
+        assert!(missing.is_empty(), "lying about, and not recorded: {missing:?}");
+        let (known, other): (Vec<_>, Vec<_>) =
+            received.difference(&digests).partition(|line| entries.contains(id_of(line)));
+        assert!(known.is_empty(), "received, and recorded as something else: {known:?}");
+        assert!(other.is_empty(), "received, and not recorded: {other:?}");
+        (received.len() - self.rows.len(), self.files.len(), entries.len())
     }
+}
+
+/// Each entry with the digest of what was sent.
+const RECORDED: &str =
+    "SELECT entry_id::text || ' ' || encode(digest, 'hex') FROM ledger.detail WHERE digest IS NOT NULL";
+
+fn id_of(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
+}
+
+/// The whole rows of histories below a folder, each as [`as_recorded`].
+fn whole_rows(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in if folder.exists() { files(folder) } else { Vec::new() } {
+        if path.is_dir() {
+            found.extend(whole_rows(&path));
+        } else if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("histories.ndjson")) {
+            let text = fs::read_to_string(&path).expect("a file");
+            for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+                let row: Json = serde_json::from_str(line).expect("a row");
+                found.push(as_recorded(word(&row, "disclosure_id"), line.as_bytes()));
+            }
+        }
+    }
+    found
 }
 
 #[test]

@@ -23,8 +23,8 @@ use crate::{
 
 /// Entries recorded one by one in a round, by each writer.
 const SINGLES: usize = 500;
-/// Writers at once.
-const WRITERS: usize = 8;
+/// Writers at once, few and many. The exchange's take turns at the connections of its pool, the bare ones have one each.
+const WRITERS: [usize; 2] = [8, 64];
 /// Entries of a transaction of a stream or file.
 const CHUNK: usize = 500;
 /// Entries of a transaction of a stream of whole histories: as many as fit a chunk of 64 KB.
@@ -50,7 +50,7 @@ struct Mode {
     limit: &'static str,
 }
 
-const MODES: [Mode; 5] = [
+const MODES: [Mode; 6] = [
     Mode {
         what: "ledger: calls, one after the other",
         delivery: Delivery::Unary,
@@ -62,7 +62,15 @@ const MODES: [Mode; 5] = [
     Mode {
         what: "ledger: calls, eight at once",
         delivery: Delivery::Unary,
-        writers: WRITERS,
+        writers: WRITERS[0],
+        of_each: SINGLES,
+        at_once: 1,
+        limit: ONE_BARE,
+    },
+    Mode {
+        what: "ledger: calls, sixty-four at once",
+        delivery: Delivery::Unary,
+        writers: WRITERS[1],
         of_each: SINGLES,
         at_once: 1,
         limit: ONE_BARE,
