@@ -13,11 +13,17 @@ use serde_json::Value as Json;
 /// A folder of its own, gone when dropped.
 pub struct Place {
     dir: tempfile::TempDir,
+    is_traced: bool,
 }
 
 impl Place {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+        Self { dir: tempfile::tempdir().expect("a temporary folder"), is_traced: false }
+    }
+
+    /// One in which whatever [`Place::run`] runs says all that it can in `program.log`.
+    pub fn traced() -> Self {
+        Self { is_traced: true, ..Self::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -32,7 +38,12 @@ impl Place {
 
     /// Runs a command that must end with `code`; gives the JSON objects it printed.
     pub fn run(&self, args: &[&str], code: i32) -> Vec<Json> {
-        finished(self.command(args), code)
+        let mut command = self.command(args);
+        if self.is_traced {
+            let log = fs::File::options().create(true).append(true).open(self.path("program.log"));
+            command.args(["--log", "trace"]).stderr(log.expect("a log"));
+        }
+        finished(command, code)
     }
 
     /// The SEA's own report on a night.
