@@ -27,6 +27,8 @@ mod piece;
 mod places;
 #[path = "forms/records.rs"]
 mod records;
+#[path = "forms/scripts.rs"]
+mod scripts;
 #[path = "forms/web.rs"]
 mod web;
 

@@ -72,3 +72,16 @@ fn without_mark(pieces: &[Piece]) -> Vec<Piece> {
     let is_mark = |piece: &&Piece| !matches!(piece, Piece::Paragraph(text) if text.starts_with(&plain("La marca \u{fffd}")) || text.starts_with(&plain("A marca \u{fffd}")));
     pieces.iter().filter(is_mark).cloned().collect()
 }
+
+#[test]
+fn what_is_issued_is_in_the_language_that_was_asked_for() {
+    let (renderer, (_, summary)) = (renderer(), all().swap_remove(0));
+    for (language, code) in
+        [(Language::English, "en-US"), (Language::Spanish, "es-US"), (Language::Portuguese, "pt-BR")]
+    {
+        for form in [Form::Pdf, Form::PdfWithRecord, Form::OnePage] {
+            let pdf = summary::issue(&renderer, &summary, options(form, language), None).expect("a PDF");
+            assert_eq!(Places::of(&pdf).language(), code, "{form:?}");
+        }
+    }
+}
