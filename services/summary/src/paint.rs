@@ -293,7 +293,7 @@ impl Brush<'_, '_> {
         if FontSet::is_main(run.face) && !run.is_rtl {
             return draw(&run.glyphs, 0.0);
         }
-        for (glyphs, before) in self.said.stretches(run) {
+        for (glyphs, before) in self.said.stretches(run, self.fonts) {
             draw(&run.glyphs[glyphs], before);
         }
     }

@@ -8,6 +8,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use krilla::text::KrillaGlyph;
+use rustybuzz::ttf_parser::GlyphId;
 
 use crate::{
     fonts::{FaceIndex, FontSet},
@@ -20,7 +21,7 @@ pub(super) struct Said(HashMap<(FaceIndex, u32), String>);
 
 impl Said {
     /// The glyphs of a run in the stretches to be painted one after another, and how far from the run's start each stands, in ems.
-    pub(super) fn stretches(&mut self, run: &Run) -> Vec<(Range<usize>, f32)> {
+    pub(super) fn stretches(&mut self, run: &Run, fonts: &FontSet) -> Vec<(Range<usize>, f32)> {
         if !run.is_rtl || run.glyphs.len() < 2 {
             for glyph in run.glyphs.iter().filter(|_| !FontSet::is_main(run.face)) {
                 self.is_plain(run, glyph);
@@ -36,11 +37,13 @@ impl Said {
             // A space may stand at the end of a stretch only.
             let is_single = end - start == 1 && !run.text[cluster].contains(char::is_whitespace);
             let is_plain = run.glyphs[start..end].iter().fold(is_single, |is, glyph| self.is_plain(run, glyph) && is);
+            let first = &run.glyphs[start];
             match out.last_mut() {
-                Some(last) if is_open && is_plain => last.start = start,
+                // What is moved ends a string, and each string is read in reverse by itself.
+                Some(last) if is_open && is_plain && advances_by_itself(run, first, fonts) => last.start = start,
                 _ => out.push(start..end),
             }
-            (is_open, end) = (is_plain, start);
+            (is_open, end) = (is_plain && first.x_offset == 0.0, start);
         }
         let before = |glyphs: &[KrillaGlyph]| glyphs.iter().map(|glyph| glyph.x_advance).sum();
         out.into_iter().map(|glyphs| (glyphs.clone(), before(&run.glyphs[..glyphs.start]))).collect()
@@ -54,4 +57,12 @@ impl Said {
         let text = &run.text[glyph.text_range.clone()];
         self.0.entry((run.face, glyph.glyph_id.to_u32())).or_insert_with(|| text.to_owned()) == text
     }
+}
+
+/// Whether a glyph stands where the one before ends, and the next one where it ends, by the font's own widths.
+fn advances_by_itself(run: &Run, glyph: &KrillaGlyph, fonts: &FontSet) -> bool {
+    let face = &fonts.face(run.face).shaper;
+    let width = u16::try_from(glyph.glyph_id.to_u32()).ok().and_then(|id| face.glyph_hor_advance(GlyphId(id)));
+    let advance = f32::from(width.unwrap_or_default()) / face.units_per_em() as f32;
+    glyph.x_offset == 0.0 && (glyph.x_advance - advance).abs() < 1e-6
 }

@@ -64,3 +64,26 @@ fn each_recent_block_leads_to_its_history_and_says_its_page() {
         }
     }
 }
+
+#[test]
+fn each_recent_block_of_the_page_leads_to_its_history() {
+    const LED: [(&str, &str); 4] = [
+        ("attendance", "Attendance History"),
+        ("special-education", "Special Education Services History"),
+        ("tests", "Test Score History"),
+        ("discipline", "Disciplinary Action History"),
+    ];
+    let renderer = renderer();
+    for (name, summary) in all() {
+        let html = renderer.render(&summary, options(Form::Html, Language::English)).expect("a page");
+        let html = String::from_utf8(html).expect("text");
+        let links: Vec<&str> =
+            html.split("href=\"#").skip(1).map(|rest| rest.split('"').next().expect("an end")).collect();
+        assert_eq!(links, LED.map(|(id, _)| id), "{name}");
+        for (id, title) in LED {
+            let heading = format!("<h3 id=\"{id}\">{title}</h3>");
+            assert_eq!(html.matches(&heading).count(), 1, "{name}: {id}");
+            assert_eq!(html.matches(&format!(" id=\"{id}\"")).count(), 1, "{name}: {id} is one place");
+        }
+    }
+}

@@ -181,6 +181,10 @@ pub(super) fn texts(document: &Document) -> (Marked, Vec<String>, Vec<String>) {
                     let (number, is_said, is_reversed) = open.last().copied().expect("text is marked");
                     let mut glyphs = shown(&operation.operands[0], &fonts[&font]);
                     if is_reversed {
+                        let strings = operation.operands[0]
+                            .as_array()
+                            .map_or(1, |parts| parts.iter().filter(|part| matches!(part, Object::String(..))).count());
+                        assert_eq!(strings, 1, "of several strings each could be read in reverse by itself");
                         glyphs.reverse();
                     }
                     let text = glyphs.concat();
