@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{LazyLock, OnceLock},
+    sync::{LazyLock, Mutex, OnceLock, PoisonError},
 };
 
 use krilla::text::Font;
@@ -222,10 +222,21 @@ fn read_face(path: &Path) -> Result<Face, Error> {
             format!("expected a font of at most {} MB", FONT_BYTES_MAX >> 20),
         ));
     }
-    let data = std::fs::read(path).map_err(unreadable)?;
-    // Leaked on purpose: shaping borrows from the file for as long as the renderer lives, and a program makes one renderer.
-    Face::parse(data.leak())
+    Face::parse(kept(std::fs::read(path).map_err(unreadable)?))
         .ok_or_else(|| Error::invalid(path.display().to_string(), "expected a TrueType or OpenType font"))
+}
+
+/// A font's bytes for as long as the program runs: shaping borrows from them. The same bytes are kept once, however many renderers are made of them.
+fn kept(data: Vec<u8>) -> &'static [u8] {
+    static KEPT: Mutex<Vec<&[u8]>> = Mutex::new(Vec::new());
+    // Whoever panics with it has not changed it.
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = all.iter().find(|known| **known == data) {
+        return known;
+    }
+    let new: &'static [u8] = data.leak();
+    all.push(new);
+    new
 }
 
 #[cfg(test)]
@@ -250,5 +261,12 @@ mod tests {
         };
         assert_eq!(weight(folder.path()), 400);
         assert_eq!(weight(&folder.path().join("a-bold.ttf")), 600, "a file is taken as it is");
+    }
+
+    #[test]
+    fn the_same_font_is_kept_once_and_another_beside_it() {
+        let (one, same, other) = (kept(vec![7; 99]), kept(vec![7; 99]), kept(vec![8; 99]));
+        assert!(std::ptr::eq(one, same) && !std::ptr::eq(one, other));
+        assert_eq!(other, [8; 99]);
     }
 }

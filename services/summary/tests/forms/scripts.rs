@@ -15,6 +15,7 @@ fn what_the_embedded_fonts_lack_is_known_before_a_name_needs_it() {
 }
 
 #[test]
+#[expect(clippy::disallowed_macros, reason = "what was passed over is said")]
 fn names_in_chinese_japanese_and_korean_are_set_in_noto_where_it_is() {
     if !Path::new(NOTO_CJK).exists() {
         eprintln!("{NOTO_CJK} is not there: skipped");
