@@ -43,8 +43,8 @@ async fn get(
 ) -> Result<GetSummaryResponse, Failure> {
     let person = convert::person("person_id", &request.person_id)?
         .ok_or(Failure::Invalid { field: "person_id", what: "the caller's own person id of the client" })?;
-    let (form, delivery) = form(request.format)?;
-    let options = RenderOptions { origin: Origin::Exchange, form, language: language(request.language)? };
+    let (options, delivery) = asked_for(request)?;
+    let form = options.form;
     let ask = Ask {
         consumer: caller.id(),
         actor: caller.actor(),
@@ -79,6 +79,12 @@ async fn get(
     })
 }
 
+/// How the document is made, and the kind of delivery that the agreement must name for it.
+fn asked_for(request: &GetSummaryRequest) -> Result<(RenderOptions, Delivery), Failure> {
+    let (form, delivery) = form(request.format)?;
+    Ok((RenderOptions { origin: Origin::Exchange, form, language: language(request.language)? }, delivery))
+}
+
 /// What is made, and the kind of delivery that the agreement must name for it.
 fn form(format: i32) -> Result<(Form, Delivery), Failure> {
     const UNKNOWN: Failure = Failure::Invalid { field: "format", what: "one of the forms" };
@@ -99,4 +105,27 @@ fn language(language: i32) -> Result<Language, Failure> {
         pb::Language::Spanish => Language::Spanish,
         pb::Language::Portuguese => Language::Portuguese,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_made_in_the_language_and_form_that_the_call_names() {
+        let of = |language: i32, format: i32| {
+            asked_for(&GetSummaryRequest { language, format, ..GetSummaryRequest::default() }).ok()
+        };
+        let check = |language: pb::Language, expect: Language| {
+            let options = of(language as i32, pb::Format::OnePage as i32).map(|(options, _)| options);
+            let made = RenderOptions { origin: Origin::Exchange, form: Form::OnePage, language: expect };
+            assert_eq!(options, Some(made), "{language:?}");
+        };
+        check(pb::Language::Unspecified, Language::English);
+        check(pb::Language::English, Language::English);
+        check(pb::Language::Spanish, Language::Spanish);
+        check(pb::Language::Portuguese, Language::Portuguese);
+        assert!(of(99, 0).is_none() && of(0, 99).is_none(), "what is not known is refused");
+        assert!(of(0, 0).is_some_and(|(options, _)| options.form == Form::Pdf));
+    }
 }

@@ -19,7 +19,7 @@ pub fn error(error: &anyhow::Error) {
     }
 }
 
-/// Says on standard error why a result is kept back.
+/// Says on standard error why a result is kept back, or what it lacks.
 pub fn warn(text: &str) {
     eprintln!("throughline: {text}");
 }

@@ -1,5 +1,8 @@
 //! What `throughline doctor` says of a set-up that is broken in one way after another.
 
+#[path = "../../summary/tests/forms/font.rs"]
+mod font;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -24,6 +27,8 @@ impl SetUp {
         let set_up = Self(tempfile::tempdir().expect("a temporary folder"));
         fs::create_dir(set_up.data()).expect("a folder");
         fs::create_dir(set_up.path("certs")).expect("a folder");
+        fs::create_dir(set_up.path("fonts")).expect("a folder");
+        set_up.set_names_in("王あ김");
         set_up.configure(&["ann", "ben"], "");
         set_up.certify(300, 300);
         set_up
@@ -47,7 +52,15 @@ impl SetUp {
                 ["[[steward]]\nid = \"", name, "\"\npublic_key_file = \"", public.to_str().expect("UTF-8"), "\"\n"];
             config.push_str(&table.concat());
         }
+        config.push_str(&format!("[summary]\nfonts = {:?}\n", self.path("fonts")));
         fs::write(self.data().join("config.toml"), config).expect("a file");
+    }
+
+    /// A font for these characters.
+    fn set_names_in(&self, characters: &str) {
+        let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/../summary/fonts/NotoSansHebrew-Regular.ttf");
+        let font = font::under_other_characters(&fs::read(embedded).expect("a font"), characters);
+        fs::write(self.path("fonts/ours.ttf"), font).expect("a file");
     }
 
     /// Certificates that are good for so many days: the server's, and its callers' authority.
@@ -137,6 +150,15 @@ fn a_sound_set_up_is_content_and_each_broken_one_is_named() {
     fs::write(set_up.path("certs/client-crl.pem"), list).expect("a file");
     set_up.says("warning", "a newer list was to come");
     fs::remove_file(set_up.path("certs/client-crl.pem")).expect("a file");
+
+    set_up.set_names_in("王あ");
+    set_up.says("warning", "no font has Korean: such names are printed as \u{fffd}");
+    fs::remove_file(set_up.path("fonts/ours.ttf")).expect("a file");
+    set_up.says("warning", "no font has Chinese, Japanese, Korean");
+    assert!(set_up.ask(3).contains("fonts-noto-cjk"), "what to do is said");
+    fs::write(set_up.path("fonts/ours.ttf"), [0; 40]).expect("a file");
+    set_up.says("PROBLEM", "expected a TrueType or OpenType font");
+    set_up.set_names_in("王あ김");
 
     set_up.configure(&["ann"], "");
     set_up.says("PROBLEM", "1 stewards are registered");

@@ -439,4 +439,9 @@ mod tests {
             assert_eq!(Language::preferred(header), expect, "{header}");
         }
     }
+
+    #[test]
+    fn documents_are_in_the_language_of_the_page() {
+        assert_eq!(Language::ALL.map(Language::of_summaries), [summary::Language::English, summary::Language::Spanish]);
+    }
 }

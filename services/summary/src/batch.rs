@@ -37,6 +37,8 @@ pub struct Written {
     pub document: PathBuf,
     /// Its bytes.
     pub bytes: u64,
+    /// How many of its marks stand for a character that no font has.
+    pub without_glyph: usize,
 }
 
 /// An input without a document.
@@ -75,7 +77,7 @@ pub fn render_path(
     let renderer = Renderer::new(&batch.renderer)?;
     let options = RenderOptions { origin: Origin::File, form: batch.form, language: batch.language };
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results: Mutex<Vec<(usize, Result<u64, Error>)>> = Mutex::new(Vec::with_capacity(work.len()));
+    let results: Mutex<Vec<(usize, Result<Rendered, Error>)>> = Mutex::new(Vec::with_capacity(work.len()));
     progress(0, work.len());
     std::thread::scope(|scope| {
         for _ in 0..batch.jobs.clamp(1, JOBS_MAX).min(work.len().max(1)) {
@@ -94,8 +96,8 @@ pub fn render_path(
     let mut report = RenderReport::default();
     for ((from, to), (_, result)) in work.into_iter().zip(results) {
         match result {
-            Ok(bytes) => {
-                report.written.push(Written { input: from, document: to, bytes });
+            Ok((bytes, without_glyph)) => {
+                report.written.push(Written { input: from, document: to, bytes, without_glyph });
                 report.bytes += bytes;
             }
             Err(error) => report.failures.push(Failure { input: from, error }),
@@ -139,7 +141,10 @@ fn document(folder: &Path, input: &Path, form: Form) -> PathBuf {
     folder.join(input.file_name().unwrap_or_default()).with_extension(form.extension())
 }
 
-fn render_file(worker: &mut Worker<'_>, options: RenderOptions, from: &Path, to: &Path) -> Result<u64, Error> {
+/// A document's bytes, and how many of its marks stand for a character that no font has.
+type Rendered = (u64, usize);
+
+fn render_file(worker: &mut Worker<'_>, options: RenderOptions, from: &Path, to: &Path) -> Result<Rendered, Error> {
     let unreadable = |source| Error::Unavailable { path: from.to_owned(), action: "read", source };
     let length = fs::metadata(from).map_err(unreadable)?.len();
     if length > FILE_BYTES_MAX as u64 {
@@ -152,7 +157,7 @@ fn render_file(worker: &mut Worker<'_>, options: RenderOptions, from: &Path, to:
         action: "written",
         source,
     })?;
-    Ok(document.len() as u64)
+    Ok((document.len() as u64, worker.without_glyph()))
 }
 
 /// Writes beside the target and renames: a reader sees the old document or the new one.

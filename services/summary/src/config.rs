@@ -10,7 +10,7 @@ use crate::RendererOptions;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// A folder of further TrueType or OpenType fonts, for scripts that the embedded ones lack (Chinese, Japanese, Korean).
+    /// A TrueType or OpenType font, or a folder of such, for scripts that the embedded ones lack (Chinese, Japanese, Korean).
     pub fonts: Option<PathBuf>,
     /// The key that signs summaries; absent: they are not signed.
     pub signature: Option<Signature>,

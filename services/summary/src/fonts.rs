@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{LazyLock, OnceLock},
+    sync::{LazyLock, Mutex, OnceLock, PoisonError},
 };
 
 use krilla::text::Font;
@@ -110,15 +110,17 @@ fn without_credits(data: &[u8]) -> Vec<u8> {
 const FONT_BYTES_MAX: u64 = 64 << 20;
 
 impl FontSet {
-    /// The embedded faces, and those of a folder after them, by file name.
+    /// The embedded faces, and those of a file or folder after them.
     pub(crate) fn new(extra: Option<&Path>) -> Result<Self, Error> {
         let mut faces = Vec::with_capacity(EMBEDDED.len());
         for (at, (name, data)) in EMBEDDED.iter().enumerate() {
             let data = MAIN.get(at).map_or(*data, Vec::as_slice);
             faces.push(Face::parse(data).ok_or_else(|| Error::Corrupt(format!("the font {name} cannot be read")))?);
         }
-        if let Some(folder) = extra {
-            faces.extend(read_folder(folder)?);
+        match extra {
+            Some(file) if file.is_file() => faces.push(read_face(file)?),
+            Some(folder) => faces.extend(read_folder(folder)?),
+            None => {}
         }
         Ok(Self { faces })
     }
@@ -192,7 +194,7 @@ pub(crate) fn is_ignorable(c: char) -> bool {
     )
 }
 
-/// Reads the TrueType and OpenType files of a folder, by name; of a collection its first face.
+/// Reads the TrueType and OpenType files of a folder, regular ones first, then by name; of a collection its first face.
 fn read_folder(folder: &Path) -> Result<Vec<Face>, Error> {
     let unreadable = |source| Error::Unavailable { path: folder.to_owned(), action: "read", source };
     let mut paths = Vec::new();
@@ -206,20 +208,65 @@ fn read_folder(folder: &Path) -> Result<Vec<Face>, Error> {
         }
     }
     paths.sort();
-    let mut faces = Vec::with_capacity(paths.len());
-    for path in paths {
-        let unreadable = |source| Error::Unavailable { path: path.clone(), action: "read", source };
-        if std::fs::metadata(&path).map_err(unreadable)?.len() > FONT_BYTES_MAX {
-            return Err(Error::invalid(
-                path.display().to_string(),
-                format!("expected a font of at most {} MB", FONT_BYTES_MAX >> 20),
-            ));
-        }
-        let data = std::fs::read(&path).map_err(unreadable)?;
-        // Leaked on purpose: shaping borrows from the file for as long as the renderer lives, and a program makes one renderer.
-        let face = Face::parse(data.leak())
-            .ok_or_else(|| Error::invalid(path.display().to_string(), "expected a TrueType or OpenType font"))?;
-        faces.push(face);
-    }
+    let mut faces = paths.iter().map(|path| read_face(path)).collect::<Result<Vec<_>, _>>()?;
+    // The text is set in a regular face; folders hold bold ones beside it, whose names come first.
+    faces.sort_by_key(|face| (face.shaper.is_italic(), face.shaper.weight().to_number().abs_diff(400)));
     Ok(faces)
+}
+
+fn read_face(path: &Path) -> Result<Face, Error> {
+    let unreadable = |source| Error::Unavailable { path: path.to_owned(), action: "read", source };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > FONT_BYTES_MAX {
+        return Err(Error::invalid(
+            path.display().to_string(),
+            format!("expected a font of at most {} MB", FONT_BYTES_MAX >> 20),
+        ));
+    }
+    Face::parse(kept(std::fs::read(path).map_err(unreadable)?))
+        .ok_or_else(|| Error::invalid(path.display().to_string(), "expected a TrueType or OpenType font"))
+}
+
+/// A font's bytes for as long as the program runs: shaping borrows from them. The same bytes are kept once, however many renderers are made of them.
+fn kept(data: Vec<u8>) -> &'static [u8] {
+    static KEPT: Mutex<Vec<&[u8]>> = Mutex::new(Vec::new());
+    // Whoever panics with it has not changed it.
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = all.iter().find(|known| **known == data) {
+        return known;
+    }
+    let new: &'static [u8] = data.leak();
+    all.push(new);
+    new
+}
+
+#[cfg(test)]
+#[path = "../tests/forms/font.rs"]
+mod ours;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_folder_a_regular_face_comes_before_a_bold_one_whatever_their_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, face) in [("a-bold.ttf", SEMI_BOLD), ("b-regular.ttf", REGULAR)] {
+            let font = ours::under_other_characters(EMBEDDED[face].1, "王");
+            std::fs::write(folder.path().join(name), font).expect("a file");
+        }
+        let weight = |path: &Path| {
+            let fonts = FontSet::new(Some(path)).expect("fonts");
+            let face = fonts.find_face(Weight::Regular, "王").expect("a face");
+            fonts.face(face).shaper.weight().to_number()
+        };
+        assert_eq!(weight(folder.path()), 400);
+        assert_eq!(weight(&folder.path().join("a-bold.ttf")), 600, "a file is taken as it is");
+    }
+
+    #[test]
+    fn the_same_font_is_kept_once_and_another_beside_it() {
+        let (one, same, other) = (kept(vec![7; 99]), kept(vec![7; 99]), kept(vec![8; 99]));
+        assert!(std::ptr::eq(one, same) && !std::ptr::eq(one, other));
+        assert_eq!(other, [8; 99]);
+    }
 }

@@ -1,5 +1,7 @@
 //! From pages to PDF: marked content, links, outline, metadata; then packed.
 
+mod reading;
+
 use krilla::{
     Document, SerializeSettings,
     action::LinkAction,
@@ -16,6 +18,7 @@ use krilla::{
     paint::{Fill, Stroke, StrokeDash},
     surface::Surface,
     tagging::{Artifact, ArtifactType, ContentTag, SpanTag},
+    text::KrillaGlyph,
 };
 
 use chrono::{Datelike, NaiveDate};
@@ -53,13 +56,15 @@ pub(crate) fn paint(
     let settings = SerializeSettings { configuration, compress_content_streams: false, ..SerializeSettings::default() };
     let mut document = Document::new_with(settings);
     let mut painted = vec![Painted::default(); composition.tags.leaf_count()];
+    let mut said = reading::Said::default();
     let Pages { sheets, starts } = &composition.pages;
     for (index, sheet) in sheets.iter().enumerate() {
         let settings = PageSettings::from_wh(layout.page.width, layout.page.height)
             .ok_or_else(|| Error::Corrupt("the page has no size".to_owned()))?;
         let mut page = document.start_page_with(settings);
         let mut surface = page.surface();
-        let mut brush = Brush { surface: &mut surface, fonts, painted: &mut painted, page: index, open: None };
+        let mut brush =
+            Brush { surface: &mut surface, fonts, said: &mut said, painted: &mut painted, page: index, open: None };
         brush.sheet(sheet);
         surface.finish();
         for item in &sheet.content {
@@ -172,6 +177,8 @@ fn midnight(day: NaiveDate) -> DateTime {
 struct Brush<'a, 's> {
     surface: &'a mut Surface<'s>,
     fonts: &'a FontSet,
+    /// What glyphs stand for, over the whole document.
+    said: &'a mut reading::Said,
     painted: &'a mut [Painted],
     page: usize,
     /// Whose content is being painted.
@@ -279,7 +286,16 @@ impl Brush<'_, '_> {
         self.surface.set_stroke(None);
         self.surface.set_fill(Some(fill(colour)));
         let font = self.fonts.face(run.face).font.clone();
-        self.surface.draw_glyphs(Point::from_xy(round(x), round(y)), &run.glyphs, font, &run.text, size, false);
+        let mut draw = |glyphs: &[KrillaGlyph], before: f32| {
+            let start = Point::from_xy(round(x + before * size), round(y));
+            self.surface.draw_glyphs(start, glyphs, font.clone(), &run.text, size, false);
+        };
+        if FontSet::is_main(run.face) && !run.is_rtl {
+            return draw(&run.glyphs, 0.0);
+        }
+        for (glyphs, before) in self.said.stretches(run, self.fonts) {
+            draw(&run.glyphs[glyphs], before);
+        }
     }
 
     fn band(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), colour: Colour) {

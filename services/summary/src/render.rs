@@ -11,8 +11,9 @@ use serde::Deserialize;
 use crate::{
     Error,
     brief::compose_brief,
-    compose::compose,
-    fonts::FontSet,
+    compose::{Composition, compose},
+    fonts::{FontSet, Weight},
+    frame::{Ink, Mark},
     html::{self, Marks},
     layout::{Extent, Kind, Language, Layout, Section, shipped},
     message,
@@ -93,7 +94,7 @@ pub struct RenderOptions {
 /// What a renderer is made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RendererOptions {
-    /// A folder of further TrueType or OpenType fonts, asked after the embedded ones, in the order of their file names.
+    /// A TrueType or OpenType font, or a folder of such, asked after the embedded ones: of a folder those of regular weight first, then by file name.
     pub extra_fonts: Option<PathBuf>,
 }
 
@@ -120,7 +121,8 @@ impl Renderer {
     /// Renders one document.
     pub fn render(&self, summary: &Summary, options: RenderOptions) -> Result<Vec<u8>, Error> {
         let memory = self.memories().pop().unwrap_or_default();
-        let mut worker = Worker { fonts: &self.fonts, setter: Typesetter::with_memory(&self.fonts, memory) };
+        let setter = Typesetter::with_memory(&self.fonts, memory);
+        let mut worker = Worker { fonts: &self.fonts, setter, without_glyph: 0 };
         let document = worker.render(summary, options);
         let memory = worker.setter.into_memory();
         let mut memories = self.memories();
@@ -141,7 +143,14 @@ impl Renderer {
 
     /// One thread's part of a renderer, for a run over files: it remembers all the words it has shaped, as long as it lives.
     pub fn worker(&self) -> Worker<'_> {
-        Worker { fonts: &self.fonts, setter: Typesetter::new(&self.fonts) }
+        Worker { fonts: &self.fonts, setter: Typesetter::new(&self.fonts), without_glyph: 0 }
+    }
+
+    /// The scripts of names that people really have and that none of the fonts has: they are printed as U+FFFD.
+    pub fn missing_scripts(&self) -> Vec<&'static str> {
+        const SAMPLES: [(&str, &str); 3] = [("Chinese", "王"), ("Japanese", "あ"), ("Korean", "김")];
+        let missing = SAMPLES.into_iter().filter(|(_, sample)| self.fonts.find_face(Weight::Regular, sample).is_none());
+        missing.map(|(script, _)| script).collect()
     }
 }
 
@@ -149,30 +158,53 @@ impl Renderer {
 pub struct Worker<'r> {
     fonts: &'r FontSet,
     setter: Typesetter<'r>,
+    without_glyph: usize,
 }
 
 impl Worker<'_> {
+    /// How many marks in the last document's content stand for a character that no font has: a name counts each time it is printed.
+    pub const fn without_glyph(&self) -> usize {
+        self.without_glyph
+    }
+
     /// Renders one document.
     pub fn render(&mut self, summary: &Summary, options: RenderOptions) -> Result<Vec<u8>, Error> {
         let extent = if options.form == Form::OnePage { Extent::Brief } else { Extent::Whole };
         let layout = shipped(options.language, extent);
         let view = View::new(summary, options.origin, layout)?;
         self.setter.let_remember(organizations(&view, layout));
+        self.without_glyph = 0;
         match options.form {
             Form::Html => Ok(html::page(&view, layout).into_bytes()),
             Form::Json => record(summary, options.origin),
             Form::Message => Ok(message::encode(&issued(summary, options.origin))),
             Form::OnePage => {
                 let (view, composition) = compose_brief(&view, layout, &mut self.setter)?;
+                self.count_replaced(&composition);
                 paint(composition, &view, layout, self.fonts, None)
             }
             Form::Pdf | Form::PdfWithRecord => {
                 let record =
                     (options.form == Form::PdfWithRecord).then(|| record(summary, options.origin)).transpose()?;
                 let composition = compose(&view, layout, &mut self.setter);
+                self.count_replaced(&composition);
                 paint(composition, &view, layout, self.fonts, record)
             }
         }
+    }
+}
+
+impl Worker<'_> {
+    fn count_replaced(&mut self, composition: &Composition) {
+        if !self.setter.has_replaced() {
+            return;
+        }
+        let content = composition.pages.sheets.iter().flat_map(|sheet| &sheet.content);
+        let runs = content.filter(|item| matches!(item.mark, Mark::Leaf(_))).flat_map(|item| match &item.ink {
+            Ink::Text { line, .. } => line.runs.as_slice(),
+            _ => &[],
+        });
+        self.without_glyph = runs.filter(|run| run.actual.is_some()).count();
     }
 }
 

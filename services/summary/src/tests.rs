@@ -383,7 +383,7 @@ fn a_folder_is_rendered_whatever_one_file_holds() {
     let written = ["a", "b", "d"].map(|name| {
         let document = output.join(name).with_extension("pdf");
         let bytes = fs::metadata(&document).expect("a document").len();
-        crate::Written { input: input.join(name).with_extension("json"), document, bytes }
+        crate::Written { input: input.join(name).with_extension("json"), document, bytes, without_glyph: 0 }
     });
     assert_eq!(report.written, written);
     assert_eq!(report.failures.len(), 1);

@@ -3,16 +3,32 @@
 #[expect(dead_code, reason = "here it answers as it should")]
 #[path = "stamping/authority.rs"]
 mod authority;
+#[path = "forms/brief.rs"]
+mod brief;
+#[path = "forms/examples.rs"]
+mod examples;
 #[path = "forms/font.rs"]
 mod font;
+#[path = "forms/heads.rs"]
+mod heads;
+#[path = "forms/languages.rs"]
+mod languages;
 #[path = "forms/message.rs"]
 mod message;
+#[path = "forms/order.rs"]
+mod order;
+#[path = "forms/outline.rs"]
+mod outline;
 #[path = "forms/paper.rs"]
 mod paper;
 #[path = "forms/piece.rs"]
 mod piece;
+#[path = "forms/places.rs"]
+mod places;
 #[path = "forms/records.rs"]
 mod records;
+#[path = "forms/scripts.rs"]
+mod scripts;
 #[path = "forms/web.rs"]
 mod web;
 
@@ -82,9 +98,8 @@ fn paper_web_and_record_say_the_same_block_by_block() {
     }
 }
 
-#[test]
-fn the_message_says_what_the_record_says_field_by_field() {
-    let (renderer, mut filled) = (renderer(), BTreeSet::new());
+/// What a record seldom holds.
+fn rare() -> Summary {
     let mut rare = serde_json::to_value(&all().swap_remove(0).1).expect("JSON");
     rare["client"]["dob"] = serde_json::json!({ "suppressed": true });
     rare["history"]["schools"] = serde_json::json!([{ "school": "Tallis High", "exit_date": "2026-06-12", "exit_date_inferred": "last sighting" },
@@ -93,7 +108,13 @@ fn the_message_says_what_the_record_says_field_by_field() {
     rare["history"]["tests_left_out"] =
         serde_json::json!({ "other_subjects": [{ "subject": "Speaking", "count": 3 }], "earlier_attempts": 2 });
     rare["recent"]["tests_left_out"] = rare["history"]["tests_left_out"].clone();
-    for (name, summary) in all().into_iter().chain([("what is rare".to_owned(), read(&rare))]) {
+    read(&rare)
+}
+
+#[test]
+fn the_message_says_what_the_record_says_field_by_field() {
+    let (renderer, mut filled) = (renderer(), BTreeSet::new());
+    for (name, summary) in all().into_iter().chain([("what is rare".to_owned(), rare())]) {
         let encoded = renderer.render(&summary, options(Form::Message, Language::English)).expect("a message");
         let record = serde_json::to_value(&summary).expect("JSON");
         assert_eq!(message::read(&encoded, &mut filled), message::of_record(&record), "{name}");

@@ -24,8 +24,8 @@ pub enum Summary {
         /// The language of headings and wording; values stay as they are.
         #[arg(long, value_enum, default_value_t = SummaryLanguage::En)]
         language: SummaryLanguage,
-        /// A folder of further fonts, for scripts that the embedded ones lack (Chinese, Japanese, Korean).
-        #[arg(long, value_name = "DIR")]
+        /// A font or a folder of fonts, for scripts that the embedded ones lack (Chinese, Japanese, Korean).
+        #[arg(long, value_name = "PATH")]
         fonts: Option<PathBuf>,
     },
     /// Check a document's signature, digest and proof, without a database.

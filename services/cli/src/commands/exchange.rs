@@ -528,6 +528,11 @@ fn documents_ask<'a>(app: &App, consumer: &'a ConsumerId) -> Ask<'a> {
     }
 }
 
+/// How a night's documents are made: in the language that the consumer's `delivery.toml` names.
+const fn of_documents(plan: &feeds::Plan) -> RenderOptions {
+    RenderOptions { origin: Origin::Exchange, form: Form::Pdf, language: plan.language }
+}
+
 /// Renders the summaries that changed, each recorded before its file exists. Files are named by disclosure id; the index tells whose they are.
 async fn summaries(
     app: &App,
@@ -546,8 +551,7 @@ async fn summaries(
     let (mut clients, mut all_arrived) = (Vec::new(), Vec::new());
     let members = rostered(app, &ask).await?;
     let progress = Progress::begin(&format!("summaries for {consumer}"), members.len() as u64);
-    let language = app.consumer(consumer)?.delivery.language;
-    let options = RenderOptions { origin: Origin::Exchange, form: Form::Pdf, language };
+    let options = of_documents(&app.consumer(consumer)?.delivery);
     let encode = |history: &disclosure::DisclosedHistory| {
         let summary = summary::from_disclosure(history, today);
         summary::issue(&renderer, &summary, options, seals.of(history.decided_at()))
@@ -761,4 +765,19 @@ async fn write_proofs(app: &App, folder: &Path) -> anyhow::Result<u64> {
         written += 1;
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use summary::Language;
+
+    use super::*;
+
+    #[test]
+    fn a_nights_documents_are_in_the_language_of_its_plan() {
+        let language = |plan: &str| feeds::Plan::parse(plan).map(|plan| of_documents(&plan).language);
+        assert_eq!(language(""), Ok(Language::English));
+        assert_eq!(language("language = \"spanish\""), Ok(Language::Spanish));
+        assert_eq!(language("language = \"portuguese\""), Ok(Language::Portuguese));
+    }
 }

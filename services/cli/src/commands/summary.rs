@@ -3,7 +3,7 @@
 mod verify;
 
 use serde_json::{Value as Json, json};
-use summary::{Batch, Form, Language, RenderReport, RendererOptions};
+use summary::{Batch, Form, Language, RenderReport, RendererOptions, Written};
 
 use super::Outcome;
 use crate::{
@@ -44,7 +44,20 @@ pub fn run(place: &Place, command: Summary) -> anyhow::Result<Outcome> {
             console::line(false, format!("{}: {}", failure.input.display(), failure.error));
         }
     }
+    for document in report.written.iter().filter(|one| one.without_glyph > 0) {
+        console::warn(&without_glyph(document));
+    }
     Ok(Outcome::of(!report.failures.is_empty()))
+}
+
+/// What is said of a document in which marks stand for characters: how many, never which.
+fn without_glyph(of: &Written) -> String {
+    let (document, count) = (of.document.display(), of.without_glyph);
+    let marks = if count == 1 { "1 mark (\u{fffd}) stands" } else { &*format!("{count} marks (\u{fffd}) stand") };
+    format!(
+        "{document}: {marks} for characters that no font has; --fonts names a font that has them, or a folder of such \
+         (Debian's fonts-noto-cjk for Chinese, Japanese and Korean)"
+    )
 }
 
 /// One object for each input in the order of their names, then the totals.
@@ -63,14 +76,14 @@ fn lines(report: &RenderReport) -> Vec<Json> {
 
 #[cfg(test)]
 mod tests {
-    use summary::{Error, Failure, Written};
+    use summary::{Error, Failure};
 
     use super::*;
 
     #[test]
     fn each_document_is_an_object_and_the_totals_come_last() {
         let report = RenderReport {
-            written: vec![Written { input: "b.json".into(), document: "b.pdf".into(), bytes: 7 }],
+            written: vec![Written { input: "b.json".into(), document: "b.pdf".into(), bytes: 7, without_glyph: 0 }],
             failures: vec![Failure { input: "a.json".into(), error: Error::Precondition("no code") }],
             bytes: 7,
         };
@@ -80,5 +93,15 @@ mod tests {
             json!({ "rendered": 1, "failed": 1, "bytes": 7 }),
         ];
         assert_eq!(lines(&report), expected);
+    }
+
+    #[test]
+    fn characters_that_no_font_has_are_counted_and_not_named() {
+        let of = |without_glyph| Written { input: "a.json".into(), document: "a.pdf".into(), bytes: 7, without_glyph };
+        assert!(
+            super::without_glyph(&of(1))
+                .starts_with("a.pdf: 1 mark (\u{fffd}) stands for characters that no font has; --fonts")
+        );
+        assert!(super::without_glyph(&of(12)).starts_with("a.pdf: 12 marks (\u{fffd}) stand for characters"));
     }
 }

@@ -8,7 +8,7 @@ use lopdf::{Dictionary, Document, Object, ObjectId, content::Content};
 use super::piece::{Piece, plain};
 
 /// The text of a piece of marked content, by page and number.
-type Marked = HashMap<(ObjectId, i64), String>;
+pub(super) type Marked = HashMap<(ObjectId, i64), String>;
 
 /// Everything said in the document's structure; links to other pages are left out.
 pub fn read(pdf: &[u8]) -> Vec<Piece> {
@@ -30,7 +30,12 @@ pub fn page_count(pdf: &[u8]) -> usize {
 
 /// All text that stands in no structure: heads and feet of pages.
 pub fn artifacts(pdf: &[u8]) -> String {
-    plain(&texts(&Document::load_mem(pdf).expect("a PDF")).1)
+    artifacts_by_page(pdf).concat()
+}
+
+/// The same, page by page: tables repeat their heads in it.
+pub fn artifacts_by_page(pdf: &[u8]) -> Vec<String> {
+    texts(&Document::load_mem(pdf).expect("a PDF")).1.iter().map(|text| plain(text)).collect()
 }
 
 /// What stands behind marks of replacement.
@@ -48,18 +53,18 @@ pub fn attachment(pdf: &[u8]) -> Vec<u8> {
     file.expect("an embedded file").decompressed_content().expect("its content")
 }
 
-fn resolve<'d>(document: &'d Document, object: &'d Object) -> &'d Object {
+pub(super) fn resolve<'d>(document: &'d Document, object: &'d Object) -> &'d Object {
     match object {
         Object::Reference(id) => document.get_object(*id).expect("an object"),
         other => other,
     }
 }
 
-fn dictionary<'d>(document: &'d Document, object: &'d Object) -> &'d Dictionary {
+pub(super) fn dictionary<'d>(document: &'d Document, object: &'d Object) -> &'d Dictionary {
     resolve(document, object).as_dict().expect("a dictionary")
 }
 
-fn children<'d>(document: &'d Document, element: &'d Dictionary) -> Vec<&'d Object> {
+pub(super) fn children<'d>(document: &'d Document, element: &'d Dictionary) -> Vec<&'d Object> {
     match element.get(b"K").map(|kids| resolve(document, kids)) {
         Ok(Object::Array(kids)) => kids.iter().collect(),
         Ok(kid) => vec![kid],
@@ -135,11 +140,12 @@ impl<'d> Walk<'d> {
     }
 }
 
-/// The text of all marked content, that of artifacts, and what marks of replacement stand for.
-fn texts(document: &Document) -> (Marked, String, Vec<String>) {
-    let (mut marked, mut artifacts, mut replaced) = (Marked::new(), String::new(), Vec::new());
+/// The text of all marked content, that of artifacts by page, and what marks of replacement stand for.
+pub(super) fn texts(document: &Document) -> (Marked, Vec<String>, Vec<String>) {
+    let (mut marked, mut artifacts, mut replaced) = (Marked::new(), Vec::new(), Vec::new());
     let mut said = String::new();
     for page in document.get_pages().into_values() {
+        let mut artifact = String::new();
         let fonts: HashMap<Vec<u8>, HashMap<u16, String>> = document
             .get_page_fonts(page)
             .expect("fonts")
@@ -148,18 +154,20 @@ fn texts(document: &Document) -> (Marked, String, Vec<String>) {
             .collect();
         let content = Content::decode(&document.get_page_content(page)).expect("operations");
         let mut font = Vec::new();
-        // What is open: its number, and the text that its glyphs stand for.
-        let mut open: Vec<(Option<i64>, bool)> = Vec::new();
+        // What is open: its number, whether what its glyphs stand for is said beside them, and whether they come in reverse.
+        let mut open: Vec<(Option<i64>, bool, bool)> = Vec::new();
         for operation in content.operations {
             match &*operation.operator {
                 "BDC" | "BMC" => {
                     let properties = operation.operands.get(1).and_then(|object| object.as_dict().ok());
                     let number = properties.and_then(|p| p.get(b"MCID").ok()?.as_i64().ok());
-                    let number = number.or_else(|| open.last().and_then(|(number, _)| *number));
+                    let number = number.or_else(|| open.last().and_then(|(number, ..)| *number));
+                    let is_reversed = operation.operands[0].as_name().is_ok_and(|name| name == b"ReversedChars");
                     let actual = properties
                         .and_then(|p| p.get(b"ActualText").ok())
                         .map(|text| lopdf::decode_text_string(text).expect("text"));
-                    open.push((number, actual.is_some() || open.last().is_some_and(|(_, said)| *said)));
+                    let is_said = actual.is_some() || open.last().is_some_and(|(_, said, _)| *said);
+                    open.push((number, is_said, is_reversed));
                     if let Some(actual) = &actual {
                         said.clone_from(actual);
                     }
@@ -170,30 +178,40 @@ fn texts(document: &Document) -> (Marked, String, Vec<String>) {
                 "EMC" => drop(open.pop()),
                 "Tf" => font = operation.operands[0].as_name().expect("a font").to_vec(),
                 "Tj" | "TJ" => {
-                    let (number, is_said) = open.last().copied().expect("text is marked");
-                    let text = shown(&operation.operands[0], &fonts[&font]);
+                    let (number, is_said, is_reversed) = open.last().copied().expect("text is marked");
+                    let mut glyphs = shown(&operation.operands[0], &fonts[&font]);
+                    if is_reversed {
+                        let strings = operation.operands[0]
+                            .as_array()
+                            .map_or(1, |parts| parts.iter().filter(|part| matches!(part, Object::String(..))).count());
+                        assert_eq!(strings, 1, "of several strings each could be read in reverse by itself");
+                        glyphs.reverse();
+                    }
+                    let text = glyphs.concat();
                     match number {
                         _ if is_said && text.contains(char::REPLACEMENT_CHARACTER) => replaced.push(said.clone()),
                         _ if is_said => {}
                         Some(number) => marked.entry((page, number)).or_default().push_str(&text),
-                        None => artifacts.push_str(&text),
+                        None => artifact.push_str(&text),
                     }
                 }
                 _ => {}
             }
         }
+        artifacts.push(artifact);
     }
     (marked, artifacts, replaced)
 }
 
-fn shown(operand: &Object, font: &HashMap<u16, String>) -> String {
+/// What each glyph stands for, as they come.
+fn shown<'f>(operand: &Object, font: &'f HashMap<u16, String>) -> Vec<&'f str> {
     match operand {
         Object::String(bytes, _) => bytes
             .chunks_exact(2)
             .map(|pair| font.get(&u16::from_be_bytes([pair[0], pair[1]])).map_or("", String::as_str))
             .collect(),
-        Object::Array(parts) => parts.iter().map(|part| shown(part, font)).collect(),
-        _ => String::new(),
+        Object::Array(parts) => parts.iter().flat_map(|part| shown(part, font)).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -15,14 +15,9 @@ pub enum Piece {
     Figure(String),
 }
 
-/// A text as it can be compared. White space and characters that are not seen are left out; of a text in a script that is set in another
-/// order than it is spoken in, paper gives the glyphs in the order they are set, so only which characters there are is compared.
+/// A text as it can be compared, in the order in which it is read: without white space and characters that are not seen.
 pub fn plain(text: &str) -> String {
-    let mut kept: Vec<char> = text.chars().filter(|c| !c.is_whitespace() && !is_unseen(*c)).collect();
-    if kept.iter().any(|c| ('\u{590}'..'\u{1e00}').contains(c) || *c >= '\u{fb00}') {
-        kept.sort_unstable();
-    }
-    kept.into_iter().collect()
+    text.chars().filter(|c| !c.is_whitespace() && !is_unseen(*c)).collect()
 }
 
 fn is_unseen(c: char) -> bool {

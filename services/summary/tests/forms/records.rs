@@ -353,21 +353,8 @@ pub fn hold_against_record(name: &str, pieces: &[Piece], record: &Value) {
         hold_card(name, pieces, record, (pointer, labels, fields));
     }
     for Block(pointer, title, fields, order) in BLOCKS {
-        let none = json!({"state": "not_reported"});
-        let block = record.pointer(pointer).unwrap_or(&none);
-        let mut rows = block.as_array().or_else(|| block["rows"].as_array()).cloned().unwrap_or_default();
-        put_in_order(&mut rows, &order);
-        let mut expected: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| {
-                fields.iter().map(|field| cell(row.as_object().expect("a row"), field, &not_permitted(block))).collect()
-            })
-            .collect();
-        match state(block) {
-            None if rows.is_empty() => expected.push(vec![plain("None recorded")]),
-            None => {}
-            Some(words) => expected.push(vec![plain(words)]),
-        }
+        let expected = rows_as_printed(record, pointer, fields, &order);
+        let block = record.pointer(pointer).unwrap_or(&Value::Null);
         let pieces = region(pieces, &Piece::Heading(3, plain(title))).unwrap_or_else(|| panic!("{name}: no {title}"));
         let Some(Piece::Table { rows, .. }) = pieces.iter().find(|piece| matches!(piece, Piece::Table { .. })) else {
             panic!("{name}: no table under {title}");
@@ -383,6 +370,71 @@ pub fn hold_against_record(name: &str, pieces: &[Piece], record: &Value) {
         pieces.iter().filter_map(|piece| if let Piece::Figure(alt) = piece { Some(alt.clone()) } else { None });
     let expected: Vec<String> = trend(record).into_iter().chain(timeline(record)).map(|alt| plain(&alt)).collect();
     assert_eq!(figures.collect::<Vec<_>>(), expected, "{name}: the charts in words");
+}
+
+/// All rows of a block as they are printed, in the order of the report.
+fn rows_as_printed(record: &Value, pointer: &str, fields: &[&str], order: &Order) -> Vec<Vec<String>> {
+    let none = json!({"state": "not_reported"});
+    let block = record.pointer(pointer).unwrap_or(&none);
+    let mut rows: Vec<Value> = rows_of(block).cloned().collect();
+    put_in_order(&mut rows, order);
+    let printed = |row: &Value| {
+        fields.iter().map(|field| cell(row.as_object().expect("a row"), field, &not_permitted(block))).collect()
+    };
+    let mut printed: Vec<Vec<String>> = rows.iter().map(printed).collect();
+    match state(block) {
+        None if rows.is_empty() => printed.push(vec![plain("None recorded")]),
+        None => {}
+        Some(words) => printed.push(vec![plain(words)]),
+    }
+    printed
+}
+
+/// So many of the blocks are on the one-page print, the first ones.
+const BRIEF: usize = 5;
+
+/// Holds the one-page print against the record: each cell is the record's, or begins as it does and ends in an ellipsis; of the rows of a
+/// block the newest are there, in the report's order, and where some are left out it says of how many.
+pub fn hold_brief_against_record(name: &str, pieces: &[Piece], record: &Value) {
+    let is_cell = |shown: &String, whole: &String| {
+        shown == whole || shown.strip_suffix('…').is_some_and(|begin| !begin.is_empty() && whole.starts_with(begin))
+    };
+    let is_row = |shown: &Vec<String>, whole: &Vec<String>| {
+        shown.len() == whole.len() && shown.iter().zip(whole).all(|(shown, whole)| is_cell(shown, whole))
+    };
+    for Block(pointer, title, fields, order) in BLOCKS.iter().take(BRIEF) {
+        let whole = rows_as_printed(record, pointer, fields, order);
+        let region = region(pieces, &Piece::Heading(3, plain(title))).unwrap_or_else(|| panic!("{name}: no {title}"));
+        let Some(Piece::Table { rows, .. }) = region.iter().find(|piece| matches!(piece, Piece::Table { .. })) else {
+            panic!("{name}: no table under {title}");
+        };
+        assert!(!rows.is_empty() && rows.len() <= whole.len(), "{name}: {title}");
+        let left_out = whole.len() - rows.len();
+        let newest = match order {
+            NewestFirst(_) => &whole[..rows.len()],
+            OldestFirst(_) => &whole[left_out..],
+        };
+        let holds = rows.iter().zip(newest).all(|(shown, whole)| is_row(shown, whole));
+        assert!(holds, "{name}: {title}: {rows:?} of {newest:?}");
+        let says = plain(&format!("{} of {} shown", rows.len(), whole.len()));
+        let is_said = region.iter().any(|piece| matches!(piece, Piece::Paragraph(text) if text.starts_with(&says)));
+        assert_eq!(is_said, left_out > 0, "{name}: {title}: what is left out is said");
+    }
+    for (pointer, labels, fields) in CARDS {
+        let card = record.pointer(pointer).expect("a card");
+        let labels: Vec<String> = labels.iter().map(|label| plain(label)).collect();
+        let found = pieces.iter().find_map(|piece| match piece {
+            Piece::Table { head, rows } if *head == labels => Some(rows),
+            _ => None,
+        });
+        if state(card).is_some() {
+            assert!(found.is_none(), "{name}: {pointer}");
+            continue;
+        }
+        let fields = fields.iter().map(|field| cell(card.as_object().expect("a card"), field, &not_permitted(card)));
+        let whole: Vec<String> = fields.collect();
+        assert!(found.is_some_and(|rows| rows.len() == 1 && is_row(&rows[0], &whole)), "{name}: {pointer}: {found:?}");
+    }
 }
 
 /// What stands from a heading to the next one.

@@ -74,6 +74,7 @@ pub(super) fn look(settings: &Settings, data: &Path, clock: &dyn Clock, report: 
     folders(data, report);
     certificates(settings, data, clock.now(), report);
     named_files(settings, report);
+    fonts(settings, report);
     disk(data, report);
 }
 
@@ -255,6 +256,27 @@ fn named_files(settings: &Settings, report: &mut Report) {
     let modules = token.map(|token| token.module_file.clone()).into_iter().chain(settings.summary.fonts.clone());
     for path in modules.filter(|path| !path.exists()) {
         report.problem(AREA, format!("{} is not there", path.display()), "the configuration names it: put it there");
+    }
+}
+
+/// Whether names in every script that people really have can be printed.
+fn fonts(settings: &Settings, report: &mut Report) {
+    const AREA: &str = "summaries";
+    let options = settings.summary.renderer();
+    if options.extra_fonts.as_ref().is_some_and(|path| !path.exists()) {
+        return;
+    }
+    match summary::Renderer::new(&options).map(|renderer| renderer.missing_scripts()) {
+        Err(error) => {
+            report.problem(AREA, format!("{error}"), "mend what summary.fonts names: without it no document is made")
+        }
+        Ok(missing) if missing.is_empty() => report.ok(AREA, "names in Chinese, Japanese and Korean can be printed"),
+        Ok(missing) => report.warning(
+            AREA,
+            format!("no font has {}: such names are printed as \u{fffd}", missing.join(", ")),
+            "install a font that has them (Debian: fonts-noto-cjk) and name it in summary.fonts \
+             (/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc)",
+        ),
     }
 }
 

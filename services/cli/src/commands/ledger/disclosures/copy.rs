@@ -81,7 +81,7 @@ impl<'a> Copy<'a> {
                 out.push_str(&page.end());
                 out.into_bytes()
             }
-            Form::Document(listing) => document::pdf(listing)?,
+            Form::Document(listing) => document::pdf(listing, &app.settings.summary.renderer())?,
         }))
     }
 

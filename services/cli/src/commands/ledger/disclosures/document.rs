@@ -8,9 +8,9 @@ use summary::{Listing, ListingColumn, Renderer, RendererOptions};
 
 use super::Of;
 
-/// As PDF.
-pub fn pdf(listing: &Listing) -> anyhow::Result<Vec<u8>> {
-    Ok(Renderer::new(&RendererOptions::default())?.render_listing(listing)?)
+/// As PDF, in the fonts that summaries are set in: parties are people too.
+pub fn pdf(listing: &Listing, fonts: &RendererOptions) -> anyhow::Result<Vec<u8>> {
+    Ok(Renderer::new(fonts)?.render_listing(listing)?)
 }
 
 /// The document, still without its rows.
