@@ -23,6 +23,7 @@ use crate::world::{STUDENT, World, consumer, in_care, loaded_at, offense, regist
 
 mod browser;
 mod chromium;
+mod log;
 mod officials;
 mod reports;
 mod seen;
@@ -53,8 +54,19 @@ struct Site {
     clock: Arc<Moved>,
     sandbox: Arc<Sandbox>,
     at: SocketAddr,
+    /// Where what the log's witness cosigned arrives.
+    seen: tempfile::TempDir,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// The key of the log, or of its one witness.
+fn signer(used_for: ::ledger::KeyUse) -> ::ledger::Signer {
+    let name = match used_for {
+        ::ledger::KeyUse::Log => "exchange.example/ledger",
+        ::ledger::KeyUse::Witness => "witness.example/dcf",
+    };
+    ::ledger::Signer::from_seed(name, used_for, &[7; 32]).unwrap()
 }
 
 fn persona(id: &str, who: &str, role: Option<&str>, office: Option<&str>, officer: Option<&str>) -> Persona {
@@ -126,7 +138,7 @@ impl Site {
             renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),
             seals: summary::sign::Seals::default(),
             vouch: None,
-            log_keys: Vec::new(),
+            log_keys: vec![signer(::ledger::KeyUse::Log).public().clone()],
             reports: None,
             secret: [4; 32],
             sign_in: SignIn::Sandbox(Arc::clone(&sandbox)),
@@ -134,14 +146,26 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let tls = (spoken == Spoken::Https).then(certificate);
-        let config = Config { listen: Some(at), behind_proxy: tls.is_none(), limits, ..Config::default() };
+        let seen = tempfile::tempdir().unwrap();
+        let witness = portal::Witness {
+            key: signer(::ledger::KeyUse::Witness).public().to_string(),
+            checkpoint_file: seen.path().join("checkpoint"),
+            late_after_hours: 48,
+        };
+        let config = Config {
+            listen: Some(at),
+            behind_proxy: tls.is_none(),
+            witness: vec![witness],
+            limits,
+            ..Config::default()
+        };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let until = stop.clone();
         tasks.spawn(async move {
             portal::serve(deps, config, Listening { listener, tls }, until).await.unwrap();
         });
         tasks.close();
-        Self { world, clock, sandbox, at, stop, tasks }
+        Self { world, clock, sandbox, at, seen, stop, tasks }
     }
 
     fn browser(&self) -> Browser {

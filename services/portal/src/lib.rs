@@ -26,6 +26,7 @@ mod server;
 mod session;
 mod store;
 mod visit;
+mod witness;
 mod words;
 
 use std::{path::PathBuf, sync::Arc};
@@ -33,7 +34,7 @@ use std::{path::PathBuf, sync::Arc};
 use agreements::Agreements;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-pub use config::{ClaimNames, Config, Issuer, Limits, RoleMapping};
+pub use config::{ClaimNames, Config, Issuer, Limits, RoleMapping, Witness};
 pub use erase::erase;
 pub use error::Error;
 use model::{Clock, ConsumerId, Entropy, Masked};

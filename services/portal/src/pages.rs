@@ -4,6 +4,7 @@ mod audit;
 mod batches;
 mod caseload;
 mod desk;
+mod log;
 mod report;
 mod review;
 mod sandbox;
@@ -120,7 +121,7 @@ fn looking_after(router: Router<Arc<Portal>>) -> Router<Arc<Portal>> {
         .route(desk::EXPLAIN, both(|visit, _| Box::pin(desk::explain(visit))))
         .route(audit::LEDGER, both(|visit, _| Box::pin(audit::search_ledger(visit))))
         .route(audit::RECORD, both(|visit, _| Box::pin(audit::record(visit))))
-        .route(audit::LOG, get(at(|visit, _| Box::pin(audit::log(visit)))))
+        .route(log::LOG, both(|visit, _| Box::pin(log::show(visit))))
         .route(audit::DESTRUCTION, get(at(|visit, _| Box::pin(audit::destruction(visit)))))
 }
 
@@ -141,7 +142,7 @@ fn places(work: Option<Work>, words: &Words) -> Vec<(&'static str, &str)> {
         Some(Work::Audit) => vec![
             (audit::LEDGER, &words.ledger),
             (audit::RECORD, &words.record),
-            (audit::LOG, &words.log),
+            (log::LOG, &words.log),
             (audit::DESTRUCTION, &words.destruction),
             (terms::AGREEMENTS, &words.agreements),
         ],

@@ -101,6 +101,7 @@ async fn each_page_is_for_its_own_role_and_for_nobody_else() {
             "/explain",
             "/ledger",
             "/record",
+            "/log",
         ] {
             let answer = browser.post_only(address, &[("form_token", "x"), ("agency", "dcf")]).await;
             assert_eq!(answer.status, 403, "{who} sends a forged form to {address}");
@@ -299,6 +300,13 @@ async fn an_auditor_finds_a_disclosure_and_a_students_whole_record() {
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let found = browser.post("/ledger", &fields).await.text();
         assert_eq!(found.contains("Test officer"), expect, "{from} {kind}: {found}");
+    }
+    let sql = "SELECT purpose FROM ledger.terms WHERE consumer = 'cssd' AND purpose IS NOT NULL LIMIT 1";
+    let purpose: String = site.world.db.superuser().await.fetch_one(sql).await.unwrap().get(0);
+    assert!(text.contains(&format!("<option value=\"{purpose}\">")), "{purpose}: {text}");
+    for (asked, expect) in [(&*purpose, true), ("no_such_purpose", false)] {
+        let found = browser.post("/ledger", &[("purpose", asked), ("form_token", &*token)]).await.text();
+        assert_eq!(found.contains("Test officer"), expect, "{asked}: {found}");
     }
     for (name, value) in [("from", "yesterday"), ("kind", "x"), ("id", "x"), ("agency", "-")] {
         assert_eq!(browser.post("/ledger", &[(name, value), ("form_token", &*token)]).await.status, 400, "{name}");

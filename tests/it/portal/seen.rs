@@ -206,7 +206,7 @@ const SEND: Step = Click("main .filter button");
 
 /// Every page that somebody can come to: a name, who, where they begin, and what they do from there. What only somebody of another role is shown too is
 /// here for each role.
-const PAGES: [(&str, &str, &str, &[Step]); 34] = [
+const PAGES: [(&str, &str, &str, &[Step]); 35] = [
     ("sign-in", "", "/sign-in", &[]),
     ("personas", "", "/sign-in/begin", &[]),
     ("caseload", "officer", "/caseload", &[]),
@@ -243,6 +243,7 @@ const PAGES: [(&str, &str, &str, &[Step]); 34] = [
     ("record-asked", "auditor", "/record", &[]),
     ("record-of-disclosures", "auditor", "/record", &[Write("#student", NUMBER), SEND]),
     ("checkpoint", "auditor", "/log", &[]),
+    ("checkpoint-held", "auditor", "/log", &[Write("#checkpoint", "not a checkpoint"), SEND]),
     ("destruction", "auditor", "/destruction", &[]),
     ("agreements-audited", "auditor", "/agreements", &[FIRST]),
     ("agreement-lawyer", "lawyer", "/agreements", &[FIRST]),
