@@ -24,6 +24,7 @@ use crate::world::{STUDENT, World, consumer, in_care, loaded_at, offense, regist
 mod browser;
 mod chromium;
 mod log;
+mod notices;
 mod officials;
 mod reports;
 mod seen;
@@ -113,6 +114,10 @@ impl Site {
             worker(),
             persona("other", "cssd", Some("probation_officer"), Some("O1"), Some("P2")),
             persona("nobody", "cssd", None, None, None),
+            // Hartford's, whom its own number names, and one of no district.
+            persona("coordinator", "reentry", Some("reentry_coordinator"), Some("064"), None),
+            persona("homeless", "reentry", Some("reentry_coordinator"), None, None),
+            persona("neighbour", "reentry", Some("reentry_coordinator"), Some("015"), None),
             persona("steward", "sea", Some("steward"), None, None),
             persona("auditor", "sea", Some("auditor"), None, None),
             persona("lawyer", "sea", Some("lawyer"), None, None),
@@ -123,10 +128,19 @@ impl Site {
         let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let entropy = Arc::new(SeededEntropy::new(9));
         let sandbox = Arc::new(Sandbox::new(personas, Arc::clone(&shared), Arc::clone(&entropy) as _).unwrap());
-        let consumers = ["dcf", "cssd", "sea"].map(|who| {
+        let consumers = ["dcf", "cssd", "reentry", "sea"].map(|who| {
             let terms = ::agreements::parse(&project_file(&format!("deploy/consumers/{who}/agreement.toml"))).unwrap();
-            let is_own = who == "sea";
-            Consumer { id: consumer(who), name: who.to_uppercase(), zone: terms.zone(), has_roster: !is_own, is_own }
+            let (is_own, is_told) = (who == "sea", who == "reentry");
+            let placing =
+                portal::Placing { consumer: consumer("cssd"), sea: "ct".parse().unwrap(), zone: terms.zone() };
+            Consumer {
+                id: consumer(who),
+                name: who.to_uppercase(),
+                zone: terms.zone(),
+                has_roster: !is_own && !is_told,
+                is_own,
+                told_by: if is_told { vec![placing] } else { Vec::new() },
+            }
         });
         let deps = Deps {
             pool: world.db.pool.clone(),
@@ -203,7 +217,7 @@ async fn site(limits: Limits) -> Site {
 
 /// One student who is CSSD's client `C10` of officer P1 in office O1, and DCF's `D10` of the office in Hartford.
 async fn world() -> World {
-    let world = World::new(&["dcf", "cssd", "sea"]).await;
+    let world = World::new(&["dcf", "cssd", "reentry", "sea"]).await;
     world.load("sasid-2.1x", &[registration(STUDENT)], loaded_at()).await;
     world.load("ct-student", &[snapshot(STUDENT)], loaded_at()).await;
     world.load("ct-discipline", &[offense(STUDENT)], loaded_at()).await;

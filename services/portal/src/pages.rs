@@ -5,6 +5,7 @@ mod batches;
 mod caseload;
 mod desk;
 mod log;
+mod notices;
 mod report;
 mod review;
 mod sandbox;
@@ -84,6 +85,10 @@ pub(crate) fn router(portal: &Arc<Portal>) -> Router {
         .route("/student/{handle}/report", post(at(|visit, handle| Box::pin(report::file(visit, handle)))))
         .route("/student/{handle}/summary.pdf", get(at(|visit, handle| Box::pin(student::whole(visit, handle)))))
         .route("/student/{handle}/one-page.pdf", get(at(|visit, handle| Box::pin(student::one_page(visit, handle)))));
+    router = router.route(
+        notices::NOTICES,
+        get(at(|visit, _| Box::pin(notices::show(visit)))).post(at(|visit, _| Box::pin(notices::take(visit)))),
+    );
     router = looking_after(router);
     if portal.is_sandbox() {
         let (offer, choose) = (
@@ -130,6 +135,7 @@ fn places(work: Option<Work>, words: &Words) -> Vec<(&'static str, &str)> {
     match work {
         None => Vec::new(),
         Some(Work::Clients) => vec![(CASELOAD, &words.caseload)],
+        Some(Work::Notices) => vec![(notices::NOTICES, &words.notices)],
         Some(Work::Stewardship) => vec![
             (desk::DESK, &words.overview),
             (review::REVIEW, &words.review),
