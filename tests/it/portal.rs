@@ -23,6 +23,8 @@ use crate::world::{STUDENT, World, consumer, in_care, loaded_at, offense, regist
 
 mod browser;
 mod chromium;
+mod log;
+mod notices;
 mod officials;
 mod reports;
 mod seen;
@@ -53,8 +55,19 @@ struct Site {
     clock: Arc<Moved>,
     sandbox: Arc<Sandbox>,
     at: SocketAddr,
+    /// Where what the log's witness cosigned arrives.
+    seen: tempfile::TempDir,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// The key of the log, or of its one witness.
+fn signer(used_for: ::ledger::KeyUse) -> ::ledger::Signer {
+    let name = match used_for {
+        ::ledger::KeyUse::Log => "exchange.example/ledger",
+        ::ledger::KeyUse::Witness => "witness.example/dcf",
+    };
+    ::ledger::Signer::from_seed(name, used_for, &[7; 32]).unwrap()
 }
 
 fn persona(id: &str, who: &str, role: Option<&str>, office: Option<&str>, officer: Option<&str>) -> Persona {
@@ -101,6 +114,10 @@ impl Site {
             worker(),
             persona("other", "cssd", Some("probation_officer"), Some("O1"), Some("P2")),
             persona("nobody", "cssd", None, None, None),
+            // Hartford's, whom its own number names, and one of no district.
+            persona("coordinator", "reentry", Some("reentry_coordinator"), Some("064"), None),
+            persona("homeless", "reentry", Some("reentry_coordinator"), None, None),
+            persona("neighbour", "reentry", Some("reentry_coordinator"), Some("015"), None),
             persona("steward", "sea", Some("steward"), None, None),
             persona("auditor", "sea", Some("auditor"), None, None),
             persona("lawyer", "sea", Some("lawyer"), None, None),
@@ -111,10 +128,19 @@ impl Site {
         let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let entropy = Arc::new(SeededEntropy::new(9));
         let sandbox = Arc::new(Sandbox::new(personas, Arc::clone(&shared), Arc::clone(&entropy) as _).unwrap());
-        let consumers = ["dcf", "cssd", "sea"].map(|who| {
+        let consumers = ["dcf", "cssd", "reentry", "sea"].map(|who| {
             let terms = ::agreements::parse(&project_file(&format!("deploy/consumers/{who}/agreement.toml"))).unwrap();
-            let is_own = who == "sea";
-            Consumer { id: consumer(who), name: who.to_uppercase(), zone: terms.zone(), has_roster: !is_own, is_own }
+            let (is_own, is_told) = (who == "sea", who == "reentry");
+            let placing =
+                portal::Placing { consumer: consumer("cssd"), sea: "ct".parse().unwrap(), zone: terms.zone() };
+            Consumer {
+                id: consumer(who),
+                name: who.to_uppercase(),
+                zone: terms.zone(),
+                has_roster: !is_own && !is_told,
+                is_own,
+                told_by: if is_told { vec![placing] } else { Vec::new() },
+            }
         });
         let deps = Deps {
             pool: world.db.pool.clone(),
@@ -126,7 +152,7 @@ impl Site {
             renderer: Arc::new(summary::Renderer::new(&summary::RendererOptions::default()).unwrap()),
             seals: summary::sign::Seals::default(),
             vouch: None,
-            log_keys: Vec::new(),
+            log_keys: vec![signer(::ledger::KeyUse::Log).public().clone()],
             reports: None,
             secret: [4; 32],
             sign_in: SignIn::Sandbox(Arc::clone(&sandbox)),
@@ -134,14 +160,26 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let tls = (spoken == Spoken::Https).then(certificate);
-        let config = Config { listen: Some(at), behind_proxy: tls.is_none(), limits, ..Config::default() };
+        let seen = tempfile::tempdir().unwrap();
+        let witness = portal::Witness {
+            key: signer(::ledger::KeyUse::Witness).public().to_string(),
+            checkpoint_file: seen.path().join("checkpoint"),
+            late_after_hours: 48,
+        };
+        let config = Config {
+            listen: Some(at),
+            behind_proxy: tls.is_none(),
+            witness: vec![witness],
+            limits,
+            ..Config::default()
+        };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let until = stop.clone();
         tasks.spawn(async move {
             portal::serve(deps, config, Listening { listener, tls }, until).await.unwrap();
         });
         tasks.close();
-        Self { world, clock, sandbox, at, stop, tasks }
+        Self { world, clock, sandbox, at, seen, stop, tasks }
     }
 
     fn browser(&self) -> Browser {
@@ -179,7 +217,7 @@ async fn site(limits: Limits) -> Site {
 
 /// One student who is CSSD's client `C10` of officer P1 in office O1, and DCF's `D10` of the office in Hartford.
 async fn world() -> World {
-    let world = World::new(&["dcf", "cssd", "sea"]).await;
+    let world = World::new(&["dcf", "cssd", "reentry", "sea"]).await;
     world.load("sasid-2.1x", &[registration(STUDENT)], loaded_at()).await;
     world.load("ct-student", &[snapshot(STUDENT)], loaded_at()).await;
     world.load("ct-discipline", &[offense(STUDENT)], loaded_at()).await;

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+
 use crate::{
     note::{KeyUse, Note, NoteError, Signer, VerifierKey},
     tree::{Hash, empty_root},
@@ -84,6 +86,11 @@ impl SignedCheckpoint {
         &self.note
     }
 
+    /// When a witness says, by its own clock, that it cosigned this; `None`: its key did not.
+    pub fn cosigned_at(&self, witness: &VerifierKey) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(i64::try_from(self.note.cosigned_at(witness)?).ok()?, 0)
+    }
+
     /// The trusted witnesses that cosigned it.
     pub fn witnesses(&self) -> &[String] {
         &self.witnesses
@@ -94,6 +101,12 @@ impl SignedCheckpoint {
 pub fn size_of(text: &str) -> Result<u64, NoteError> {
     let note: Note = text.parse()?;
     Ok(parse_body(note.text())?.size)
+}
+
+/// The log that a checkpoint of our own is of; nobody's signature is checked.
+pub(crate) fn origin_of(text: &str) -> Result<String, NoteError> {
+    let note: Note = text.parse()?;
+    Ok(parse_body(note.text())?.origin)
 }
 
 /// Reads the body of a checkpoint. Extension lines are allowed and ignored.

@@ -72,6 +72,9 @@ pub const CHUNK_ENTRIES_MAX: usize = 10_000;
 /// The most entries that one page holds.
 pub const PAGE_ENTRIES_MAX: u32 = 10_000;
 
+/// The most purposes that a search offers.
+pub const PURPOSES_MAX: i64 = 200;
+
 /// The most entries that one page of a listing names.
 pub const LISTED_ENTRIES_MAX: u32 = 100_000;
 
@@ -279,6 +282,11 @@ pub async fn list(
     store::shown::list(conn, search, before, limit.min(PAGE_ENTRIES_MAX)).await
 }
 
+/// The purposes that entries were ever made for, by name: what an auditor can look for. At most [`PURPOSES_MAX`].
+pub async fn list_purposes(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
+    store::shown::list_purposes(conn, PURPOSES_MAX).await
+}
+
 /// The students of whom a consumer was disclosed something, each with the last time: what it may still hold.
 pub async fn list_last_disclosed(
     conn: &mut PgConnection,
@@ -361,6 +369,30 @@ pub async fn list_attestations(conn: &mut PgConnection) -> Result<Vec<Attested>,
 /// The text of the last signed checkpoint.
 pub async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Option<String>, Error> {
     Ok(store::sequence::find_last_checkpoint(conn).await?.map(|stored| stored.note))
+}
+
+/// The text of the last signed checkpoint, and when it was signed.
+pub async fn find_last_head(conn: &mut PgConnection) -> Result<Option<(String, chrono::DateTime<chrono::Utc>)>, Error> {
+    Ok(store::sequence::find_last_checkpoint(conn).await?.map(|stored| (stored.note, stored.made_at)))
+}
+
+/// Holds the log as it stands in the database against a head of it that somebody kept: how many entries it has grown by since. The inner `Err`: it is not the
+/// log that they saw. Nodes of the tree are believed as they are stored; whether entries are those of the tree says [`verify()`].
+pub async fn hold_against_kept(
+    conn: &mut PgConnection,
+    kept: &SignedCheckpoint,
+) -> Result<Result<u64, witness::Refusal>, Error> {
+    if let Some(last) = find_last_checkpoint(conn).await?
+        && checkpoint::origin_of(&last)? != kept.checkpoint().origin
+    {
+        return Ok(Err(witness::Refusal::OtherLog));
+    }
+    let (seen, (present, _)) = (kept.size(), store::sequence::last(conn).await?);
+    let Some(grown) = present.checked_sub(seen) else {
+        return Ok(Err(witness::Refusal::RolledBack { seen, offered: present }));
+    };
+    let is_same = sequencer::root_of(conn, seen).await? == kept.root();
+    Ok(if is_same { Ok(grown) } else { Err(witness::Refusal::Forked { seen }) })
 }
 
 /// The text of the checkpoint of a tree of exactly this size, if one was signed.

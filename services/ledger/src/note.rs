@@ -268,6 +268,13 @@ impl Note {
         self.signatures.push(signature);
     }
 
+    /// When a witness says that it signed this, in seconds of Unix time; `None`: its key did not.
+    pub(crate) fn cosigned_at(&self, witness: &VerifierKey) -> Option<u64> {
+        let own = self.signatures.iter().find(|signature| witness.is_of(signature));
+        let time = own.filter(|own| witness.verifies(&self.text, own))?.bytes.first_chunk::<8>()?;
+        (witness.used_for == KeyUse::Witness).then(|| u64::from_be_bytes(*time))
+    }
+
     /// The keys, out of the trusted ones, that signed it. Refused if one of them is named with a wrong signature, or if none
     /// signed.
     pub fn verify<'k>(&self, trusted: &'k [VerifierKey]) -> Result<Vec<&'k VerifierKey>, NoteError> {

@@ -149,6 +149,8 @@ pub struct Search {
     pub consumer: Option<ConsumerId>,
     /// Of this run.
     pub run: Option<Uuid>,
+    /// For this purpose, as the agreement names it.
+    pub purpose: Option<String>,
     /// Decided at or after.
     pub from: Option<DateTime<Utc>>,
     /// Decided before.

@@ -20,8 +20,35 @@ pub struct Config {
     pub issuer: Option<Issuer>,
     /// What the issuer's roles stand for here. Who has several is the first that is listed.
     pub role: Vec<RoleMapping>,
+    /// Who watches the log from outside, and where what they cosigned arrives.
+    pub witness: Vec<Witness>,
     /// The limits.
     pub limits: Limits,
+}
+
+/// A witness of the log. What it saw last is shown to auditors, held against the log as it stands in the database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Its public key, as the `witness-key.txt` that it handed out has it: `name+id+key`.
+    pub key: String,
+    /// The file with the checkpoint that it cosigned last (`ledger witness --out`), wherever it is fetched to. It is replaced whole.
+    pub checkpoint_file: PathBuf,
+    /// Hours after its last cosignature from which it asks for somebody.
+    #[serde(default = "late_after_hours")]
+    pub late_after_hours: u32,
+}
+
+/// Two missed nights.
+const fn late_after_hours() -> u32 {
+    48
+}
+
+impl Witness {
+    /// Its key, if it is a witness's.
+    pub(crate) fn key(&self) -> Option<ledger::VerifierKey> {
+        self.key.parse().ok().filter(|key: &ledger::VerifierKey| key.used_for() == ledger::KeyUse::Witness)
+    }
 }
 
 /// An issuer of OpenID Connect, and the portal as its client.
@@ -172,6 +199,9 @@ impl Config {
             }
             (None, true) => {}
         }
+        for witness in self.witness.iter().filter(|witness| witness.key().is_none()) {
+            wrong.push(format!("portal.witness: {:?} is no witness's key", witness.key));
+        }
         for mapping in &self.role {
             if mapping.consumer.parse::<model::ConsumerId>().is_err() || mapping.claim.is_empty() {
                 wrong.push(format!("portal.role: {:?} of {:?} cannot be meant", mapping.claim, mapping.consumer));
@@ -239,6 +269,19 @@ mod tests {
             false,
             &["public_url"],
         );
+    }
+
+    #[test]
+    fn a_witness_is_named_by_its_own_kind_of_key() {
+        let key = |used_for| ledger::Signer::from_seed("witness.example.test/dcf", used_for, &[5; 32]).unwrap();
+        for (used_for, expect) in
+            [(ledger::KeyUse::Witness, &[][..]), (ledger::KeyUse::Log, &["is no witness's key"][..])]
+        {
+            let key = key(used_for).public().to_string();
+            let witness = format!("[[witness]]\nkey = '{key}'\ncheckpoint_file = '/var/seen'\n");
+            check(&format!("listen = '127.0.0.1:0'\n{witness}"), true, expect);
+        }
+        check("listen = '127.0.0.1:0'\n[[witness]]\nkey = 'x'\ncheckpoint_file = '/x'", true, &["is no witness's key"]);
     }
 
     #[test]

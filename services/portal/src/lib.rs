@@ -26,6 +26,7 @@ mod server;
 mod session;
 mod store;
 mod visit;
+mod witness;
 mod words;
 
 use std::{path::PathBuf, sync::Arc};
@@ -33,10 +34,10 @@ use std::{path::PathBuf, sync::Arc};
 use agreements::Agreements;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-pub use config::{ClaimNames, Config, Issuer, Limits, RoleMapping};
+pub use config::{ClaimNames, Config, Issuer, Limits, RoleMapping, Witness};
 pub use erase::erase;
 pub use error::Error;
-use model::{Clock, ConsumerId, Entropy, Masked};
+use model::{Clock, ConsumerId, Entropy, Masked, Sea};
 pub use oidc::sandbox::{Persona, Sandbox};
 pub use server::{Listening, serve};
 
@@ -98,4 +99,17 @@ pub struct Consumer {
     pub has_roster: bool,
     /// Whether it is the SEA's own: its stewards and auditors look after the exchange.
     pub is_own: bool,
+    /// Of whose reports of placements its people are told.
+    pub told_by: Vec<Placing>,
+}
+
+/// Who reports that students were placed in facilities.
+#[derive(Clone, Debug)]
+pub struct Placing {
+    /// The reporter.
+    pub consumer: ConsumerId,
+    /// The state whose districts are told.
+    pub sea: Sea,
+    /// The zone of the days that notices name.
+    pub zone: Tz,
 }

@@ -4,6 +4,8 @@ mod audit;
 mod batches;
 mod caseload;
 mod desk;
+mod log;
+mod notices;
 mod report;
 mod review;
 mod sandbox;
@@ -83,6 +85,10 @@ pub(crate) fn router(portal: &Arc<Portal>) -> Router {
         .route("/student/{handle}/report", post(at(|visit, handle| Box::pin(report::file(visit, handle)))))
         .route("/student/{handle}/summary.pdf", get(at(|visit, handle| Box::pin(student::whole(visit, handle)))))
         .route("/student/{handle}/one-page.pdf", get(at(|visit, handle| Box::pin(student::one_page(visit, handle)))));
+    router = router.route(
+        notices::NOTICES,
+        get(at(|visit, _| Box::pin(notices::show(visit)))).post(at(|visit, _| Box::pin(notices::take(visit)))),
+    );
     router = looking_after(router);
     if portal.is_sandbox() {
         let (offer, choose) = (
@@ -120,7 +126,7 @@ fn looking_after(router: Router<Arc<Portal>>) -> Router<Arc<Portal>> {
         .route(desk::EXPLAIN, both(|visit, _| Box::pin(desk::explain(visit))))
         .route(audit::LEDGER, both(|visit, _| Box::pin(audit::search_ledger(visit))))
         .route(audit::RECORD, both(|visit, _| Box::pin(audit::record(visit))))
-        .route(audit::LOG, get(at(|visit, _| Box::pin(audit::log(visit)))))
+        .route(log::LOG, both(|visit, _| Box::pin(log::show(visit))))
         .route(audit::DESTRUCTION, get(at(|visit, _| Box::pin(audit::destruction(visit)))))
 }
 
@@ -129,6 +135,7 @@ fn places(work: Option<Work>, words: &Words) -> Vec<(&'static str, &str)> {
     match work {
         None => Vec::new(),
         Some(Work::Clients) => vec![(CASELOAD, &words.caseload)],
+        Some(Work::Notices) => vec![(notices::NOTICES, &words.notices)],
         Some(Work::Stewardship) => vec![
             (desk::DESK, &words.overview),
             (review::REVIEW, &words.review),
@@ -141,7 +148,7 @@ fn places(work: Option<Work>, words: &Words) -> Vec<(&'static str, &str)> {
         Some(Work::Audit) => vec![
             (audit::LEDGER, &words.ledger),
             (audit::RECORD, &words.record),
-            (audit::LOG, &words.log),
+            (log::LOG, &words.log),
             (audit::DESTRUCTION, &words.destruction),
             (terms::AGREEMENTS, &words.agreements),
         ],

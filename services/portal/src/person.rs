@@ -22,6 +22,8 @@ pub(crate) struct Person {
 pub(crate) enum Work {
     /// The clients of their agency.
     Clients,
+    /// Placements of their district's students, of which they are told.
+    Notices,
     /// The state's records: what came, who is who, what is delivered.
     Stewardship,
     /// What was disclosed, to whom and why.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use model::Masked;
 use pg::Role;
+use uuid::Uuid;
 
 use crate::{
     error::{Failure, Why},
@@ -37,6 +38,21 @@ impl Session {
         self.handles().open(handle).map(Masked::new)
     }
 
+    /// What a form of this session gives back unchanged, and nobody can make: a list of notices that were shown.
+    pub(crate) fn receipt(&self, notices: &[Uuid]) -> String {
+        let ids: Vec<String> = notices.iter().map(|id| id.simple().to_string()).collect();
+        self.receipts().seal(&ids.join(" "))
+    }
+
+    /// The notices of such a list; `None`: it was not made in this session.
+    pub(crate) fn notices(&self, receipt: &str) -> Option<Vec<Uuid>> {
+        self.receipts().open(receipt)?.split(' ').map(|id| id.parse().ok()).collect()
+    }
+
+    fn receipts(&self) -> Secret {
+        self.secret.derive("receipt")
+    }
+
     fn handles(&self) -> Secret {
         self.secret.derive("client")
     }
@@ -47,7 +63,8 @@ pub(crate) async fn work(portal: &Portal, session: &Session) -> Result<Option<Wo
     let standing = &session.person.standing;
     let Some(consumer) = portal.consumer(&standing.consumer) else { return Ok(None) };
     if !consumer.is_own {
-        return Ok(consumer.has_roster.then_some(Work::Clients));
+        let is_told = !consumer.told_by.is_empty();
+        return Ok(if consumer.has_roster { Some(Work::Clients) } else { is_told.then_some(Work::Notices) });
     }
     let (agreements, at) = (&portal.deps.agreements, portal.deps.clock.now());
     let in_force = pg::run_tx(&portal.deps.pool, "portal.own_agreement", Role::Agreements, |tx| {

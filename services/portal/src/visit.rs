@@ -94,6 +94,11 @@ impl<'p> Visit<'p> {
         self.with_work(&[Work::Clients])
     }
 
+    /// Somebody who is told of placements.
+    pub(crate) fn coordinator(&self) -> Result<&Session, Failure> {
+        self.with_work(&[Work::Notices])
+    }
+
     /// One of the SEA's stewards.
     pub(crate) fn steward(&self) -> Result<&Session, Failure> {
         self.with_work(&[Work::Stewardship])

@@ -56,8 +56,9 @@ fn hidden(page: &Answer, name: &str) -> String {
 }
 
 /// Which pages are whose: the address, whether a form can be sent to it, and for whom it is.
-pub const PAGES: [(&str, &[&str]); 17] = [
+pub const PAGES: [(&str, &[&str]); 18] = [
     ("/caseload", &["officer", "worker"]),
+    ("/notices", &["coordinator"]),
     ("/desk", &["steward"]),
     ("/review", &["steward"]),
     ("/case/x", &["steward"]),
@@ -76,7 +77,7 @@ pub const PAGES: [(&str, &[&str]); 17] = [
     ("/destruction", &["auditor"]),
 ];
 /// Everybody who can sign in.
-const PEOPLE: [&str; 6] = ["officer", "worker", "steward", "auditor", "lawyer", "clerk"];
+const PEOPLE: [&str; 7] = ["officer", "worker", "coordinator", "steward", "auditor", "lawyer", "clerk"];
 
 #[tokio::test]
 async fn each_page_is_for_its_own_role_and_for_nobody_else() {
@@ -101,6 +102,8 @@ async fn each_page_is_for_its_own_role_and_for_nobody_else() {
             "/explain",
             "/ledger",
             "/record",
+            "/log",
+            "/notices",
         ] {
             let answer = browser.post_only(address, &[("form_token", "x"), ("agency", "dcf")]).await;
             assert_eq!(answer.status, 403, "{who} sends a forged form to {address}");
@@ -237,6 +240,20 @@ async fn agreements_nights_and_decisions_are_told_in_words() {
     assert_eq!(browser.get_only("/agreement/nothing~1").await.status, 404);
     assert_eq!(browser.get_only("/agreement/sea_access~99999999999").await.status, 404);
     assert!(browser.get("/nights").await.text().contains("No night was due yet"));
+    // A page moves for whoever asks for it, so often and no longer.
+    for (address, next) in [
+        ("/nights", None),
+        ("/nights?look=1", Some("15; url=/nights?look=2")),
+        ("/batches?look=39", Some("15; url=/batches?look=40")),
+        ("/batches?look=40", None),
+        ("/batches?look=99999999999", None),
+        ("/nights?look=-1", None),
+    ] {
+        let page = browser.get_only(address).await;
+        assert_eq!((page.status, page.header("refresh")), (200, next), "{address}");
+        let is_followed = address.ends_with("look=1") || address.contains("look=39") || address.contains("look=40");
+        assert_eq!(page.text().contains("Stop following"), is_followed, "{address}");
+    }
     let desk = browser.get("/desk").await;
     assert!(desk.text().contains("Overview"), "{}", desk.text());
     let asked = [("agency", "cssd"), ("client", "C10"), ("student", ""), ("form_token", &*desk.form_token())];
@@ -299,6 +316,13 @@ async fn an_auditor_finds_a_disclosure_and_a_students_whole_record() {
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let found = browser.post("/ledger", &fields).await.text();
         assert_eq!(found.contains("Test officer"), expect, "{from} {kind}: {found}");
+    }
+    let sql = "SELECT purpose FROM ledger.terms WHERE consumer = 'cssd' AND purpose IS NOT NULL LIMIT 1";
+    let purpose: String = site.world.db.superuser().await.fetch_one(sql).await.unwrap().get(0);
+    assert!(text.contains(&format!("<option value=\"{purpose}\">")), "{purpose}: {text}");
+    for (asked, expect) in [(&*purpose, true), ("no_such_purpose", false)] {
+        let found = browser.post("/ledger", &[("purpose", asked), ("form_token", &*token)]).await.text();
+        assert_eq!(found.contains("Test officer"), expect, "{asked}: {found}");
     }
     for (name, value) in [("from", "yesterday"), ("kind", "x"), ("id", "x"), ("agency", "-")] {
         assert_eq!(browser.post("/ledger", &[(name, value), ("form_token", &*token)]).await.status, 400, "{name}");

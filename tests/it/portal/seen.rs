@@ -206,7 +206,7 @@ const SEND: Step = Click("main .filter button");
 
 /// Every page that somebody can come to: a name, who, where they begin, and what they do from there. What only somebody of another role is shown too is
 /// here for each role.
-const PAGES: [(&str, &str, &str, &[Step]); 34] = [
+const PAGES: [(&str, &str, &str, &[Step]); 36] = [
     ("sign-in", "", "/sign-in", &[]),
     ("personas", "", "/sign-in/begin", &[]),
     ("caseload", "officer", "/caseload", &[]),
@@ -223,6 +223,7 @@ const PAGES: [(&str, &str, &str, &[Step]); 34] = [
     ("not-yours", "officer", "/desk", &[]),
     ("caseload-office", "worker", "/caseload", &[]),
     ("record-office", "worker", "/caseload", &[FIRST]),
+    ("notices", "coordinator", "/notices", &[]),
     ("no-work", "clerk", "/", &[]),
     ("desk", "steward", "/desk", &[]),
     ("review", "steward", "/review", &[]),
@@ -243,6 +244,7 @@ const PAGES: [(&str, &str, &str, &[Step]); 34] = [
     ("record-asked", "auditor", "/record", &[]),
     ("record-of-disclosures", "auditor", "/record", &[Write("#student", NUMBER), SEND]),
     ("checkpoint", "auditor", "/log", &[]),
+    ("checkpoint-held", "auditor", "/log", &[Write("#checkpoint", "not a checkpoint"), SEND]),
     ("destruction", "auditor", "/destruction", &[]),
     ("agreements-audited", "auditor", "/agreements", &[FIRST]),
     ("agreement-lawyer", "lawyer", "/agreements", &[FIRST]),

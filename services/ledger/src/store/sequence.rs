@@ -251,13 +251,14 @@ pub(crate) struct StoredCheckpoint {
     pub(crate) size: u64,
     pub(crate) root: Option<Hash>,
     pub(crate) note: String,
+    pub(crate) made_at: DateTime<Utc>,
 }
 
 /// The last checkpoint, of the greatest tree.
 pub(crate) async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Option<StoredCheckpoint>, Error> {
     let row = sqlx::query!(
         "-- ledger.find_last_checkpoint
-        SELECT c.tree_size, c.root, c.note
+        SELECT c.tree_size, c.root, c.note, c.made_at
         FROM ledger.checkpoint AS c
         ORDER BY c.tree_size DESC
         LIMIT 1"
@@ -266,7 +267,7 @@ pub(crate) async fn find_last_checkpoint(conn: &mut PgConnection) -> Result<Opti
     .await?;
     row.map(|row| {
         let root = Hash::try_from(row.root.as_slice()).ok();
-        Ok(StoredCheckpoint { size: count(row.tree_size)?, root, note: row.note })
+        Ok(StoredCheckpoint { size: count(row.tree_size)?, root, note: row.note, made_at: row.made_at })
     })
     .transpose()
 }
@@ -279,7 +280,7 @@ pub(crate) async fn list_checkpoints(
 ) -> Result<Vec<StoredCheckpoint>, Error> {
     let rows = sqlx::query!(
         "-- ledger.list_checkpoints
-        SELECT c.tree_size, c.root, c.note
+        SELECT c.tree_size, c.root, c.note, c.made_at
         FROM ledger.checkpoint AS c
         WHERE c.tree_size > $1 AND c.tree_size <= $2
         ORDER BY c.tree_size",
@@ -291,7 +292,7 @@ pub(crate) async fn list_checkpoints(
     rows.into_iter()
         .map(|row| {
             let root = Hash::try_from(row.root.as_slice()).ok();
-            Ok(StoredCheckpoint { size: count(row.tree_size)?, root, note: row.note })
+            Ok(StoredCheckpoint { size: count(row.tree_size)?, root, note: row.note, made_at: row.made_at })
         })
         .collect()
 }

@@ -334,6 +334,22 @@ pub(crate) async fn list_shown(
     with_terms(conn, rows).await
 }
 
+/// The purposes that entries were ever made for, by name, up to `limit`. Terms are few, however many entries share them.
+pub(crate) async fn list_purposes(conn: &mut PgConnection, limit: i64) -> Result<Vec<String>, Error> {
+    let rows = sqlx::query_scalar!(
+        r#"-- ledger.list_purposes
+        SELECT DISTINCT t.purpose AS "purpose!"
+        FROM ledger.terms AS t
+        WHERE t.purpose IS NOT NULL
+        ORDER BY 1
+        LIMIT $1"#,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
 /// Sequenced entries, newest first, before the position `before`.
 pub(crate) async fn list(
     conn: &mut PgConnection,
@@ -358,14 +374,16 @@ pub(crate) async fn list(
             AND ($4::uuid IS NULL OR e.run_id = $4)
             AND ($5::timestamptz IS NULL OR e.decided_at >= $5)
             AND ($6::timestamptz IS NULL OR e.decided_at < $6)
+            AND ($7::text IS NULL OR t.purpose = $7)
         ORDER BY s.leaf_index DESC
-        LIMIT $7"#,
+        LIMIT $8"#,
         before.map_or(Ok(i64::MAX), bigint)?,
         search.kind.map(Kind::as_str),
         search.consumer.as_ref().map(model::ConsumerId::as_str),
         search.run,
         search.from,
         search.to,
+        search.purpose,
         i64::from(limit)
     )
     .fetch_all(&mut *conn)

@@ -1,4 +1,4 @@
-//! An auditor's pages: the ledger, one student's record of disclosures, the signed head, and what recipients have still to destroy.
+//! An auditor's pages: the ledger, one student's record of disclosures, and what recipients have still to destroy.
 //! Each search is an access of its own, entered before its answer is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use agreements::{Actor, Delivery, end_of_day, start_of_day};
 use axum::response::Response;
 use chrono::NaiveDate;
 use disclosure::{Ask, Asker, Repeat, retention};
-use ledger::{Audience, Kind, OfRequest, RecordScope, RecordedEntry, Search, SignedCheckpoint};
+use ledger::{Audience, Kind, OfRequest, RecordScope, RecordedEntry, Search};
 use model::{ConsumerId, StudentId};
 use pg::Role;
 use uuid::Uuid;
@@ -26,8 +26,6 @@ use crate::{
 pub(super) const LEDGER: &str = "/ledger";
 /// Where a student's record is asked for.
 pub(super) const RECORD: &str = "/record";
-/// Where the signed head is.
-pub(super) const LOG: &str = "/log";
 /// Where destruction is looked after.
 pub(super) const DESTRUCTION: &str = "/destruction";
 /// Entries of a student's record that a page shows.
@@ -48,10 +46,12 @@ fn search(visit: &Visit<'_>) -> Result<Search, Failure> {
         "" => None,
         text => Some(text.parse::<Kind>().map_err(|_| Failure::Invalid)?),
     };
+    let purpose = Some(sent(visit, "purpose").to_owned()).filter(|text| !text.is_empty());
     Ok(Search {
         kind,
         consumer,
         run: None,
+        purpose,
         from: day("from")?.map(|day| start_of_day(day, zone)),
         to: day("to")?.map(|day| end_of_day(day, zone)),
     })
@@ -71,21 +71,23 @@ pub(super) async fn search_ledger(visit: &mut Visit<'_>) -> Result<Response, Fai
         text => Some(text.parse::<Uuid>().map_err(|_| Failure::Invalid)?),
     };
     record_look(visit, session, "search of the ledger").await?;
-    let entries = pg::run_tx(&visit.portal.deps.pool, "portal.search_ledger", Role::Ledger, |tx| {
+    let found = pg::run_tx(&visit.portal.deps.pool, "portal.search_ledger", Role::Ledger, |tx| {
         let wanted = &wanted;
         Box::pin(async move {
-            match id {
-                None => ledger::list(tx, wanted, before, size).await,
+            let entries = match id {
+                None => ledger::list(tx, wanted, before, size).await?,
                 Some(id) => {
                     let request = Some(OfRequest { ids: vec![id], authorities: Vec::new() });
                     let scope = RecordScope { request, ..RecordScope::default() };
-                    ledger::record_of(tx, &scope, Audience::Auditor, None, size).await
+                    ledger::record_of(tx, &scope, Audience::Auditor, None, size).await?
                 }
-            }
+            };
+            Ok::<_, ledger::Error>((entries, ledger::list_purposes(tx).await?))
         })
     });
-    let entries = entries.await.map_err(Failure::of)?;
-    let any = std::iter::once((String::new(), words.any.clone()));
+    let (entries, purposes) = found.await.map_err(Failure::of)?;
+    let any = || std::iter::once((String::new(), words.any.clone()));
+    let purposes = purposes.into_iter().map(|purpose| (purpose.clone(), purpose.replace('_', " ")));
     let kinds = Kind::ALL.iter().map(|kind| (kind.to_string(), kind.to_string().replace('_', " ")));
     let form = Form {
         action: LEDGER.to_owned(),
@@ -93,7 +95,8 @@ pub(super) async fn search_ledger(visit: &mut Visit<'_>) -> Result<Response, Fai
             Field::day(visit, "from", &words.ledger_from),
             Field::day(visit, "to", &words.ledger_to),
             Field::choice(visit, "agency", &words.column_agency, visit.agencies()),
-            Field::choice(visit, "kind", &words.ledger_kind, any.chain(kinds)),
+            Field::choice(visit, "kind", &words.ledger_kind, any().chain(kinds)),
+            Field::choice(visit, "purpose", &words.column_purpose, any().chain(purposes)),
             Field::text(visit, "id", &words.ledger_id),
         ],
         hidden: Vec::new(),
@@ -185,49 +188,6 @@ pub(super) async fn record(visit: &mut Visit<'_>) -> Result<Response, Failure> {
         parts.push(Part::command(&words.record_family, format!("{command} --audience parent --release --key FILE")));
     }
     sheet::show(visit, &words.record, (&words.record_about, None), parts)
-}
-
-/// The signed head of the log, and how the sequencer keeps up.
-pub(super) async fn log(visit: &mut Visit<'_>) -> Result<Response, Failure> {
-    let visit = &*visit;
-    visit.auditor()?;
-    let (words, deps) = (visit.words(), &visit.portal.deps);
-    let found = pg::run_tx(&deps.pool, "portal.checkpoint", Role::Ledger, |tx| {
-        let clock = &*deps.clock;
-        Box::pin(async move {
-            let (last, changes) = (ledger::find_last_checkpoint(tx).await?, ledger::list_key_changes(tx).await?);
-            Ok::<_, ledger::Error>((last, changes, ledger::health(tx, clock).await?))
-        })
-    });
-    let (last, changes, health) = found.await.map_err(Failure::of)?;
-    let lag = health.lag.num_seconds().to_string();
-    let mut facts = vec![
-        (words.log_waiting.clone(), health.unsequenced.to_string()),
-        (words.log_lag.clone(), fill(&words.log_seconds, &[("seconds", &lag)])),
-        (
-            words.log_keys.clone(),
-            if changes.is_empty() { words.log_keys_none.clone() } else { changes.len().to_string() },
-        ),
-    ];
-    let mut notes = vec![if health.is_green() { words.log_green.clone() } else { words.log_red.clone() }];
-    match &last {
-        None => notes.push(words.log_none.clone()),
-        Some(text) => {
-            let opened = SignedCheckpoint::open(text, &deps.log_keys);
-            let signed = if opened.is_ok() { &words.log_signed_ours } else { &words.log_signed_not };
-            facts.push((words.log_signed.clone(), signed.clone()));
-            if let Ok(head) = opened {
-                facts.push((words.log_origin.clone(), head.checkpoint().origin.clone()));
-                facts.push((words.log_size.clone(), head.size().to_string()));
-                facts.push((words.log_root.clone(), head.root().to_string()));
-            }
-        }
-    }
-    let mut parts = vec![Part { notes, facts, ..Part::default() }];
-    parts.extend(last.map(|text| Part { text: Some(text), ..Part::named(&words.log_text) }));
-    let command = "throughline ledger verify --checkpoint SEEN --witness KEY".to_owned();
-    parts.push(Part { heading: words.log_witnesses.clone(), ..Part::command(&words.log_witnesses_about, command) });
-    sheet::show(visit, &words.log, (&words.log_about, None), parts)
 }
 
 /// What recipients must destroy and have not attested.

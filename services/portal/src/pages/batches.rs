@@ -98,8 +98,11 @@ pub(super) async fn list(visit: &mut Visit<'_>) -> Result<Response, Failure> {
         hidden: vec![("before", last.id.to_string())],
         button: words.show_more.clone(),
     });
-    let part = Part { table: Some(table(words, &all, Shown::Whole)), onward, ..Part::default() };
-    sheet::show(visit, &words.batches, (&words.batches_about, None), vec![part])
+    // A later page of the list does not move: what comes is on the first.
+    let links = if before.is_none() { vec![sheet::follow_link(visit, words, BATCHES)] } else { Vec::new() };
+    let part = Part { table: Some(table(words, &all, Shown::Whole)), onward, links, ..Part::default() };
+    let shown = sheet::show(visit, &words.batches, (&words.batches_about, None), vec![part])?;
+    Ok(sheet::followed(visit, shown, BATCHES))
 }
 
 async fn found(visit: &Visit<'_>, number: &str) -> Result<(Batch, Vec<OfRule>), Failure> {

@@ -145,8 +145,12 @@ pub(super) async fn nights(visit: &mut Visit<'_>) -> Result<Response, Failure> {
         let said = fill(&words.jobs_paused, &[("by", &pause.by), ("since", &since), ("reason", &pause.reason)]);
         format!("{}: {said}", pause.name)
     });
-    let mut parts =
-        vec![Part { notes: notes.collect(), table: Some(nights_table(words, &jobs, now)), ..Part::default() }];
+    let mut parts = vec![Part {
+        notes: notes.collect(),
+        table: Some(nights_table(words, &jobs, now)),
+        links: vec![sheet::follow_link(visit, words, NIGHTS)],
+        ..Part::default()
+    }];
     let mut reports = Vec::new();
     if let Some(folder) = visit.portal.deps.reports.clone() {
         let ids: Vec<ConsumerId> = visit.portal.deps.consumers.iter().map(|one| one.id.clone()).collect();
@@ -166,7 +170,8 @@ pub(super) async fn nights(visit: &mut Visit<'_>) -> Result<Response, Failure> {
             .into_iter()
             .map(|(id, (day, facts))| Part { facts, ..Part::named(&format!("{}, {day}", id.as_str().to_uppercase())) }),
     );
-    sheet::show(visit, &words.jobs, (&words.jobs_about, None), parts)
+    let shown = sheet::show(visit, &words.jobs, (&words.jobs_about, None), parts)?;
+    Ok(sheet::followed(visit, shown, NIGHTS))
 }
 
 /// The last report in a folder: its day, and what it counts. Of what is nested only numbers are shown.

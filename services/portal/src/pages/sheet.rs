@@ -2,13 +2,21 @@
 
 use askama::Template;
 use axum::response::Response;
-use hyper::StatusCode;
+use hyper::{
+    StatusCode,
+    header::{HeaderValue, REFRESH},
+};
 
 use super::Shell;
 use crate::{
     error::Failure,
     visit::{Visit, page},
+    words::{Words, fill},
 };
+
+/// A page that is followed shows itself anew after so many seconds, and so often: then it rests, so that nobody stays signed in by a page that was left open.
+const FOLLOW_SECONDS: u32 = 15;
+const LOOKS_MAX: u32 = 40;
 
 /// The page.
 #[derive(Template)]
@@ -194,4 +202,29 @@ pub(super) fn show(
     parts: Vec<Part>,
 ) -> Result<Response, Failure> {
     Ok(page(StatusCode::OK, Sheet { shell: Shell::new(visit, title), lead, told, parts }.render()?))
+}
+
+/// Which look at a page that somebody follows this is; none: they do not, or it rests.
+fn look(visit: &Visit<'_>) -> Option<u32> {
+    visit.query.get("look")?.parse().ok().filter(|look| (1..=LOOKS_MAX).contains(look))
+}
+
+/// To where a page is followed, or not any longer. It moves only for whoever asks for it, and they can stop it.
+pub(super) fn follow_link(visit: &Visit<'_>, words: &Words, address: &str) -> (String, String) {
+    if look(visit).is_some() {
+        return (address.to_owned(), words.follow_stop.clone());
+    }
+    let seconds = FOLLOW_SECONDS.to_string();
+    (format!("{address}?look=1"), fill(&words.follow, &[("seconds", &seconds)]))
+}
+
+/// The page, shown anew after a while where it is followed.
+pub(super) fn followed(visit: &Visit<'_>, mut response: Response, address: &str) -> Response {
+    let next = look(visit).map(|look| look + 1).filter(|next| *next <= LOOKS_MAX);
+    if let Some(next) = next
+        && let Ok(value) = HeaderValue::from_str(&format!("{FOLLOW_SECONDS}; url={address}?look={next}"))
+    {
+        response.headers_mut().insert(REFRESH, value);
+    }
+    response
 }

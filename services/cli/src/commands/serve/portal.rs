@@ -6,21 +6,30 @@ use anyhow::{Context as _, anyhow};
 use chrono::TimeDelta;
 use model::{ConsumerId, Masked};
 use pg::Role;
-use portal::{Consumer, Deps, Listening, Persona, Sandbox, SignIn};
+use portal::{Consumer, Deps, Listening, Persona, Placing, Sandbox, SignIn};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, system::SystemEntropy};
 
 /// Roles that the sandbox's people have, by party: as the shipped agreements name them, and a lawyer, whom the SEA's gives no record.
-const PERSONAS: [(&str, &str, &str, &str); 6] = [
+const PERSONAS: [(&str, &str, &str, &str); 8] = [
     ("cssd", "probation_officer", "Olivia Officer", "probation officer of CSSD, with a caseload"),
     ("cssd", "probation_supervisor", "Sam Supervisor", "supervisor of a CSSD office"),
     ("dcf", "caseworker", "Wanda Worker", "worker of one DCF office"),
+    ("education_unit", "education_liaison", "Edith Liaison", "DCF's education unit: students with a release"),
+    (
+        "reentry",
+        "reentry_coordinator",
+        "Rhea Coordinator",
+        "re-entry coordinator of one district, told of its placed students",
+    ),
     ("sea", "steward", "Stella Steward", "data steward of the state education agency"),
     ("sea", "auditor", "Audrey Auditor", "auditor of the state education agency"),
     ("sea", "lawyer", "Leonora Lawyer", "lawyer of the state education agency: reads agreements, and no record"),
 ];
+/// The district of a coordinator, who is on no roster: Hartford.
+const DISTRICT: &str = "064";
 /// How long ago they were trained.
 const TRAINED_DAYS_AGO: i64 = 100;
 
@@ -72,6 +81,7 @@ async fn deps(app: &App, config: &portal::Config) -> anyhow::Result<Deps> {
             zone: terms.zone(),
             has_roster: documents.roster.is_some(),
             is_own: terms.population.rule == agreements::PopulationRule::EveryStudent,
+            told_by: told_by(app, id),
         })
     };
     Ok(Deps {
@@ -89,6 +99,13 @@ async fn deps(app: &App, config: &portal::Config) -> anyhow::Result<Deps> {
         secret: app.keys.secret("portal", &SystemEntropy)?,
         sign_in: sign_in(app, config).await?,
     })
+}
+
+/// Whose reports of placements a party is told of.
+fn told_by(app: &App, recipient: &ConsumerId) -> Vec<Placing> {
+    let reporting = app.consumers.iter().filter_map(|(id, documents)| Some((id, documents.placements.as_ref()?)));
+    let told = reporting.filter(|(_, layout)| layout.notifies == *recipient);
+    told.map(|(id, layout)| Placing { consumer: id.clone(), sea: layout.sea.clone(), zone: layout.time_zone }).collect()
 }
 
 /// The issuer of the configuration; in the sandbox, and nowhere else, its own.
@@ -123,7 +140,12 @@ async fn personas(app: &App) -> anyhow::Result<Vec<Persona>> {
             })
         })
         .await?;
-        let (office, officer) = responsible.into_iter().next().unwrap_or_default();
+        let (office, officer) = match role {
+            "reentry_coordinator" => (Some(DISTRICT.to_owned()), None),
+            // The agency's, for all its clients.
+            "education_liaison" => (None, None),
+            _ => responsible.into_iter().next().unwrap_or_default(),
+        };
         let place = office.as_ref().map_or_else(String::new, |office| format!(" ({office})"));
         personas.push(Persona {
             id: name.to_lowercase().replace(' ', "."),
