@@ -262,8 +262,9 @@ fn say_survey(place: &Place, survey: &Survey, student: StudentId, domain: Option
         say("  names nobody; the hash of each file as it was received, and of what is left of it; counts.".to_owned());
     }
     say("NOT REACHED: copies that others hold; backups already taken (they are erased again when restored); archived logs of a".to_owned());
-    say("  database server that others run; blocks of the disk until they are used again. Notices of placements that districts".to_owned());
-    say("  were told: they are forgotten here, and their coordinators are to be written to before.".to_owned());
+    say("  database server that others run; blocks of the disk until they are used again. Districts that were told of"
+        .to_owned());
+    say("  placements are told by the next `placement notify` which of their notices to destroy, by number and without a name.".to_owned());
     if survey.is_held {
         say("BEWARE: a legal hold is in force on these records. Only a court's order to erase outweighs it.".to_owned());
     }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use chrono::{NaiveDate, SecondsFormat};
 use disclosure::{Ask, DisclosedNotice, Loop, PlacementNotice, Reporter, RunTotals, Unshown};
 use intake::placement::{IncomingPlacements, take};
-use model::ConsumerId;
+use model::{ConsumerId, Masked};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -278,7 +278,7 @@ fn encoded(notice: &PlacementNotice, format: NoticeFormat) -> Vec<u8> {
             let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
             line(&[
                 notice.id().to_string(),
-                notice.state_id().expose().clone(),
+                notice.state_id().map(|id| id.expose().clone()).unwrap_or_default(),
                 notice.event().to_string(),
                 notice.event_date().map(|day| day.to_string()).unwrap_or_default(),
                 text(code),
@@ -291,7 +291,7 @@ fn encoded(notice: &PlacementNotice, format: NoticeFormat) -> Vec<u8> {
         }
         NoticeFormat::Ndjson => {
             let json = json!({
-                "notice_id": notice.id(), "state_id": notice.state_id().expose(), "event": notice.event().as_str(),
+                "notice_id": notice.id(), "state_id": notice.state_id().map(Masked::expose), "event": notice.event().as_str(),
                 "event_date": notice.event_date(), "facility_code": code, "facility_name": name.flatten(),
                 "educating_unit": notice.educating_unit(), "notice_time": time, "retracted_notice_id": notice.retracts(),
                 "notice": notice.notice(),
