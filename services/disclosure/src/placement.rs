@@ -7,6 +7,7 @@
 //! in every history.
 
 mod destroy;
+mod ended;
 mod home;
 mod plan;
 mod unshown;
@@ -21,6 +22,7 @@ use agreements::{
     stands,
 };
 use chrono::{DateTime, NaiveDate, Utc};
+pub use ended::{EndedStay, PlacementsEnded, PlacementsKept, end_placements, list_ended};
 use identity::placement::{Known, Stay, list_matched, list_owners, list_state_ids, list_stays};
 use ledger::{Entry, Kind, Salts};
 use model::{ConsumerId, DisclosureId, Masked, Sea, SourcePersonId, StudentId};

@@ -101,3 +101,60 @@ async fn what_proves_wrong_after_its_time_is_taken_back_without_a_name() {
     assert_eq!(world.count(elements).await, 0);
     assert_eq!(told(&world, late + TimeDelta::days(1)).await, Vec::<String>::new());
 }
+
+/// Destroys what is over by a year and a month: stays, notices, and what waits.
+async fn end(world: &World, when: DateTime<Utc>) -> (u64, u64, u64) {
+    let (reporter, recipient, sea, clock) = (consumer("cssd"), consumer("reentry"), consumer("sea"), FixedClock(when));
+    let of = disclosure::PlacementsKept { reporter: &reporter, recipient: &recipient, days: 400 };
+    let due = disclosure::list_ended(world.context(&clock), &ask_of(&sea), of).await.unwrap();
+    let ended = disclosure::end_placements(world.context(&clock), &ask_of(&sea), of).await.unwrap();
+    let waits = due.iter().filter(|one| one.waits).count() as u64;
+    assert_eq!((due.len() as u64 - waits, waits), (ended.stays, ended.waiting), "what is listed is what goes");
+    (ended.stays, ended.notices, ended.waiting)
+}
+
+#[tokio::test]
+async fn stays_and_notices_go_together_when_their_time_is_over() {
+    let world = placed_world().await;
+    report(&world, &[stay("")], moment()).await;
+    assert_eq!(told(&world, moment()).await, [ENTERED]);
+    let later = moment() + TimeDelta::days(1);
+    // Nobody's client, who matches no student, and one who is still there.
+    let unknown = stay("2026-11-19 12:00:00").replace(CLIENT, "700100700199").replace("800200", "800201");
+    let lasting = stay("").replace(CLIENT, "700100700188").replace("800200", "800202");
+    report(&world, &[stay("2026-11-20 12:00:00"), unknown, lasting], later).await;
+    assert_eq!(told(&world, later).await.len(), 1);
+    assert_eq!(end(&world, moment() + TimeDelta::days(400)).await, (0, 0, 0));
+    let over = moment() + TimeDelta::days(402);
+    let hold = "INSERT INTO identity.restriction (source_person_id, kind, in_force, order_number, decided_by, recorded_at)
+        SELECT source_person_id, 'legal_hold', '[2026-01-01,2028-01-10)', 'H-1', 'ann', '2026-01-01' FROM identity.source_person
+        WHERE state_id = '9900000017'";
+    world.force(hold).await;
+    let entries = world.entries().await.len();
+    assert_eq!(end(&world, over).await, (1, 0, 1), "the client who is nobody's, and not whom a hold of the law keeps");
+    assert_eq!(world.count("SELECT count(*) FROM disclosure.placement_notice").await, 2);
+    world.force("DELETE FROM identity.restriction").await;
+    assert_eq!(end(&world, over).await, (1, 2, 0));
+    assert_eq!(end(&world, over).await, (0, 0, 0));
+    assert_eq!(world.entries().await.len(), entries + 2, "each with an entry");
+    let last = world.entries().await.pop().unwrap();
+    assert_eq!((last.kind.as_str(), last.reason.as_deref()), ("act", Some("placements_destroyed")));
+    assert_eq!(world.count("SELECT count(*) FROM disclosure.placement_notice").await, 0);
+    assert_eq!(world.count("SELECT count(*) FROM placement.stay WHERE person_key <> '700100700188'").await, 0);
+    assert_eq!(world.count("SELECT count(*) FROM placement.stay").await, 1, "a stay that lasts is kept");
+}
+
+#[tokio::test]
+async fn whoever_is_under_an_order_over_enrollment_or_address_is_in_no_report_of_what_one_side_knows() {
+    let world = placed_world().await;
+    let entered = stay("").replace("2026-11-18", "2026-11-01");
+    report(&world, &[entered], moment()).await;
+    assert_eq!(told(&world, moment()).await.len(), 1);
+    let later = moment() + TimeDelta::days(20);
+    assert_eq!(unshown(&world, later).await.len(), 1);
+    world.force(&CONFIDENTIAL.replace("2026-11-21", "2027-01-01")).await;
+    assert_eq!(unshown(&world, later).await, Vec::<String>::new());
+    world.force("UPDATE history.restriction SET domain = 2, kind = 'protective_order'").await;
+    assert_eq!(unshown(&world, later).await, Vec::<String>::new());
+    assert_eq!(unshown(&world, moment() + TimeDelta::days(45)).await.len(), 1, "the order is over");
+}

@@ -70,13 +70,15 @@ pub struct Whose {
 /// How long recipients keep what they received, and the ledger what it says of persons.
 #[derive(Debug, Subcommand)]
 pub enum Retention {
-    /// Destroy the personal part of ledger entries whose time is over, as `serve` does every day. Entered in the ledger; proofs stay.
+    /// Destroy the personal part of ledger entries whose time is over, and stays in facilities with what was told of them, as `serve` does every day. Entered in the
+    /// ledger; proofs stay.
     Detail {
         /// The steward who has it done; in the sandbox the first of the built-in ones.
         #[arg(long)]
         by: Option<String>,
     },
-    /// What a recipient has to destroy and has not attested, with the days on which that is due.
+    /// What a recipient has to destroy and has not attested, with the days on which that is due; of an agency that reports stays in facilities also those whose
+    /// time is over here.
     Due {
         /// The agency.
         #[arg(long)]

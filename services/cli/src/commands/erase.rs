@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-pub use files::note_delivery;
+pub use files::{is_searched, note_delivery};
 
 use agreements::{Act, Asked, Digest, EraseRequest, FactNamed};
 use anyhow::{Context as _, anyhow, bail, ensure};

@@ -16,7 +16,12 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Outcome, erase::note_delivery, exchange::scheduled_ask, own_ask, with_app};
+use super::{
+    Outcome,
+    erase::{is_searched, note_delivery},
+    exchange::scheduled_ask,
+    own_ask, with_app,
+};
 use crate::{
     app::App,
     args::{NoticeFormat, Place, Placement, UnshownFormat},
@@ -178,6 +183,13 @@ async fn unshown(
     format: UnshownFormat,
     out: Option<&Path>,
 ) -> anyhow::Result<Outcome> {
+    if let Some(path) = out {
+        ensure!(
+            is_searched(path),
+            "an erasure has to find whom the file names: its name ends in .csv, .ndjson, .txt or nothing"
+        );
+        ensure!(!path.exists(), "{} is there already", path.display());
+    }
     let layout = app.placement_layout(consumer)?;
     let facilities: Vec<String> = layout.facilities.values().cloned().collect();
     let reporter = Reporter { consumer, sea: &layout.sea, zone: layout.time_zone };
@@ -196,7 +208,10 @@ async fn unshown(
         text.extend(format!("{} placements are known to one side only\n", found.len()).into_bytes());
     }
     match out {
-        Some(path) => write_new(path, &text)?,
+        Some(path) => {
+            note_delivery(&app.data, path)?;
+            write_new(path, &text)?;
+        }
         None => console::text(&String::from_utf8_lossy(&text))?,
     }
     Ok(Outcome::of(!found.is_empty()))

@@ -369,3 +369,20 @@ pub(crate) async fn confirm_destructions(
     .await?;
     Ok(())
 }
+
+/// Destroys what was told of placements, whatever became of it; how many. The transaction acts for whoever erases.
+pub(crate) async fn delete_of_placements(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    placements: &[Uuid],
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "-- disclosure.delete_placement_notices
+        DELETE FROM disclosure.placement_notice WHERE consumer = $1 AND placement_id = ANY($2)",
+        consumer.as_str(),
+        placements,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}

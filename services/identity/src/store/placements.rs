@@ -146,48 +146,28 @@ pub(crate) async fn delete(
     Ok(())
 }
 
-/// Of these clients those who are, or ever were, matched with somebody who is under any order now, a hold of the law among them.
-pub(crate) async fn list_held_clients(
+/// Who these clients are, or ever were, by source person, with whether an order restricts the person, a hold of the law among them.
+pub(crate) async fn list_persons_of_clients(
     conn: &mut PgConnection,
     consumer: &ConsumerId,
     person_keys: &[String],
     at: DateTime<Utc>,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "-- identity.list_placed_held
-        SELECT DISTINCT c.person_key
+) -> Result<Vec<(String, i64, bool)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- identity.list_persons_placed
+        SELECT DISTINCT c.person_key, y.source_person_id, EXISTS (SELECT FROM identity.restriction AS r
+            WHERE r.source_person_id = y.source_person_id AND r.in_force @> $3::timestamptz) AS "is_restricted!"
         FROM identity.client AS c
         JOIN identity.match_decision AS m ON m.client_id = c.client_id
         JOIN identity.crosswalk AS y ON y.student_id = m.student_id AND y.to_at IS NULL
-        JOIN identity.restriction AS r ON r.source_person_id = y.source_person_id AND r.in_force @> $3::timestamptz
-        WHERE c.consumer = $1 AND c.person_key = ANY($2)",
+        WHERE c.consumer = $1 AND c.person_key = ANY($2)"#,
         consumer.as_str(),
         person_keys,
         at,
     )
     .fetch_all(conn)
-    .await
-}
-
-/// Who these clients are, or ever were, by source person.
-pub(crate) async fn list_persons_of_clients(
-    conn: &mut PgConnection,
-    consumer: &ConsumerId,
-    person_keys: &[String],
-) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "-- identity.list_persons_placed
-        SELECT DISTINCT c.person_key, y.source_person_id
-        FROM identity.client AS c
-        JOIN identity.match_decision AS m ON m.client_id = c.client_id
-        JOIN identity.crosswalk AS y ON y.student_id = m.student_id AND y.to_at IS NULL
-        WHERE c.consumer = $1 AND c.person_key = ANY($2)",
-        consumer.as_str(),
-        person_keys,
-    )
-    .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.person_key, row.source_person_id)).collect())
+    Ok(rows.into_iter().map(|row| (row.person_key, row.source_person_id, row.is_restricted)).collect())
 }
 
 /// A file about to be entered.
