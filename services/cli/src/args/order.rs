@@ -54,7 +54,7 @@ pub struct EraseRequest {
     pub by: Option<String>,
 }
 
-/// A student, by one of their ids.
+/// A student, by one of their ids; or an agency's client who matches none.
 #[derive(Debug, ClapArgs)]
 #[group(required = true, multiple = false)]
 pub struct Whose {
@@ -65,6 +65,10 @@ pub struct Whose {
     /// line, which every process of the machine can read.
     #[arg(long, value_name = "FILE")]
     pub state_id_file: Option<PathBuf>,
+    /// A client who matches no student, by the agency's own id: a file whose one line is AGENCY:ID, such as `cssd:52829772`; `-` asks for it on standard input. For
+    /// `erase request` alone.
+    #[arg(long, value_name = "FILE")]
+    pub client_file: Option<PathBuf>,
 }
 
 /// How long recipients keep what they received, and the ledger what it says of persons.

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value as Json;
 
 use crate::{
-    erase::{OTHER, file, registration},
+    erase::{OTHER, Server as Database, file, registration},
     leaves::HEADER,
     nights::set_time,
     place::{Place, files, json, text, word},
@@ -84,4 +84,43 @@ fn a_night_takes_what_waits_tells_the_home_district_once_and_says_whom() {
     let unshown = word(&report["placements"]["unshown"][0], "file").to_owned();
     assert!(place.report("reentry", "x").with_file_name(unshown).exists());
     assert_eq!(night(&place, "2030-01-03", 0)["placements"]["notices"], 0);
+}
+
+/// Stays of a client in the database.
+fn stays(place: &Place, client: &str) -> String {
+    let mut database = Database::start(place);
+    let counted =
+        database.query(&format!("SELECT count(*) FROM placement.stay WHERE person_key = '{client}'")).remove(0);
+    database.stop();
+    counted
+}
+
+#[test]
+fn a_client_who_matches_no_student_is_erased_by_the_agencys_own_id() {
+    let place = begin();
+    let nobody = "700100700199";
+    let report = place.path("stays.csv");
+    let rows = [STAY.to_owned(), STAY.replace("40018", nobody).replace("800200", "800201")];
+    fs::write(&report, format!("{STAYS}\n{}\n", rows.join("\n"))).expect("a report");
+    place.run(&["placement", "load", text(&report), "--date", DAY], 0);
+    assert_eq!((stays(&place, nobody), stays(&place, "40018")), ("1".to_owned(), "1".to_owned()));
+    let named = place.path("client.id");
+    let request = ["erase", "request", "--ground", "court_order", "--order", "FA-1", "--client-file", text(&named)];
+    // Who is a student is erased as one; who is not known is not asked for.
+    for other in ["cssd:40018", "cssd:700100700100", "dcf:700100700199"] {
+        fs::write(&named, other).expect("a file");
+        assert!(!place.command(&request).output().expect("the program runs").status.success(), "{other}");
+    }
+    fs::write(&named, format!("cssd:{nobody}\n")).expect("a file");
+    let asked = place.run(&request, 0);
+    let asked = asked.iter().find(|line| line["request"].is_string()).expect("a request");
+    assert!(!asked.to_string().contains(nobody));
+    let done = place.run(&["erase", "run", word(asked, "request")], 0);
+    let status = done.iter().rfind(|line| line["erasure"].is_string()).expect("a status");
+    assert_eq!((word(status, "step"), word(status, "client_of")), ("done", "cssd"), "{status}");
+    assert_eq!((stays(&place, nobody), stays(&place, "40018")), ("0".to_owned(), "1".to_owned()));
+    // What comes of them again is refused, and the other's is as it was.
+    let again = place.run(&["placement", "load", text(&report), "--date", DAY], 3);
+    assert_eq!((&again[0]["refused"], &again[0]["unchanged"]), (&1.into(), &1.into()), "{again:?}");
+    assert_eq!(stays(&place, nobody), "0");
 }

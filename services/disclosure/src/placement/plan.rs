@@ -273,7 +273,9 @@ impl Planned {
                 if told.iter().all(is_right) { Vec::new() } else { told }
             }
         };
-        wrong.into_iter().for_each(|one| self.take_back(one, true, times, entropy));
+        for one in wrong {
+            self.take_back(one, true, times, entropy);
+        }
     }
 
     /// Takes a notice back from whoever was told; one that has not left is void.
