@@ -72,7 +72,8 @@ pub fn waiting(app: &App, recipient: &ConsumerId) -> anyhow::Result<Vec<(Consume
             let name = name.to_str().unwrap_or_default();
             let day = name.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
             // One that is still being written has another name; a link could lead anywhere.
-            if let (Some(day), true, true) = (day, name.ends_with(".csv"), entry.file_type()?.is_file()) {
+            let is_table = entry.path().extension().is_some_and(|extension| extension == "csv");
+            if let (Some(day), true, true) = (day, is_table, entry.file_type()?.is_file()) {
                 found.push((reporter.clone(), day, entry.path()));
             }
         }
