@@ -1,5 +1,7 @@
 //! Placements against a real database: what is kept of them and where, who is told, and that nothing of them reaches a record.
 
+mod ends;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -70,7 +72,7 @@ fn encode(notice: &PlacementNotice) -> Vec<u8> {
     format!(
         "{} {} {} {:?} {facility:?} {:?} retracts {}\n",
         notice.office(),
-        notice.state_id().expose(),
+        notice.state_id().map_or("-", |id| id.expose().as_str()),
         notice.event(),
         notice.event_date(),
         notice.educating_unit(),

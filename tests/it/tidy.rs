@@ -228,7 +228,7 @@ const EXPOSING: [&str; 11] = [
 ];
 
 /// What returns counts, ids, decisions and the state of queues only.
-const NOT_EXPOSING: [&str; 47] = [
+const NOT_EXPOSING: [&str; 49] = [
     "access::list_students",
     "access::record_access",
     "access::select_students",
@@ -245,6 +245,8 @@ const NOT_EXPOSING: [&str; 47] = [
     "chunk::list_population",
     "chunk::list_rostered",
     "clock::is_behind",
+    "ended::end_placements",
+    "ended::list_ended",
     "entry::ensure_new",
     "erase::erase",
     "erase::list_disclosures",

@@ -132,6 +132,7 @@ async fn ask(world: &World, conn: &mut PgConnection, act: Act, asked_at: DateTim
         }
         Act::Erase => {
             let request = EraseRequest {
+                client: None,
                 consumer: sea,
                 expires_at,
                 fact: None,

@@ -69,7 +69,7 @@ pub use named::UnknownName;
 pub use opening::Opening;
 pub use registry::{Agreements, Proposal, VersionSummary};
 pub use reported::{REPORTED, Reported, Settled};
-pub use request::{Asked, EraseRequest, ExportRequest, FactNamed, FiledRequest, OpenRequest, UsedRequest};
+pub use request::{Asked, ClientNamed, EraseRequest, ExportRequest, FactNamed, FiledRequest, OpenRequest, UsedRequest};
 pub use terms::{
     Access, Amendment, Audience, Audiences, Basis, Clause, Condition, Delivery, Evidence, FORMAT, LegalBasis,
     OnwardParty, Party, PartyKind, PartyRole, PlacementElement, PlacementNotice, Population, PopulationRule, Purpose,

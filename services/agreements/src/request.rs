@@ -75,6 +75,9 @@ impl ExportRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EraseRequest {
+    /// An agency's client who matches no student, in place of a student.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientNamed>,
     /// The SEA's own consumer, under whose agreement the act is entered.
     pub consumer: ConsumerId,
     /// The first instant at which the request counts no longer.
@@ -89,8 +92,18 @@ pub struct EraseRequest {
     pub requested_at: DateTime<Utc>,
     /// Who asks.
     pub requested_by: String,
-    /// Whose records, by our own id.
+    /// Whose records, by our own id; of a client one that is drawn for the request, and nobody's.
     pub student: Uuid,
+}
+
+/// A client without the agency's own id, which the request outlives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientNamed {
+    /// The agency.
+    pub consumer: ConsumerId,
+    /// A keyed hash of its id of the client, in hexadecimal.
+    pub keyed_hash: String,
 }
 
 /// A fact by our own ids.
@@ -108,6 +121,18 @@ pub struct FactNamed {
 impl EraseRequest {
     /// The same in one sentence, for the person who approves.
     pub fn describe(&self) -> String {
+        if let Some(client) = &self.client {
+            return format!(
+                "{} asks to ERASE FOR GOOD everything about the client of {} with the keyed number {}, who matches no student, on the ground {}, order {} (asked {}, expires {})",
+                self.requested_by,
+                client.consumer,
+                client.keyed_hash,
+                self.ground,
+                self.order_number,
+                self.requested_at,
+                self.expires_at
+            );
+        }
         let what = self.fact.as_ref().map_or_else(
             || "everything about the student".to_owned(),
             |fact| format!("the fact {} of domain {} of the student", fact.natural_key, fact.domain),

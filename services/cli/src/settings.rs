@@ -34,6 +34,8 @@ pub struct Settings {
     pub steward: Vec<StewardSetting>,
     /// The ledger.
     pub ledger: LedgerSettings,
+    /// Stays in facilities that agencies report.
+    pub placements: PlacementSettings,
     /// The API.
     pub server: api::Server,
     /// The published log.
@@ -87,6 +89,23 @@ pub struct LedgerSettings {
     pub request_days: NonZeroU32,
     /// When `serve` destroys what has stayed so long, and forgets such ids, in the zone of the SEA's own agreement.
     pub detail_erasure: scheduler::Calendar,
+}
+
+/// Stays in facilities that agencies report.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlacementSettings {
+    /// How long a stay, and what was told of it, is kept after the release, or after it was last reported; longer while whoever was told may hold that.
+    pub days: u32,
+}
+
+/// What closes the loop (`placement unshown`) looks back a year, and gives each side days beside it.
+const PLACEMENT_DAYS_MIN: u32 = 380;
+
+impl Default for PlacementSettings {
+    fn default() -> Self {
+        Self { days: 400 }
+    }
 }
 
 /// How long the personal part of ledger entries stays where no education record is kept.
@@ -203,6 +222,9 @@ impl Settings {
         wrong.extend(self.intake.mistakes().into_iter().map(|mistake| format!("intake.{mistake}")));
         if !(1..=ledger::PAGE_ENTRIES_MAX).contains(&self.ledger.record_page_entries) {
             wrong.push(format!("ledger.record_page_entries lies between 1 and {}", ledger::PAGE_ENTRIES_MAX));
+        }
+        if self.placements.days < PLACEMENT_DAYS_MIN {
+            wrong.push(format!("placements.days is at least {PLACEMENT_DAYS_MIN}"));
         }
         if let Err(error) = self.matching.check() {
             wrong.push(format!("matching: {error}"));

@@ -11,7 +11,11 @@ use crate::{
     decided::set_moment,
     entry,
     recall::{Cause, Recalled, enter},
-    store::{erase as store, placement as notices, recall as queue},
+    store::{
+        erase as store,
+        placement::{self as notices, Destruction},
+        recall as queue,
+    },
 };
 
 /// What is erased, on whose order.
@@ -101,7 +105,7 @@ pub async fn list_disclosures(
     .await
 }
 
-/// Queues recalls of what is erased and destroys the personal part of the entries about a whole student, with an entry that says on whose authority, in
+/// Queues recalls of what is erased, and that districts must destroy what they were told of placements, and destroys the personal part of the entries about a whole student, with an entry that says on whose authority, in
 /// the caller's transaction. `own` is the SEA's own ask.
 pub async fn erase(tx: &mut Tx<'_, '_>, context: Context<'_>, own: &Ask<'_>, what: Erased<'_>) -> Result<Told, Error> {
     let at = set_moment(tx, context, own, Role::Ledger).await?;
@@ -126,7 +130,11 @@ pub async fn erase(tx: &mut Tx<'_, '_>, context: Context<'_>, own: &Ask<'_>, wha
     let terms = entry::terms_of_ask(own.consumer, in_force.as_deref())?;
     tx.act_as(Role::Steward).await?;
     if what.domain.is_none() {
-        notices::erase(tx, what.students, what.persons).await?;
+        let told = notices::erase(tx, what.students, what.persons).await?.into_iter();
+        let queued: Vec<Destruction> = told
+            .map(|(destroys, consumer, office)| Destruction { id: context.entropy.uuid(), destroys, consumer, office })
+            .collect();
+        notices::queue_destructions(tx, &queued, at).await?;
     }
     let named: Vec<(ConsumerId, String)> =
         what.clients.iter().map(|one| (one.consumer.clone(), one.person_key.expose().clone())).collect();

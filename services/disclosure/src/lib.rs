@@ -86,8 +86,9 @@ pub use ledger::{RequestKey, RequestMark};
 use model::{Clock, ConsumerId, Entropy, Masked};
 pub use one::{disclose_one, disclose_one_prepared};
 pub use placement::{
-    DisclosedNotice, EncodeNotice, Gap, Loop, NOTICES_MAX, Notices, PlacementEvent, PlacementNotice, Reporter, Unshown,
-    confirm_notices, disclose_notices, list_unshown,
+    DisclosedNotice, EncodeNotice, EndedStay, Gap, Loop, NOTICES_MAX, Notices, PlacementEvent, PlacementNotice,
+    PlacementsEnded, PlacementsKept, Reporter, Unshown, confirm_notices, disclose_notices, end_placements, list_ended,
+    list_unshown,
 };
 pub use prepare::{Prepared, Question, prepare};
 pub use recording::recording_time;

@@ -6,6 +6,8 @@
 //! encodes, enters each notice in the ledger and commits. Only then are the bytes returned. Nothing of it becomes a fact: the student stays enrolled at home
 //! in every history.
 
+mod destroy;
+mod ended;
 mod home;
 mod plan;
 mod unshown;
@@ -19,14 +21,15 @@ use agreements::{
     Authority, Delivery, ElementSet, Grant, InForce, Interval, LegalBasis, PlacementElement, Reason, Subject, decide,
     stands,
 };
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+pub use ended::{EndedStay, PlacementsEnded, PlacementsKept, end_placements, list_ended};
 use identity::placement::{Known, Stay, list_matched, list_owners, list_state_ids, list_stays};
 use ledger::{Entry, Kind, Salts};
 use model::{ConsumerId, DisclosureId, Masked, Sea, SourcePersonId, StudentId};
 use pg::{Role, Tx};
 pub(crate) use plan::Made;
 pub use plan::PlacementEvent;
-use plan::{Placed, Whom, plan};
+use plan::{Placed, Times, Whom, plan};
 use sha2::{Digest as _, Sha256};
 pub use unshown::{Gap, Loop, Unshown, list_unshown};
 use uuid::Uuid;
@@ -57,7 +60,7 @@ pub struct Reporter<'a> {
 pub struct PlacementNotice {
     id: Uuid,
     office: String,
-    state_id: Masked<String>,
+    state_id: Option<Masked<String>>,
     event: PlacementEvent,
     event_date: Option<NaiveDate>,
     facility: Option<(String, Option<String>)>,
@@ -78,9 +81,9 @@ impl PlacementNotice {
         &self.office
     }
 
-    /// The student, by the state's identifier under which the home district reports them.
-    pub const fn state_id(&self) -> &Masked<String> {
-        &self.state_id
+    /// The student, by the state's identifier under which the home district reports them; `None`: the notice is about an earlier one alone.
+    pub const fn state_id(&self) -> Option<&Masked<String>> {
+        self.state_id.as_ref()
     }
 
     /// What happened.
@@ -103,7 +106,7 @@ impl PlacementNotice {
         self.educating_unit.as_deref()
     }
 
-    /// The earlier notice that this one takes back.
+    /// The earlier notice that this one takes back, or tells to destroy.
     pub const fn retracts(&self) -> Option<Uuid> {
         self.retracts
     }
@@ -176,7 +179,12 @@ pub async fn confirm_notices(context: Context<'_>, ask: &Ask<'_>, notices: &[Uui
     let at = context.clock.now();
     pg::transaction("disclosure.confirm_notices", Role::Disclosure)
         .setting("consumer", ask.consumer.as_str())
-        .run(context.pool, |tx| Box::pin(async move { notices::confirm(tx, ask.consumer, notices, at).await }))
+        .run(context.pool, |tx| {
+            Box::pin(async move {
+                notices::confirm(tx, ask.consumer, notices, at).await?;
+                notices::confirm_destructions(tx, ask.consumer, notices).await
+            })
+        })
         .await
 }
 
@@ -204,19 +212,24 @@ async fn notices_in(
             return Ok(Err(reason));
         }
     };
-    let kept = TimeDelta::days(i64::from(in_force.terms().retention.days));
-    let placed = survey(tx, context, reporter, (at, at - kept)).await?;
+    let times = Times::of(in_force.terms(), at);
+    let placed = survey(tx, context, reporter, (at, times.over_before())).await?;
     let without_home = placed.iter().filter(|one| matches!(one.whom, Whom::Homeless { .. })).count() as u64;
     tx.act_as(Role::Disclosure).await?;
     let made = notices::list_of_placements(tx, ask.consumer).await?;
-    let planned = plan(&placed, &made, (kept, at), context.entropy);
+    let planned = plan(&placed, &made, times, context.entropy);
     notices::void(tx, ask.consumer, &planned.void, at).await?;
     // A run for one district makes notices for that district alone; row security refuses others.
     let new: Vec<Made> =
         planned.new.into_iter().filter(|one| ask.office.is_none_or(|office| office == one.office)).collect();
     notices::insert(tx, ask.consumer, &new, at).await?;
+    let (mut disclosed, more) = destroy::disclose(tx, (context, ask), &in_force, at, encode).await?;
+    if more {
+        return Ok(Ok((Notices { disclosed, without_home, is_cut: true }, None)));
+    }
     let told = (&planned.tells, at);
-    let (disclosed, until, is_cut) = disclose_due(tx, (context, ask, reporter), &in_force, told, encode).await?;
+    let (due, until, is_cut) = disclose_due(tx, (context, ask, reporter), &in_force, told, encode).await?;
+    disclosed.extend(due);
     Ok(Ok((Notices { disclosed, without_home, is_cut }, until)))
 }
 
@@ -402,13 +415,17 @@ impl Made {
     ) -> PlacementNotice {
         let terms = in_force.terms();
         let names = |element| terms.placement_notice.as_ref().is_some_and(|notice| notice.elements.contains(&element));
+        if self.names_nobody {
+            let text = destroy::text(terms);
+            return PlacementNotice::about(self.id, &self.office, (self.event, self.retracts), self.at, text);
+        }
         let facility = organizations.find(sea.as_str(), &self.facility, Some(self.event_date));
         let unit = facility.and_then(|facility| facility.parent.as_deref());
         let unit = unit.and_then(|code| organizations.find(sea.as_str(), code, Some(self.event_date)));
         PlacementNotice {
             id: self.id,
             office: self.office.clone(),
-            state_id,
+            state_id: Some(state_id),
             event: self.event,
             event_date: names(PlacementElement::EventDate).then_some(self.event_date),
             facility: names(PlacementElement::Facility)
@@ -431,8 +448,12 @@ fn notice_entry(
     context: Context<'_>,
 ) -> Result<Entry, Error> {
     let mut parts = entry::terms_of(grant)?.parts().clone();
-    let of_notice = grant.in_force().terms().placement_notice.iter().flat_map(|notice| &notice.elements);
-    parts.elements.extend(of_notice.map(|element| element.id()));
+    if notice.state_id.is_some() {
+        let of_notice = grant.in_force().terms().placement_notice.iter().flat_map(|notice| &notice.elements);
+        parts.elements.extend(of_notice.map(|element| element.id()));
+    } else {
+        parts.elements.clear();
+    }
     let is_retraction = notice.event == PlacementEvent::Retracted;
     let digest = Sha256::digest(bytes).into();
     let kind = if is_retraction { Kind::Notice } else { Kind::Disclosure };

@@ -76,6 +76,21 @@ pub async fn load(conn: &mut PgConnection, persons: &[SourcePersonId]) -> Result
     Ok(subject)
 }
 
+/// The client of an agency whose id is the one that is sought, on a roster or in a report of stays, and whether they are, or ever were, matched with a student.
+pub async fn find_client(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    is_it: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Option<(Client, bool)>, Error> {
+    let found = store::list_keys(conn, consumer.as_str()).await?.into_iter().find(|(key, ..)| is_it(key));
+    Ok(found.map(|(key, id, was_matched)| {
+        // Who is on no roster has no number of ours, and no client of ours has this one.
+        let id = id.unwrap_or_default();
+        let (consumer, person_key, since) = (consumer.clone(), Masked::new(key), DateTime::UNIX_EPOCH);
+        (Client { id, consumer, person_key, is_current: true, since }, was_matched)
+    }))
+}
+
 /// Whether a hold of the law is in force on a whole person.
 pub async fn is_held(
     conn: &mut PgConnection,

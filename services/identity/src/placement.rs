@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::{
     Error,
     store::{
+        crosswalk,
         placements::{self as store, NewFile},
         rosters::lock_consumer,
     },
@@ -280,6 +281,53 @@ pub async fn list_stays(
     ended_since: DateTime<Utc>,
 ) -> Result<Vec<Stay>, Error> {
     Ok(store::list_stays(conn, reporter, ended_since).await?)
+}
+
+/// A stay that is over, or was taken back, and of which nothing has come for as long.
+#[derive(Clone, Debug)]
+pub struct StayOver {
+    /// Our own id.
+    pub placement: Uuid,
+    /// The client, by the reporter's own person id.
+    pub person_key: Masked<String>,
+    /// Since when: the release, or when it was last reported if that was later.
+    pub since: DateTime<Utc>,
+}
+
+/// The stays of a reporter that are over since before an instant. The caller's transaction acts as the role for placements with the setting `reporter`.
+pub async fn list_over(
+    conn: &mut PgConnection,
+    reporter: &ConsumerId,
+    before: DateTime<Utc>,
+) -> Result<Vec<StayOver>, Error> {
+    let rows = store::list_over(conn, reporter, before).await?.into_iter();
+    Ok(rows.map(|(placement, key, since)| StayOver { placement, person_key: Masked::new(key), since }).collect())
+}
+
+/// Destroys stays of a reporter, every version. The caller's transaction acts as the role for placements with the setting `reporter`.
+pub async fn destroy(conn: &mut PgConnection, reporter: &ConsumerId, placements: &[Uuid]) -> Result<(), Error> {
+    Ok(store::delete(conn, reporter, placements).await?)
+}
+
+/// Who these clients are or ever were, by source person, with whether an order restricts any of the persons at an instant.
+pub async fn list_persons_placed(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    person_keys: &[String],
+    at: DateTime<Utc>,
+) -> Result<Vec<(String, SourcePersonId, bool)>, Error> {
+    let rows = store::list_persons_of_clients(conn, consumer, person_keys, at).await?.into_iter();
+    Ok(rows.map(|(key, person, is_restricted)| (key, SourcePersonId(person), is_restricted)).collect())
+}
+
+/// All source persons that students are now.
+pub async fn list_persons_of(
+    conn: &mut PgConnection,
+    students: &[StudentId],
+) -> Result<Vec<(SourcePersonId, StudentId)>, Error> {
+    let ids: Vec<Uuid> = students.iter().map(|student| student.0).collect();
+    let rows = crosswalk::list_persons_of(conn, &ids).await?.into_iter();
+    Ok(rows.map(|(person, student)| (SourcePersonId(person), StudentId(student))).collect())
 }
 
 /// When the last report of a reporter was taken. The caller's transaction acts as the role for placements with the setting `reporter`.

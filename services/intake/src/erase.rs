@@ -16,7 +16,7 @@ use history::{
     erase::{self, Buried as Kind},
 };
 use identity::erase::{Person, Subject};
-use model::{BatchId, Domain, NaturalKey, Sea, SourcePersonId, StudentId};
+use model::{BatchId, ConsumerId, Domain, NaturalKey, Sea, SourcePersonId, StudentId};
 use pg::{Role, Tx, crash::CrashPoint};
 use uuid::Uuid;
 
@@ -95,6 +95,15 @@ pub struct FactName {
     pub key: NaturalKey,
 }
 
+/// An agency's client who matches no student.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientName {
+    /// The agency.
+    pub consumer: ConsumerId,
+    /// Its id of the client, as tombstones hash it.
+    pub hash: [u8; 32],
+}
+
 /// What two stewards signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -106,6 +115,8 @@ pub struct Order {
     pub student: StudentId,
     /// The one fact that goes; none: everything.
     pub fact: Option<FactName>,
+    /// The client whose records go in place of a student's.
+    pub client: Option<ClientName>,
     /// Why.
     pub ground: Ground,
     /// The number of the order, or of the retention decision.
@@ -220,17 +231,60 @@ pub async fn begin(
     at: DateTime<Utc>,
 ) -> Result<(), EraseError> {
     tx.act_as(Role::Identity).await?;
-    let persons = match &order.fact {
-        None => identity::erase::list_persons_of(tx, order.student).await?,
-        Some(fact) => vec![fact.person],
+    let persons = match (&order.client, &order.fact) {
+        (Some(_), _) => Vec::new(),
+        (None, None) => identity::erase::list_persons_of(tx, order.student).await?,
+        (None, Some(fact)) => vec![fact.person],
     };
-    let subject = identity::erase::load(tx, &persons).await?;
-    if !subject.students.contains(&order.student) {
+    let subject = load_subject(tx, order, &persons, key).await?;
+    refuse_matched(tx, order, key).await?;
+    if order.client.is_some() && subject.clients.is_empty() {
+        return Err(EraseError::Refused("there is no such client, or nothing is left of them"));
+    }
+    if order.client.is_none() && !subject.students.contains(&order.student) {
         return Err(EraseError::Refused(
             "there is no such student, or nothing is left of them, or the fact is another's",
         ));
     }
     enter(tx, order, &persons, &tombstones(order, &subject, key), at).await
+}
+
+/// Of a client who is, or ever was, matched with a student nothing goes this way: what was disclosed under their number has to be called back, which the student's
+/// erasure does. An erasure that has begun goes on to its end.
+async fn refuse_matched(tx: &mut Tx<'_, '_>, order: &Order, key: &TombstoneKey) -> Result<(), EraseError> {
+    let Some(client) = &order.client else { return Ok(()) };
+    let is_it = |person_key: &str| key.hash_client(&client.consumer, person_key) == client.hash;
+    match identity::erase::find_client(tx, &client.consumer, &is_it).await? {
+        Some((_, true)) => Err(EraseError::Refused(
+            "the client is, or once was, matched with a student: it is the student who is erased",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Who an erasure is about, as things stand. A client is found again by the keyed hash. The transaction acts for identity.
+pub async fn load_subject(
+    tx: &mut Tx<'_, '_>,
+    order: &Order,
+    persons: &[SourcePersonId],
+    key: &TombstoneKey,
+) -> Result<Subject, EraseError> {
+    let Some(client) = &order.client else { return Ok(identity::erase::load(tx, persons).await?) };
+    let is_it = |person_key: &str| key.hash_client(&client.consumer, person_key) == client.hash;
+    let found = identity::erase::find_client(tx, &client.consumer, &is_it).await?;
+    let clients = found.into_iter().map(|(client, _)| client).collect();
+    Ok(Subject { persons: Vec::new(), students: Vec::new(), clients })
+}
+
+/// The same for a clerk, before anything is asked for: whether the agency has such a client, on a roster or in a report of stays.
+pub async fn knows_client(pool: &pg::Pool, order: &Order, key: &TombstoneKey) -> Result<bool, EraseError> {
+    pg::run_tx(pool, "intake.survey_client", Role::Identity, |tx| {
+        Box::pin(async move {
+            refuse_matched(tx, order, key).await?;
+            Ok::<_, EraseError>(!load_subject(tx, order, &[], key).await?.clients.is_empty())
+        })
+    })
+    .await
 }
 
 /// Enters an erasure that was carried out before, in a database that knows nothing of it: one restored from an older backup.
@@ -275,7 +329,7 @@ pub async fn list_tombstones(
 ) -> Result<Vec<Tombstone>, EraseError> {
     pg::run_tx(pool, "intake.list_tombstones", Role::Identity, |tx| {
         Box::pin(async move {
-            let subject = identity::erase::load(tx, &erasure.persons).await?;
+            let subject = load_subject(tx, &erasure.order, &erasure.persons, key).await?;
             Ok::<_, EraseError>(tombstones(&erasure.order, &subject, key))
         })
     })
@@ -436,11 +490,11 @@ pub(crate) async fn redact_refused(
 }
 
 /// Who an erasure is about, with the locks taken under which their records may go.
-pub async fn lock_subject(tx: &mut Tx<'_, '_>, erasure: &Erasure) -> Result<Subject, EraseError> {
+pub async fn lock_subject(tx: &mut Tx<'_, '_>, erasure: &Erasure, key: &TombstoneKey) -> Result<Subject, EraseError> {
     tx.act_as(Role::Identity).await?;
-    let seen = identity::erase::load(tx, &erasure.persons).await?;
+    let seen = load_subject(tx, &erasure.order, &erasure.persons, key).await?;
     identity::erase::lock(tx, &seen.clients).await?;
-    Ok(identity::erase::load(tx, &erasure.persons).await?)
+    load_subject(tx, &erasure.order, &erasure.persons, key).await
 }
 
 /// Erases the records, in the caller's transaction, under the locks of [`lock_subject`]: facts, and of a whole student names, matches, clients

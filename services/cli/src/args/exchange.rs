@@ -9,7 +9,8 @@ use model::ConsumerId;
 /// An agency's nights.
 #[derive(Debug, Subcommand)]
 pub enum Exchange {
-    /// Match, build the population, deliver files and summaries.
+    /// Match, build the population, deliver files and summaries. For whoever is told of placements: take the reports that wait (`in/<agency>/placements` beside the
+    /// data folder, `YYYY-MM-DD*.csv`), tell the districts, and write what one side alone knows beside the night's report.
     Run {
         /// The agency.
         #[arg(long)]

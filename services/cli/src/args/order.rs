@@ -54,7 +54,7 @@ pub struct EraseRequest {
     pub by: Option<String>,
 }
 
-/// A student, by one of their ids.
+/// A student, by one of their ids; or an agency's client who matches none.
 #[derive(Debug, ClapArgs)]
 #[group(required = true, multiple = false)]
 pub struct Whose {
@@ -65,18 +65,24 @@ pub struct Whose {
     /// line, which every process of the machine can read.
     #[arg(long, value_name = "FILE")]
     pub state_id_file: Option<PathBuf>,
+    /// A client who matches no student, by the agency's own id: a file whose one line is AGENCY:ID, such as `cssd:52829772`; `-` asks for it on standard input. For
+    /// `erase request` alone.
+    #[arg(long, value_name = "FILE")]
+    pub client_file: Option<PathBuf>,
 }
 
 /// How long recipients keep what they received, and the ledger what it says of persons.
 #[derive(Debug, Subcommand)]
 pub enum Retention {
-    /// Destroy the personal part of ledger entries whose time is over, as `serve` does every day. Entered in the ledger; proofs stay.
+    /// Destroy the personal part of ledger entries whose time is over, and stays in facilities with what was told of them, as `serve` does every day. Entered in the
+    /// ledger; proofs stay.
     Detail {
         /// The steward who has it done; in the sandbox the first of the built-in ones.
         #[arg(long)]
         by: Option<String>,
     },
-    /// What a recipient has to destroy and has not attested, with the days on which that is due.
+    /// What a recipient has to destroy and has not attested, with the days on which that is due; of an agency that reports stays in facilities also those whose
+    /// time is over here.
     Due {
         /// The agency.
         #[arg(long)]

@@ -8,9 +8,9 @@ use std::{
     path::Path,
 };
 
-pub use files::note_delivery;
+pub use files::{is_searched, note_delivery};
 
-use agreements::{Act, Asked, Digest, EraseRequest, FactNamed};
+use agreements::{Act, Asked, ClientNamed, Digest, EraseRequest, FactNamed};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::TimeDelta;
 use disclosure::{
@@ -18,7 +18,7 @@ use disclosure::{
     erase::{Erased, Holder},
 };
 use identity::{crosswalk, erase::Subject};
-use intake::erase::{self, Erasure, FactName, Ground, Order, Step, Survey};
+use intake::erase::{self, ClientName, Erasure, FactName, Ground, Order, Step, Survey};
 use model::{Domain, Masked, NaturalKey, Sea, SourcePersonId, StudentId};
 use pg::{Role, crash::CrashPoint};
 use serde_json::json;
@@ -107,6 +107,7 @@ pub async fn run(place: &Place, command: Erase) -> anyhow::Result<Outcome> {
 
 /// The student of either id.
 pub async fn find_student(app: &App, whose: &Whose) -> anyhow::Result<StudentId> {
+    ensure!(whose.client_file.is_none(), "of a client who matches no student there are no facts");
     let Some(file) = &whose.state_id_file else {
         return whose.student.map(StudentId).context("--student or --state-id-file names whose records");
     };
@@ -156,7 +157,10 @@ pub enum EraseFailure {
 }
 
 async fn request(place: &Place, app: &App, options: EraseOptions) -> anyhow::Result<Outcome> {
-    let by = super::identity::steward(app, options.by)?;
+    let by = super::identity::steward(app, options.by.clone())?;
+    if let Some(file) = &options.whose.client_file {
+        return request_client(place, app, &options, (file, by)).await;
+    }
     let student = find_student(app, &options.whose).await?;
     let at = app.clock().now();
     record_look(app, &by, student).await?;
@@ -184,6 +188,7 @@ async fn request(place: &Place, app: &App, options: EraseOptions) -> anyhow::Res
     };
     say_survey(place, &survey, student, options.domain)?;
     let asked = EraseRequest {
+        client: None,
         consumer: app.own_consumer()?.clone(),
         expires_at: at + TimeDelta::days(REQUEST_DAYS),
         fact,
@@ -193,9 +198,71 @@ async fn request(place: &Place, app: &App, options: EraseOptions) -> anyhow::Res
         requested_by: by,
         student: student.0,
     };
+    file_request(place, app, &asked).await
+}
+
+/// The same for a client who matches no student. The request bears a keyed hash of the agency's id, which it outlives.
+async fn request_client(
+    place: &Place,
+    app: &App,
+    options: &EraseOptions,
+    (file, by): (&Path, String),
+) -> anyhow::Result<Outcome> {
+    ensure!(options.fact.is_none(), "of a client who matches no student there are no facts");
+    let named = read_state_id(file)?;
+    let (consumer, key) = named.expose().trim().split_once(':').context("a client is given as AGENCY:ID")?;
+    let consumer: model::ConsumerId = consumer.parse()?;
+    app.consumer(&consumer)?;
+    let client = ClientName { hash: app.tombstones.hash_client(&consumer, key), consumer };
+    let at = app.clock().now();
+    // Nobody's: the erasure has to bear one.
+    let student = app.entropy().uuid();
+    let order = Order {
+        id: student,
+        request: [0; 32],
+        student: StudentId(student),
+        fact: None,
+        client: Some(client.clone()),
+        ground: options.ground,
+        order_number: options.order.clone(),
+        approved_by: Vec::new(),
+    };
+    let is_known = erase::knows_client(app.pool(), &order, &app.tombstones).await?;
+    ensure!(is_known, "{} has no client by that id, on a roster or in a report of stays", client.consumer);
+    if !place.json {
+        let consumer = &client.consumer;
+        console::line(false, format!("a client of {consumer} who matches no student"));
+        console::line(
+            false,
+            "GOES, for good: what rosters said of them, doubtful matches, authorities, stays in facilities, and what the record of",
+        );
+        console::line(
+            false,
+            "  disclosures says of them; rows of deliveries of ours that bear the agency's id. A later row about them is refused.",
+        );
+        console::line(
+            false,
+            "NOT REACHED: the agency's own files; backups already taken (erased again when restored).",
+        );
+    }
+    let asked = EraseRequest {
+        client: Some(ClientNamed { consumer: client.consumer, keyed_hash: hex::encode(client.hash) }),
+        consumer: app.own_consumer()?.clone(),
+        expires_at: at + TimeDelta::days(REQUEST_DAYS),
+        fact: None,
+        ground: options.ground.as_str().to_owned(),
+        order_number: options.order.clone(),
+        requested_at: at,
+        requested_by: by,
+        student,
+    };
+    file_request(place, app, &asked).await
+}
+
+/// Puts a request on file; in the sandbox its stewards approve it.
+async fn file_request(place: &Place, app: &App, asked: &EraseRequest) -> anyhow::Result<Outcome> {
     let agreements = &*app.agreements;
     let digest = pg::run_tx(app.pool(), "cli.file_erasure", Role::Agreements, |tx| {
-        let asked = &asked;
         Box::pin(async move { agreements.file_erasure(tx, asked).await })
     })
     .await?;
@@ -207,7 +274,7 @@ async fn request(place: &Place, app: &App, options: EraseOptions) -> anyhow::Res
     }
     app.sequence().await?;
     if place.json {
-        console::json(&json!({ "request": digest.to_string(), "student": student, "approved": approved }))?;
+        console::json(&json!({ "request": digest.to_string(), "student": asked.student, "approved": approved }))?;
     } else {
         console::line(false, format!("request {digest}, on file until {}", asked.expires_at));
         let how = if approved {
@@ -262,8 +329,9 @@ fn say_survey(place: &Place, survey: &Survey, student: StudentId, domain: Option
         say("  names nobody; the hash of each file as it was received, and of what is left of it; counts.".to_owned());
     }
     say("NOT REACHED: copies that others hold; backups already taken (they are erased again when restored); archived logs of a".to_owned());
-    say("  database server that others run; blocks of the disk until they are used again. Notices of placements that districts".to_owned());
-    say("  were told: they are forgotten here, and their coordinators are to be written to before.".to_owned());
+    say("  database server that others run; blocks of the disk until they are used again. Districts that were told of"
+        .to_owned());
+    say("  placements are told by the next `placement notify` which of their notices to destroy, by number and without a name.".to_owned());
     if survey.is_held {
         say("BEWARE: a legal hold is in force on these records. Only a court's order to erase outweighs it.".to_owned());
     }
@@ -337,11 +405,17 @@ fn order(id: uuid::Uuid, digest: Digest, asked: &EraseRequest) -> anyhow::Result
             key: NaturalKey(key.context("the request names no key of a fact")?),
         })
     });
+    let client = asked.client.as_ref().map(|client| {
+        let hash = hex::decode(&client.keyed_hash).ok().and_then(|hash| hash.try_into().ok());
+        let hash = hash.context("the request names no client")?;
+        Ok::<_, anyhow::Error>(ClientName { consumer: client.consumer.clone(), hash })
+    });
     Ok(Order {
         id,
         request: digest.0,
         student: StudentId(asked.student),
         fact: fact.transpose()?,
+        client: client.transpose()?,
         ground: asked.ground.parse().map_err(|error: String| anyhow!(error))?,
         order_number: asked.order_number.clone(),
         approved_by: Vec::new(),
@@ -485,7 +559,9 @@ async fn write_findings(app: &App, batch: &erase::RedactedBatch) -> anyhow::Resu
 
 async fn subject(app: &App, erasure: &Erasure) -> anyhow::Result<Subject> {
     Ok(pg::run_tx(app.pool(), "erase.subject", Role::Identity, |tx| {
-        Box::pin(async move { Ok::<_, EraseFailure>(identity::erase::load(tx, &erasure.persons).await?) })
+        Box::pin(async move {
+            Ok::<_, EraseFailure>(erase::load_subject(tx, &erasure.order, &erasure.persons, &app.tombstones).await?)
+        })
     })
     .await?)
 }
@@ -503,7 +579,7 @@ async fn records(app: &App, erasure: &Erasure) -> anyhow::Result<()> {
         .run(app.pool(), |tx| {
             let ask = &ask;
             Box::pin(async move {
-                let subject = erase::lock_subject(tx, erasure).await?;
+                let subject = erase::lock_subject(tx, erasure, &app.tombstones).await?;
                 let holders: Vec<Holder> = subject.clients.iter().map(holder).collect();
                 let persons: Vec<SourcePersonId> = subject.persons.iter().map(|person| person.id).collect();
                 let what = Erased {
@@ -544,14 +620,18 @@ async fn say_status(place: &Place, app: &App) -> anyhow::Result<()> {
         let Erasure { order, begun_at, finished_at, lines_blanked, facts_erased, .. } = &erasure;
         if place.json {
             console::json(&json!({
-                "erasure": order.id, "student": order.student, "whole": erasure.is_whole(), "ground": order.ground.as_str(),
+                "erasure": order.id, "student": order.student, "client_of": order.client.as_ref().map(|one| &one.consumer), "whole": erasure.is_whole(), "ground": order.ground.as_str(),
                 "order": order.order_number, "approved_by": order.approved_by, "step": erasure.step.as_str(), "begun_at": begun_at,
                 "finished_at": finished_at, "lines_blanked": lines_blanked, "facts_erased": facts_erased,
             }))?;
         } else {
             let state =
                 finished_at.map_or_else(|| format!("at step {}", erasure.step.as_str()), |at| format!("finished {at}"));
-            let what = if erasure.is_whole() { "student" } else { "one fact of student" };
+            let what = match (&order.client, erasure.is_whole()) {
+                (Some(_), _) => "client without a student, by our number",
+                (None, true) => "student",
+                (None, false) => "one fact of student",
+            };
             console::line(
                 false,
                 format!(

@@ -1,6 +1,7 @@
 //! `throughline roster` and `throughline exchange`: an agency's night.
 
 mod leave;
+mod placements;
 mod schedule;
 
 use std::{
@@ -191,6 +192,8 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
         let refused = report["state"] == "refused";
         if place.json {
             console::json(&report)?;
+        } else if placements::is_told(&app, &consumer)? && !refused {
+            placements::say(&consumer, &report);
         } else if refused {
             let why = report["message"].as_str().unwrap_or_default();
             console::line(false, format!("{consumer}: nothing is delivered, for {why}; no file was written"));
@@ -238,7 +241,7 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
             };
             console::line(false, format!("  {withheld} summaries wait for a time stamp: {again}"));
         }
-        Ok(Outcome::of(refused || withheld > 0))
+        Ok(Outcome::of(refused || withheld > 0 || placements::needs_a_person(&report)))
     })
     .await
 }
@@ -246,6 +249,9 @@ pub async fn run(place: &Place, command: Exchange) -> anyhow::Result<Outcome> {
 /// Runs a night for one consumer. The report is kept in the data folder, for the SEA alone: how many clients were matched, and how many
 /// refused, says of people on the roster whether the state knows them. What is written beside the deliveries counts these only.
 pub async fn night(app: &App, consumer: &ConsumerId, date: Option<NaiveDate>, out: &Path) -> anyhow::Result<Json> {
+    if placements::is_told(app, consumer)? {
+        return placements::night(app, consumer, date, out).await;
+    }
     let layout = app.roster_layout(consumer)?;
     let today = date.unwrap_or_else(|| app.clock().now().with_timezone(&layout.time_zone).date_naive());
     let now = app.clock().now().with_timezone(&layout.time_zone).date_naive();

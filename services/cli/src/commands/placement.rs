@@ -10,13 +10,19 @@ use std::{
 use anyhow::{Context as _, ensure};
 use chrono::{NaiveDate, SecondsFormat};
 use disclosure::{Ask, DisclosedNotice, Loop, PlacementNotice, Reporter, RunTotals, Unshown};
+use identity::placement::PlacementReceipt;
 use intake::placement::{IncomingPlacements, take};
-use model::ConsumerId;
+use model::{ConsumerId, Masked};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Outcome, erase::note_delivery, exchange::scheduled_ask, own_ask, with_app};
+use super::{
+    Outcome,
+    erase::{is_searched, note_delivery},
+    exchange::scheduled_ask,
+    own_ask, with_app,
+};
 use crate::{
     app::App,
     args::{NoticeFormat, Place, Placement, UnshownFormat},
@@ -64,17 +70,10 @@ async fn load(
     file: &Path,
     date: Option<NaiveDate>,
 ) -> anyhow::Result<Outcome> {
-    let layout = app.placement_layout(consumer)?;
-    let at = app.clock().now();
-    let reported_on = date.unwrap_or_else(|| at.with_timezone(&layout.time_zone).date_naive());
-    ensure!(
-        reported_on <= at.with_timezone(&layout.time_zone).date_naive(),
-        "a report speaks of no day to come: {reported_on}"
-    );
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let incoming = IncomingPlacements { reporter: consumer, file_name: &name, bytes: &bytes, reported_on, at };
-    let receipt = take(app.pool(), &app.tombstones, app.entropy(), layout, incoming).await?;
+    let zone = app.placement_layout(consumer)?.time_zone;
+    let reported_on = date.unwrap_or_else(|| app.clock().now().with_timezone(&zone).date_naive());
+    let receipt = take_report(app, consumer, file, Some(reported_on)).await?;
+    let name = name_of(file);
     let is_refused = receipt.refused_reason.is_some() || receipt.refused > 0;
     if place.json {
         let mut said = serde_json::to_value(&receipt)?;
@@ -104,6 +103,53 @@ async fn load(
     Ok(Outcome::of(is_refused))
 }
 
+fn name_of(file: &Path) -> String {
+    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Takes a report of a day, today's unless it is said; gives its receipt.
+pub async fn take_report(
+    app: &App,
+    consumer: &ConsumerId,
+    file: &Path,
+    date: Option<NaiveDate>,
+) -> anyhow::Result<PlacementReceipt> {
+    let layout = app.placement_layout(consumer)?;
+    let at = app.clock().now();
+    let today = at.with_timezone(&layout.time_zone).date_naive();
+    let reported_on = date.unwrap_or(today);
+    ensure!(reported_on <= today, "a report speaks of no day to come: {reported_on}");
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let name = name_of(file);
+    let incoming = IncomingPlacements { reporter: consumer, file_name: &name, bytes: &bytes, reported_on, at };
+    Ok(take(app.pool(), &app.tombstones, app.entropy(), layout, incoming).await?)
+}
+
+/// What districts were told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Under which runs.
+    pub run: Vec<Uuid>,
+    /// Notices.
+    pub notices: u64,
+    /// By district.
+    pub districts: BTreeMap<String, usize>,
+    /// Stays of students without a clear home: nobody is told of them.
+    pub without_home: u64,
+}
+
+impl Told {
+    /// Adds what another run told.
+    pub fn add(&mut self, other: Self) {
+        self.run.extend(other.run);
+        self.notices += other.notices;
+        self.without_home += other.without_home;
+        for (office, count) in other.districts {
+            *self.districts.entry(office).or_default() += count;
+        }
+    }
+}
+
 /// Tells coordinators what they have not been told yet. A file is written under a temporary name, then renamed; only then does its content count as delivered.
 async fn notify(
     place: &Place,
@@ -113,10 +159,39 @@ async fn notify(
     format: NoticeFormat,
     out: &Path,
 ) -> anyhow::Result<Outcome> {
+    let recipient = &app.placement_layout(consumer)?.notifies;
+    let lease = app.lease_deliveries(recipient).await?;
+    let Told { run, notices, districts: told, without_home } = tell(app, consumer, district, format, out).await?;
+    lease.give_back().await?;
+    if place.json {
+        console::json(&json!({
+            "run": run.first(), "consumer": recipient, "notices": notices, "districts": told, "without_home": without_home,
+        }))?;
+    } else {
+        console::line(false, format!("{notices} notices to {} districts", told.len()));
+        for (office, count) in &told {
+            console::line(false, format!("  {office}: {count}"));
+        }
+        if without_home > 0 {
+            let what =
+                "stays of students whom no district, or more than one, reports as enrolled: nobody is told of them";
+            console::line(false, format!("{without_home} {what}"));
+        }
+    }
+    Ok(Outcome::of(without_home > 0))
+}
+
+/// The same for whoever holds the lease of the recipient's deliveries.
+pub async fn tell(
+    app: &App,
+    consumer: &ConsumerId,
+    district: Option<&str>,
+    format: NoticeFormat,
+    out: &Path,
+) -> anyhow::Result<Told> {
     let layout = app.placement_layout(consumer)?;
     let recipient = &layout.notifies;
     ensure!(app.consumer(recipient)?.is_told_of_placements, "the agreement of {recipient} is not about placements");
-    let lease = app.lease_deliveries(recipient).await?;
     let mut run = [0; 16];
     app.entropy().fill(&mut run);
     let run = uuid::Builder::from_random_bytes(run).into_uuid();
@@ -148,23 +223,7 @@ async fn notify(
         disclosure::complete_run(app.disclosure(), &ask, totals).await?;
     }
     app.sequence().await?;
-    lease.give_back().await?;
-    if place.json {
-        console::json(&json!({
-            "run": run, "consumer": recipient, "notices": totals.histories, "districts": told, "without_home": without_home,
-        }))?;
-    } else {
-        console::line(false, format!("{} notices to {} districts", totals.histories, told.len()));
-        for (office, count) in &told {
-            console::line(false, format!("  {office}: {count}"));
-        }
-        if without_home > 0 {
-            let what =
-                "stays of students whom no district, or more than one, reports as enrolled: nobody is told of them";
-            console::line(false, format!("{without_home} {what}"));
-        }
-    }
-    Ok(Outcome::of(without_home > 0))
+    Ok(Told { run: vec![run], notices: totals.histories, districts: told, without_home })
 }
 
 /// The columns of the report of what only one side knows.
@@ -178,28 +237,55 @@ async fn unshown(
     format: UnshownFormat,
     out: Option<&Path>,
 ) -> anyhow::Result<Outcome> {
-    let layout = app.placement_layout(consumer)?;
+    if let Some(path) = out {
+        ensure!(
+            is_searched(path),
+            "an erasure has to find whom the file names: its name ends in .csv, .ndjson, .txt or nothing"
+        );
+        ensure!(!path.exists(), "{} is there already", path.display());
+    }
+    let own = own_ask(app.own_consumer()?, "steward", by);
+    let found = find_unshown(app, consumer, days, &own).await?;
+    app.sequence().await?;
+    let text = unshown_text(&found, format);
+    match out {
+        Some(path) => {
+            note_delivery(&app.data, path)?;
+            write_new(path, &text)?;
+        }
+        None => console::text(&String::from_utf8_lossy(&text))?,
+    }
+    Ok(Outcome::of(!found.is_empty()))
+}
+
+/// What only one side knows, for whoever of the SEA's own asks. The asking is entered first.
+pub async fn find_unshown(
+    app: &App,
+    consumer: &ConsumerId,
+    days: u32,
+    own: &Ask<'_>,
+) -> Result<Vec<Unshown>, disclosure::Error> {
+    let layout =
+        app.placement_layout(consumer).map_err(|_| disclosure::Error::Invalid("no placements are reported"))?;
     let facilities: Vec<String> = layout.facilities.values().cloned().collect();
     let reporter = Reporter { consumer, sea: &layout.sea, zone: layout.time_zone };
     let of = Loop { reporter, recipient: &layout.notifies, facilities: &facilities, days };
-    let own = own_ask(app.own_consumer()?, "steward", by);
-    let found = disclosure::list_unshown(app.disclosure(), &own, of).await?;
-    app.sequence().await?;
+    disclosure::list_unshown(app.disclosure(), own, of).await
+}
+
+/// The same as it is written.
+pub fn unshown_text(found: &[Unshown], format: UnshownFormat) -> Vec<u8> {
     let mut text = match format {
         UnshownFormat::Csv => line(&UNSHOWN_COLUMNS.map(str::to_owned)),
         UnshownFormat::Text | UnshownFormat::Ndjson => Vec::new(),
     };
-    for one in &found {
+    for one in found {
         text.extend(unshown_line(one, format));
     }
     if format == UnshownFormat::Text {
         text.extend(format!("{} placements are known to one side only\n", found.len()).into_bytes());
     }
-    match out {
-        Some(path) => write_new(path, &text)?,
-        None => console::text(&String::from_utf8_lossy(&text))?,
-    }
-    Ok(Outcome::of(!found.is_empty()))
+    text
 }
 
 fn unshown_line(one: &Unshown, format: UnshownFormat) -> Vec<u8> {
@@ -278,7 +364,7 @@ fn encoded(notice: &PlacementNotice, format: NoticeFormat) -> Vec<u8> {
             let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
             line(&[
                 notice.id().to_string(),
-                notice.state_id().expose().clone(),
+                notice.state_id().map(|id| id.expose().clone()).unwrap_or_default(),
                 notice.event().to_string(),
                 notice.event_date().map(|day| day.to_string()).unwrap_or_default(),
                 text(code),
@@ -291,7 +377,7 @@ fn encoded(notice: &PlacementNotice, format: NoticeFormat) -> Vec<u8> {
         }
         NoticeFormat::Ndjson => {
             let json = json!({
-                "notice_id": notice.id(), "state_id": notice.state_id().expose(), "event": notice.event().as_str(),
+                "notice_id": notice.id(), "state_id": notice.state_id().map(Masked::expose), "event": notice.event().as_str(),
                 "event_date": notice.event_date(), "facility_code": code, "facility_name": name.flatten(),
                 "educating_unit": notice.educating_unit(), "notice_time": time, "retracted_notice_id": notice.retracts(),
                 "notice": notice.notice(),

@@ -2,7 +2,10 @@
 
 pub mod detail;
 
-use disclosure::retention::{self, Attestation, Cause, Due};
+use disclosure::{
+    PlacementsKept,
+    retention::{self, Attestation, Cause, Due},
+};
 use model::ConsumerId;
 use serde_json::json;
 
@@ -24,6 +27,9 @@ pub async fn run(place: &Place, command: Retention) -> anyhow::Result<Outcome> {
             Retention::Due { consumer } => {
                 for (due, is_overdue) in list(&app, &consumer).await? {
                     say(place, &consumer, &due, is_overdue)?;
+                }
+                for of in detail::kept_placements(&app).filter(|of| *of.reporter == consumer) {
+                    say_stays(place, &app, of).await?;
                 }
                 Ok(Outcome::Done)
             }
@@ -73,6 +79,27 @@ async fn list(app: &App, consumer: &ConsumerId) -> anyhow::Result<Vec<(Due, bool
             (one, is_overdue)
         })
         .collect())
+}
+
+/// The stays that an agency reported and whose time is over here: the next `retention detail` destroys them.
+async fn say_stays(place: &Place, app: &App, of: PlacementsKept<'_>) -> anyhow::Result<()> {
+    let own = own_ask(app.own_consumer()?, "steward", "retention");
+    for one in disclosure::list_ended(app.disclosure(), &own, of).await? {
+        let (client, since) = (one.person_key.expose(), one.since);
+        if place.json {
+            console::json(&json!({
+                "consumer": of.reporter, "client": client, "cause": "stay_over", "since": since, "destroyed_here": true, "waits": one.waits,
+            }))?;
+        } else {
+            let state = if one.waits { "waits" } else { "due here" };
+            let since = since.date_naive();
+            console::line(
+                false,
+                format!("{state}: {}, client {client}: a stay in a facility, over since {since}", of.reporter),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn say(place: &Place, consumer: &ConsumerId, due: &Due, is_overdue: bool) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! An erasure as the control journal holds it.
 
 use anyhow::Context as _;
-use intake::erase::{Buried, Erasure, FactName, Order, Tombstone};
+use intake::erase::{Buried, ClientName, Erasure, FactName, Order, Tombstone};
 use model::{Domain, NaturalKey, SourcePersonId, StudentId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,6 +16,8 @@ pub struct ErasureLine {
     student: Uuid,
     source_persons: Vec<i64>,
     fact: Option<FactLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<ClientLine>,
     ground: String,
     order_number: String,
     approved_by: Vec<String>,
@@ -33,6 +35,13 @@ struct FactLine {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ClientLine {
+    consumer: String,
+    hash: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StoneLine {
     of: String,
     hash: String,
@@ -42,7 +51,7 @@ struct StoneLine {
 impl ErasureLine {
     /// The line of an erasure with its tombstones.
     pub fn of(erasure: &Erasure, stones: &[Tombstone]) -> Self {
-        let Order { id, request, student, fact, ground, order_number, approved_by } = &erasure.order;
+        let Order { id, request, student, fact, client, ground, order_number, approved_by } = &erasure.order;
         let stone = |stone: &Tombstone| {
             let (of, id_length) = match stone.buried {
                 Buried::Fact => ("fact", None),
@@ -61,6 +70,9 @@ impl ErasureLine {
                 domain: fact.domain.name().to_owned(),
                 natural_key: Uuid::from_bytes(fact.key.0),
             }),
+            client: client
+                .as_ref()
+                .map(|one| ClientLine { consumer: one.consumer.to_string(), hash: hex::encode(one.hash) }),
             ground: ground.as_str().to_owned(),
             order_number: order_number.clone(),
             approved_by: approved_by.clone(),
@@ -96,11 +108,20 @@ impl ErasureLine {
             Some(read) => Some(read.with_context(damaged)?),
             None => None,
         };
+        let client = self
+            .client
+            .as_ref()
+            .map(|one| Some(ClientName { consumer: one.consumer.parse().ok()?, hash: hash(&one.hash)? }));
+        let client = match client {
+            Some(read) => Some(read.with_context(damaged)?),
+            None => None,
+        };
         let order = Order {
             id: self.erasure,
             request: hash(&self.request).with_context(damaged)?,
             student: StudentId(self.student),
             fact,
+            client,
             ground: self.ground.parse().ok().with_context(damaged)?,
             order_number: self.order_number.clone(),
             approved_by: self.approved_by.clone(),

@@ -21,9 +21,9 @@ const MARKERS: [&str; 7] =
 pub const OTHER: &str = "9907070725";
 pub const NIGHT: &str = "2026-11-20";
 
-type Values<'a> = BTreeMap<&'a str, &'a str>;
+pub type Values<'a> = BTreeMap<&'a str, &'a str>;
 
-fn file(place: &Place, name: &str, layout: &str, records: &[Values<'_>]) -> PathBuf {
+pub fn file(place: &Place, name: &str, layout: &str, records: &[Values<'_>]) -> PathBuf {
     let layout = intake::layouts::find(layout).expect("a layout");
     let mut writer = RecordWriter::new(layout, Vec::new());
     for record in records {
@@ -40,7 +40,7 @@ fn file(place: &Place, name: &str, layout: &str, records: &[Values<'_>]) -> Path
     path
 }
 
-fn registration<'a>(sasid: &'a str, last: &'a str, first: &'a str, born: &'a str) -> Values<'a> {
+pub fn registration<'a>(sasid: &'a str, last: &'a str, first: &'a str, born: &'a str) -> Values<'a> {
     BTreeMap::from([
         ("record_type", "R"),
         ("sasid", sasid),

@@ -12,6 +12,7 @@ mod nights;
 mod orders;
 mod papers;
 mod place;
+mod placed;
 mod published;
 mod pull;
 mod receipts;

@@ -18,6 +18,8 @@ pub enum PlacementEvent {
     Left,
     /// An earlier notice was wrong.
     Retracted,
+    /// An earlier notice must be destroyed: whom it was about has been erased.
+    Destroy,
 }
 
 impl PlacementEvent {
@@ -27,9 +29,11 @@ impl PlacementEvent {
             Self::Entered => "entered",
             Self::Left => "left",
             Self::Retracted => "retracted",
+            Self::Destroy => "destroy",
         }
     }
 
+    /// The kind of a notice that is kept. One that tells to destroy is kept apart, with nobody's name.
     pub(crate) fn of(code: &str) -> Option<Self> {
         [Self::Entered, Self::Left, Self::Retracted].into_iter().find(|event| event.as_str() == code)
     }
@@ -88,6 +92,8 @@ pub(crate) struct Made {
     pub(crate) event_date: NaiveDate,
     pub(crate) facility: String,
     pub(crate) retracts: Option<Uuid>,
+    /// It says which notice it takes back, and not of whom.
+    pub(crate) names_nobody: bool,
     /// While the coordinator may be told.
     pub(crate) released: (DateTime<Utc>, Option<DateTime<Utc>>),
     /// When it was made.
@@ -96,6 +102,43 @@ pub(crate) struct Made {
     pub(crate) was_disclosed: bool,
     /// When it was delivered whole, if it was.
     pub(crate) delivered_at: Option<DateTime<Utc>>,
+}
+
+/// For how long notices are of use, and held, by the recipient's agreement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// For how long after a release a notice is of use.
+    pub(crate) kept: TimeDelta,
+    /// For how long after that the recipient may still hold it: until it must have destroyed it, and said so.
+    pub(crate) held: TimeDelta,
+    /// Now.
+    pub(crate) at: DateTime<Utc>,
+}
+
+impl Times {
+    /// By an agreement's terms, at a moment.
+    pub(crate) fn of(terms: &agreements::Terms, at: DateTime<Utc>) -> Self {
+        let days = |days: i32| TimeDelta::days(i64::from(days));
+        let kept = days(terms.retention.days);
+        Self { kept, held: kept + days(terms.retention.attest_within_days), at }
+    }
+
+    /// Stays that ended before this are nobody's concern any more, unless something has come of them since.
+    pub(crate) fn over_before(&self) -> DateTime<Utc> {
+        self.at - self.kept - self.held
+    }
+
+    /// Whether a stay is so long over that nothing new is told of it.
+    fn is_over(&self, stay: &Placed) -> bool {
+        stay.released_at.is_some_and(|released| released + self.kept <= self.at)
+    }
+
+    /// Whether whoever was told may still hold a notice of such a stay.
+    fn may_be_held(&self, one: &Made, stay: &Placed) -> bool {
+        let of_use = stay.released_at.map(|released| released + self.kept);
+        let told = one.delivered_at.unwrap_or(one.at);
+        of_use.is_none_or(|of_use| self.at < of_use.max(told) + self.held)
+    }
 }
 
 /// What is to be done.
@@ -109,7 +152,7 @@ pub(crate) struct Planned {
     pub(crate) tells: BTreeSet<Uuid>,
 }
 
-/// Plans. `made` are the notices of the recipient that are not void; `kept` is for how long after a release a notice is of use.
+/// Plans. `made` are the notices of the recipient that are not void.
 ///
 /// - That a student entered is told while the stay lasts: of a stay that was over before anybody was told, nobody is told.
 /// - That a student left is told to whoever was told that they entered, and to nobody else.
@@ -117,12 +160,10 @@ pub(crate) struct Planned {
 ///   what is right is told to whom it is now due. One that has not left is void.
 /// - While nothing may be said of a student, nothing is said: neither made nor taken back, and what was made before and has not arrived waits. Where home is no
 ///   longer clear, what was told of the student stays, and what has not arrived waits.
-pub(crate) fn plan(
-    placed: &[Placed],
-    made: &[Made],
-    (kept, at): (TimeDelta, DateTime<Utc>),
-    entropy: &dyn Entropy,
-) -> Planned {
+/// - Of a stay that is over for so long that nothing is told of it any more, what was wrong is still taken back while whoever was told may hold it, by the
+///   notice's id alone: whoever has destroyed it learns nothing. Where the exit was wrong the entry is taken back too: what is right is not told any more, and
+///   the entry alone would say that the student is still there.
+pub(crate) fn plan(placed: &[Placed], made: &[Made], times: Times, entropy: &dyn Entropy) -> Planned {
     let mut of_placement: BTreeMap<Uuid, Vec<&Made>> = BTreeMap::new();
     for one in made {
         of_placement.entry(one.placement).or_default().push(one);
@@ -133,50 +174,25 @@ pub(crate) fn plan(
     let taken_back = made.iter().filter(|one| one.event == PlacementEvent::Retracted && !held.contains(&one.placement));
     planned.tells.extend(taken_back.map(|one| one.id));
     for stay in placed {
-        if stay.released_at.is_some_and(|released| released + kept <= at) {
-            continue;
-        }
         let of_stay = of_placement.get(&stay.placement).map_or(&[][..], Vec::as_slice);
         let is_standing = |one: &&&Made| {
             one.event != PlacementEvent::Retracted && !of_stay.iter().any(|other| other.retracts == Some(one.id))
         };
         let standing: Vec<&Made> = of_stay.iter().filter(is_standing).copied().collect();
+        if times.is_over(stay) {
+            planned.settle_late(stay, &standing, times, entropy);
+            continue;
+        }
         let was_told = of_stay.iter().any(|one| one.was_disclosed);
-        planned.settle(stay, &standing, was_told, (kept, at), entropy);
+        planned.settle(stay, &standing, was_told, times, entropy);
     }
     planned
 }
 
 impl Planned {
-    fn settle(
-        &mut self,
-        stay: &Placed,
-        standing: &[&Made],
-        was_told: bool,
-        (kept, at): (TimeDelta, DateTime<Utc>),
-        entropy: &dyn Entropy,
-    ) {
-        let released = (stay.admitted_at, stay.released_at.map(|released| released + kept));
-        let take_back = |planned: &mut Self, one: &Made| {
-            if one.was_disclosed {
-                let (id, retracts) = (entropy.uuid(), Some(one.id));
-                let event = PlacementEvent::Retracted;
-                // Whoever was told is told this, whatever has become of the stay.
-                let released = (one.released.0.min(at), Some(at + kept));
-                planned.add(Made {
-                    id,
-                    event,
-                    retracts,
-                    released,
-                    at,
-                    was_disclosed: false,
-                    delivered_at: None,
-                    ..one.clone()
-                });
-            } else {
-                planned.void.push(one.id);
-            }
-        };
+    fn settle(&mut self, stay: &Placed, standing: &[&Made], was_told: bool, times: Times, entropy: &dyn Entropy) {
+        let released = (stay.admitted_at, stay.released_at.map(|released| released + times.kept));
+        let take_back = |planned: &mut Self, one: &Made| planned.take_back(one, false, times, entropy);
         let (student, person, office) = match &stay.whom {
             Whom::Held => return,
             _ if stay.is_withdrawn => return standing.iter().for_each(|one| take_back(self, one)),
@@ -198,8 +214,9 @@ impl Planned {
             event_date,
             facility: stay.facility.clone(),
             retracts: None,
+            names_nobody: false,
             released,
-            at,
+            at: times.at,
             was_disclosed: false,
             delivered_at: None,
         };
@@ -235,6 +252,51 @@ impl Planned {
         if let Some(on) = stay.released_on.filter(|_| is_entry_told && !is_exit_told) {
             self.add(notice(PlacementEvent::Left, on));
         }
+    }
+
+    /// The same for a stay of which nothing new is told any more.
+    fn settle_late(&mut self, stay: &Placed, standing: &[&Made], times: Times, entropy: &dyn Entropy) {
+        let is_held = |one: &&&Made| one.was_disclosed && times.may_be_held(one, stay);
+        let told: Vec<&Made> = standing.iter().filter(is_held).copied().collect();
+        let wrong: Vec<&Made> = match &stay.whom {
+            Whom::Held => return,
+            _ if stay.is_withdrawn => told,
+            Whom::Nobody => told,
+            Whom::Homeless { persons } => told.into_iter().filter(|one| !persons.contains(&one.person)).collect(),
+            Whom::At { student, person, office } => {
+                // One told under another of the student's ids is right all the same: nothing can be told in its place.
+                let is_theirs = |one: &Made| one.person == *person || one.student == *student;
+                let is_right = |one: &&Made| {
+                    let on = if one.event == PlacementEvent::Left { stay.released_on } else { Some(stay.admitted_on) };
+                    is_theirs(one) && (&one.office, &one.facility, Some(one.event_date)) == (office, &stay.facility, on)
+                };
+                if told.iter().all(is_right) { Vec::new() } else { told }
+            }
+        };
+        for one in wrong {
+            self.take_back(one, true, times, entropy);
+        }
+    }
+
+    /// Takes a notice back from whoever was told; one that has not left is void.
+    fn take_back(&mut self, one: &Made, names_nobody: bool, times: Times, entropy: &dyn Entropy) {
+        if !one.was_disclosed {
+            self.void.push(one.id);
+            return;
+        }
+        // Whoever was told is told this, whatever has become of the stay.
+        let released = (one.released.0.min(times.at), Some(times.at + times.kept));
+        self.add(Made {
+            id: entropy.uuid(),
+            event: PlacementEvent::Retracted,
+            retracts: Some(one.id),
+            names_nobody,
+            released,
+            at: times.at,
+            was_disclosed: false,
+            delivered_at: None,
+            ..one.clone()
+        });
     }
 
     fn add(&mut self, new: Made) {
@@ -295,13 +357,15 @@ mod tests {
         let mut made: Vec<Made> = Vec::new();
         let mut told = Vec::new();
         for (on, stay, arrives) in days {
-            let planned = plan(std::slice::from_ref(stay), &made, (TimeDelta::days(30), noon(on)), &entropy);
+            let times = Times { kept: TimeDelta::days(30), held: TimeDelta::days(60), at: noon(on) };
+            let planned = plan(std::slice::from_ref(stay), &made, times, &entropy);
             made.retain(|one| !planned.void.contains(&one.id));
             made.extend(planned.new);
             let mut of_day = Vec::new();
             for one in made.iter_mut().filter(|one| *arrives && !one.was_disclosed && planned.tells.contains(&one.id)) {
                 one.was_disclosed = true;
-                of_day.push(format!("{} {} {}", one.event, one.office, one.event_date));
+                let whom = if one.names_nobody { " of nobody" } else { "" };
+                of_day.push(format!("{} {} {}{whom}", one.event, one.office, one.event_date));
             }
             told.push(of_day);
         }
@@ -453,5 +517,32 @@ mod tests {
             played(&[("2026-11-10", stay(at_home(2, "093")), true), ("2026-11-12", stay(homeless()), true)]),
             [vec!["entered 093 2026-11-10"], vec!["retracted 093 2026-11-10"]]
         );
+    }
+
+    #[test]
+    fn what_was_wrong_is_taken_back_after_its_time_too_while_it_may_be_held_and_names_nobody() {
+        let here = stay(at_home(1, "064"));
+        let gone = left(here.clone(), "2026-11-15");
+        let told = [("2026-11-10", here, true), ("2026-11-15", gone.clone(), true)];
+        let both = vec!["retracted 064 2026-11-10 of nobody", "retracted 064 2026-11-15 of nobody"];
+        let withdrawn = Placed { is_withdrawn: true, ..gone.clone() };
+        let nobodys = Placed { whom: Whom::Nobody, ..gone.clone() };
+        let elsewhere = Placed { whom: at_home(1, "093"), ..gone.clone() };
+        let earlier = left(stay(at_home(1, "064")), "2026-11-12");
+        let of_another = Placed { whom: at_home(2, "064"), ..gone.clone() };
+        for wrong in [withdrawn, nobodys, elsewhere, earlier, of_another] {
+            let days =
+                [&told[..], &[("2027-01-20", wrong.clone(), true), ("2027-01-21", wrong.clone(), true)]].concat();
+            assert_eq!(played(&days)[2..], [both.clone(), vec![]], "{wrong:?}");
+            // By now it has been destroyed.
+            let late = [&told[..], &[("2027-02-20", wrong, true)]].concat();
+            assert_eq!(played(&late)[2..], [Vec::<String>::new()]);
+        }
+        let other_id =
+            Whom::At { student: StudentId(Uuid::from_u128(1)), person: SourcePersonId(7), office: "064".to_owned() };
+        for silent in [Whom::Held, homeless(), other_id] {
+            let days = [&told[..], &[("2027-01-20", Placed { whom: silent, ..gone.clone() }, true)]].concat();
+            assert_eq!(played(&days)[2..], [Vec::<String>::new()]);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use domains::{Organizations, StoredFact};
-use identity::placement::{Known, Stay, list_matched, list_owners, list_state_ids, list_stays};
+use identity::placement::{Known, Stay, list_matched, list_owners, list_persons_of, list_state_ids, list_stays};
 use model::{ConsumerId, Masked, SourcePersonId, StudentId};
 use pg::{Role, Tx};
 
@@ -123,6 +123,8 @@ async fn find(
     let state = State { of, at, stays: &stays, organizations: &organizations };
     let mut found = state.not_shown(&made, &facts, &known);
     found.extend(state.not_reported(&shown, &owners, &known));
+    let nameable = list_nameable(tx, &found, at).await?;
+    found.retain(|(_, person)| nameable.contains(person));
     let mut told: Vec<Unshown> = found
         .into_iter()
         .filter_map(|(mut one, person)| {
@@ -133,6 +135,25 @@ async fn find(
         .collect();
     told.sort_by(|a, b| (a.gap, &a.district, a.since, a.student).cmp(&(b.gap, &b.district, b.since, b.student)));
     Ok(told)
+}
+
+/// Of whom is found those who may be named: of whoever they are now no order keeps anything back by which their district is found, or where they live, under
+/// whichever of the state's ids. Of the others no district is told either.
+async fn list_nameable(
+    tx: &mut Tx<'_, '_>,
+    found: &[(Unshown, SourcePersonId)],
+    at: DateTime<Utc>,
+) -> Result<BTreeSet<SourcePersonId>, Error> {
+    let persons: Vec<SourcePersonId> = found.iter().map(|(_, person)| *person).collect();
+    let owners = list_owners(tx, &persons, at).await?;
+    let students: Vec<StudentId> = owners.values().copied().collect();
+    let theirs = list_persons_of(tx, &students).await?;
+    tx.act_as(Role::Steward).await?;
+    let all: Vec<SourcePersonId> = theirs.iter().map(|(person, _)| *person).collect();
+    let under_order = notices::list_under_order(tx, &all).await?;
+    let is_free =
+        |student: &StudentId| !theirs.iter().any(|(person, of)| of == student && under_order.contains(person));
+    Ok(owners.into_iter().filter(|(_, student)| is_free(student)).map(|(person, _)| person).collect())
 }
 
 /// What is known of stays, at a moment.

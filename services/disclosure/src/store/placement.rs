@@ -25,6 +25,7 @@ struct NoticeRow {
     event_date: NaiveDate,
     facility: String,
     retracts: Option<Uuid>,
+    names_nobody: bool,
     released: PgRange<DateTime<Utc>>,
     made_at: DateTime<Utc>,
     disclosed_at: Option<DateTime<Utc>>,
@@ -49,6 +50,7 @@ impl NoticeRow {
             event_date: self.event_date,
             facility: self.facility,
             retracts: self.retracts,
+            names_nobody: self.names_nobody,
             released: (instant(self.released.start).unwrap_or(DateTime::<Utc>::MIN_UTC), instant(self.released.end)),
             at: self.made_at,
             was_disclosed: self.disclosed_at.is_some(),
@@ -62,7 +64,7 @@ pub(crate) async fn list_of_placements(conn: &mut PgConnection, consumer: &Consu
     let rows = sqlx::query_as!(
         NoticeRow,
         r#"-- disclosure.list_placement_notices
-        SELECT n.notice_id, n.placement_id, n.student_id, n.source_person_id, n.office, n.event, n.event_date, n.facility, n.retracts,
+        SELECT n.notice_id, n.placement_id, n.student_id, n.source_person_id, n.office, n.event, n.event_date, n.facility, n.retracts, n.names_nobody,
             n.released AS "released!: PgRange<DateTime<Utc>>", n.made_at, n.disclosed_at, n.delivered_at
         FROM disclosure.placement_notice AS n
         WHERE n.consumer = $1 AND n.void_at IS NULL
@@ -84,7 +86,7 @@ pub(crate) async fn list_due(
     let rows = sqlx::query_as!(
         NoticeRow,
         r#"-- disclosure.list_due_placement_notices
-        SELECT n.notice_id, n.placement_id, n.student_id, n.source_person_id, n.office, n.event, n.event_date, n.facility, n.retracts,
+        SELECT n.notice_id, n.placement_id, n.student_id, n.source_person_id, n.office, n.event, n.event_date, n.facility, n.retracts, n.names_nobody,
             n.released AS "released!: PgRange<DateTime<Utc>>", n.made_at, n.disclosed_at, n.delivered_at
         FROM disclosure.placement_notice AS n
         WHERE n.consumer = $1 AND n.delivered_at IS NULL AND n.void_at IS NULL AND ($2::text IS NULL OR n.office = $2)
@@ -157,12 +159,13 @@ pub(crate) async fn insert(
     sqlx::query!(
         "-- disclosure.insert_placement_notices
         INSERT INTO disclosure.placement_notice (notice_id, consumer, office, placement_id, student_id, source_person_id, event, event_date, facility,
-            retracts, released, made_at)
+            retracts, names_nobody, released, made_at)
         SELECT u.notice_id, $1, u.office, u.placement_id, u.student_id, u.source_person_id, u.event, u.event_date, u.facility, u.retracts,
-            tstzrange(u.released_from, u.released_to), $2
-        FROM UNNEST($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::text[], $9::date[], $10::text[], $11::uuid[], $12::timestamptz[],
-                $13::timestamptz[])
-            AS u (notice_id, office, placement_id, student_id, source_person_id, event, event_date, facility, retracts, released_from, released_to)",
+            u.names_nobody, tstzrange(u.released_from, u.released_to), $2
+        FROM UNNEST($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::text[], $9::date[], $10::text[], $11::uuid[], $12::boolean[],
+                $13::timestamptz[], $14::timestamptz[])
+            AS u (notice_id, office, placement_id, student_id, source_person_id, event, event_date, facility, retracts, names_nobody, released_from,
+                released_to)",
         consumer.as_str(),
         at,
         &new.iter().map(|one| one.id).collect::<Vec<_>>(),
@@ -174,6 +177,7 @@ pub(crate) async fn insert(
         &new.iter().map(|one| one.event_date).collect::<Vec<_>>(),
         &texts(&|one| one.facility.clone()),
         &new.iter().map(|one| one.retracts).collect::<Vec<_>>() as &[Option<Uuid>],
+        &new.iter().map(|one| one.names_nobody).collect::<Vec<_>>(),
         &new.iter().map(|one| one.released.0).collect::<Vec<_>>(),
         &new.iter().map(|one| one.released.1).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
     )
@@ -247,19 +251,138 @@ pub(crate) async fn confirm(
     Ok(())
 }
 
-/// Forgets what was told of whoever is erased, whoever was told, and whichever of our students the person was then.
+/// A notice about somebody who was erased, which the district that was told must destroy.
+#[derive(Clone, Debug)]
+pub(crate) struct Destruction {
+    /// Of the notice that tells it.
+    pub(crate) id: Uuid,
+    /// The notice as the district holds it.
+    pub(crate) destroys: Uuid,
+    /// Whose agreement it was told under.
+    pub(crate) consumer: String,
+    /// The district.
+    pub(crate) office: String,
+}
+
+/// Forgets what was told of whoever is erased, whoever was told, and whichever of our students the person was then. Gives what perhaps has arrived: the
+/// notice, under whose agreement, and to which district.
 pub(crate) async fn erase(
     conn: &mut PgConnection,
     students: &[StudentId],
     persons: &[SourcePersonId],
-) -> Result<(), Error> {
-    sqlx::query!(
-        "-- disclosure.erase_placement_notices
-        DELETE FROM disclosure.placement_notice WHERE student_id = ANY($1) OR source_person_id = ANY($2)",
+) -> Result<Vec<(Uuid, String, String)>, Error> {
+    let rows = sqlx::query!(
+        r#"-- disclosure.erase_placement_notices
+        DELETE FROM disclosure.placement_notice WHERE student_id = ANY($1) OR source_person_id = ANY($2)
+        RETURNING notice_id, consumer, office, disclosed_at IS NOT NULL AS "has_left!""#,
         &students.iter().map(|student| student.0).collect::<Vec<Uuid>>(),
         &persons.iter().map(|person| person.0).collect::<Vec<i64>>(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().filter(|row| row.has_left).map(|row| (row.notice_id, row.consumer, row.office)).collect())
+}
+
+/// Keeps what districts are still to be told to destroy. The transaction acts for whoever erases.
+pub(crate) async fn queue_destructions(
+    conn: &mut PgConnection,
+    queued: &[Destruction],
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "-- disclosure.queue_placement_destructions
+        INSERT INTO disclosure.placement_destruction (notice_id, destroys, consumer, office, queued_at)
+        SELECT u.notice_id, u.destroys, u.consumer, u.office, $1
+        FROM UNNEST($2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS u (notice_id, destroys, consumer, office)",
+        at,
+        &queued.iter().map(|one| one.id).collect::<Vec<_>>(),
+        &queued.iter().map(|one| one.destroys).collect::<Vec<_>>(),
+        &queued.iter().map(|one| one.consumer.clone()).collect::<Vec<_>>(),
+        &queued.iter().map(|one| one.office.clone()).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What districts are still to be told to destroy, the oldest first.
+pub(crate) async fn list_destructions(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    office: Option<&str>,
+    limit: i64,
+) -> Result<Vec<(Destruction, DateTime<Utc>)>, Error> {
+    let rows = sqlx::query!(
+        "-- disclosure.list_placement_destructions
+        SELECT d.notice_id, d.destroys, d.consumer, d.office, d.queued_at
+        FROM disclosure.placement_destruction AS d
+        WHERE d.consumer = $1 AND ($2::text IS NULL OR d.office = $2)
+        ORDER BY d.office, d.queued_at, d.notice_id LIMIT $3",
+        consumer.as_str(),
+        office,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    let queued = rows.into_iter().map(|row| {
+        let (id, destroys, consumer, office) = (row.notice_id, row.destroys, row.consumer, row.office);
+        (Destruction { id, destroys, consumer, office }, row.queued_at)
+    });
+    Ok(queued.collect())
+}
+
+/// Notes that these were entered, in the transaction that writes their entries.
+pub(crate) async fn record_destructions(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    notices: &[Uuid],
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    let done = sqlx::query!(
+        "-- disclosure.record_placement_destructions
+        UPDATE disclosure.placement_destruction SET disclosed_at = $3 WHERE consumer = $1 AND notice_id = ANY($2)",
+        consumer.as_str(),
+        notices,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    if done.rows_affected() == notices.len() as u64 {
+        return Ok(());
+    }
+    Err(Error::Corrupt("a notice to destroy that was just read is not there".to_owned()))
+}
+
+/// Forgets what was told to be destroyed, and has arrived.
+pub(crate) async fn confirm_destructions(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    notices: &[Uuid],
+) -> Result<(), Error> {
+    sqlx::query!(
+        "-- disclosure.confirm_placement_destructions
+        DELETE FROM disclosure.placement_destruction WHERE consumer = $1 AND notice_id = ANY($2) AND disclosed_at IS NOT NULL",
+        consumer.as_str(),
+        notices,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Destroys what was told of placements, whatever became of it; how many. The transaction acts for whoever erases.
+pub(crate) async fn delete_of_placements(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    placements: &[Uuid],
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "-- disclosure.delete_placement_notices
+        DELETE FROM disclosure.placement_notice WHERE consumer = $1 AND placement_id = ANY($2)",
+        consumer.as_str(),
+        placements,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }

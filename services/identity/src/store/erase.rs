@@ -50,6 +50,27 @@ pub(crate) async fn list_clients(
     .await
 }
 
+/// The clients of an agency, on its rosters or in its reports of stays: its id, our number if a roster named them, and whether they ever were matched.
+pub(crate) async fn list_keys(
+    conn: &mut PgConnection,
+    consumer: &str,
+) -> Result<Vec<(String, Option<i64>, bool)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- identity.list_client_keys
+        SELECT k.person_key AS "person_key!", c.client_id AS "client_id?", EXISTS (SELECT FROM identity.match_decision AS m
+            WHERE m.client_id = c.client_id AND m.outcome = 'match') AS "was_matched!"
+        FROM (
+            SELECT c.person_key FROM identity.client AS c WHERE c.consumer = $1
+            UNION SELECT s.person_key FROM placement.stay AS s WHERE s.reporter = $1
+        ) AS k
+        LEFT JOIN identity.client AS c ON c.consumer = $1 AND c.person_key = k.person_key"#,
+        consumer,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.person_key, row.client_id, row.was_matched)).collect())
+}
+
 /// Those of the students of whom a source person is, or once was.
 pub(crate) async fn list_kept_students(conn: &mut PgConnection, students: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(

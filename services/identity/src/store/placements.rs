@@ -88,7 +88,7 @@ pub(crate) async fn list_current(
     Ok(rows.into_iter().map(Stay::from).collect())
 }
 
-/// The last versions of stays but for those that ended before an instant; oldest admission first.
+/// The last versions of stays but for those that ended, and were last reported, before an instant; oldest admission first.
 pub(crate) async fn list_stays(
     conn: &mut PgConnection,
     reporter: &ConsumerId,
@@ -99,7 +99,7 @@ pub(crate) async fn list_stays(
         "-- identity.list_stays
         SELECT s.placement_id, s.person_key, s.stay_key, s.facility, s.admitted_at, s.released_at, s.is_withdrawn, s.recorded_at
         FROM placement.stay AS s
-        WHERE s.reporter = $1 AND s.superseded_at IS NULL AND (s.released_at IS NULL OR $2 <= s.released_at)
+        WHERE s.reporter = $1 AND s.superseded_at IS NULL AND (s.released_at IS NULL OR $2 <= s.released_at OR $2 <= s.recorded_at)
         ORDER BY s.admitted_at, s.placement_id",
         reporter.as_str(),
         ended_since,
@@ -107,6 +107,67 @@ pub(crate) async fn list_stays(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(Stay::from).collect())
+}
+
+/// Stays that ended, and were last reported, before an instant, with the client: the oldest first.
+pub(crate) async fn list_over(
+    conn: &mut PgConnection,
+    reporter: &ConsumerId,
+    before: DateTime<Utc>,
+) -> Result<Vec<(Uuid, String, DateTime<Utc>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- identity.list_stays_over
+        SELECT s.placement_id, s.person_key, greatest(s.released_at, s.recorded_at) AS "over_at!"
+        FROM placement.stay AS s
+        WHERE s.reporter = $1 AND s.superseded_at IS NULL AND s.recorded_at < $2 AND (s.is_withdrawn OR s.released_at < $2)
+        ORDER BY s.recorded_at, s.placement_id"#,
+        reporter.as_str(),
+        before,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.placement_id, row.person_key, row.over_at)).collect())
+}
+
+/// Destroys stays, all versions of each.
+pub(crate) async fn delete(
+    conn: &mut PgConnection,
+    reporter: &ConsumerId,
+    placements: &[Uuid],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "-- identity.delete_stays
+        DELETE FROM placement.stay WHERE reporter = $1 AND placement_id = ANY($2)",
+        reporter.as_str(),
+        placements,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Who these clients are, or ever were, by source person, with whether an order restricts the person, a hold of the law among them.
+pub(crate) async fn list_persons_of_clients(
+    conn: &mut PgConnection,
+    consumer: &ConsumerId,
+    person_keys: &[String],
+    at: DateTime<Utc>,
+) -> Result<Vec<(String, i64, bool)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"-- identity.list_persons_placed
+        SELECT DISTINCT c.person_key, y.source_person_id, EXISTS (SELECT FROM identity.restriction AS r
+            WHERE r.source_person_id = y.source_person_id AND r.in_force @> $3::timestamptz) AS "is_restricted!"
+        FROM identity.client AS c
+        JOIN identity.match_decision AS m ON m.client_id = c.client_id
+        JOIN identity.crosswalk AS y ON y.student_id = m.student_id AND y.to_at IS NULL
+        WHERE c.consumer = $1 AND c.person_key = ANY($2)"#,
+        consumer.as_str(),
+        person_keys,
+        at,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.person_key, row.source_person_id, row.is_restricted)).collect())
 }
 
 /// A file about to be entered.

@@ -27,8 +27,9 @@ pub(crate) async fn insert_erasure(
     let fact = order.fact.as_ref();
     let result = sqlx::query!(
         "-- intake.insert_erasure
-        INSERT INTO intake.erasure (erasure_id, request, student_id, source_persons, domain, natural_key, ground, order_number, approved_by, begun_at, step)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'raw')
+        INSERT INTO intake.erasure (erasure_id, request, student_id, source_persons, domain, natural_key, ground, order_number, approved_by, begun_at, step,
+            client_of, client_hash)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'raw', $11, $12)
         ON CONFLICT (request) DO NOTHING",
         order.id,
         order.request.as_slice(),
@@ -40,6 +41,8 @@ pub(crate) async fn insert_erasure(
         order.order_number,
         &order.approved_by,
         at,
+        order.client.as_ref().map(|client| client.consumer.as_str()),
+        order.client.as_ref().map(|client| client.hash.to_vec()),
     )
     .execute(conn)
     .await?;
@@ -63,6 +66,8 @@ struct Row {
     lines_blanked: i64,
     facts_erased: i64,
     finished_at: Option<DateTime<Utc>>,
+    client_of: Option<String>,
+    client_hash: Option<Vec<u8>>,
 }
 
 impl Row {
@@ -76,12 +81,19 @@ impl Row {
             }),
             _ => None,
         };
+        let client = match (self.client_of, self.client_hash) {
+            (Some(consumer), Some(hash)) => {
+                Some(crate::erase::ClientName { consumer: consumer.parse().ok()?, hash: hash.try_into().ok()? })
+            }
+            _ => None,
+        };
         Some(Erasure {
             order: Order {
                 id: self.erasure_id,
                 request: self.request.try_into().ok()?,
                 student: StudentId(self.student_id),
                 fact,
+                client,
                 ground: self.ground.parse().ok()?,
                 order_number: self.order_number,
                 approved_by: self.approved_by,
@@ -106,7 +118,8 @@ pub(crate) async fn list_erasures(
         Row,
         "-- intake.list_erasures
         SELECT e.erasure_id, e.request, e.student_id, e.source_persons, e.domain, e.natural_key, e.ground, e.order_number, e.approved_by,
-            e.begun_at, e.step, e.batch_done, e.lines_blanked, e.facts_erased, e.finished_at
+            e.begun_at, e.step, e.batch_done, e.lines_blanked, e.facts_erased, e.finished_at, e.client_of,
+            e.client_hash
         FROM intake.erasure AS e WHERE $1::uuid IS NULL OR e.student_id = $1
         ORDER BY e.begun_at, e.erasure_id",
         student.map(|student| student.0),

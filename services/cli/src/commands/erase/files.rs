@@ -25,7 +25,7 @@ const REDACTED: &str = "redacted.ndjson";
 /// Folders inside folders: nobody nests deeper.
 const DEPTH_MAX: usize = 8;
 
-/// Remembers that a delivery goes to a folder, so that an erasure finds it.
+/// Remembers that a delivery goes to a folder, or to a file alone, so that an erasure finds it.
 pub fn note_delivery(data: &Path, folder: &Path) -> anyhow::Result<()> {
     let folder = std::path::absolute(folder)?;
     let Some(text) = folder.to_str() else { return Ok(()) };
@@ -187,6 +187,14 @@ fn text_of(bytes: &[u8]) -> Option<&str> {
     }
 }
 
+/// Whether an erasure looks into a file of rows by this name, if it is told of it.
+pub fn is_searched(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    !matches!(name, "" | REDACTED | feeds::MANIFEST | "report.json" | "schema.ini")
+        && matches!(extension, None | Some("csv" | "ndjson" | "txt"))
+}
+
 /// What clearing the deliveries came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cleared {
@@ -216,6 +224,14 @@ pub fn clear(data: &Path, held: &[Held], subject: &Subject, is_whole: bool) -> a
     folders.insert(data.with_file_name("out"));
     let mut cleared = Cleared::default();
     for folder in folders {
+        if folder.is_file() {
+            // Written by itself into a folder that is nobody's delivery: of that only this file is ours.
+            if let Some(note) = clear_file(&folder, &marks.sought(&Origin::default()))? {
+                cleared.files += 1;
+                note_taken(folder.parent().unwrap_or(Path::new(".")), vec![note])?;
+            }
+            continue;
+        }
         // What belongs to a night is remembered by itself too.
         let night = folder.parent().filter(|_| folder.ends_with(SUMMARIES) || folder.ends_with(BUNDLE));
         let around = match night {
@@ -269,15 +285,17 @@ fn clear_folder(
         }
     }
     cleared.files += taken.len() as u64;
-    if !taken.is_empty() {
-        let mut text = fs::read(folder.join(REDACTED)).unwrap_or_default();
-        for note in taken {
-            serde_json::to_writer(&mut text, &note)?;
-            text.push(b'\n');
-        }
-        write_whole(&folder.join(REDACTED), &text)?;
+    if taken.is_empty() { Ok(()) } else { note_taken(folder, taken) }
+}
+
+/// Has a folder say what was taken out of it.
+fn note_taken(folder: &Path, taken: Vec<Json>) -> anyhow::Result<()> {
+    let mut text = fs::read(folder.join(REDACTED)).unwrap_or_default();
+    for note in taken {
+        serde_json::to_writer(&mut text, &note)?;
+        text.push(b'\n');
     }
-    Ok(())
+    write_whole(&folder.join(REDACTED), &text)
 }
 
 /// Clears one file; what was done to it, if anything was: its name, the rows that went, and both hashes.

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{is_reported, leave, night, population};
+use super::{is_reported, leave, night, placements, population};
 use crate::{
     app::App,
     args::{Place, Which},
@@ -66,7 +66,7 @@ impl Work {
 
     fn zone(&self, app: &App) -> anyhow::Result<Tz> {
         match self {
-            Self::Nights(consumer) => Ok(app.roster_layout(consumer)?.time_zone),
+            Self::Nights(consumer) => placements::zone(app, consumer),
             Self::Detail => detail::zone(app),
         }
     }
@@ -188,7 +188,10 @@ async fn done(app: &App, taken: &Taken) -> anyhow::Result<String> {
     let report = night(app, &consumer, Some(taken.job.day), &out_of(app, &consumer)).await?;
     Ok(match report["state"].as_str().unwrap_or_default() {
         "refused" => format!("refused: {}", report["message"].as_str().unwrap_or_default()),
-        state => format!("{state}{}", withheld(&report)),
+        state => match placements::words(&report) {
+            Some(words) => format!("{state}: {words}"),
+            None => format!("{state}{}", withheld(&report)),
+        },
     })
 }
 
@@ -209,7 +212,10 @@ async fn pauses(app: &App) -> anyhow::Result<Vec<Pause>> {
 /// What a night would do, without doing any of it.
 pub async fn plan(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) -> anyhow::Result<Outcome> {
     with_app(place, |app| async move {
-        let zone = app.roster_layout(&consumer)?.time_zone;
+        let zone = placements::zone(&app, &consumer)?;
+        if placements::is_told(&app, &consumer)? {
+            return plan_placements(place, &app, &consumer, date).await;
+        }
         let now = app.clock().now();
         let date = date.unwrap_or_else(|| now.with_timezone(&zone).date_naive());
         let out = out_of(&app, &consumer);
@@ -237,6 +243,26 @@ pub async fn plan(place: &Place, consumer: ConsumerId, date: Option<NaiveDate>) 
         Ok(Outcome::Done)
     })
     .await
+}
+
+/// The same for whoever is told of placements: the reports that wait. Whom they come to is found out when they are taken.
+async fn plan_placements(
+    place: &Place,
+    app: &App,
+    consumer: &ConsumerId,
+    date: Option<NaiveDate>,
+) -> anyhow::Result<Outcome> {
+    let (zone, now) = (placements::zone(app, consumer)?, app.clock().now());
+    let date = date.unwrap_or_else(|| now.with_timezone(&zone).date_naive());
+    let waiting = placements::waiting(app, consumer)?;
+    let next = app.settings.nights.get(consumer).and_then(|calendar| calendar.next(zone, now));
+    let to = out_of(app, consumer).join(date.to_string()).display().to_string();
+    let words = format!("{consumer}: {} reports of placements wait; notices go to {to}", waiting.len());
+    let told = json!({
+        "consumer": consumer, "date": date, "reports_waiting": waiting.len(), "to": to, "next_due": next.map(|due| due.at),
+        "paused": find_pause(app, &job_name(consumer)).await?,
+    });
+    say(place, &told, &words)
 }
 
 async fn find_pause(app: &App, name: &str) -> anyhow::Result<Option<Pause>> {
@@ -377,6 +403,9 @@ fn report_words(report: &Json) -> String {
     match word("state") {
         "refused" => format!("its report says: refused, for {}", word("message")),
         "failed" => format!("its report says: failed, {}", word("why")),
+        state if placements::words(report).is_some() => {
+            format!("its report says: {state}, {}", placements::words(report).unwrap_or_default())
+        }
         state => format!(
             "its report says: {state}, {} histories, {} documents{}, {} clients wait for a person",
             report["files"]["histories"],

@@ -1,10 +1,10 @@
-//! The personal part of ledger entries at the end of its time, and ids of calls at the end of theirs: by the schedule of `serve`, or by hand.
+//! The personal part of ledger entries at the end of its time, ids of calls, and stays in facilities with what was told of them, at the end of theirs: by the schedule of `serve`, or by hand.
 
 use std::num::NonZeroU32;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use disclosure::Ask;
+use disclosure::{Ask, PlacementsEnded, PlacementsKept};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -32,20 +32,34 @@ pub struct Run {
     pub kept: u64,
     /// Ids of calls that were forgotten.
     pub forgotten: u64,
+    /// Stays in facilities, and notices about them.
+    pub placements: PlacementsEnded,
 }
 
 impl Run {
     /// In words, for operators.
     pub fn says(&self) -> String {
-        let Self { older_than, erased, kept, forgotten } = self;
+        let Self { older_than, erased, kept, forgotten, placements } = self;
         let day = older_than.date_naive();
+        let PlacementsEnded { stays, notices, waiting } = placements;
+        let of_stays = match (stays, waiting) {
+            (0, 0) => String::new(),
+            (stays, 0) => format!("; {stays} stays in facilities and {notices} notices about them destroyed"),
+            (stays, waiting) => {
+                format!("; {stays} stays in facilities and {notices} notices about them destroyed, {waiting} wait")
+            }
+        };
         format!(
-            "personal detail of {erased} entries before {day} destroyed, {kept} kept with their education records; ids of {forgotten} calls forgotten"
+            "personal detail of {erased} entries before {day} destroyed, {kept} kept with their education records; ids of {forgotten} calls forgotten{of_stays}"
         )
     }
 
     fn json(&self) -> Json {
-        json!({ "older_than": self.older_than, "erased": self.erased, "kept": self.kept, "forgotten": self.forgotten })
+        let PlacementsEnded { stays, notices, waiting } = self.placements;
+        json!({
+            "older_than": self.older_than, "erased": self.erased, "kept": self.kept, "forgotten": self.forgotten, "stays": stays,
+            "placement_notices": notices, "stays_waiting": waiting,
+        })
     }
 }
 
@@ -61,7 +75,8 @@ pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
     let now = app.clock().now();
     let before = |days: NonZeroU32| now - TimeDelta::days(i64::from(days.get()));
     let older_than = before(days);
-    let mut run = Run { older_than, erased: 0, kept: 0, forgotten: 0 };
+    let placements = PlacementsEnded::default();
+    let mut run = Run { older_than, erased: 0, kept: 0, forgotten: 0, placements };
     let mut after = None;
     loop {
         let part = disclosure::erase_older_details(app.disclosure(), own, older_than, (after, BATCH_ENTRIES)).await?;
@@ -82,9 +97,27 @@ pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
             forgotten => run.forgotten += forgotten,
         }
     }
+    for of in kept_placements(app) {
+        let ended = disclosure::end_placements(app.disclosure(), own, of).await?;
+        run.placements.stays += ended.stays;
+        run.placements.notices += ended.notices;
+        run.placements.waiting += ended.waiting;
+    }
+    if run.placements.stays > 0 {
+        app.sequence().await?;
+    }
     let forgotten = run.forgotten;
     tracing::info!(erased = run.erased, kept = run.kept, forgotten, "personal detail of the ledger was looked through");
     Ok(Some(run))
+}
+
+/// Whose stays are kept for how long: of every agency that reports any.
+pub fn kept_placements(app: &App) -> impl Iterator<Item = PlacementsKept<'_>> {
+    let days = app.settings.placements.days;
+    app.consumers.iter().filter_map(move |(reporter, documents)| {
+        let recipient = &documents.placements.as_ref()?.notifies;
+        Some(PlacementsKept { reporter, recipient, days })
+    })
 }
 
 /// `retention detail`: the same now.

@@ -126,13 +126,22 @@ fn notices_of_placements_that_name_the_student_go() {
     let lines = format!("{{\"state_id\":\"9907070725\"}}\n{{\"state_id\":\"{state_id}\"}}\n");
     place.put("told/064/notices-r2-001.ndjson", lines.as_bytes());
     note_delivery(&data, &place.dir.path().join("told")).expect("noted");
+    // A file that was written by itself: of the folder around it nothing else is ours.
+    place.put("desk/unshown.csv", csv.as_bytes());
+    place.put("desk/mine.csv", csv.as_bytes());
+    note_delivery(&data, &place.dir.path().join("desk/unshown.csv")).expect("noted");
     let person = identity::erase::Person {
         id: model::SourcePersonId(1),
         sea: "ct".parse().expect("a state"),
         state_id: Masked::new(state_id.to_owned()),
     };
     let subject = Subject { persons: vec![person], students: Vec::new(), clients: Vec::new() };
-    assert_eq!(clear(&data, &[], &subject, true).expect("cleared").files, 2);
+    assert_eq!(clear(&data, &[], &subject, true).expect("cleared").files, 3);
+    assert_eq!(place.text("desk/unshown.csv"), "notice_id,state_id,event\r\nn2,9907070725,entered\r\n");
+    assert_eq!(place.text("desk/mine.csv"), csv);
+    assert!(!place.text("desk/redacted.ndjson").contains(state_id));
+    assert!(is_searched(Path::new("desk/unshown.csv")) && is_searched(Path::new("unshown")));
+    assert!(!is_searched(Path::new("unshown.pdf")) && !is_searched(Path::new("report.json")));
     let left = place.text("told/064/notices-r1-001.csv");
     assert_eq!(left, "notice_id,state_id,event\r\nn2,9907070725,entered\r\n");
     assert_eq!(place.text("told/064/notices-r2-001.ndjson"), "{\"state_id\":\"9907070725\"}\n");
