@@ -1,4 +1,5 @@
-//! What a district's re-entry coordinator is told: that a student of the district was placed in a facility, or has left it.
+//! What a district's re-entry coordinator is told: that a student of the district was placed in a facility, or has left it; and that an earlier notice was
+//! wrong, or must be destroyed.
 //!
 //! Each look at the page discloses what has not been taken yet, each notice with its entry, whose digest is that of the notice's own part of the page. A notice
 //! stays on the page, and in the files of a night, until the coordinator says that it was taken: a page that was lost on the way is looked at again.
@@ -49,9 +50,12 @@ struct List<'v> {
 #[template(path = "notice.html")]
 struct Row<'n> {
     words: &'n Words,
-    state_id: &'n str,
+    /// `None`: the notice is about an earlier one alone.
+    state_id: Option<&'n str>,
     event: &'n str,
-    is_retraction: bool,
+    is_alarm: bool,
+    id: Uuid,
+    earlier: Option<Uuid>,
     day: String,
     facility: String,
     unit: &'n str,
@@ -88,7 +92,7 @@ pub(super) async fn show(visit: &mut Visit<'_>) -> Result<Response, Failure> {
     let taken: Vec<Uuid> = all.iter().take(TAKEN_MAX).map(|one| one.notice.id()).collect();
     let list = List {
         shell: Shell::new(visit, &words.notices),
-        limits: all.first().map(|one| one.notice.notice().to_owned()),
+        limits: all.iter().find(|one| one.notice.state_id().is_some()).map(|one| one.notice.notice().to_owned()),
         rows: all.iter().map(|one| String::from_utf8_lossy(&one.bytes).into_owned()).collect(),
         is_cut: is_cut || all.len() > TAKEN_MAX,
         receipt: session.receipt(&taken),
@@ -131,6 +135,7 @@ fn encoded(words: &Words, notice: &PlacementNotice, zone: chrono_tz::Tz) -> Vec<
         PlacementEvent::Entered => &words.notice_entered,
         PlacementEvent::Left => &words.notice_left,
         PlacementEvent::Retracted => &words.notice_retracted,
+        PlacementEvent::Destroy => &words.notice_destroy,
     };
     let facility = notice.facility().map(|(code, name)| match name {
         Some(name) => format!("{name} ({code})"),
@@ -138,9 +143,11 @@ fn encoded(words: &Words, notice: &PlacementNotice, zone: chrono_tz::Tz) -> Vec<
     });
     let row = Row {
         words,
-        state_id: notice.state_id().expose(),
+        state_id: notice.state_id().map(|id| id.expose().as_str()),
         event,
-        is_retraction: notice.event() == PlacementEvent::Retracted,
+        is_alarm: matches!(notice.event(), PlacementEvent::Retracted | PlacementEvent::Destroy),
+        id: notice.id(),
+        earlier: notice.retracts(),
         day: notice.event_date().map(Language::day).unwrap_or_default(),
         facility: facility.unwrap_or_default(),
         unit: notice.educating_unit().unwrap_or_default(),
