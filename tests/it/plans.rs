@@ -32,8 +32,8 @@ async fn fill(conn: &mut PgConnection) {
         SELECT md5(n::text)::uuid, 'disclosure', sha256('terms'), 'file', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second',
             md5((n / 500)::text)::uuid, substr(sha256('x'), 1, 16), sha256('x'), sha256('x'), sha256('x')
         FROM generate_series(1, {ENTRIES}) AS n;
-        INSERT INTO ledger.detail (entry_id, salt, content_salt, student_id, authority)
-        SELECT md5(n::text)::uuid, substr(sha256('x'), 1, 16), substr(sha256('x'), 1, 16), md5('student ' || n % 2000)::uuid,
+        INSERT INTO ledger.detail (entry_id, decided_at, terms_id, salt, content_salt, student_id, authority)
+        SELECT md5(n::text)::uuid, '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second', sha256('terms'), substr(sha256('x'), 1, 16), substr(sha256('x'), 1, 16), md5('student ' || n % 2000)::uuid,
             CASE WHEN n % 3 = 0 THEN 'client ' || n END
         FROM generate_series(1, {ENTRIES}) AS n;
         INSERT INTO ledger.sequence (leaf_index, entry_id, leaf_hash, era, xid)

@@ -52,7 +52,8 @@ impl SetUp {
                 ["[[steward]]\nid = \"", name, "\"\npublic_key_file = \"", public.to_str().expect("UTF-8"), "\"\n"];
             config.push_str(&table.concat());
         }
-        config.push_str(&format!("[summary]\nfonts = {:?}\n", self.path("fonts")));
+        let fonts = self.path("fonts");
+        config.push_str(&["[summary]\nfonts = \"", fonts.to_str().expect("UTF-8"), "\"\n"].concat());
         fs::write(self.data().join("config.toml"), config).expect("a file");
     }
 

@@ -49,7 +49,7 @@ async fn file(world: &World, kind: InstrumentKind, person: &str, reason: &str) {
 async fn recorded(world: &World, kind: &str) -> Vec<[Option<String>; 5]> {
     let sql = format!(
         "SELECT t.legal_basis, d.authority, d.threat, e.reason, t.purpose FROM ledger.entry AS e
-        JOIN ledger.detail AS d USING (entry_id) JOIN ledger.terms AS t USING (terms_id)
+        JOIN ledger.detail AS d USING (entry_id) JOIN ledger.terms AS t ON t.terms_id = e.terms_id
         WHERE e.kind = '{kind}' ORDER BY e.decided_at, d.authority"
     );
     let rows = world.db.superuser().await.fetch_all(AssertSqlSafe(sql)).await.unwrap();

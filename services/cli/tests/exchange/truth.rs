@@ -381,7 +381,7 @@ fn an_emergency_leaves_paper_notice_and_review(demo: &Demo) {
     assert_eq!(word(&json(&notices[0]), "opening"), word(&waiting[0], "opening"));
     let recorded = demo.rows(
         "SELECT DISTINCT d.authority, (d.threat LIKE 'a clinician of the facility states%')::text
-         FROM ledger.entry AS e JOIN ledger.detail AS d USING (entry_id) JOIN ledger.terms AS t USING (terms_id)
+         FROM ledger.entry AS e JOIN ledger.detail AS d USING (entry_id) JOIN ledger.terms AS t ON t.terms_id = e.terms_id
          WHERE e.kind = 'disclosure' AND t.legal_basis = 'health_safety_emergency'",
     );
     let [row] = &recorded[..] else { panic!("{recorded:?}") };

@@ -268,7 +268,7 @@ fn fonts(settings: &Settings, report: &mut Report) {
     }
     match summary::Renderer::new(&options).map(|renderer| renderer.missing_scripts()) {
         Err(error) => {
-            report.problem(AREA, format!("{error}"), "mend what summary.fonts names: without it no document is made")
+            report.problem(AREA, format!("{error}"), "mend what summary.fonts names: without it no document is made");
         }
         Ok(missing) if missing.is_empty() => report.ok(AREA, "names in Chinese, Japanese and Korean can be printed"),
         Ok(missing) => report.warning(
