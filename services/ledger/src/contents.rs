@@ -8,7 +8,7 @@ use model::{DisclosureId, StudentId};
 
 use crate::{
     error::Error,
-    record::Cursor,
+    record::{Cursor, RecordedEntry},
     terms::{Audience, Showing},
 };
 
@@ -57,10 +57,19 @@ impl Contents {
         self.listed.last().map(|last| Cursor { decided_at: last.decided_at, id: last.id })
     }
 
+    fn page(&self, from: usize, limit: u32) -> impl Iterator<Item = &Listed> {
+        self.listed.iter().skip(from).take(limit.min(crate::PAGE_ENTRIES_MAX) as usize)
+    }
+
     /// The ids of a page.
     pub(crate) fn ids(&self, from: usize, limit: u32) -> Vec<uuid::Uuid> {
-        let page = self.listed.iter().skip(from).take(limit.min(crate::PAGE_ENTRIES_MAX) as usize);
-        page.map(|entry| entry.id.0).collect()
+        self.page(from, limit).map(|entry| entry.id.0).collect()
+    }
+
+    /// Whether these entries are those of the page, with the times and for the audiences that were listed.
+    pub(crate) fn is_said_by(&self, from: usize, limit: u32, entries: &[RecordedEntry]) -> bool {
+        let listed = self.page(from, limit).map(|one| (one.id, one.decided_at, one.showing));
+        listed.eq(entries.iter().map(|entry| (entry.id, entry.decided_at, entry.showing)))
     }
 
     /// Leaves entries out.

@@ -235,7 +235,22 @@ pub async fn record_of(
     limit: u32,
 ) -> Result<Vec<RecordedEntry>, Error> {
     let contents = list_record(conn, scope, audience, after, limit.min(PAGE_ENTRIES_MAX)).await?;
-    store::shown::list_shown(conn, &contents.ids(0, limit), audience).await
+    shown_as_listed(conn, &contents, 0, limit).await
+}
+
+/// Reads a page of what was listed. Whom an entry is shown to was told from what stands beside its detail: where the entry itself says otherwise nothing is shown.
+async fn shown_as_listed(
+    conn: &mut PgConnection,
+    contents: &Contents,
+    from: usize,
+    limit: u32,
+) -> Result<Vec<RecordedEntry>, Error> {
+    let entries = store::shown::list_shown(conn, &contents.ids(from, limit), contents.audience).await?;
+    if contents.is_said_by(from, limit, &entries) {
+        Ok(entries)
+    } else {
+        Err(Error::Corrupt("an entry and what stands beside its detail say different things: `ledger verify` names it"))
+    }
 }
 
 /// A page of what belongs to a record of disclosures, oldest first, behind `after`, without reading what stands in it: at most [`LISTED_ENTRIES_MAX`]. Go on
@@ -267,7 +282,7 @@ pub async fn record_page(
     from: usize,
     limit: u32,
 ) -> Result<Vec<RecordedEntry>, Error> {
-    let mut entries = store::shown::list_shown(conn, &contents.ids(from, limit), contents.audience).await?;
+    let mut entries = shown_as_listed(conn, contents, from, limit).await?;
     entries.retain(|entry| !(contents.is_of_students && entry.is_erased));
     Ok(entries)
 }
@@ -382,16 +397,20 @@ pub async fn hold_against_kept(
     conn: &mut PgConnection,
     kept: &SignedCheckpoint,
 ) -> Result<Result<u64, witness::Refusal>, Error> {
-    if let Some(last) = find_last_checkpoint(conn).await?
-        && checkpoint::origin_of(&last)? != kept.checkpoint().origin
-    {
+    // A head that cannot be read any more is no head of the log that they saw.
+    let is_of_log = |last: &String| checkpoint::origin_of(last).is_ok_and(|origin| origin == kept.checkpoint().origin);
+    if find_last_checkpoint(conn).await?.is_some_and(|last| !is_of_log(&last)) {
         return Ok(Err(witness::Refusal::OtherLog));
     }
     let (seen, (present, _)) = (kept.size(), store::sequence::last(conn).await?);
     let Some(grown) = present.checked_sub(seen) else {
         return Ok(Err(witness::Refusal::RolledBack { seen, offered: present }));
     };
-    let is_same = sequencer::root_of(conn, seen).await? == kept.root();
+    let is_same = match sequencer::root_of(conn, seen).await {
+        // Hashes that are missing: whoever took them away has something to hide.
+        Err(Error::Corrupt(_)) => false,
+        root => root? == kept.root(),
+    };
     Ok(if is_same { Ok(grown) } else { Err(witness::Refusal::Forked { seen }) })
 }
 

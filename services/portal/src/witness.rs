@@ -1,7 +1,8 @@
 //! What witnesses of the log saw last, held against the log as it stands in the database.
 //!
-//! A witness keeps its memory at its own place; what it cosigned comes here as a file. So a log that was cut, set back or rewritten, with all its checkpoints,
-//! is found out by a glance at a page: whoever can do that to the database has not the witness's key.
+//! A witness keeps its memory at its own place; what it cosigned comes here as a file. So a tree that was cut, set back or rewritten, with all its checkpoints,
+//! is found out by a glance at a page: whoever can do that to the database has not the witness's key. Nodes are believed as they are stored: an entry that was
+//! altered under them is found by `throughline ledger verify`, which reads all of it. And a file can be taken away, or an older one put back in its place.
 
 use std::{io::Read as _, path::Path};
 
@@ -13,6 +14,8 @@ use crate::{config::Witness, error::Failure, server::Portal};
 
 /// A file with a checkpoint that is read.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// How far a witness's clock may run ahead of this one's.
+const AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
 
 /// A witness, and what became of what it saw last.
 pub(crate) struct Watched {
@@ -97,7 +100,12 @@ fn read(path: &Path) -> Option<String> {
 async fn state(portal: &Portal, text: &str, key: &VerifierKey, witness: &Witness) -> Result<State, Failure> {
     let Some((head, at)) = opened(portal, text, key) else { return Ok(State::NotBelieved) };
     let seen = Cosigned { at, size: head.size() };
-    let is_late = portal.deps.clock.now() - at > TimeDelta::hours(i64::from(witness.late_after_hours));
+    let since = portal.deps.clock.now() - at;
+    // A cosignature of tomorrow would never be late.
+    if since < -AHEAD_MAX {
+        return Ok(State::NotBelieved);
+    }
+    let is_late = since > TimeDelta::hours(i64::from(witness.late_after_hours));
     Ok(match hold_against(portal, &head).await? {
         Ok(behind) => State::Holds { seen, behind, is_late },
         Err(refusal) => State::Refused(refusal, seen),

@@ -180,7 +180,7 @@ fn an_erased_student_is_nowhere_and_stays_gone() {
     // What the program says of its work, before and after the erasure, is one of the files that are searched.
     let place = Place::traced();
     prepare(&place);
-    assert!(fs::read_to_string(place.path("program.log")).expect("a log").contains("TRACE"), "it says all that it can");
+    assert!(fs::read_to_string(place.path("program.log")).expect("a log").contains("DEBUG"), "it says all that it can");
     place.run(&["db", "backup", "--out", text(&place.path("backup"))], 0);
     let before = place.ledger();
     let keep = place.path("kept-checkpoint");

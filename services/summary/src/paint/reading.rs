@@ -43,7 +43,7 @@ impl Said {
                 Some(last) if is_open && is_plain && advances_by_itself(run, first, fonts) => last.start = start,
                 _ => out.push(start..end),
             }
-            (is_open, end) = (is_plain && first.x_offset == 0.0, start);
+            (is_open, end) = (is_plain && first.x_offset == 0.0 && first.y_offset == 0.0, start);
         }
         let before = |glyphs: &[KrillaGlyph]| glyphs.iter().map(|glyph| glyph.x_advance).sum();
         out.into_iter().map(|glyphs| (glyphs.clone(), before(&run.glyphs[..glyphs.start]))).collect()
@@ -64,5 +64,5 @@ fn advances_by_itself(run: &Run, glyph: &KrillaGlyph, fonts: &FontSet) -> bool {
     let face = &fonts.face(run.face).shaper;
     let width = u16::try_from(glyph.glyph_id.to_u32()).ok().and_then(|id| face.glyph_hor_advance(GlyphId(id)));
     let advance = f32::from(width.unwrap_or_default()) / face.units_per_em() as f32;
-    glyph.x_offset == 0.0 && (glyph.x_advance - advance).abs() < 1e-6
+    glyph.x_offset == 0.0 && glyph.y_offset == 0.0 && (glyph.x_advance - advance).abs() < 1e-6
 }
