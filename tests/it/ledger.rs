@@ -10,8 +10,8 @@ use std::{
 use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use ledger::{
     Audience, Clause, Delivery, Detail, Details, Entry, Error, Finding, Hash, InclusionProof, KeyUse, Kind, OfRequest,
-    OnwardParty, RecordScope, RecordedEntry, Report, RequestKey, Salts, Search, Showing, SignedCheckpoint, Signer, Since, Terms,
-    TermsParts, VerifierKey,
+    OnwardParty, RecordScope, RecordedEntry, Report, RequestKey, Salts, Search, Showing, SignedCheckpoint, Signer,
+    Since, Terms, TermsParts, VerifierKey,
     verify::{Keeper, Part},
 };
 use model::{DisclosureId, FixedClock, Masked, SeededEntropy, StudentId};

@@ -179,6 +179,7 @@ pub async fn confirm_notices(context: Context<'_>, ask: &Ask<'_>, notices: &[Uui
     let at = context.clock.now();
     pg::transaction("disclosure.confirm_notices", Role::Disclosure)
         .setting("consumer", ask.consumer.as_str())
+        .setting("office", ask.office.unwrap_or_default())
         .run(context.pool, |tx| {
             Box::pin(async move {
                 notices::confirm(tx, ask.consumer, notices, at).await?;

@@ -145,6 +145,40 @@ async fn stays_and_notices_go_together_when_their_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_stay_waits_until_whoever_was_told_has_learnt_that_it_was_wrong() {
+    let world = placed_world().await;
+    report(&world, &[stay("")], moment()).await;
+    assert_eq!(told(&world, moment()).await, [ENTERED]);
+    let later = moment() + TimeDelta::days(1);
+    report(&world, &[stay("").replace("ADM", "VOID")], later).await;
+    let lost = notices_to(&world, None, later).await.unwrap();
+    let [one] = lost.disclosed.as_slice() else { panic!("{lost:?}") };
+    let over = moment() + TimeDelta::days(403);
+    assert_eq!(end(&world, over).await, (0, 0, 1));
+    let (recipient, clock) = (consumer("reentry"), FixedClock(later));
+    // Another district does not say that it has arrived.
+    for (office, ended) in [("093", (0, 0, 1)), ("064", (1, 2, 0))] {
+        let ask = Ask { office: Some(office), ..ask_of(&recipient) };
+        disclosure::confirm_notices(world.context(&clock), &ask, &[one.notice.id()]).await.unwrap();
+        assert_eq!(end(&world, over).await, ended, "{office}");
+    }
+}
+
+#[tokio::test]
+async fn a_stay_waits_while_an_order_over_anything_of_the_student_is_in_force() {
+    let world = placed_world().await;
+    report(&world, &[stay("2026-11-19 08:00:00")], moment()).await;
+    // Domain 5 says nothing of where the student lives or learns.
+    let order =
+        CONFIDENTIAL.replace("9, 'confidential_address'", "5, 'legal_hold'").replace("2026-11-21", "2028-01-10");
+    world.force(&order).await;
+    let over = moment() + TimeDelta::days(403);
+    assert_eq!(end(&world, over).await, (0, 0, 1));
+    world.force("DELETE FROM history.restriction").await;
+    assert_eq!(end(&world, over).await, (1, 0, 0));
+}
+
+#[tokio::test]
 async fn whoever_is_under_an_order_over_enrollment_or_address_is_in_no_report_of_what_one_side_knows() {
     let world = placed_world().await;
     let entered = stay("").replace("2026-11-18", "2026-11-01");

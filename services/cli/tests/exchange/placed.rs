@@ -84,6 +84,19 @@ fn a_night_takes_what_waits_tells_the_home_district_once_and_says_whom() {
     let unshown = word(&report["placements"]["unshown"][0], "file").to_owned();
     assert!(place.report("reentry", "x").with_file_name(unshown).exists());
     assert_eq!(night(&place, "2030-01-03", 0)["placements"]["notices"], 0);
+    // A file that is refused as a whole needs a person, though no row of it was read.
+    let empty = place.path("in/cssd/placements/2030-01-03-without-columns.csv");
+    fs::write(empty, "ClientPIN\n").expect("a report");
+    // What a killed night had begun to take comes first, by its own name.
+    let begun = place.path("in/cssd/placements/.taking");
+    fs::create_dir_all(&begun).expect("a folder");
+    let rest = STAY.replace(",,ADM", ",2030-01-02 18:00:00,ADM");
+    fs::write(begun.join("2030-01-03-without-columns.csv"), format!("{STAYS}\n{rest}\n")).expect("a report");
+    let report = night(&place, "2030-01-03", 3);
+    let (taken, refused) = (&report["placements"]["reports"][0], &report["placements"]["reports"][1]);
+    assert_eq!((&taken["unchanged"], &taken["refused"]), (&1.into(), &0.into()), "{taken}");
+    assert_eq!((&refused["refused"], refused["refused_reason"].is_string()), (&0.into(), true), "{refused}");
+    assert_eq!((files(&place.path("in/cssd/placements/refused")).len(), begun.exists()), (2, false));
 }
 
 /// Stays of a client in the database.
@@ -119,8 +132,8 @@ fn a_client_who_matches_no_student_is_erased_by_the_agencys_own_id() {
     let status = done.iter().rfind(|line| line["erasure"].is_string()).expect("a status");
     assert_eq!((word(status, "step"), word(status, "client_of")), ("done", "cssd"), "{status}");
     assert_eq!((stays(&place, nobody), stays(&place, "40018")), ("0".to_owned(), "1".to_owned()));
-    // What comes of them again is refused, and the other's is as it was.
-    let again = place.run(&["placement", "load", text(&report), "--date", DAY], 3);
-    assert_eq!((&again[0]["refused"], &again[0]["unchanged"]), (&1.into(), &1.into()), "{again:?}");
+    // What comes of them again is taken and not kept, which the sender is not told; the other's is as it was.
+    let again = place.run(&["placement", "load", text(&report), "--date", DAY], 0);
+    assert_eq!((&again[0]["refused"], &again[0]["unchanged"]), (&0.into(), &2.into()), "{again:?}");
     assert_eq!(stays(&place, nobody), "0");
 }

@@ -9,7 +9,7 @@ use model::{ConsumerId, Masked, SourcePersonId};
 use pg::{Role, Tx};
 use uuid::Uuid;
 
-use super::plan::Times;
+use super::plan::{PlacementEvent, Times};
 use crate::{
     Ask, Context, Error,
     decided::set_moment,
@@ -38,7 +38,8 @@ pub struct PlacementsEnded {
     pub stays: u64,
     /// Notices about them.
     pub notices: u64,
-    /// Stays as old that wait: an order or a hold of the law is in force about the student, or something was told of them since.
+    /// Stays as old that wait: an order or a hold of the law is in force about the student, something was told of them since, or whoever was told
+    /// has not learnt yet that it was wrong.
     pub waiting: u64,
 }
 
@@ -151,7 +152,7 @@ async fn find(
     let free = list_owners(tx, &told, at).await?;
     tx.act_as(Role::Steward).await?;
     let all: Vec<SourcePersonId> = persons.iter().map(|(_, person, _)| *person).chain(told).collect();
-    let under_order = notices::list_under_order(tx, &all).await?;
+    let under_order = notices::list_under_any_order(tx, &all).await?;
     let waits = |stay: &StayOver| {
         let is_theirs = |key: &String| key == stay.person_key.expose();
         let is_held = |(key, person, is_restricted): &(String, SourcePersonId, bool)| {
@@ -160,7 +161,10 @@ async fn find(
         persons.iter().any(is_held)
             || made.iter().filter(|one| one.placement == stay.placement).any(|one| {
                 let last = one.delivered_at.unwrap_or(one.at);
-                before <= last || under_order.contains(&one.person) || !free.contains_key(&one.person)
+                // With the stay would go that whoever was told is still to learn that it was wrong.
+                let is_unlearnt = one.event == PlacementEvent::Retracted && one.delivered_at.is_none();
+                let is_kept = under_order.contains(&one.person) || !free.contains_key(&one.person);
+                before <= last || is_unlearnt || is_kept
             })
     };
     Ok(over.into_iter().map(|stay| (waits(&stay), stay)).map(|(waits, stay)| (stay, waits)).collect())

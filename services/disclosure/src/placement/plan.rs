@@ -284,8 +284,8 @@ impl Planned {
             self.void.push(one.id);
             return;
         }
-        // Whoever was told is told this, whatever has become of the stay.
-        let released = (one.released.0.min(times.at), Some(times.at + times.kept));
+        // Whoever was told is told this, whatever has become of the stay; an order or a suspended agreement may keep it back for long.
+        let released = (one.released.0.min(times.at), Some(times.at + times.held));
         self.add(Made {
             id: entropy.uuid(),
             event: PlacementEvent::Retracted,
@@ -435,6 +435,21 @@ mod tests {
             played(&[("2026-11-10", here, true), ("2026-11-12", merged, true)]),
             [vec!["entered 064 2026-11-10"], vec![]]
         );
+    }
+
+    #[test]
+    fn that_a_notice_was_wrong_may_be_told_while_whoever_was_told_may_hold_it() {
+        let (entropy, here) = (SeededEntropy::new(3), stay(at_home(1, "064")));
+        let times = |on| Times { kept: TimeDelta::days(30), held: TimeDelta::days(60), at: noon(on) };
+        let mut made = plan(std::slice::from_ref(&here), &[], times("2026-11-10"), &entropy).new;
+        for one in &mut made {
+            one.was_disclosed = true;
+        }
+        let withdrawn = Placed { is_withdrawn: true, ..here };
+        let planned = plan(&[withdrawn], &made, times("2026-11-12"), &entropy);
+        let [one] = planned.new.as_slice() else { panic!("{planned:?}") };
+        assert_eq!(one.event, PlacementEvent::Retracted);
+        assert_eq!(one.released, (noon("2026-11-10"), Some(noon("2027-01-11"))));
     }
 
     #[test]

@@ -120,6 +120,22 @@ pub(crate) async fn list_under_order(
     Ok(found.into_iter().map(SourcePersonId).collect())
 }
 
+/// Of these source persons those about whom any order is in force, whatever it keeps back. The transaction acts for the state's own stewards.
+pub(crate) async fn list_under_any_order(
+    conn: &mut PgConnection,
+    persons: &[SourcePersonId],
+) -> Result<BTreeSet<SourcePersonId>, Error> {
+    let ids: Vec<i64> = persons.iter().map(|person| person.0).collect();
+    let found = sqlx::query_scalar!(
+        r#"-- disclosure.list_under_any_order
+        SELECT DISTINCT o.source_person_id AS "person!" FROM history.under_order AS o WHERE o.source_person_id = ANY($1)"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(found.into_iter().map(SourcePersonId).collect())
+}
+
 /// The twin of the decision: of these notices those that the activated terms permit at a moment, with clause and basis.
 pub(crate) async fn list_permitted(
     conn: &mut PgConnection,

@@ -94,20 +94,23 @@ impl Reading<'_> {
         self.settle_repetitions();
     }
 
-    /// The header names the columns of the layout, each once, and no other.
+    /// The header names the columns of the layout, each once, and no other. Of a file without a header a child's data stands here: no text of it is said
+    /// again but a name that the layout has.
     fn check_header(&mut self, header: &csv::StringRecord) {
         let known = self.layout.column_names();
         let present: Vec<&str> = header.iter().map(str::trim).collect();
         let is_same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
         for (place, column) in present.iter().enumerate() {
+            let is_known = known.contains(column);
+            let field = if is_known { (*column).to_owned() } else { format!("column {}", place + 1) };
             if self.layout.case_columns.iter().any(|of_case| is_same(of_case, column)) {
                 let message = "the column speaks of the case: nothing of a case is taken in, and the file is refused as a whole; send it without";
                 self.refuse(Some(column), "column.case_data", message);
             } else if present.iter().take(place).any(|other| other == column) {
-                self.refuse(Some(column), "header.repeated", "the column occurs twice: which of them is meant?");
-            } else if !known.contains(column) {
+                self.refuse(Some(&field), "header.repeated", "the column occurs twice: which of them is meant?");
+            } else if !is_known {
                 let message = "the layout does not know this column, and takes no other in: was it renamed?";
-                self.refuse(Some(column), "header.unknown", message);
+                self.refuse(Some(&field), "header.unknown", message);
             }
         }
         for column in known {

@@ -96,14 +96,14 @@ fn a_wrong_header_refuses_the_file_and_names_each_column() {
     let row = "\n1007,22,31,1,2026-11-18 09:30:00,,ADM";
     check(
         &format!("{}{row}", HEADER.replace("StayId", "StayID")),
-        &[(Some("StayID"), "header.unknown"), (Some("StayId"), "header.missing")],
+        &[(Some("column 2"), "header.unknown"), (Some("StayId"), "header.missing")],
     );
-    check(&format!("{HEADER},Notes{row},x"), &[(Some("Notes"), "header.unknown")]);
+    check(&format!("{HEADER},Notes{row},x"), &[(Some("column 8"), "header.unknown")]);
     check(&format!("{HEADER},ClientPIN{row},1007"), &[(Some("ClientPIN"), "header.repeated")]);
     check(
         "ClientPIN\u{fffd}",
         &[
-            (Some("ClientPIN\u{fffd}"), "header.unknown"),
+            (Some("column 1"), "header.unknown"),
             (Some("ClientPIN"), "header.missing"),
             (Some("JrsFacilityID"), "header.missing"),
             (Some("AdmissionTSP"), "header.missing"),
@@ -113,6 +113,19 @@ fn a_wrong_header_refuses_the_file_and_names_each_column() {
             (Some("DTNAdmissionPIN"), "header.missing"),
         ],
     );
+}
+
+#[test]
+fn of_a_file_without_a_header_no_value_is_said_again() {
+    let text = "1007,QUINCE,QUINCE,1,2026-11-18 09:30:00,,ADM\n1008,23,32,2,2026-11-18 09:30:00,,ADM\n";
+    let report = read(text.as_bytes(), &layout(), "stays.csv", noon());
+    let found: Vec<_> = report.findings.iter().map(|one| (one.field.as_deref(), one.rule)).collect();
+    let (unknown, repeated) = ("header.unknown", "header.repeated");
+    let expect = [(Some("column 1"), unknown), (Some("column 2"), unknown), (Some("column 3"), repeated)];
+    assert_eq!(found.get(..3), Some(expect.as_slice()), "{found:?}");
+    assert!(report.rows.is_empty() && report.refused_reason.is_some());
+    let said = format!("{report:?}");
+    assert!(["1007", "QUINCE", "2026-11-18", "ADM"].iter().all(|value| !said.contains(value)), "{said}");
 }
 
 #[test]

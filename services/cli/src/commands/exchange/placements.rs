@@ -29,6 +29,8 @@ use crate::{
 const UNSHOWN_DAYS: u32 = 14;
 /// Where reports go of which rows were refused, for a person to look at.
 const REFUSED: &str = "refused";
+/// Where a report lies while it is taken: one that is written anew under its name meanwhile is another, and waits. What a killed night left here is taken first.
+const TAKING: &str = ".taking";
 
 /// Whether a consumer has no clients of its own, and is told of placements that others report.
 pub fn is_told(app: &App, consumer: &ConsumerId) -> anyhow::Result<bool> {
@@ -61,24 +63,34 @@ pub fn waiting(app: &App, recipient: &ConsumerId) -> anyhow::Result<Vec<(Consume
     let mut found = Vec::new();
     for reporter in reporters(app, recipient) {
         let folder = waits_in(app, &reporter);
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
-        };
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_str().unwrap_or_default();
-            let day = name.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
-            // One that is still being written has another name; a link could lead anywhere.
-            let is_table = entry.path().extension().is_some_and(|extension| extension == "csv");
-            if let (Some(day), true, true) = (day, is_table, entry.file_type()?.is_file()) {
-                found.push((reporter.clone(), day, entry.path()));
-            }
+        for folder in [folder.join(TAKING), folder] {
+            found.extend(reports_in(&folder)?.into_iter().map(|(day, path)| (reporter.clone(), day, path)));
         }
     }
-    found.sort_by(|a, b| (a.1, &a.2).cmp(&(b.1, &b.2)));
+    let is_begun = |path: &Path| path.parent().is_some_and(|folder| folder.ends_with(TAKING));
+    found.sort_by(|a, b| (a.1, !is_begun(&a.2), &a.2).cmp(&(b.1, !is_begun(&b.2), &b.2)));
+    Ok(found)
+}
+
+/// The reports in a folder, with their days.
+fn reports_in(folder: &Path) -> anyhow::Result<Vec<(NaiveDate, PathBuf)>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_str().unwrap_or_default();
+        let day = name.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
+        // One that is still being written has another name; a link could lead anywhere.
+        let is_table = entry.path().extension().is_some_and(|extension| extension == "csv");
+        if let (Some(day), true, true) = (day, is_table, entry.file_type()?.is_file()) {
+            found.push((day, entry.path()));
+        }
+    }
     Ok(found)
 }
 
@@ -91,13 +103,17 @@ async fn take_waiting(app: &App, recipient: &ConsumerId) -> anyhow::Result<Vec<J
             // It waits for its day.
             continue;
         }
+        let folder = waits_in(app, &reporter);
+        let path = begin(app, &folder, path)?;
         let receipt = placement::take_report(app, &reporter, &path, Some(day)).await?;
         let is_whole = receipt.refused == 0 && receipt.refused_reason.is_none();
         if is_whole {
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         } else {
-            lay_aside(app, &path)?;
+            lay_aside(app, &folder, &path)?;
         }
+        // It stays while something lies in it.
+        let _ = fs::remove_dir(folder.join(TAKING));
         let mut said = serde_json::to_value(&receipt)?;
         said["consumer"] = json!(reporter);
         said["file"] = json!(path.file_name().map(|name| name.to_string_lossy()));
@@ -107,11 +123,31 @@ async fn take_waiting(app: &App, recipient: &ConsumerId) -> anyhow::Result<Vec<J
     Ok(taken)
 }
 
-fn lay_aside(app: &App, path: &Path) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new(".")).join(REFUSED);
+/// Makes a folder for reports in which an erasure looks, too.
+fn make_folder(app: &App, folder: &Path) -> anyhow::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    note_delivery(&app.data, folder)
+}
+
+/// Takes a report out of the way of whoever writes the next one; where it lies then.
+fn begin(app: &App, folder: &Path, path: PathBuf) -> anyhow::Result<PathBuf> {
+    let taking = folder.join(TAKING);
+    if path.starts_with(&taking) {
+        return Ok(path);
+    }
+    let cannot = || format!("cannot begin to take {}", path.display());
+    make_folder(app, &taking)?;
+    let target = taking.join(path.file_name().with_context(cannot)?);
+    fs::rename(&path, &target).with_context(cannot)?;
+    Ok(target)
+}
+
+fn lay_aside(app: &App, folder: &Path, path: &Path) -> anyhow::Result<()> {
+    let folder = folder.join(REFUSED);
     let cannot = || format!("cannot lay {} aside", path.display());
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(cannot)?;
-    note_delivery(&app.data, &folder)?;
+    make_folder(app, &folder)?;
     let name = path.file_name().with_context(cannot)?.to_string_lossy().into_owned();
     // The first free name: what was laid aside before stays.
     let number = |number: u32| folder.join(if number == 0 { name.clone() } else { format!("{number}-{name}") });
@@ -206,23 +242,29 @@ async fn unshown(
     Ok(json!({ "reporter": reporter, "not_shown": not_shown, "not_reported": not_reported, "file": name }))
 }
 
+/// What was refused of the reports of such a night: rows, and files as a whole, be there rows in them or not.
+fn refused(told: &Json) -> (u64, usize) {
+    let reports = || told["reports"].as_array().into_iter().flatten();
+    let rows = reports().filter_map(|one| one["refused"].as_u64()).sum();
+    (rows, reports().filter(|one| one["refused_reason"].is_string()).count())
+}
+
 /// Whether something of such a night needs a person.
 pub fn needs_a_person(report: &Json) -> bool {
     let told = &report["placements"];
-    told["without_home"].as_u64().unwrap_or(0) > 0
-        || told["reports"].as_array().into_iter().flatten().any(|one| one["refused"].as_u64().unwrap_or(0) > 0)
+    told["without_home"].as_u64().unwrap_or(0) > 0 || refused(told) != (0, 0)
 }
 
 /// Such a night in words; `None`: it is another kind of night.
 pub fn words(report: &Json) -> Option<String> {
     let told = report.get("placements")?;
     let reports = told["reports"].as_array().map_or(0, Vec::len);
-    let refused =
-        told["reports"].as_array().into_iter().flatten().filter_map(|one| one["refused"].as_u64()).sum::<u64>();
+    let (rows, files) = refused(told);
+    let files = if files == 0 { String::new() } else { format!(" and {files} files refused as a whole") };
     let districts = told["districts"].as_object().map_or(0, serde_json::Map::len);
     let (notices, without_home) = (&told["notices"], &told["without_home"]);
     Some(format!(
-        "{reports} reports of placements taken, {refused} of their rows refused; {notices} notices to {districts} districts; {without_home} stays without a clear home"
+        "{reports} reports of placements taken, {rows} of their rows refused{files}; {notices} notices to {districts} districts; {without_home} stays without a clear home"
     ))
 }
 

@@ -21,11 +21,14 @@ const BATCH_ENTRIES: u32 = 1_000;
 /// Ids of calls that are forgotten in one transaction.
 const BATCH_REQUESTS: u32 = 10_000;
 
+/// What is said where the configuration says never.
+const NEVER: &str = "the configuration says that personal detail is never destroyed on a schedule (ledger.detail_days)";
+
 /// What a run came to: counts, and nobody's name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Run {
-    /// Entries before this time were looked at.
-    pub older_than: DateTime<Utc>,
+    /// Entries before this time were looked at; `None`: the configuration says never.
+    pub older_than: Option<DateTime<Utc>>,
     /// Personal parts that were destroyed.
     pub erased: u64,
     /// Personal parts as old that stay with their education record.
@@ -40,7 +43,6 @@ impl Run {
     /// In words, for operators.
     pub fn says(&self) -> String {
         let Self { older_than, erased, kept, forgotten, placements } = self;
-        let day = older_than.date_naive();
         let PlacementsEnded { stays, notices, waiting } = placements;
         let of_stays = match (stays, waiting) {
             (0, 0) => String::new(),
@@ -49,6 +51,8 @@ impl Run {
                 format!("; {stays} stays in facilities and {notices} notices about them destroyed, {waiting} wait")
             }
         };
+        let Some(older_than) = older_than else { return format!("{NEVER}{of_stays}") };
+        let day = older_than.date_naive();
         format!(
             "personal detail of {erased} entries before {day} destroyed, {kept} kept with their education records; ids of {forgotten} calls forgotten{of_stays}"
         )
@@ -68,15 +72,34 @@ pub fn zone(app: &App) -> anyhow::Result<Tz> {
     Ok(agreements::parse(&app.consumer(app.own_consumer()?)?.agreement)?.zone())
 }
 
-/// Destroys what has stayed its time, part by part of the log; each part is committed, and a run begun again goes on with what is left. `None`: the
-/// configuration says never, and then nothing is forgotten on a schedule either.
+/// Destroys what has stayed its time, part by part of the log; each part is committed, and a run begun again goes on with what is left. Where the
+/// configuration says never, no detail is destroyed and no id forgotten; stays have a time of their own, and go all the same. `None`: of them there was
+/// nothing to do either.
 pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
-    let DetailDays::After(days) = app.settings.ledger.detail_days else { return Ok(None) };
+    let mut run = Run::default();
+    if let DetailDays::After(days) = app.settings.ledger.detail_days {
+        erase_details(app, own, days, &mut run).await?;
+    }
+    for of in kept_placements(app) {
+        let ended = disclosure::end_placements(app.disclosure(), own, of).await?;
+        run.placements.stays += ended.stays;
+        run.placements.notices += ended.notices;
+        run.placements.waiting += ended.waiting;
+    }
+    if run.placements.stays > 0 {
+        app.sequence().await?;
+    }
+    let (erased, kept, forgotten) = (run.erased, run.kept, run.forgotten);
+    tracing::info!(erased, kept, forgotten, "personal detail of the ledger was looked through");
+    Ok((run.older_than.is_some() || run.placements != PlacementsEnded::default()).then_some(run))
+}
+
+/// The detail of entries, and the ids of calls.
+async fn erase_details(app: &App, own: &Ask<'_>, days: NonZeroU32, run: &mut Run) -> anyhow::Result<()> {
     let now = app.clock().now();
     let before = |days: NonZeroU32| now - TimeDelta::days(i64::from(days.get()));
     let older_than = before(days);
-    let placements = PlacementsEnded::default();
-    let mut run = Run { older_than, erased: 0, kept: 0, forgotten: 0, placements };
+    run.older_than = Some(older_than);
     let mut after = None;
     loop {
         let part = disclosure::erase_older_details(app.disclosure(), own, older_than, (after, BATCH_ENTRIES)).await?;
@@ -97,18 +120,7 @@ pub async fn erase(app: &App, own: &Ask<'_>) -> anyhow::Result<Option<Run>> {
             forgotten => run.forgotten += forgotten,
         }
     }
-    for of in kept_placements(app) {
-        let ended = disclosure::end_placements(app.disclosure(), own, of).await?;
-        run.placements.stays += ended.stays;
-        run.placements.notices += ended.notices;
-        run.placements.waiting += ended.waiting;
-    }
-    if run.placements.stays > 0 {
-        app.sequence().await?;
-    }
-    let forgotten = run.forgotten;
-    tracing::info!(erased = run.erased, kept = run.kept, forgotten, "personal detail of the ledger was looked through");
-    Ok(Some(run))
+    Ok(())
 }
 
 /// Whose stays are kept for how long: of every agency that reports any.
@@ -126,9 +138,7 @@ pub async fn run(place: &Place, app: &App, by: &str) -> anyhow::Result<Outcome> 
     match erase(app, &own).await? {
         Some(run) if place.json => console::json(&run.json())?,
         Some(run) => console::line(false, run.says()),
-        None => console::warn(
-            "the configuration says that personal detail is never destroyed on a schedule (ledger.detail_days)",
-        ),
+        None => console::warn(NEVER),
     }
     Ok(Outcome::Done)
 }
